@@ -1,0 +1,169 @@
+// Packed weights and layer calls.
+#include "engine/layer.h"
+
+#include <pybind11/stl.h>
+
+#include "bind/parts.h"
+
+namespace elman {
+namespace {
+
+// [gates * H, I], [gates * H, H] and the biases, as pointers.
+template <class T>
+Weights<T> read_weights(const CellInfo& cell, const py::array& ih, const py::array& hh, const py::object& bias_ih,
+                        const py::object& bias_hh) {
+  if (ih.ndim() != 2 || hh.ndim() != 2 || hh.shape(0) != hh.shape(1) * cell.gates)
+    throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
+  const py::ssize_t H = hh.shape(1), rows = cell.gates * H;
+  Weights<T> w;
+  w.I = static_cast<int>(ih.shape(1));
+  w.H = static_cast<int>(H);
+  w.ih = input<T>(ih, rows * w.I, "weight_ih");
+  w.hh = input<T>(hh, rows * H, "weight_hh");
+  w.bias_ih = input<T>(bias_ih, rows, "bias_ih");
+  w.bias_hh = input<T>(bias_hh, rows, "bias_hh");
+  return w;
+}
+
+template <class T>
+std::shared_ptr<Packed<T>> pack(const std::string& cell, const py::array_t<T, py::array::c_style>& ih,
+                                const py::array& hh, const py::object& bias_ih, const py::object& bias_hh) {
+  const Isa& isa = current_isa();
+  const int index = find_cell(cell);
+  const Weights<T> weights = read_weights<T>(isa.cells[index], ih, hh, bias_ih, bias_hh);
+  const py::gil_scoped_release release;
+  return std::make_shared<Packed<T>>(isa, index, weights);
+}
+
+template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
+template <class T> using TapeList = std::vector<std::shared_ptr<Tape<T>>>;
+using PlanList = std::vector<const Plan*>;
+using StateList = std::vector<std::vector<py::object>>;  // [direction][state]
+
+void check_count(size_t got, size_t directions, const char* name) {
+  if (got != directions) throw py::value_error(std::string(name) + ": expected one for each direction");
+}
+
+template <class T, class Get>
+void read_states(const StateList& all, size_t d, int states, py::ssize_t size, const char* name, const Get& get) {
+  if (all.at(d).size() != static_cast<size_t>(states)) throw py::value_error(std::string(name) + ": one for each state");
+  for (int k = 0; k < states; ++k) get(k, all[d][k], size, name);
+}
+
+template <class T>
+py::object forward(const PackedList<T>& packed, const PlanList& plans, const py::array& x, const py::array& y,
+                   const StateList& initial, const StateList& final, bool keep) {
+  const size_t directions = packed.size();
+  check_count(plans.size(), directions, "plans");
+  check_count(initial.size(), directions, "initial");
+  check_count(final.size(), directions, "final");
+  const Packed<T>& first = *packed.front();
+  const int states = first.info().states, H = first.H;
+  const py::ssize_t rows = py::ssize_t{plans[0]->T} * plans[0]->B;
+  const T* x_data = input<T>(x, rows * first.I, "x");
+  T* y_data = output<T>(y, rows * H * directions, "y");
+  TapeList<T> tapes;
+  std::vector<ForwardCall<T>> calls(directions);
+  for (size_t d = 0; d < directions; ++d) {
+    if (packed[d]->H != H || packed[d]->I != first.I || packed[d]->cell != first.cell || &packed[d]->isa != &first.isa ||
+        plans[d]->T != plans[0]->T || plans[d]->B != plans[0]->B)
+      throw py::value_error("packed: expected directions alike");
+    if (keep) tapes.push_back(std::make_shared<Tape<T>>());
+    ForwardCall<T>& call = calls[d];
+    call.packed = packed[d].get();
+    call.plan = plans[d];
+    call.tape = keep ? tapes.back().get() : nullptr;
+    call.job.x = x_data;
+    call.job.y = y_data + d * H;
+    call.job.y_stride = static_cast<std::ptrdiff_t>(H * directions);
+    const py::ssize_t size = py::ssize_t{plans[d]->B} * H;
+    read_states<T>(initial, d, states, size, "initial",
+                   [&](int k, auto&... a) { call.job.initial[k] = input<T>(a...); });
+    read_states<T>(final, d, states, size, "final", [&](int k, auto&... a) { call.job.final[k] = output<T>(a...); });
+  }
+  {
+    const py::gil_scoped_release release;
+    run_forward(calls);
+  }
+  return py::cast(tapes);
+}
+
+// One direction's weights (to read) and their gradients (added to): [weight_ih, weight_hh, bias_ih, bias_hh].
+using Matrices = std::vector<py::object>;
+
+template <class T>
+void backward(const PackedList<T>& packed, const PlanList& plans, const TapeList<T>& tapes,
+              const std::vector<Matrices>& weights, const std::vector<Matrices>& grads, const py::array& x,
+              const py::array& y, const py::object& dy, const StateList& initial, const StateList& dfinal,
+              const StateList& dinitial, const py::array& dx) {
+  const size_t directions = packed.size();
+  check_count(plans.size(), directions, "plans");
+  check_count(tapes.size(), directions, "tapes");
+  check_count(weights.size(), directions, "weights");
+  check_count(grads.size(), directions, "grads");
+  check_count(initial.size(), directions, "initial");
+  check_count(dfinal.size(), directions, "dfinal");
+  check_count(dinitial.size(), directions, "dinitial");
+  const Packed<T>& first = *packed.front();
+  const CellInfo& cell = first.info();
+  const int H = first.H, I = first.I;
+  const py::ssize_t rows = py::ssize_t{plans[0]->T} * plans[0]->B, width = H * directions;
+  const T* x_data = input<T>(x, rows * I, "x");
+  const T* y_data = input<T>(y, rows * width, "y");
+  const T* dy_data = input<T>(dy, rows * width, "dy");
+  T* dx_data = output<T>(dx, rows * I, "dx");
+  std::vector<BackwardCall<T>> calls(directions);
+  for (size_t d = 0; d < directions; ++d) {
+    BackwardCall<T>& call = calls[d];
+    if (weights[d].size() != 4 || grads[d].size() != 4) throw py::value_error("weights, grads: expected 4 arrays");
+    call.isa = &first.isa;
+    call.cell = first.cell;
+    call.plan = plans[d];
+    call.tape = tapes[d].get();
+    if (call.tape->slots.size() != static_cast<size_t>(call.plan->total()) * cell.slots * H)
+      throw py::value_error("tapes: expected the tapes of this forward pass");
+    call.weights = read_weights<T>(cell, weights[d][0], weights[d][1], weights[d][2], weights[d][3]);
+    if (call.weights.I != I || call.weights.H != H) throw py::value_error("weights: expected those of `packed`");
+    call.x = x_data;
+    call.job.y = y_data + d * H;
+    call.job.dy = dy_data ? dy_data + d * H : nullptr;
+    call.job.y_stride = call.job.dy_stride = width;
+    call.d_ih = output<T>(grads[d][0], py::ssize_t{cell.gates} * H * I, "grads");
+    call.d_hh = output<T>(grads[d][1], py::ssize_t{cell.gates} * H * H, "grads");
+    call.d_bias_ih = output<T>(grads[d][2], py::ssize_t{cell.gates} * H, "grads");
+    call.d_bias_hh = output<T>(grads[d][3], py::ssize_t{cell.gates} * H, "grads");
+    const py::ssize_t size = py::ssize_t{plans[d]->B} * H;
+    read_states<T>(initial, d, cell.states, size, "initial",
+                   [&](int k, auto&... a) { call.job.initial[k] = input<T>(a...); });
+    read_states<T>(dfinal, d, cell.states, size, "dfinal",
+                   [&](int k, auto&... a) { call.job.dfinal[k] = input<T>(a...); });
+    read_states<T>(dinitial, d, cell.states, size, "dinitial",
+                   [&](int k, auto&... a) { call.job.dinitial[k] = output<T>(a...); });
+  }
+  const py::gil_scoped_release release;
+  run_backward(calls, dx_data);
+}
+
+template <class T> void bind_type(py::module_& m, const char* packed, const char* tape) {
+  py::class_<Packed<T>, std::shared_ptr<Packed<T>>>(m, packed)
+      .def_readonly("I", &Packed<T>::I)
+      .def_readonly("H", &Packed<T>::H)
+      .def_property_readonly("isa", [](const Packed<T>& p) { return p.isa.name; });
+  py::class_<Tape<T>, std::shared_ptr<Tape<T>>>(m, tape);
+  m.def("pack", &pack<T>, py::arg("cell"), py::arg("weight_ih").noconvert(), py::arg("weight_hh"),
+        py::arg("bias_ih"), py::arg("bias_hh"));
+  m.def("forward", &forward<T>, py::arg("packed"), py::arg("plans"), py::arg("x"), py::arg("y"),
+        py::arg("initial"), py::arg("final"), py::arg("keep"));
+  m.def("backward", &backward<T>, py::arg("packed"), py::arg("plans"), py::arg("tapes"), py::arg("weights"),
+        py::arg("grads"), py::arg("x"), py::arg("y"), py::arg("dy"), py::arg("initial"), py::arg("dfinal"),
+        py::arg("dinitial"), py::arg("dx"));
+}
+
+}  // namespace
+
+void bind_layer(py::module_& m) {
+  bind_type<float>(m, "PackedFloat32", "TapeFloat32");
+  bind_type<double>(m, "PackedFloat64", "TapeFloat64");
+}
+
+}  // namespace elman

@@ -1,0 +1,69 @@
+// The extension module: registers what Python may call. Each part checks its arguments, releases the GIL
+// and calls the engine; there is no maths here.
+#include <pybind11/stl.h>
+
+#include "bind/parts.h"
+#include "engine/dispatch.h"
+#include "engine/plan.h"
+#include "engine/threads.h"
+
+namespace elman {
+namespace {
+
+Plan make_plan(int T, int B, bool batch_first, bool reverse, const py::object& lengths, const py::object& mask,
+               const py::object& reset) {
+  const py::ssize_t size = py::ssize_t{T} * B;
+  if (T < 0 || B < 0 || size > INT32_MAX) throw py::value_error("T * B: expected 0 to 2147483647");
+  Plan::Options options;
+  options.T = T;
+  options.B = B;
+  options.batch_first = batch_first;
+  options.reverse = reverse;
+  options.lengths = input<int64_t>(lengths, B, "lengths");
+  options.mask = input<bool>(mask, size, "mask");
+  options.reset = input<bool>(reset, size, "reset");
+  for (int b = 0; options.lengths && b < B; ++b)
+    if (options.lengths[b] < 0 || options.lengths[b] > T) throw py::value_error("lengths: expected 0 to T");
+  const py::gil_scoped_release release;
+  return Plan(options);
+}
+
+py::dict cells() {
+  py::dict all;
+  for (int i = 0; i < cell_count; ++i) {
+    const CellInfo& cell = current_isa().cells[i];
+    py::dict one;
+    one["gates"] = cell.gates;
+    one["states"] = cell.states;
+    all[cell.name] = one;
+  }
+  return all;
+}
+
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const Isa* isa : isas()) names.push_back(isa->name);
+  return names;
+}
+
+}  // namespace
+}  // namespace elman
+
+PYBIND11_MODULE(_core, m) {
+  using namespace elman;
+  m.doc() = "elman's engine. The public surface is the package elman.";
+  py::class_<Plan>(m, "Plan")
+      .def(py::init(&make_plan), py::arg("T"), py::arg("B"), py::arg("batch_first"), py::arg("reverse"),
+           py::arg("lengths"), py::arg("mask"), py::arg("reset"))
+      .def_readonly("T", &Plan::T)
+      .def_readonly("B", &Plan::B)
+      .def_property_readonly("total", &Plan::total);
+  m.def("cells", &cells);
+  m.def("isas", &isa_names);
+  m.def("isa", [] { return current_isa().name; });
+  m.def("use_isa", &use_isa);
+  m.def("num_threads", &num_threads);
+  m.def("set_num_threads", &set_num_threads);
+  bind_layer(m);
+  bind_stepper(m);
+}

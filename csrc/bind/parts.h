@@ -1,0 +1,11 @@
+// The parts of the extension module.
+#pragma once
+
+#include "bind/arrays.h"
+
+namespace elman {
+
+void bind_layer(py::module_& m);
+void bind_stepper(py::module_& m);
+
+}  // namespace elman

@@ -1,0 +1,37 @@
+// LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000), gates i f g o:
+//   c' = f c + i g,  h' = o tanh(c');  i, f, o through sigmoid, g through tanh.
+#pragma once
+
+#include "cells/cell.h"
+#include "simd/math.h"
+
+namespace elman {
+namespace {
+
+struct Lstm {
+  static constexpr const char* name = "lstm";
+  static constexpr int slots = 4, states = 2, gates = 4;
+  static constexpr Feed x{0, 4, {0, 1, 2, 3}}, h{0, 4, {0, 1, 2, 3}};
+
+  template <class V> static ELMAN_INLINE void forward(V* a, V* s) {
+    const V i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
+    s[1] = mul_add(f, s[1], i * g);
+    s[0] = o * tanh(s[1]);
+    a[0] = i, a[1] = f, a[2] = g, a[3] = o;
+  }
+
+  template <class V> static ELMAN_INLINE void backward(V* a, const V* s, const V* s1, V* d) {
+    const V one = splat<V>(1);
+    const V i = a[0], f = a[1], g = a[2], o = a[3], tanh_c = tanh(s1[1]);
+    const V dh = d[0], dc = mul_add(dh * o, one - tanh_c * tanh_c, d[1]);
+    a[0] = dc * g * i * (one - i);
+    a[1] = dc * s[1] * f * (one - f);
+    a[2] = dc * i * (one - g * g);
+    a[3] = dh * tanh_c * o * (one - o);
+    d[0] = V{};
+    d[1] = dc * f;
+  }
+};
+
+}  // namespace
+}  // namespace elman

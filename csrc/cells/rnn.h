@@ -1,0 +1,39 @@
+// Plain RNN (Elman 1990): h' = tanh(W x + R h + b), or relu.
+#pragma once
+
+#include "cells/cell.h"
+#include "simd/math.h"
+
+namespace elman {
+namespace {
+
+struct Tanh {
+  static constexpr const char* cell_name = "rnn_tanh";
+  template <class V> static ELMAN_INLINE V of(V x) { return tanh(x); }
+  template <class V> static ELMAN_INLINE V slope(V y) { return splat<V>(1) - y * y; }
+};
+
+struct Relu {
+  static constexpr const char* cell_name = "rnn_relu";
+  template <class V> static ELMAN_INLINE V of(V x) { return x < V{} ? V{} : x; }  // keeps NaN
+  template <class V> static ELMAN_INLINE V slope(V y) { return y > V{} ? splat<V>(1) : V{}; }
+};
+
+template <class Activation> struct Rnn {
+  static constexpr const char* name = Activation::cell_name;
+  static constexpr int slots = 1, states = 1, gates = 1;
+  static constexpr Feed x{0, 1, {0}}, h{0, 1, {0}};
+
+  template <class V> static ELMAN_INLINE void forward(V* a, V* s) {
+    a[0] = Activation::of(a[0]);
+    s[0] = a[0];
+  }
+
+  template <class V> static ELMAN_INLINE void backward(V* a, const V*, const V*, V* d) {
+    a[0] = d[0] * Activation::slope(a[0]);
+    d[0] = V{};
+  }
+};
+
+}  // namespace
+}  // namespace elman

@@ -1,0 +1,33 @@
+// A block of memory for weights, tapes and scratch: aligned to cache lines, not initialised.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+
+namespace elman {
+
+void* allocate_bytes(std::size_t bytes);
+void free_bytes(void* p);
+
+template <class T> class Buffer {  // count elements
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t count) : data_(static_cast<T*>(allocate_bytes(count * sizeof(T)))), size_(count) {}
+  T* data() const { return data_.get(); }
+  std::size_t size() const { return size_; }
+  T& operator[](std::size_t i) const { return data_.get()[i]; }
+
+ private:
+  struct Free { void operator()(T* p) const { free_bytes(p); } };
+  std::unique_ptr<T, Free> data_;
+  std::size_t size_ = 0;
+};
+
+template <class T> Buffer<T> zeros(std::size_t count) {
+  Buffer<T> buffer(count);
+  std::memset(buffer.data(), 0, count * sizeof(T));
+  return buffer;
+}
+
+}  // namespace elman

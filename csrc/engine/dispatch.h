@@ -1,0 +1,25 @@
+// Which instruction set's kernels run: the best the processor has, unless ELMAN_ISA or use_isa() forces one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/kernels.h"
+
+namespace elman {
+
+std::vector<const Isa*> isas();         // those this build has and this processor can run, best first
+const Isa& current_isa();
+void use_isa(const std::string& name);  // throws std::invalid_argument for a name not in isas()
+
+int find_cell(const std::string& name);  // its place in the tables; throws std::invalid_argument
+
+template <class T> const Kernels<T>& kernels(const Isa& isa, int cell);
+template <> inline const Kernels<float>& kernels(const Isa& isa, int cell) { return isa.f32[cell]; }
+template <> inline const Kernels<double>& kernels(const Isa& isa, int cell) { return isa.f64[cell]; }
+
+template <class T> const Products<T>& products(const Isa& isa);
+template <> inline const Products<float>& products(const Isa& isa) { return isa.products_f32; }
+template <> inline const Products<double>& products(const Isa& isa) { return isa.products_f64; }
+
+}  // namespace elman

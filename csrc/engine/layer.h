@@ -1,0 +1,57 @@
+// One layer call, in one or two directions: from plans, packed weights and arrays to finished results.
+// This is where schedules become pieces and threads; the caller (bind/) has checked every shape.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "engine/dispatch.h"
+#include "engine/plan.h"
+#include "engine/schedule.h"
+
+namespace elman {
+
+// The weights of one layer and direction in the layout of one instruction set.
+template <class T> struct Packed {
+  Packed(const Isa& isa, int cell, const Weights<T>& weights);
+
+  const Isa& isa;
+  const int cell, I, H;
+  Buffer<T> data;
+
+  const CellInfo& info() const { return isa.cells[cell]; }
+  const Kernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
+};
+
+// What the forward pass of one layer and direction leaves for the backward pass.
+template <class T> struct Tape {
+  Buffer<T> slots, memory;
+};
+
+template <class T> struct ForwardCall {
+  const Packed<T>* packed;
+  const Plan* plan;
+  ForwardJob<T> job;     // the caller sets x, y, y_stride, initial, final
+  Tape<T>* tape;         // null: keep nothing
+};
+
+// y is [T * B] rows, y_stride apart; direction d writes columns d * H and on.
+template <class T> void run_forward(std::vector<ForwardCall<T>>& calls);
+
+template <class T> struct BackwardCall {
+  const Isa* isa;
+  int cell;
+  const Plan* plan;
+  Weights<T> weights;    // as given to the forward pass
+  BackwardJob<T> job;    // the caller sets y, dy, strides, initial, dfinal, dinitial
+  Tape<T>* tape;
+  const T* x;
+  // Gradients that are added to, shaped like the weights; biases may be null.
+  T *d_ih, *d_hh, *d_bias_ih, *d_bias_hh;
+};
+
+// Writes dx ([T * B] rows of I): the sum over directions. The tapes are used up.
+template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx);
+
+}  // namespace elman

@@ -1,0 +1,80 @@
+#include "engine/plan.h"
+
+#include <algorithm>
+
+namespace elman {
+namespace {
+
+// A stretch of one sequence between two resets: the caller's rows in the order they are computed.
+struct Segment {
+  std::vector<int32_t> path;
+  int32_t start = -1, finish = -1;
+};
+
+}  // namespace
+
+Plan::Plan(const Options& o) : T(o.T), B(o.B) {
+  const int64_t step_stride = o.batch_first ? 1 : o.B, row_stride = o.batch_first ? o.T : 1;
+  std::vector<Segment> segments;
+  std::vector<bool> covered(static_cast<size_t>(o.T) * o.B, false);
+
+  for (int b = 0; b < o.B; ++b) {
+    const int length = o.lengths ? static_cast<int>(o.lengths[b]) : o.T;
+    Segment segment;
+    segment.start = b;
+    bool moved = false;  // a step or a reset has replaced the initial state
+    for (int i = 0; i < length; ++i) {
+      const int t = o.reverse ? length - 1 - i : i;
+      const int64_t row = t * step_stride + b * row_stride;
+      // A reset parts step t from step t - 1: crossed before t forwards, after t backwards.
+      const int64_t cut = o.reverse ? row + step_stride : row;
+      if (o.reset && (!o.reverse || i > 0) && o.reset[cut]) {
+        if (!segment.path.empty()) segments.push_back(std::move(segment));
+        segment = Segment{};
+        moved = true;
+      }
+      if (o.mask && !o.mask[row]) continue;
+      segment.path.push_back(static_cast<int32_t>(row));
+      covered[row] = true;
+    }
+    if (segment.path.empty()) {
+      idle.push_back({b, moved});
+    } else {
+      segment.finish = b;
+      segments.push_back(std::move(segment));
+    }
+  }
+
+  std::stable_sort(segments.begin(), segments.end(),
+                   [](const Segment& a, const Segment& b) { return a.path.size() > b.path.size(); });
+  const size_t steps = segments.empty() ? 0 : segments.front().path.size();
+  alive_.assign(steps, 0);
+  offset_.assign(steps + 1, 0);
+  for (const Segment& s : segments) {
+    start_.push_back(s.start);
+    finish_.push_back(s.finish);
+    for (size_t t = 0; t < s.path.size(); ++t) ++alive_[t];
+  }
+  for (size_t t = 0; t < steps; ++t) offset_[t + 1] = offset_[t] + alive_[t];
+  index_.resize(offset_.back());
+  for (size_t r = 0; r < segments.size(); ++r)
+    for (size_t t = 0; t < segments[r].path.size(); ++t) index_[offset_[t] + r] = segments[r].path[t];
+
+  if (static_cast<size_t>(offset_.back()) < covered.size())
+    for (size_t row = 0; row < covered.size(); ++row)
+      if (!covered[row]) holes.push_back(static_cast<int32_t>(row));
+}
+
+PlanView Plan::view() const {
+  PlanView v;
+  v.steps = static_cast<int>(alive_.size());
+  v.rows = static_cast<int>(start_.size());
+  v.alive = alive_.data();
+  v.offset = offset_.data();
+  v.index = index_.data();
+  v.start = start_.data();
+  v.finish = finish_.data();
+  return v;
+}
+
+}  // namespace elman

@@ -1,0 +1,53 @@
+// A plan: the one thing the engine knows about sequences. Lengths, masks, resets and direction all
+// become rows of a packed grid: `alive[t]` rows take step t, longest first, and `index` says which row
+// of the caller's array each packed row is. Nothing is copied or padded; kernels follow the addresses.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace elman {
+
+// What kernels see: plain pointers, so that no library code is compiled with an instruction set's flags.
+struct PlanView {
+  int steps = 0, rows = 0;         // length of the longest row, number of rows
+  const int32_t* alive = nullptr;  // [steps] rows that take part in each step, non-increasing
+  const int64_t* offset = nullptr; // [steps + 1] first packed row of each step; the last is the total
+  const int32_t* index = nullptr;  // [total] the caller's row (of its T * B) behind each packed row
+  const int32_t* start = nullptr;  // [rows] the sequence whose initial state the row begins with, -1: zeros
+  const int32_t* finish = nullptr; // [rows] the sequence whose final state the row ends with, -1: none
+
+  // Rows alive at step t, and none after the end.
+  int alive_at(int t) const { return t < steps ? alive[t] : 0; }
+};
+
+class Plan {
+ public:
+  struct Options {
+    int T = 0, B = 0;
+    bool batch_first = false, reverse = false;
+    const int64_t* lengths = nullptr;  // [B]
+    const bool* mask = nullptr;        // [T, B], or [B, T] with batch_first; false steps are skipped
+    const bool* reset = nullptr;       // like mask; the state is zero before a true step
+  };
+
+  explicit Plan(const Options& options);
+
+  PlanView view() const;
+  int64_t total() const { return offset_.back(); }
+
+  const int T, B;
+
+  // The caller's rows that no step computes: y is zero there, and so is the gradient of x.
+  std::vector<int32_t> holes;
+
+  // Sequences whose final state no row gives: it is the initial state, or zeros after a reset.
+  struct Idle { int32_t sequence; bool zero; };
+  std::vector<Idle> idle;
+
+ private:
+  std::vector<int32_t> alive_, index_, start_, finish_;
+  std::vector<int64_t> offset_;
+};
+
+}  // namespace elman

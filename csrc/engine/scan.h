@@ -1,0 +1,179 @@
+// The forward time loop: for each step, for each vector of units, for each few rows, one register tile
+// that adds the products of x and h to the biases and runs the cell on what it holds.
+#pragma once
+
+#include "engine/pack.h"
+#include "engine/rows.h"
+#include "engine/threads.h"
+#include "engine/tile.h"
+
+namespace elman {
+namespace {
+
+// The x-part of a slot can be computed with the h-part, or ahead of it for many steps at once into the
+// slots buffer. Both add the same terms in the same order, so the bits are the same.
+enum class Phase { whole, ahead, after };
+
+template <class Cell, class T, int L, int R, int W>
+void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row, int block, Phase phase) {
+  using V = Vec<T, L>;
+  constexpr int S = Cell::slots;
+  const int I = job.I, H = job.H, unit = block * L;
+  const std::ptrdiff_t stride = block_rows<Cell>(I, H) * L;
+  const T* weights = job.packed + block * stride;
+  const Extent extent{H - unit};
+
+  V acc[R][W][S];
+  if (phase == Phase::after) {
+    unroll<R>([&](auto r) {
+      unroll<W>([&](auto w) {
+        unroll<S>([&](auto s) {
+          acc[r][w][s] = extent.load_at<V>(rows.slots[row + r] + s * H + unit, w);
+        });
+      });
+    });
+  } else {
+    unroll<W>([&](auto w) {
+      unroll<S>([&](auto s) {
+        const V bias = load<V>(weights + w * stride + s * L);
+        unroll<R>([&](auto r) { acc[r][w][s] = bias; });
+      });
+    });
+    accumulate<Cell::x.begin, Cell::x.end>(acc, RowInputs<T, R>(rows.x + row), I, weights + S * L, stride);
+  }
+  if (phase != Phase::ahead) {
+    weights += S * L + std::ptrdiff_t{I} * Cell::x.count() * L;
+    accumulate<Cell::h.begin, Cell::h.end>(acc, RowInputs<T, R>(rows.h + row), H, weights, stride);
+    unroll<R>([&](auto r) {
+      unroll<W>([&](auto w) {
+        V state[max_states] = {extent.load_at<V>(rows.h[row + r] + unit, w)};
+        if constexpr (Cell::states > 1) state[1] = extent.load_at<V>(rows.c[row + r] + unit, w);
+        Cell::forward(acc[r][w], state);
+        extent.store_at(rows.y[row + r] + unit, w, state[0]);
+        if constexpr (Cell::states > 1) extent.store_at(rows.c_out[row + r] + unit, w, state[1]);
+      });
+    });
+    if (!job.keep) return;
+  }
+  unroll<R>([&](auto r) {
+    unroll<W>([&](auto w) {
+      unroll<S>([&](auto s) { extent.store_at(rows.slots[row + r] + s * H + unit, w, acc[r][w][s]); });
+    });
+  });
+}
+
+// All units of the piece for `count` rows.
+template <class Cell, class T, int L, int Registers>
+void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointers<T>& rows, int count,
+                  Phase phase) {
+  constexpr int vectors = tile_columns / Cell::slots, most = max_rows<Registers, tile_columns>;
+  int block = piece.block_begin;
+  if (vectors == 1 && count == 1) {
+    // A single row has too few accumulators to hide the latency of the multiply-add: it takes two vectors.
+    for (; block + 2 <= piece.block_end; block += 2)
+      forward_tile<Cell, T, L, 1, 2>(job, rows, 0, block, phase);
+  }
+  split_evenly(block, piece.block_end, vectors, [&](int first, int width) {
+    with_constant<vectors>(width, [&](auto W) {
+      split_evenly(0, count, most, [&](int row, int size) {
+        with_constant<most>(size, [&](auto R) { forward_tile<Cell, T, L, R, W>(job, rows, row, first, phase); });
+      });
+    });
+  });
+}
+
+// What a thread does for its piece of a layer and direction.
+template <class Cell, class T, int L, int Registers> class ForwardScan {
+ public:
+  ForwardScan(const ForwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece), plan_(job.plan) {
+    int room = piece.row_end - piece.row_begin;
+    if (job.chunk) room *= job.chunk;
+    rows_ = carve<T>(piece.scratch, room);
+  }
+
+  void run() {
+    const FlushDenormals flush;
+    const int ahead = job_.chunk ? job_.chunk : 1;
+    for (int t0 = 0; t0 < plan_.steps && alive(t0) > 0; t0 += ahead) {
+      const int t1 = t0 + ahead < plan_.steps ? t0 + ahead : plan_.steps;
+      if (job_.chunk) compute_ahead(t0, t1);
+      for (int t = t0; t < t1 && alive(t) > 0; ++t) {
+        step(t, t0);
+        finish(t);
+        if (piece_.barrier) piece_.barrier->wait();
+      }
+    }
+  }
+
+ private:
+  int alive(int t) const { return alive_end(plan_, piece_, t) - piece_.row_begin; }
+  std::ptrdiff_t packed(int t, int r) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + r; }
+  const T* x_row(std::ptrdiff_t p) const { return job_.x + std::ptrdiff_t{plan_.index[p]} * job_.I; }
+  T* y_row(std::ptrdiff_t p) const { return job_.y + std::ptrdiff_t{plan_.index[p]} * job_.y_stride; }
+  T* memory_row(int t, int r) const { return job_.memory + (job_.keep ? packed(t, r) : r) * job_.H; }
+
+  // The slots of packed row r at step t; without a tape they live in a buffer of one chunk.
+  T* slots_row(int t, int r, int t0) const {
+    const int begin = piece_.row_begin, rows = piece_.row_end - begin;
+    const std::ptrdiff_t p =
+        job_.keep ? packed(t, r) : std::ptrdiff_t{begin} * job_.chunk + std::ptrdiff_t{t - t0} * rows + r - begin;
+    return job_.slots + p * Cell::slots * job_.H;
+  }
+
+  void compute_ahead(int t0, int t1) {
+    int count = 0;
+    for (int t = t0; t < t1; ++t) {
+      for (int r = piece_.row_begin, end = r + alive(t); r < end; ++r, ++count) {
+        rows_.x[count] = x_row(packed(t, r));
+        rows_.slots[count] = slots_row(t, r, t0);
+      }
+    }
+    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, Phase::ahead);
+  }
+
+  void step(int t, int t0) {
+    const int count = alive(t);
+    for (int i = 0; i < count; ++i) {
+      const int r = piece_.row_begin + i;
+      rows_.x[i] = x_row(packed(t, r));
+      rows_.h[i] = t ? y_row(packed(t - 1, r)) : initial_row(plan_, job_.initial[0], job_.zeros, r, job_.H);
+      rows_.y[i] = y_row(packed(t, r));
+      if (job_.keep || job_.chunk) rows_.slots[i] = slots_row(t, r, t0);
+      if constexpr (Cell::states > 1) {
+        rows_.c[i] = t ? memory_row(t - 1, r) : initial_row(plan_, job_.initial[1], job_.zeros, r, job_.H);
+        rows_.c_out[i] = memory_row(t, r);
+      }
+    }
+    const Phase phase = job_.chunk ? Phase::after : Phase::whole;
+    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, phase);
+  }
+
+  // Hands out the states of the rows whose last step was t.
+  void finish(int t) {
+    const int begin = piece_.block_begin * L;
+    const int end = piece_.block_end * L < job_.H ? piece_.block_end * L : job_.H;
+    const int last = piece_.row_begin + alive(t);
+    for (int r = alive_end(plan_, piece_, t + 1); r < last; ++r) {
+      if (plan_.finish[r] < 0) continue;
+      for (int k = 0; k < Cell::states; ++k) {
+        if (!job_.final[k]) continue;
+        const T* from = k ? memory_row(t, r) : y_row(packed(t, r));
+        T* to = job_.final[k] + std::ptrdiff_t{plan_.finish[r]} * job_.H;
+        for (int u = begin; u < end; ++u) to[u] = from[u];
+      }
+    }
+  }
+
+  const ForwardJob<T>& job_;
+  const Piece& piece_;
+  const PlanView& plan_;
+  RowPointers<T> rows_;
+};
+
+template <class Cell, class T, int L, int Registers>
+void forward(const ForwardJob<T>& job, const Piece& piece) {
+  ForwardScan<Cell, T, L, Registers>(job, piece).run();
+}
+
+}  // namespace
+}  // namespace elman

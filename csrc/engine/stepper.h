@@ -1,0 +1,43 @@
+// A stack of forward layers that takes one step per call: weights packed once, state kept, nothing allocated.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/layer.h"
+#include "engine/pieces.h"
+
+namespace elman {
+
+template <class T> class Stepper {
+ public:
+  Stepper(std::vector<std::shared_ptr<Packed<T>>> layers, int batch_size);
+
+  // x [B, I] to y [B, H], the last layer's h. One call at a time.
+  void step(const T* x, T* y);
+
+  int batch_size() const { return plan_.B; }
+  int input_size() const { return layers_.front().packed->I; }
+  int hidden_size() const { return layers_.front().packed->H; }
+  int layers() const { return static_cast<int>(layers_.size()); }
+  int states() const { return layers_.front().packed->info().states; }
+
+  T* state(int layer, int k);  // [B, H]: h or c as the last step left it
+
+ private:
+  struct Layer {
+    std::shared_ptr<Packed<T>> packed;
+    Buffer<T> h[2];  // read and written in turn
+    Buffer<T> c;
+    ForwardJob<T> job;
+  };
+  Pieces cut(int threads) const;
+
+  Plan plan_;
+  std::vector<Layer> layers_;
+  int now_ = 0;  // which h holds the state
+  Buffer<T> zeros_;
+  Pieces shared_, alone_;
+};
+
+}  // namespace elman

@@ -1,0 +1,180 @@
+#include "engine/threads.h"
+
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace elman {
+namespace {
+
+constexpr int spins = 4000;  // 20 to 50 us, longer than a step of most layers
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins until done() or the patience is used up; says which.
+template <class Done> bool spin(const Done& done) {
+  for (int i = 0; i < spins; ++i) {
+    if (done()) return true;
+    pause();
+  }
+  return done();
+}
+
+int processors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  const int n = static_cast<int>(std::thread::hardware_concurrency());
+  return n > 0 ? n : 1;
+}
+
+int default_threads() {
+  if (const char* text = std::getenv("ELMAN_NUM_THREADS")) {
+    const int n = std::atoi(text);
+    if (n > 0) return n;
+  }
+  return processors();
+}
+
+std::atomic<int> thread_count{0};
+
+}  // namespace
+
+class Pool {
+ public:
+  // Workers are detached and the pool is never destroyed: at exit they are asleep or stopped with the process.
+  void grow(int workers) {
+    while (count_ < workers) {
+      std::thread([this, id = count_ + 1, seen = epoch_.load()] { serve(id, seen); }).detach();
+      ++count_;
+    }
+  }
+
+  void run(int threads, const Task& work) {
+    grow(threads - 1);
+    work_ = &work;
+    members_ = threads;
+    pending_.store(count_, std::memory_order_relaxed);
+    epoch_.fetch_add(1);
+    if (sleepers_.load() > 0) {
+      { std::lock_guard<std::mutex> lock(mutex_); }
+      wake_.notify_all();
+    }
+    work(0);
+    const auto done = [&] { return pending_.load() == 0; };
+    if (spin(done)) return;
+    std::unique_lock<std::mutex> lock(mutex_);
+    caller_sleeps_.store(true);
+    finished_.wait(lock, done);
+    caller_sleeps_.store(false);
+  }
+
+  std::mutex busy;  // held by the call that the pool serves
+
+ private:
+  void serve(int id, unsigned seen) {
+    for (;;) {
+      const auto called = [&] { return epoch_.load() != seen; };
+      if (!spin(called)) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        sleepers_.fetch_add(1);
+        wake_.wait(lock, called);
+        sleepers_.fetch_sub(1);
+      }
+      ++seen;
+      if (id < members_) (*work_)(id);
+      if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
+        { std::lock_guard<std::mutex> lock(mutex_); }
+        finished_.notify_one();
+      }
+    }
+  }
+
+  int count_ = 0, members_ = 0;
+  const Task* work_ = nullptr;
+  std::atomic<unsigned> epoch_{0};
+  std::atomic<int> pending_{0}, sleepers_{0};
+  std::atomic<bool> caller_sleeps_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_, finished_;
+};
+
+namespace {
+
+std::atomic<Pool*> the_pool{nullptr};
+
+Pool& pool() {
+  static std::once_flag once;
+#if !defined(_WIN32)
+  // A forked child has none of the workers: it leaves the old pool alone and makes its own when it needs one.
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { the_pool.store(nullptr); }); });
+#endif
+  Pool* pool = the_pool.load();
+  if (!pool) {
+    Pool* fresh = new Pool;
+    if (the_pool.compare_exchange_strong(pool, fresh)) return *fresh;
+    delete fresh;
+  }
+  return *pool;
+}
+
+}  // namespace
+
+void Barrier::wait() noexcept {
+  const unsigned generation = generation_.load();
+  if (arrived_.fetch_add(1) + 1 == size_) {
+    arrived_.store(0);
+    generation_.store(generation + 1);
+    if (sleepers_.load() > 0) {
+      { std::lock_guard<std::mutex> lock(mutex_); }
+      wake_.notify_all();
+    }
+    return;
+  }
+  const auto released = [&] { return generation_.load() != generation; };
+  if (spin(released)) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  sleepers_.fetch_add(1);
+  wake_.wait(lock, released);
+  sleepers_.fetch_sub(1);
+}
+
+int num_threads() {
+  int n = thread_count.load();
+  if (n == 0) thread_count.compare_exchange_strong(n, default_threads()), n = thread_count.load();
+  return n;
+}
+
+void set_num_threads(int n) { thread_count.store(n); }
+
+ThreadTeam::ThreadTeam(int wanted) {
+  if (wanted > 1 && pool().busy.try_lock()) {
+    pool_ = &pool();
+    size_ = wanted;
+  }
+}
+
+ThreadTeam::~ThreadTeam() {
+  if (pool_) pool_->busy.unlock();
+}
+
+void ThreadTeam::run(int threads, const Task& work) {
+  if (threads == 1) work(0);
+  else pool_->run(threads, work);
+}
+
+}  // namespace elman

@@ -1,0 +1,61 @@
+// The thread pool and the barrier that threads sharing a step meet at.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+namespace elman {
+
+// Waiters spin for a few microseconds, then sleep: a pure spin barrier fell to a tenth of its speed when
+// another process took a core.
+class Barrier {
+ public:
+  explicit Barrier(int size) : size_(size) {}
+  void wait() noexcept;
+
+ private:
+  const int size_;
+  std::atomic<int> arrived_{0}, sleepers_{0};
+  std::atomic<unsigned> generation_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+// Threads that a call may use: ELMAN_NUM_THREADS, else the processors this process may run on.
+int num_threads();
+void set_num_threads(int n);
+
+// A reference to any f(int); unlike std::function it never allocates.
+class Task {
+ public:
+  template <class F>
+  Task(const F& f) : object_(&f), call_([](const void* o, int i) { (*static_cast<const F*>(o))(i); }) {}
+  void operator()(int i) const { call_(object_, i); }
+
+ private:
+  const void* object_;
+  void (*call_)(const void*, int);
+};
+
+class Pool;
+
+// The threads of one call: the caller and some workers of the pool.
+class ThreadTeam {
+ public:
+  // The pool serves one call at a time; a call that finds it taken gets a team of one instead of waiting.
+  explicit ThreadTeam(int wanted);
+  ~ThreadTeam();
+  ThreadTeam(const ThreadTeam&) = delete;
+  int size() const { return size_; }
+
+  // Runs work(0), which is the caller, to work(threads - 1) at the same time, so that they may meet at a
+  // Barrier; threads <= size().
+  void run(int threads, const Task& work);
+
+ private:
+  Pool* pool_ = nullptr;
+  int size_ = 1;
+};
+
+}  // namespace elman

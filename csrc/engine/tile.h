@@ -1,0 +1,103 @@
+// The register tile: R rows x W vectors of units x S slots of accumulators that stay in registers
+// while one product runs over its K inputs. Forward, backward and weight gradients all use it.
+//
+// Each accumulator adds its terms in the order k = 0, 1, 2, ... whatever R and W are, so that a row's
+// bits do not depend on which tile computed it. More speed comes from more units, never from splitting K.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "simd/vec.h"
+
+namespace elman {
+namespace {
+
+// f(0), f(1), ... f(N - 1) with constant arguments. A loop would leave the accumulators in memory where
+// the compiler unrolls it only after it has decided what lives in registers.
+template <class F, int... I> ELMAN_INLINE void unroll(std::integer_sequence<int, I...>, const F& f) {
+  (f(std::integral_constant<int, I>{}), ...);
+}
+template <int N, class F> ELMAN_INLINE void unroll(const F& f) {
+  unroll(std::make_integer_sequence<int, N>{}, f);
+}
+
+// Inputs as R rows, each contiguous in k.
+template <class T, int R> struct RowInputs {
+  const T* row[R];
+  explicit RowInputs(const T* const* rows) {
+    for (int r = 0; r < R; ++r) row[r] = rows[r];
+  }
+  ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return row[r][k]; }
+};
+
+// Inputs packed as [K][R].
+template <class T, int R> struct PanelInputs {
+  const T* panel;
+  ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return panel[k * R + r]; }
+};
+
+// acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for the slots s in [Begin, End).
+// `stride` parts the blocks of neighbouring vectors of units.
+template <int Begin, int End, class V, int R, int W, int S, class Inputs>
+ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, int K,
+                             const Scalar<V>* weights, std::ptrdiff_t stride) {
+  constexpr int L = Lanes<V>::count, N = End - Begin;
+  for (std::ptrdiff_t k = 0; k < K; ++k, weights += N * L) {
+    V input[R];
+    unroll<R>([&](auto r) { input[r] = splat<V>(inputs.at(r, k)); });
+    unroll<W>([&](auto w) {
+      unroll<N>([&](auto s) {
+        V weight = load<V>(weights + w * stride + s * L);
+        pin(weight);
+        unroll<R>([&](auto r) {
+          acc[r][w][Begin + s] = mul_add(input[r], weight, acc[r][w][Begin + s]);
+        });
+      });
+    });
+  }
+}
+
+// The valid lanes of the vector of units that begins at unit u; memory is touched only within them.
+struct Extent {
+  int units;  // units from the tile's first one to the end of the layer
+  template <class V> ELMAN_INLINE V load_at(const Scalar<V>* p, int w) const {
+    constexpr int L = Lanes<V>::count;
+    const int n = units - w * L;
+    return n >= L ? load<V>(p + w * L) : load_first<V>(p + w * L, n);
+  }
+  template <class V> ELMAN_INLINE void store_at(Scalar<V>* p, int w, V v) const {
+    constexpr int L = Lanes<V>::count;
+    const int n = units - w * L;
+    if (n >= L) store(p + w * L, v);
+    else store_first(p + w * L, v, n);
+  }
+};
+
+// Calls f(first, size) over [begin, end) in pieces of at most `most`, as even as they can be.
+template <class F> ELMAN_INLINE void split_evenly(int begin, int end, int most, const F& f) {
+  int pieces = (end - begin + most - 1) / most;
+  for (; pieces > 0; --pieces) {
+    const int size = (end - begin + pieces - 1) / pieces;
+    f(begin, size);
+    begin += size;
+  }
+}
+
+// Calls f(constant n) for the run-time value 1 <= n <= Most.
+template <int Most, class F> ELMAN_INLINE void with_constant(int n, const F& f) {
+  if constexpr (Most > 1) {
+    if (n < Most) return with_constant<Most - 1>(n, f);
+  }
+  f(std::integral_constant<int, Most>{});
+}
+
+// How many rows a tile of S slots and W vectors may have: the accumulators, one register for each row's
+// input and one for the weight fill the register file.
+template <int Registers, int Columns> constexpr int max_rows = (Registers - 1) / (Columns + 1);
+
+// Vectors of accumulators per row: the four slots of one vector of units, or four vectors of one slot.
+constexpr int tile_columns = 4;
+
+}  // namespace
+}  // namespace elman

@@ -1,0 +1,68 @@
+"""What runs where: instruction sets, threads, caches."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from . import _core
+from ._check import whole_number
+from ._version import __version__
+
+
+def isas() -> list[str]:
+    """The instruction sets of this build that this processor can run, best first."""
+    return _core.isas()
+
+
+def use_isa(name: str) -> None:
+    """Run the kernels of the instruction set `name` from now on (also: environment variable ELMAN_ISA).
+
+    A stepper and a frozen layer keep the set they were made with.
+
+    Raises:
+        ValueError: `name` is not one of `isas()`.
+    """
+    _core.use_isa(name)
+
+
+def num_threads() -> int:
+    """Threads a call may use."""
+    return _core.num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Let a call use up to `n` threads (also: environment variable ELMAN_NUM_THREADS).
+
+    The default is the number of processors this process may run on. No result depends on it.
+
+    Raises:
+        ValueError: `n` is not a whole number of at least 1.
+    """
+    _core.set_num_threads(whole_number("n", n, 1))
+
+
+def _caches() -> dict[str, str]:
+    """Sizes of the first processor's caches, where the system tells (Linux)."""
+    sizes = {}
+    for entry in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        kind, level = (entry / "type").read_text().strip(), (entry / "level").read_text().strip()
+        if kind != "Instruction":
+            sizes[f"L{level}"] = (entry / "size").read_text().strip()
+    return sizes
+
+
+def info() -> dict[str, Any]:
+    """Facts about this installation.
+
+    Returns:
+        A dict: `version`, `isa` (in use), `isas` (that could be), `threads`, `caches`, `cuda`.
+    """
+    return {
+        "version": __version__,
+        "isa": _core.isa(),
+        "isas": isas(),
+        "threads": num_threads(),
+        "caches": _caches() or "unknown",
+        "cuda": "no: this version has no CUDA kernels",
+    }

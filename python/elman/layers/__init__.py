@@ -1,0 +1,7 @@
+"""Layers: what holds parameters and has a forward and a backward pass."""
+
+from .linear import Linear
+from .recurrent import GRU, LSTM, RNN, load
+from .stepper import Stepper
+
+__all__ = ["GRU", "LSTM", "RNN", "Linear", "Stepper", "load"]

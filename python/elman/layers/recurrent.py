@@ -1,0 +1,269 @@
+"""RNN, LSTM and GRU layers: stacks in one or two directions over the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import _check, _core, init
+from .._extras import need
+from .call import Call, prepare
+from .parameters import Parameters
+from .passes import Backward, run_forward
+from .stepper import Stepper
+
+_CELLS = _core.cells()
+_INITS = ("orthogonal", "uniform")
+
+
+class Recurrent(Parameters):
+    """What RNN, LSTM and GRU share. Constructor arguments and parameter names follow torch.nn.
+
+    Args:
+        input_size: I, features of x at each step.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L layers, each fed by the one below.
+        bias: whether there are bias_ih and bias_hh.
+        batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
+        dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
+        bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
+        reverse: one direction that runs from each sequence's last step to its first.
+        dtype: float32 or float64, of parameters, inputs and results.
+        seed: of the initial weights and of dropout.
+        init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's
+            forget gate 1); "uniform": torch's, everything within 1/sqrt(H).
+
+    Parameters, for layer k and with `_reverse` appended for the second direction (G gates):
+    `weight_ih_l{k}` [G*H, I or D*H], `weight_hh_l{k}` [G*H, H], `bias_ih_l{k}` [G*H], `bias_hh_l{k}` [G*H].
+    """
+
+    _cell: str
+    _options: ClassVar[tuple[str, ...]] = (
+        "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        reverse: bool = False,
+        dtype: Any = np.float32,
+        seed: Any = None,
+        init: str = "orthogonal",
+    ):
+        self.input_size = _check.whole_number("input_size", input_size, 1)
+        self.hidden_size = _check.whole_number("hidden_size", hidden_size, 1)
+        self.num_layers = _check.whole_number("num_layers", num_layers, 1)
+        self.bias = _check.flag("bias", bias)
+        self.batch_first = _check.flag("batch_first", batch_first)
+        self.dropout = _check.fraction("dropout", dropout)
+        self.bidirectional = _check.flag("bidirectional", bidirectional)
+        self.reverse = _check.flag("reverse", reverse)
+        self.dtype = _check.float_type("dtype", dtype)
+        _check.choice("init", init, _INITS)
+        if self.bidirectional and self.reverse:
+            raise ValueError("reverse: expected False with bidirectional=True, which runs both ways, got True")
+        self._rng = np.random.default_rng(seed)
+        self._hold(self._initial(init))
+        self._packed: list[list[Any]] | None = None  # kept while frozen
+
+    @property
+    def directions(self) -> int:
+        """D: 2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def _backwards(self) -> list[bool]:
+        """For each direction, whether it runs backwards in time."""
+        return [False, True] if self.bidirectional else [self.reverse]
+
+    @property
+    def _states(self) -> int:
+        return _CELLS[self._cell]["states"]
+
+    def _names(self, k: int, direction: int) -> tuple[str, str, str, str]:
+        end = f"_l{k}" + ("_reverse" if direction else "")
+        return "weight_ih" + end, "weight_hh" + end, "bias_ih" + end, "bias_hh" + end
+
+    def _initial(self, how: str) -> dict[str, np.ndarray]:
+        gates, H, rng, dtype = _CELLS[self._cell]["gates"], self.hidden_size, self._rng, self.dtype
+        parameters = {}
+        for k in range(self.num_layers):
+            I = self.input_size if k == 0 else H * self.directions  # noqa: E741
+            for d in range(self.directions):
+                ih, hh, bias_ih, bias_hh = self._names(k, d)
+                if how == "uniform":
+                    limit = float(1 / np.sqrt(H))
+                    parameters[ih] = init.uniform(rng, (gates * H, I), limit, dtype)
+                    parameters[hh] = init.uniform(rng, (gates * H, H), limit, dtype)
+                    biases = [init.uniform(rng, (gates * H,), limit, dtype) for _ in range(2)]
+                else:
+                    parameters[ih] = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in range(gates)])
+                    parameters[hh] = np.concatenate([init.orthogonal(rng, H, dtype) for _ in range(gates)])
+                    biases = [np.zeros(gates * H, dtype) for _ in range(2)]
+                    if self._cell == "lstm":  # remember by default (Gers et al. 2000, Jozefowicz et al. 2015)
+                        biases[0][H : 2 * H] = 1
+                if self.bias:
+                    parameters[bias_ih], parameters[bias_hh] = biases
+        return parameters
+
+    def _weights(self, k: int, direction: int, source: dict[str, np.ndarray]) -> list[np.ndarray | None]:
+        """weight_ih, weight_hh, bias_ih, bias_hh of one layer and direction, from parameters or grads."""
+        return [source.get(name) for name in self._names(k, direction)]
+
+    def _pack(self, k: int) -> list[Any]:
+        """The weights of layer k in the engine's layout, for each direction."""
+        if self._packed is not None:
+            return self._packed[k]
+        return [_core.pack(self._cell, *self._weights(k, d, self.parameters)) for d in range(self.directions)]
+
+    def __call__(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any]:
+        """Run the stack over a batch of sequences, keeping nothing.
+
+        Args:
+            x: [T, B, I] (batch_first: [B, T, I]), or one sequence [T, I]. NumPy, or any array with DLPack,
+                `__array__` or the buffer protocol; C-contiguous, of the layer's dtype.
+            state: the initial h [L*D, B, H], for an LSTM the pair (h, c); zeros if None. [L*D, H] for one sequence.
+            lengths: [B], steps of each sequence, 0 to T. What lies beyond is not read, and y is 0 there.
+            mask: [T, B] bool (batch_first: [B, T]). Steps where it is False are skipped: the state
+                carries over them, and y is 0 there.
+            reset: like mask. Where it is True an episode starts: the state is zero before that step, and no
+                gradient crosses. In a reverse direction an episode ends there instead.
+
+        Returns:
+            (y, state): y [T, B, D*H], the last layer's h at each step, and the state after each sequence's
+            last step, shaped like the initial one. They are of the same kind as x.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
+        call = prepare(self, x, state, lengths, mask, reset)
+        y, final, _ = run_forward(call, keep=False)
+        return call.sequence_out(y), call.state_out(final)
+
+    def forward(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any, Backward]:
+        """Like a call, and keeps what the gradients need; dropout is at work.
+
+        Returns:
+            (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
+            Until it has been called do not change x, state or the parameters; y is read-only.
+        """
+        call: Call = prepare(self, x, state, lengths, mask, reset)
+        y, final, backward = run_forward(call, keep=True)
+        assert backward is not None
+        y_out = call.sequence_out(y)
+        if isinstance(y_out, np.ndarray):
+            y_out.flags.writeable = False
+        return y_out, call.state_out(final), backward
+
+    def freeze(self) -> None:
+        """Pack the weights once for many calls. Parameters are read-only until `unfreeze`."""
+        if self._packed is None:
+            self._packed = [self._pack(k) for k in range(self.num_layers)]
+            for value in self.parameters.values():
+                value.flags.writeable = False
+
+    def unfreeze(self) -> None:
+        """Undo `freeze`."""
+        self._packed = None
+        for value in self.parameters.values():
+            value.flags.writeable = True
+
+    def stepper(self, batch_size: int) -> Stepper:
+        """A stepper over `batch_size` streams, with this layer's weights as they are now and a zero state.
+
+        Raises:
+            ValueError: the layer runs backwards in time, so it needs whole sequences.
+        """
+        if self.bidirectional or self.reverse:
+            which = "bidirectional" if self.bidirectional else "reverse"
+            raise ValueError(f"stepper: expected a layer that runs forward in time, got {which}=True")
+        return Stepper(self, _check.whole_number("batch_size", batch_size, 1))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters and constructor arguments to one safetensors file (extra: save)."""
+        numpy = need("safetensors.numpy", "save", "saving a layer")
+        config = {"layer": type(self).__name__, "dtype": self.dtype.name}
+        config |= {name: getattr(self, name) for name in self._options}
+        numpy.save_file(self.parameters, path, {"elman": json.dumps(config)})
+
+    def __repr__(self) -> str:
+        defaults = {"num_layers": 1, "bias": True, "dropout": 0.0}
+        shown = [f"{self.input_size}, {self.hidden_size}"]
+        for name in self._options[2:]:
+            value = getattr(self, name)
+            if value != defaults.get(name, False):
+                shown.append(f"{name}={value}")
+        if self.dtype != np.float32:
+            shown.append(f"dtype={self.dtype}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_packed": None}  # packed weights suit one processor only: packed again
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.unfreeze()
+
+
+class RNN(Recurrent):
+    """Plain RNN (Elman 1990): h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu.
+
+    Args as for every recurrent layer, and `nonlinearity`: "tanh" or "relu".
+    """
+
+    _options = (*Recurrent._options, "nonlinearity")
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options):
+        self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
+        self._cell = "rnn_" + nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, **options)
+
+
+class LSTM(Recurrent):
+    """LSTM (Hochreiter & Schmidhuber 1997), gates in the order i f g o; the state is the pair (h, c):
+
+    i, f, o = sigmoid(...), g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh;  c' = f c + i g,  h' = o tanh(c').
+    """
+
+    _cell = "lstm"
+
+
+class GRU(Recurrent):
+    """GRU (Cho et al. 2014), gates in the order r z n, the reset gate after the product as in torch:
+
+    r, z = sigmoid(...);  n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h.
+    """
+
+    _cell = "gru"
+
+
+def load(path: str | os.PathLike[str]) -> Recurrent:
+    """The layer that `save` wrote to `path` (extra: save).
+
+    Raises:
+        ValueError: the file was not written by `save`.
+    """
+    safetensors = need("safetensors", "save", "loading a layer")
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata = (file.metadata() or {}).get("elman")
+        if metadata is None:
+            raise ValueError(f"path: expected a file written by a layer's save(), got {os.fspath(path)!r}")
+        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    config = json.loads(metadata)
+    layers = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
+    layer = layers[_check.choice("layer", config.pop("layer"), tuple(layers))](**config, init="uniform")
+    layer.load_state_dict(parameters)
+    return layer
