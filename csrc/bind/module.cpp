@@ -64,6 +64,10 @@ PYBIND11_MODULE(_core, m) {
   m.def("use_isa", &use_isa);
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads);
+  m.def("measure_peak", [](int threads, const std::string& dtype) {
+    const py::gil_scoped_release release;
+    return dtype == "float64" ? measure_peak<double>(threads) : measure_peak<float>(threads);
+  });
   bind_layer(m);
   bind_stepper(m);
 }

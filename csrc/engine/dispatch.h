@@ -22,4 +22,7 @@ template <class T> const Products<T>& products(const Isa& isa);
 template <> inline const Products<float>& products(const Isa& isa) { return isa.products_f32; }
 template <> inline const Products<double>& products(const Isa& isa) { return isa.products_f64; }
 
+// GFLOP/s of the current instruction set on `threads` cores at once.
+template <class T> double measure_peak(int threads);
+
 }  // namespace elman

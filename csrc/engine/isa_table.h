@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cells/cells.h"
+#include "engine/peak.h"
 #include "engine/scan.h"
 #include "engine/scan_back.h"
 
@@ -27,7 +28,7 @@ template <int Bytes, int Registers> struct Tables {
   static constexpr Products<T> products = {
       lanes<T>, max_rows<Registers, tile_columns>, pack_matrix<T, lanes<T>>,
       multiply_rows<T, lanes<T>, Registers>, outer_packed<T, lanes<T>>, outer_scratch<T>,
-      outer<T, lanes<T>, Registers>};
+      outer<T, lanes<T>, Registers>, spin<T, lanes<T>, Registers>};
 
   static constexpr Isa isa(const char* name) {
     return {name, Of<float, Cells>::info, Of<float, Cells>::kernels, Of<double, Cells>::kernels,

@@ -23,7 +23,7 @@ template <class T> Work measure(const Isa& isa, int H, const std::vector<PlanVie
   }
   work.blocks = blocks_of<T>(isa, H);
   work.tile_rows = products<T>(isa).tile_rows;
-  work.element = sizeof(T);
+  work.vector_bytes = products<T>(isa).lanes * int{sizeof(T)};
   return work;
 }
 

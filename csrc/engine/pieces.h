@@ -17,8 +17,10 @@ class Pieces {
   Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int blocks,
          const RowsAtOnce& rows_at_once)
       : schedule_(schedule) {
-    for (int d = 0; d < static_cast<int>(plans.size()); ++d) {
-      for (int i = 0; i < schedule.row_parts; ++i) {
+    const int directions = static_cast<int>(plans.size());
+    for (int i = 0; i < schedule.row_parts; ++i) {
+      for (int d = 0; d < directions; ++d) {
+        std::vector<Piece>& parts = shared_.emplace_back(Shared{d, {}}).parts;
         Barrier* barrier = schedule.unit_parts > 1 ? &barriers_.emplace_back(schedule.unit_parts) : nullptr;
         for (int u = 0; u < schedule.unit_parts; ++u) {
           Piece piece;
@@ -27,32 +29,35 @@ class Pieces {
           piece.block_begin = blocks * u / schedule.unit_parts;
           piece.block_end = blocks * (u + 1) / schedule.unit_parts;
           piece.barrier = barrier;
-          Buffer<char> scratch(scratch_bytes(rows_at_once(piece.row_end - piece.row_begin)));
-          piece.scratch = scratch.data();
-          scratch_.push_back(std::move(scratch));
-          entries_.push_back({d, piece});
+          piece.scratch =
+              scratch_.emplace_back(scratch_bytes(rows_at_once(piece.row_end - piece.row_begin))).data();
+          parts.push_back(piece);
         }
       }
     }
   }
 
-  // f(direction, piece) for every piece. Pieces that share a barrier run at the same time: the schedule
-  // has as many threads as pieces there, and pieces without one are dealt round.
+  // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of the
+  // row pieces, one after the other, and its members one part of the units each.
   template <class F> void run(ThreadTeam& team, const F& f) const {
-    const int threads = schedule_.threads;
-    team.run(threads, [&](int thread) {
-      for (size_t i = thread; i < entries_.size(); i += threads) f(entries_[i].direction, entries_[i].piece);
+    const int members = schedule_.unit_parts, teams = schedule_.threads / members;
+    team.run(teams * members, [&](int thread) {
+      for (size_t i = thread / members; i < shared_.size(); i += teams)
+        f(shared_[i].direction, shared_[i].parts[thread % members]);
     });
   }
 
   int threads() const { return schedule_.threads; }
 
  private:
-  struct Entry { int direction; Piece piece; };
+  struct Shared {  // some rows of a direction, parted by units
+    int direction;
+    std::vector<Piece> parts;
+  };
   Schedule schedule_;
   std::deque<Barrier> barriers_;
   std::vector<Buffer<char>> scratch_;
-  std::vector<Entry> entries_;
+  std::vector<Shared> shared_;
 };
 
 }  // namespace elman

@@ -24,12 +24,12 @@ template <class V, int R, int W, class Inputs>
 ELMAN_INLINE void product_tile(const Inputs& inputs, Scalar<V>* const* out, int K,
                                const Scalar<V>* weights, std::ptrdiff_t stride, int unit, int N, bool add) {
   V acc[R][W][1];
-  unroll<R>([&](auto r) { unroll<W>([&](auto w) { acc[r][w][0] = V{}; }); });
+  unroll<R>([&](auto r) ELMAN_INLINED { unroll<W>([&](auto w) ELMAN_INLINED { acc[r][w][0] = V{}; }); });
   accumulate<0, 1>(acc, inputs, K, weights, stride);
   const Extent extent{N - unit};
-  unroll<R>([&](auto r) {
+  unroll<R>([&](auto r) ELMAN_INLINED {
     Scalar<V>* const to = out[r] + unit;
-    unroll<W>([&](auto w) {
+    unroll<W>([&](auto w) ELMAN_INLINED {
       V v = acc[r][w][0];
       if (add) v = extent.load_at<V>(to, w) + v;
       extent.store_at(to, w, v);

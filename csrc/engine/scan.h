@@ -25,18 +25,18 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
 
   V acc[R][W][S];
   if (phase == Phase::after) {
-    unroll<R>([&](auto r) {
-      unroll<W>([&](auto w) {
-        unroll<S>([&](auto s) {
+    unroll<R>([&](auto r) ELMAN_INLINED {
+      unroll<W>([&](auto w) ELMAN_INLINED {
+        unroll<S>([&](auto s) ELMAN_INLINED {
           acc[r][w][s] = extent.load_at<V>(rows.slots[row + r] + s * H + unit, w);
         });
       });
     });
   } else {
-    unroll<W>([&](auto w) {
-      unroll<S>([&](auto s) {
+    unroll<W>([&](auto w) ELMAN_INLINED {
+      unroll<S>([&](auto s) ELMAN_INLINED {
         const V bias = load<V>(weights + w * stride + s * L);
-        unroll<R>([&](auto r) { acc[r][w][s] = bias; });
+        unroll<R>([&](auto r) ELMAN_INLINED { acc[r][w][s] = bias; });
       });
     });
     accumulate<Cell::x.begin, Cell::x.end>(acc, RowInputs<T, R>(rows.x + row), I, weights + S * L, stride);
@@ -44,8 +44,8 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   if (phase != Phase::ahead) {
     weights += S * L + std::ptrdiff_t{I} * Cell::x.count() * L;
     accumulate<Cell::h.begin, Cell::h.end>(acc, RowInputs<T, R>(rows.h + row), H, weights, stride);
-    unroll<R>([&](auto r) {
-      unroll<W>([&](auto w) {
+    unroll<R>([&](auto r) ELMAN_INLINED {
+      unroll<W>([&](auto w) ELMAN_INLINED {
         V state[max_states] = {extent.load_at<V>(rows.h[row + r] + unit, w)};
         if constexpr (Cell::states > 1) state[1] = extent.load_at<V>(rows.c[row + r] + unit, w);
         Cell::forward(acc[r][w], state);
@@ -55,9 +55,9 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
     });
     if (!job.keep) return;
   }
-  unroll<R>([&](auto r) {
-    unroll<W>([&](auto w) {
-      unroll<S>([&](auto s) { extent.store_at(rows.slots[row + r] + s * H + unit, w, acc[r][w][s]); });
+  unroll<R>([&](auto r) ELMAN_INLINED {
+    unroll<W>([&](auto w) ELMAN_INLINED {
+      unroll<S>([&](auto s) ELMAN_INLINED { extent.store_at(rows.slots[row + r] + s * H + unit, w, acc[r][w][s]); });
     });
   });
 }

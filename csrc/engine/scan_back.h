@@ -85,16 +85,16 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     for (int u = unit_begin_; u < unit_end_; u += L) {
       const Extent extent{H - u};
       V a[S], s[max_states], s1[max_states], d[max_states];
-      unroll<S>([&](auto i) { a[i] = extent.load_at<V>(slots + i * H + u, 0); });
-      unroll<states>([&](auto k) {
+      unroll<S>([&](auto i) ELMAN_INLINED { a[i] = extent.load_at<V>(slots + i * H + u, 0); });
+      unroll<states>([&](auto k) ELMAN_INLINED {
         s[k] = extent.load_at<V>(before[k] + u, 0);
         s1[k] = extent.load_at<V>(after[k] + u, 0);
         d[k] = extent.load_at<V>(carry_row(k, r) + u, 0);
       });
       d[0] = d[0] + extent.load_at<V>(dy + u, 0);
       Cell::backward(a, s, s1, d);
-      unroll<S>([&](auto i) { extent.store_at(slots + i * H + u, 0, a[i]); });
-      unroll<states>([&](auto k) { extent.store_at(carry_row(k, r) + u, 0, d[k]); });
+      unroll<S>([&](auto i) ELMAN_INLINED { extent.store_at(slots + i * H + u, 0, a[i]); });
+      unroll<states>([&](auto k) ELMAN_INLINED { extent.store_at(carry_row(k, r) + u, 0, d[k]); });
     }
   }
 

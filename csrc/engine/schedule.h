@@ -14,14 +14,15 @@ struct Work {
   int blocks = 0;             // vectors of units
   double x_bytes = 0;         // weights of the x-part, 0 where it is not computed
   double h_bytes = 0;         // weights of the h-part
-  int tile_rows = 1, element = 4;
+  int tile_rows = 1;
+  int vector_bytes = 4;
 };
 
 struct Schedule {
   int row_parts = 1;   // pieces each direction's rows are cut into
   int unit_parts = 1;  // threads that share a piece, each with some of its units
   bool ahead = false;  // compute the x-part ahead
-  int threads = 1;
+  int threads = 1;     // a multiple of unit_parts
 };
 
 Schedule choose_schedule(const Work& work, int threads);

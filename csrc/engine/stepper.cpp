@@ -57,6 +57,7 @@ template <class T> Pieces Stepper<T>::cut(int threads) const {
   work.total = plan_.B;
   work.blocks = (last.H + p.lanes - 1) / p.lanes;
   work.tile_rows = p.tile_rows;
+  work.vector_bytes = p.lanes * int{sizeof(T)};
   for (const Layer& layer : layers_) {
     work.x_bytes += double(cell.x.count()) * layer.packed->I * last.H * sizeof(T);
     work.h_bytes += double(cell.h.count()) * last.H * last.H * sizeof(T);

@@ -16,6 +16,7 @@
 #endif
 
 #define ELMAN_INLINE inline __attribute__((always_inline))
+#define ELMAN_INLINED __attribute__((always_inline))  // after a lambda's parameters
 
 namespace elman {
 namespace {

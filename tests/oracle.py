@@ -1,0 +1,195 @@
+"""What the engine must compute, as plainly as it can be written: NumPy, float64, one step at a time.
+
+It shares no idea with the engine: no plan, no packing. All sequences walk through all steps together, and
+where a sequence has no step (beyond its length, or masked) its state is simply kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Tanh:
+    """h' = tanh(W x + R h)."""
+
+    states = 1
+
+    @staticmethod
+    def step(a_x, a_h, h):
+        new = np.tanh(a_x + a_h)
+        return [new], new
+
+    @staticmethod
+    def back(kept, before, d):
+        da = d[0] * (1 - kept**2)
+        return da, da, [np.zeros_like(d[0])]
+
+
+class Relu(Tanh):
+    @staticmethod
+    def step(a_x, a_h, h):
+        new = np.maximum(a_x + a_h, 0)
+        return [new], new
+
+    @staticmethod
+    def back(kept, before, d):
+        da = d[0] * (kept > 0)
+        return da, da, [np.zeros_like(d[0])]
+
+
+class Lstm:
+    states = 2
+
+    @staticmethod
+    def step(a_x, a_h, h, c):
+        i, f, g, o = np.split(a_x + a_h, 4, axis=-1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        new_c = f * c + i * g
+        return [o * np.tanh(new_c), new_c], (i, f, g, o, new_c)
+
+    @staticmethod
+    def back(kept, before, d):
+        i, f, g, o, new_c = kept
+        dh, tanh_c = d[0], np.tanh(new_c)
+        dc = d[1] + dh * o * (1 - tanh_c**2)
+        gates = [dc * g * i * (1 - i), dc * before[1] * f * (1 - f), dc * i * (1 - g**2), dh * tanh_c * o * (1 - o)]
+        da = np.concatenate(gates, axis=-1)
+        return da, da, [np.zeros_like(dh), dc * f]
+
+
+class Gru:
+    states = 1
+
+    @staticmethod
+    def step(a_x, a_h, h):
+        r_x, z_x, n_x = np.split(a_x, 3, axis=-1)
+        r_h, z_h, n_h = np.split(a_h, 3, axis=-1)
+        r, z = sigmoid(r_x + r_h), sigmoid(z_x + z_h)
+        n = np.tanh(n_x + r * n_h)
+        return [(1 - z) * n + z * h], (r, z, n, n_h)
+
+    @staticmethod
+    def back(kept, before, d):
+        r, z, n, n_h = kept
+        dh = d[0]
+        dn = dh * (1 - z) * (1 - n**2)
+        dr = dn * n_h * r * (1 - r)
+        dz = dh * (before[0] - n) * z * (1 - z)
+        return np.concatenate([dr, dz, dn], -1), np.concatenate([dr, dz, dn * r], -1), [dh * z]
+
+
+CELLS = {"rnn_tanh": Tanh, "rnn_relu": Relu, "lstm": Lstm, "gru": Gru}
+
+
+class Direction:
+    """One layer and direction. weights: weight_ih, weight_hh, bias_ih, bias_hh (biases may be None)."""
+
+    def __init__(self, cell, weights, reverse):
+        self.cell = CELLS[cell]
+        self.w_ih, self.w_hh = (np.asarray(w, np.float64) for w in weights[:2])
+        rows = len(self.w_ih)
+        self.b_ih, self.b_hh = (np.zeros(rows) if b is None else np.asarray(b, np.float64) for b in weights[2:])
+        self.reverse = reverse
+
+    def forward(self, x, state, valid, reset):
+        """x [T, B, I]; state: list of [B, H]; valid, reset [T, B]. Returns y [T, B, H] and the last state."""
+        T, B, _ = x.shape
+        H = self.w_hh.shape[1]
+        self.x, self.trace = x, []
+        y = np.zeros((T, B, H))
+        for t in reversed(range(T)) if self.reverse else range(T):
+            if self.reverse:
+                clear = reset[t + 1] if t + 1 < T else np.zeros(B, bool)
+            else:
+                clear = reset[t]
+            start = [np.where(clear[:, None], 0, s) for s in state]
+            new, kept = self.cell.step(x[t] @ self.w_ih.T + self.b_ih, start[0] @ self.w_hh.T + self.b_hh, *start)
+            on = valid[t][:, None]
+            y[t] = np.where(on, new[0], 0)
+            state = [np.where(on, n, s) for n, s in zip(new, start, strict=True)]
+            self.trace.append((t, clear[:, None], on, start, kept))
+        return y, state
+
+    def backward(self, dy, dstate):
+        """Returns dx, the gradient of the initial state, and those of the four weights."""
+        dx = np.zeros_like(self.x)
+        grads = [np.zeros_like(w) for w in (self.w_ih, self.w_hh, self.b_ih, self.b_hh)]
+        d = list(dstate)
+        for t, clear, on, start, kept in reversed(self.trace):
+            d_new = [np.where(on, s, 0) for s in d]
+            d_new[0] = d_new[0] + np.where(on, dy[t], 0)
+            da_x, da_h, direct = self.cell.back(kept, start, d_new)
+            dx[t] = da_x @ self.w_ih
+            direct[0] = direct[0] + da_h @ self.w_hh
+            d = [np.where(clear, 0, np.where(on, new, old)) for new, old in zip(direct, d, strict=True)]
+            for grad, term in zip(grads, (da_x.T @ self.x[t], da_h.T @ start[0], da_x.sum(0), da_h.sum(0)), strict=True):
+                grad += term
+        return dx, d, grads
+
+
+class Stack:
+    """The whole layer: weights[k][d] as for Direction."""
+
+    def __init__(self, cell, weights, backwards):
+        self.layers = [
+            [Direction(cell, w, back) for w, back in zip(layer, backwards, strict=True)] for layer in weights
+        ]
+        self.states = CELLS[cell].states
+
+    def forward(self, x, state=None, lengths=None, mask=None, reset=None):
+        """x [T, B, I]; state: list of [L * D, B, H] or None. Returns y and the final state, as a list."""
+        x = np.asarray(x, np.float64)
+        T, B, _ = x.shape
+        lengths = np.full(B, T) if lengths is None else np.asarray(lengths)
+        within = np.arange(T)[:, None] < lengths
+        valid = within if mask is None else within & mask
+        reset = np.zeros((T, B), bool) if reset is None else reset & within
+        H = self.layers[0][0].w_hh.shape[1]
+        rows = len(self.layers) * len(self.layers[0])
+        state = [np.zeros((rows, B, H))] * self.states if state is None else [np.asarray(s, np.float64) for s in state]
+        final = [np.zeros_like(s) for s in state]
+        row = 0
+        for layer in self.layers:
+            outputs = []
+            for direction in layer:
+                y, last = direction.forward(x, [s[row] for s in state], valid, reset)
+                outputs.append(y)
+                for whole, part in zip(final, last, strict=True):
+                    whole[row] = part
+                row += 1
+            x = np.concatenate(outputs, -1)
+        return x, final
+
+    def backward(self, dy, dstate=None):
+        """Returns dx, the gradient of the initial state (a list), and grads[k][d] of the weights."""
+        D = len(self.layers[0])
+        rows = len(self.layers) * D
+        B, H = dy.shape[1], self.layers[0][0].w_hh.shape[1]
+        dy = np.asarray(dy, np.float64)
+        dstate = [np.zeros((rows, B, H))] * self.states if dstate is None else dstate
+        dinitial = [np.zeros((rows, B, H)) for _ in range(self.states)]
+        grads = []
+        for k in reversed(range(len(self.layers))):
+            dx, layer_grads = 0, []
+            for d, direction in enumerate(self.layers[k]):
+                row = k * D + d
+                part, first, g = direction.backward(dy[..., d * H : (d + 1) * H], [s[row] for s in dstate])
+                dx = dx + part
+                layer_grads.append(g)
+                for whole, value in zip(dinitial, first, strict=True):
+                    whole[row] = value
+            dy = dx
+            grads.insert(0, layer_grads)
+        return dy, dinitial, grads
+
+
+def of_layer(layer):
+    """The oracle of an elman layer, with the same weights."""
+    weights = [
+        [layer._weights(k, d, layer.parameters) for d in range(layer.directions)] for k in range(layer.num_layers)
+    ]
+    return Stack(layer._cell, weights, layer._backwards)
