@@ -33,13 +33,13 @@ const Built built[] = {
 
 std::atomic<const Isa*> chosen{nullptr};
 
-const Isa* find_isa(const std::string& name) {
+const Isa* find_isa(const std::string& name, const char* given_by) {
   std::string known;
   for (const Isa* isa : isas()) {
     if (name == isa->name) return isa;
     known += (known.empty() ? "" : ", ") + std::string(isa->name);
   }
-  throw std::invalid_argument("isa: expected one of " + known + ", got '" + name + "'");
+  throw std::invalid_argument(given_by + std::string(": expected one of ") + known + ", got '" + name + "'");
 }
 
 }  // namespace
@@ -55,13 +55,13 @@ const Isa& current_isa() {
   const Isa* isa = chosen.load();
   if (!isa) {
     const char* forced = std::getenv("ELMAN_ISA");
-    isa = forced && *forced ? find_isa(forced) : isas().front();
+    isa = forced && *forced ? find_isa(forced, "ELMAN_ISA") : isas().front();
     chosen.store(isa);
   }
   return *isa;
 }
 
-void use_isa(const std::string& name) { chosen.store(find_isa(name)); }
+void use_isa(const std::string& name) { chosen.store(find_isa(name, "name")); }
 
 int find_cell(const std::string& name) {
   for (int i = 0; i < cell_count; ++i)

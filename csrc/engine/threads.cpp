@@ -1,6 +1,8 @@
 #include "engine/threads.h"
 
 #include <cstdlib>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,6 +16,7 @@
 namespace elman {
 namespace {
 
+constexpr long most_threads = 1024;
 constexpr int spins = 4000;  // 20 to 50 us, longer than a step of most layers
 
 inline void pause() {
@@ -44,8 +47,12 @@ int processors() {
 
 int default_threads() {
   if (const char* text = std::getenv("ELMAN_NUM_THREADS")) {
-    const int n = std::atoi(text);
-    if (n > 0) return n;
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    if (n < 1 || n > most_threads || *end)
+      throw std::invalid_argument(std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") +
+                                  text + "'");
+    return static_cast<int>(n);
   }
   return processors();
 }

@@ -215,7 +215,9 @@ class Recurrent(Parameters):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.unfreeze()
+        for name, value in self.parameters.items():
+            if not value.flags.writeable:  # it was frozen
+                self.parameters[name] = value.copy()
 
 
 class RNN(Recurrent):

@@ -1,0 +1,29 @@
+# elman_engine(target): the engine's sources and one object per instruction set of the target's processor.
+
+set(ELMAN_CSRC ${CMAKE_CURRENT_LIST_DIR})
+
+# The same kernels with other flags. -ffp-contract=off: see mul_add in simd/vec.h.
+function(elman_isa target name)
+  add_library(elman_isa_${name} OBJECT ${ELMAN_CSRC}/isa/${name}.cpp)
+  target_include_directories(elman_isa_${name} PRIVATE ${ELMAN_CSRC})
+  set_target_properties(elman_isa_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(elman_isa_${name} PRIVATE
+    -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions ${ARGN})
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:elman_isa_${name}>)
+endfunction()
+
+function(elman_engine target)
+  file(GLOB sources CONFIGURE_DEPENDS ${ELMAN_CSRC}/engine/*.cpp)
+  target_sources(${target} PRIVATE ${sources})
+  target_include_directories(${target} PRIVATE ${ELMAN_CSRC})
+  string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+  elman_isa(${target} scalar)
+  if(processor MATCHES "x86_64|amd64")
+    target_compile_definitions(${target} PRIVATE ELMAN_X86)
+    elman_isa(${target} avx2 -mavx2 -mfma)
+    elman_isa(${target} avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma)
+  elseif(processor MATCHES "aarch64|arm64")
+    target_compile_definitions(${target} PRIVATE ELMAN_ARM)
+    elman_isa(${target} neon)
+  endif()
+endfunction()

@@ -1,0 +1,187 @@
+"""Forecast tomorrow's temperature at JFK airport from three days of weather at three airports.
+
+Trains a few GRUs on nine and a half months of 2013, averages their forecasts, and compares them with
+persistence, the same hour of the day before and ridge regression on the rest of the year.
+
+    python examples/weather.py            # or: make demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import time
+
+import matplotlib
+import numpy as np
+from sklearn.linear_model import Ridge
+
+import elman
+from elman.data import Weather, load_weather
+from elman.sequence import Standardizer, sliding_windows
+from elman.train import Forecaster, fit, predict
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+WINDOW = 72  # hours the network reads
+HORIZONS = np.array([1, 2, 3, 4, 6, 8, 12, 18, 24])  # hours ahead it learns; more than shown, which steadies it
+SHOWN = [1, 6, 24]
+STATION = 1  # JFK
+DAY = 24
+
+
+def carry_forward(values: np.ndarray) -> np.ndarray:
+    """Fill each gap with the last value before it: what a forecaster would have known at the time."""
+    filled = values.copy()
+    for before, now in zip(filled, filled[1:], strict=False):
+        gaps = np.isnan(now)
+        now[gaps] = before[gaps]
+    return filled
+
+
+class Task:
+    """Inputs and targets at every hour, and which hours train, validate and test.
+
+    The last fifth of the year is the test. Of the rest, every sixth week validates, so that every season
+    has a part in both. A training target never lies in a validation week, nor in the test.
+    """
+
+    def __init__(self, weather: Weather):
+        n = len(weather.hours)
+        test_begin = int(0.8 * n)
+        filled = carry_forward(weather.values).reshape(n, -1)
+        mean = np.nanmean(filled[:test_begin], axis=0)
+        filled = np.where(np.isnan(filled), mean, filled)
+        self.weather = Standardizer().fit(filled[:test_begin]).transform(filled)
+        self.hour_of_day = weather.hours.astype(int) % DAY
+        turn = self.hour_of_day * (2 * np.pi / DAY)
+        self.inputs = np.column_stack([self.weather, np.sin(turn), np.cos(turn)]).astype(np.float32)
+
+        self.now = np.arange(WINDOW - 1, n - 1)  # the last hour that each window knows
+        end = np.minimum(self.now + HORIZONS[-1], n - 1)
+        validation_week = np.arange(n) // (7 * DAY) % 6 == 5
+        weeks_before = np.concatenate([[0], np.cumsum(validation_week)])
+        touches = weeks_before[end + 1] > weeks_before[self.now]
+        early = self.now + HORIZONS[-1] < test_begin
+        self.train = early & ~touches
+        self.validation = early & validation_week[self.now] & validation_week[end]
+        self.test = self.now + 1 >= test_begin
+
+        self.temperature = weather.values[:, :, 0]  # as recorded: NaN where it was not
+        self.known = filled.reshape(n, *weather.values.shape[1:])[:, :, 0]  # what the forecaster starts from
+        self.hours = weather.hours
+
+    def change(self) -> np.ndarray:
+        """[windows, stations, horizons]: by how much the temperature will have changed; NaN where unknown."""
+        target = np.full((len(self.now), self.temperature.shape[1], len(HORIZONS)), np.nan)
+        for j, ahead in enumerate(HORIZONS):
+            known = self.now + ahead < len(self.temperature)
+            target[known, :, j] = self.temperature[self.now[known] + ahead]
+        return target - self.known[self.now][:, :, None]
+
+
+def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> np.ndarray:
+    """Forecast changes at JFK for the test windows, [windows, horizons]: the mean of `members` networks."""
+    change = task.change()
+    scale = np.nanstd(change[task.train], axis=(0, 1))
+    windows = sliding_windows(task.inputs, WINDOW)[: len(task.now)]
+    target = (change / scale).reshape(len(change), -1).astype(np.float32)
+    forecasts = []
+    for seed in range(members):
+        gru = elman.GRU(windows.shape[-1], hidden, num_layers=2, dropout=0.5, seed=seed)
+        model = Forecaster(gru, target.shape[1], seed=seed)
+        fit(
+            model,
+            (windows[task.train], target[task.train]),
+            (windows[task.validation], target[task.validation]),
+            epochs=epochs,
+            seed=seed,
+            progress=f"network {seed + 1} of {members}",
+        )
+        forecasts.append(predict(model, windows[task.test]).reshape(-1, *change.shape[1:]))
+    return (np.mean(forecasts, axis=0) * scale)[:, STATION]
+
+
+def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarray:
+    """Linear regression on two days at JFK and the hour of day; the penalty is chosen on the validation weeks,
+    which then join the training."""
+    at_jfk = task.weather[:, STATION * variables : (STATION + 1) * variables]
+    windows = sliding_windows(at_jfk, hours)[WINDOW - hours :][: len(task.now)]
+    x = np.column_stack([windows.reshape(len(task.now), -1), np.eye(DAY)[task.hour_of_day[task.now]]])
+    forecast = np.empty((int(task.test.sum()), len(HORIZONS)))
+    for j, target in enumerate(task.change()[:, STATION].T):
+        train, validation = task.train & ~np.isnan(target), task.validation & ~np.isnan(target)
+
+        def error(penalty: float, y=target, train=train, validation=validation) -> float:
+            return float(np.abs(Ridge(penalty).fit(x[train], y[train]).predict(x[validation]) - y[validation]).mean())
+
+        both = train | validation
+        best = Ridge(min((1, 10, 100, 1000, 10000), key=error)).fit(x[both], target[both])
+        forecast[:, j] = best.predict(x[task.test])
+    return forecast
+
+
+def same_hour_yesterday(task: Task) -> np.ndarray:
+    now = task.now[task.test]
+    temperature = task.known[:, STATION]
+    return np.stack([temperature[now + ahead - DAY] for ahead in HORIZONS], axis=1) - temperature[now][:, None]
+
+
+def plot(task: Task, forecast: np.ndarray, path: pathlib.Path) -> None:
+    now = task.now[task.test]
+    truth = task.temperature[:, STATION]
+    figure, axes = plt.subplots(len(SHOWN), 1, figsize=(11, 8), sharex=True, layout="constrained")
+    shown = slice(0, 21 * DAY)
+    for axis, ahead in zip(axes, SHOWN, strict=True):
+        j = list(HORIZONS).index(ahead)
+        inside = now + ahead < len(truth)
+        at = (now + ahead)[inside][shown]
+        value = (task.known[now, STATION] + forecast[:, j])[inside][shown]
+        axis.plot(task.hours[at], truth[at], color="0.6", linewidth=2.5, label="measured")
+        axis.plot(task.hours[at], value, color="tab:red", linewidth=1.2, label=f"forecast {ahead} h before")
+        axis.set_ylabel("temperature, °C")
+        axis.legend(loc="lower left", ncols=2, frameon=False)
+    axes[0].set_title("Temperature at JFK, the first three weeks of the test (UTC)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, default=5, help="networks whose forecasts are averaged")
+    parser.add_argument("--hidden", type=int, default=64, help="units of each of the two layers")
+    parser.add_argument("--epochs", type=int, default=30, help="at most, for each network")
+    parser.add_argument("--quick", action="store_true", help="one small network, two epochs: to see that it runs")
+    parser.add_argument("--plot", type=pathlib.Path, default=pathlib.Path("out/weather.png"))
+    options = parser.parse_args()
+    if options.quick:
+        options.members, options.hidden, options.epochs = 1, 16, 2
+
+    task = Task(load_weather())
+    print(
+        f"{task.train.sum()} windows to train on, {task.validation.sum()} to choose the epoch, "
+        f"{task.test.sum()} to test, from {task.hours[task.now[task.test][0]]}:00 UTC"
+    )
+    begin = time.perf_counter()
+    network = network_forecast(task, options.members, options.hidden, options.epochs)
+    seconds = time.perf_counter() - begin
+    forecasts = {
+        "elman": network,
+        "ridge regression": ridge_forecast(task),
+        "persistence": np.zeros_like(network),
+        "same hour yesterday": same_hour_yesterday(task),
+    }
+    truth = task.change()[task.test, STATION]
+    print(f"\ntrained in {seconds:.0f} s; mean absolute error at JFK in degrees C, on the test")
+    print(f"{'':22}" + "".join(f"{f'+{ahead} h':>8}" for ahead in SHOWN))
+    for name, forecast in forecasts.items():
+        errors = np.nanmean(np.abs(forecast - truth), axis=0)
+        print(f"{name:22}" + "".join(f"{errors[list(HORIZONS).index(ahead)]:8.3f}" for ahead in SHOWN))
+    plot(task, network, options.plot)
+    print(f"\nforecast against truth: {options.plot.resolve()}")
+
+
+if __name__ == "__main__":
+    main()

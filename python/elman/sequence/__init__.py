@@ -1,0 +1,8 @@
+"""Sequences as plain NumPy: padding, bucketing into batches, sliding windows, scaling."""
+
+from .batching import bucket_batches
+from .padding import pad, unpad
+from .scaling import Standardizer
+from .windows import sliding_windows
+
+__all__ = ["Standardizer", "bucket_batches", "pad", "sliding_windows", "unpad"]

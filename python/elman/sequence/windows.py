@@ -1,0 +1,26 @@
+"""Windows over one long series."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _check
+
+
+def sliding_windows(series: np.ndarray, length: int, stride: int = 1) -> np.ndarray:
+    """Every window of `length` steps of a series [n, ...].
+
+    Returns:
+        [windows, length, ...], window i from step i * stride on: a read-only view that takes no memory.
+        Index it with the batch wanted to get a contiguous array.
+
+    Raises:
+        ValueError: length or stride is not at least 1, or the series is shorter than one window.
+    """
+    length = _check.whole_number("length", length, 1)
+    stride = _check.whole_number("stride", stride, 1)
+    series = np.asarray(series)
+    if series.ndim < 1 or len(series) < length:
+        raise ValueError(f"series: expected at least {length} steps, got {_check.describe(series)}")
+    windows = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)[::stride]
+    return np.moveaxis(windows, -1, 1)

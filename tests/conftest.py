@@ -1,0 +1,30 @@
+"""Shared fixtures: every instruction set this machine has, and settings put back after each test."""
+
+import numpy as np
+import pytest
+
+import elman
+
+
+@pytest.fixture(autouse=True)
+def settings_come_back():
+    isa, threads = elman.info()["isa"], elman.num_threads()
+    yield
+    elman.use_isa(isa)
+    elman.set_num_threads(threads)
+
+
+@pytest.fixture(params=elman.isas())
+def isa(request):
+    elman.use_isa(request.param)
+    return request.param
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

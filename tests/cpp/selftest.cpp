@@ -1,0 +1,144 @@
+// Runs without Python, for processors under emulation and for sanitizers: every cell, type and instruction
+// set this build can run against the scalar kernels, forward and backward, with ragged plans and threads.
+#include <cmath>
+#include <cstdio>
+#include <random>
+
+#include "engine/layer.h"
+#include "engine/stepper.h"
+#include "engine/threads.h"
+
+using namespace elman;
+
+namespace {
+
+template <class T> using Values = std::vector<T>;
+
+struct Sizes { int T, B, I, H; };
+
+template <class T> struct Outcome {
+  Values<T> y, dx, final_state, initial_gradient, d_ih, d_hh, d_bias_ih, d_bias_hh;
+  std::vector<const Values<T>*> all() const {
+    return {&y, &dx, &final_state, &initial_gradient, &d_ih, &d_hh, &d_bias_ih, &d_bias_hh};
+  }
+};
+
+template <class T> Values<T> normal(std::mt19937& rng, std::size_t n, double scale) {
+  std::normal_distribution<double> distribution(0, scale);
+  Values<T> values(n);
+  for (T& value : values) value = static_cast<T>(distribution(rng));
+  return values;
+}
+
+template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
+  std::mt19937 rng(1);
+  const CellInfo& info = isa.cells[cell];
+  const int G = info.gates, H = z.H, directions = 2;
+  const std::size_t rows = std::size_t(z.T) * z.B, states = std::size_t(z.B) * H;
+  const auto x = normal<T>(rng, rows * z.I, 1), dy = normal<T>(rng, rows * H * directions, 1);
+  const auto w_ih = normal<T>(rng, std::size_t(G) * H * z.I, 0.3), w_hh = normal<T>(rng, std::size_t(G) * H * H, 0.3);
+  const auto bias = normal<T>(rng, G * H, 1), initial = normal<T>(rng, states, 1);
+  std::vector<int64_t> lengths(z.B);
+  for (auto& length : lengths) length = static_cast<int64_t>(rng() % (z.T + 1));
+  std::vector<char> reset(rows);
+  for (auto& mark : reset) mark = rng() % 5 == 0;
+
+  Outcome<T> out;
+  out.y.resize(rows * H * directions);
+  out.dx.resize(rows * z.I);
+  out.final_state.resize(directions * info.states * states);
+  out.initial_gradient.resize(out.final_state.size());
+  out.d_ih.resize(w_ih.size());
+  out.d_hh.resize(w_hh.size());
+  out.d_bias_ih.resize(G * H);
+  out.d_bias_hh.resize(G * H);
+
+  Weights<T> weights;
+  weights.I = z.I;
+  weights.H = H;
+  weights.ih = w_ih.data();
+  weights.hh = w_hh.data();
+  weights.bias_ih = weights.bias_hh = bias.data();
+  const Packed<T> packed(isa, cell, weights);
+  std::vector<Plan> plans;
+  for (int d = 0; d < directions; ++d) {
+    Plan::Options options;
+    options.T = z.T;
+    options.B = z.B;
+    options.reverse = d == 1;
+    options.lengths = lengths.data();
+    options.reset = reinterpret_cast<const bool*>(reset.data());
+    plans.emplace_back(options);
+  }
+  std::vector<Tape<T>> tapes(directions);
+  std::vector<ForwardCall<T>> forward(directions);
+  std::vector<BackwardCall<T>> backward(directions);
+  for (int d = 0; d < directions; ++d) {
+    forward[d].packed = &packed;
+    forward[d].plan = backward[d].plan = &plans[d];
+    forward[d].tape = backward[d].tape = &tapes[d];
+    ForwardJob<T>& f = forward[d].job;
+    BackwardJob<T>& b = backward[d].job;
+    f.x = backward[d].x = x.data();
+    f.y = out.y.data() + d * H;
+    b.y = f.y;
+    b.dy = dy.data() + d * H;
+    f.y_stride = b.y_stride = b.dy_stride = H * directions;
+    for (int k = 0; k < info.states; ++k) {
+      f.initial[k] = b.initial[k] = b.dfinal[k] = initial.data();
+      f.final[k] = out.final_state.data() + (d * info.states + k) * states;
+      b.dinitial[k] = out.initial_gradient.data() + (d * info.states + k) * states;
+    }
+    backward[d].isa = &isa;
+    backward[d].cell = cell;
+    backward[d].weights = weights;
+    backward[d].d_ih = out.d_ih.data();
+    backward[d].d_hh = out.d_hh.data();
+    backward[d].d_bias_ih = out.d_bias_ih.data();
+    backward[d].d_bias_hh = out.d_bias_hh.data();
+  }
+  run_forward(forward);
+  run_backward(backward, out.dx.data());
+  return out;
+}
+
+template <class T> int compare(const Isa& isa, const char* type, double tolerance) {
+  const Isa& reference = *isas().back();
+  int failures = 0;
+  for (int cell = 0; cell < cell_count; ++cell) {
+    for (const Sizes z : {Sizes{6, 5, 3, 18}, {4, 1, 9, 33}, {3, 13, 17, 7}, {1, 2, 1, 1}, {5, 8, 130, 40}}) {
+      const Outcome<T> want = run<T>(reference, cell, z);
+      for (int threads : {1, 3}) {
+        set_num_threads(threads);
+        const Outcome<T> got = run<T>(isa, cell, z);
+        double error = 0;
+        for (size_t i = 0; i < want.all().size(); ++i) {
+          double largest = 1;
+          for (T value : *want.all()[i]) largest = std::max(largest, double(std::fabs(value)));
+          for (size_t j = 0; j < want.all()[i]->size(); ++j) {
+            const double off = std::fabs(double((*got.all()[i])[j]) - double((*want.all()[i])[j])) / largest;
+            error = off <= error ? error : off;  // NaN counts
+          }
+        }
+        if (!(error <= tolerance)) {
+          ++failures;
+          std::printf("%s %s %s T %d B %d I %d H %d threads %d: off by %g\n", isa.name, type,
+                      isa.cells[cell].name, z.T, z.B, z.I, z.H, threads, error);
+        }
+      }
+    }
+  }
+  return failures;
+}
+
+}  // namespace
+
+int main() {
+  int failures = 0;
+  for (const Isa* isa : isas()) {
+    failures += compare<float>(*isa, "float32", 2e-5) + compare<double>(*isa, "float64", 1e-13);
+    std::printf("%s compared\n", isa->name);
+  }
+  std::printf("%d failures\n", failures);
+  return failures != 0;
+}

@@ -1,0 +1,85 @@
+"""Padding, bucketing, windows and scaling."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elman.sequence import Standardizer, bucket_batches, pad, sliding_windows, unpad
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=6),
+    st.booleans(),
+    st.sampled_from([np.float32, np.float64, np.int64]),
+    st.sampled_from([(), (3,), (2, 2)]),
+)
+def test_unpad_undoes_pad(lengths, batch_first, dtype, features):
+    rng = np.random.default_rng(0)
+    sequences = [(10 * rng.standard_normal((n, *features))).astype(dtype) for n in lengths]
+    padded, got = pad(sequences, value=7, batch_first=batch_first)
+    shape = (len(lengths), max(lengths)) if batch_first else (max(lengths), len(lengths))
+    assert padded.shape == (*shape, *features) and padded.dtype == dtype and padded.flags.c_contiguous
+    assert got.tolist() == lengths
+    rows = padded if batch_first else padded.swapaxes(0, 1)
+    for row, length in zip(rows, lengths, strict=True):
+        assert (row[length:] == 7).all()
+    for back, sequence in zip(unpad(padded, got, batch_first), sequences, strict=True):
+        np.testing.assert_array_equal(back, sequence)
+
+
+@given(st.lists(st.integers(0, 50), max_size=60), st.integers(1, 9), st.none() | st.integers(0, 5))
+def test_buckets_hold_each_sequence_once_and_neighbours_in_length(lengths, batch_size, seed):
+    batches = bucket_batches(lengths, batch_size, seed)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert sum(len(batch) < batch_size for batch in batches) <= 1
+    spans = sorted((min(lengths[i] for i in b), max(lengths[i] for i in b)) for b in batches)
+    assert all(high <= low for (_, high), (low, _) in zip(spans, spans[1:], strict=False))
+    again = bucket_batches(lengths, batch_size, seed)
+    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+
+
+def test_buckets_are_shuffled_by_the_seed():
+    lengths = [3] * 40
+    a, b = (np.concatenate(bucket_batches(lengths, 4, seed)) for seed in (0, 1))
+    assert not np.array_equal(a, b)
+    assert np.array_equal(np.concatenate(bucket_batches(lengths, 4)), range(40))
+
+
+@pytest.mark.parametrize(("n", "length", "stride"), [(10, 3, 1), (10, 3, 4), (5, 5, 2)])
+@pytest.mark.parametrize("features", [(), (2,), (2, 3)])
+def test_windows(n, length, stride, features):
+    series = np.random.default_rng(0).standard_normal((n, *features))
+    windows = sliding_windows(series, length, stride)
+    starts = range(0, n - length + 1, stride)
+    assert windows.shape == (len(starts), length, *features)
+    assert np.shares_memory(windows, series)
+    for window, start in zip(windows, starts, strict=True):
+        np.testing.assert_array_equal(window, series[start : start + length])
+
+
+def test_standardizer_ignores_padding_and_nan(dtype):
+    rng = np.random.default_rng(0)
+    x = (3 + 2 * rng.standard_normal((6, 4, 3))).astype(dtype)
+    lengths = np.array([6, 2, 0, 5])
+    x[0, 0, 1] = np.nan
+    x[:, :, 2] = 5
+    counted = np.arange(6)[:, None] < lengths
+    x[~counted] = 1e6
+    scaler = Standardizer().fit(x, lengths=lengths)
+    rows = x[counted].astype(np.float64)
+    np.testing.assert_allclose(scaler.mean_, np.nanmean(rows, 0))
+    np.testing.assert_allclose(scaler.scale_, [*np.nanstd(rows[:, :2], 0), 1])
+    scaled = scaler.transform(x)
+    assert scaled.dtype == dtype and np.isnan(scaled[0, 0, 1])
+    np.testing.assert_allclose(scaler.inverse_transform(scaled), x, rtol=1e-5)
+    by_mask = Standardizer().fit(x, mask=counted)
+    np.testing.assert_array_equal(by_mask.mean_, scaler.mean_)
+    both = Standardizer().fit(x, lengths=np.full(4, 6), mask=counted)
+    np.testing.assert_array_equal(both.scale_, scaler.scale_)
+
+
+def test_standardizer_takes_whole_numbers():
+    scaled = Standardizer().fit(np.arange(10).reshape(5, 2)).transform(np.arange(10).reshape(5, 2))
+    assert scaled.dtype == np.float64
+    np.testing.assert_allclose(scaled.std(axis=0), 1)

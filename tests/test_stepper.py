@@ -1,0 +1,135 @@
+"""Streaming: steps equal the whole sequence bit for bit, without allocation and without the GIL."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import elman
+from tests.helpers import CELLS, make_case, make_layer
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("B", "I", "H"), [(1, 3, 18), (4, 40, 33), (3, 300, 300)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_equal_the_sequence(isa, dtype, cell, B, I, H, threads):  # noqa: E741
+    elman.set_num_threads(threads)
+    layer = make_layer(cell, I, H, dtype=dtype, num_layers=3)
+    case = make_case(layer, 6, B)
+    y, state = case.infer()
+    step = layer.stepper(B)
+    step.state = case.packed_state(case.state)
+    for t in range(6):
+        np.testing.assert_array_equal(step(case.x[t]), y[t])
+    got = step.state
+    for a, b in zip(got if isinstance(got, tuple) else [got], state, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_out_is_used_and_returned():
+    step = make_layer("lstm", 3, 5).stepper(2)
+    x, out = np.ones((2, 3), np.float32), np.empty((2, 5), np.float32)
+    assert step(x, out=out) is out
+    step.reset()
+    np.testing.assert_array_equal(step(x), out)
+
+
+def test_reset_zeroes_some_or_all_rows():
+    step = make_layer("lstm", 3, 5, num_layers=2).stepper(4)
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    step(x)
+    h, c = step.state
+    step.reset(rows=[1, 3])
+    for now, before in zip(step.state, (h, c), strict=True):
+        assert not now[:, [1, 3]].any()
+        np.testing.assert_array_equal(now[:, [0, 2]], before[:, [0, 2]])
+    step.reset(2)
+    assert not step.state[0][:, 2].any() and step.state[0][:, 0].any()
+    step.reset()
+    assert not any(part.any() for part in step.state)
+
+
+def test_weights_are_those_of_its_making():
+    layer = make_layer("gru", 3, 5)
+    step, x = layer.stepper(1), np.ones((1, 3), np.float32)
+    want = step(x)
+    layer.parameters["weight_ih_l0"][:] = 0
+    step.reset()
+    np.testing.assert_array_equal(step(x), want)
+
+
+def test_state_is_a_copy():
+    step = make_layer("gru", 3, 5).stepper(1)
+    step(np.ones((1, 3), np.float32))
+    before = step.state
+    before[:] = 7
+    assert not (step.state == 7).any()
+
+
+@pytest.mark.parametrize(
+    ("x", "out", "message"),
+    [
+        (np.zeros((2, 4), np.float32), None, r"x: expected \[2, 3\] float32, got float32 \[2, 4\]"),
+        (np.zeros((2, 3)), None, r"x: expected \[2, 3\] float32, got float64 \[2, 3\]"),
+        (np.zeros((3, 2), np.float32).T, None, r"x: .*got float32 \[2, 3\], not C-contiguous"),
+        ([[0, 0, 0]] * 2, None, r"x: expected \[2, 3\] float32, got list"),
+        (np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32), r"out: expected \[2, 5\] float32"),
+        (np.zeros((2, 3), np.float32), "y", r"out: expected \[2, 5\] float32, got str"),
+        (np.zeros((2, 3), np.float32), np.broadcast_to(np.float32(0), (2, 5)), r"out: expected \[2, 5\] float32"),
+    ],
+)
+def test_a_refused_step_changes_nothing(x, out, message):
+    step = make_layer("lstm", 3, 5).stepper(2)
+    step(np.ones((2, 3), np.float32))
+    before = step.state
+    with pytest.raises(ValueError, match=message):
+        step(x, out)
+    for now, then in zip(step.state, before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_read_only_out_is_refused():
+    out = np.zeros((2, 5), np.float32)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="out: expected a writeable array, got a read-only one"):
+        make_layer("gru", 3, 5).stepper(2)(np.zeros((2, 3), np.float32), out)
+
+
+def test_a_step_allocates_nothing():
+    """The process's memory is as it was after a hundred thousand steps."""
+    import resource
+
+    step = make_layer("lstm", 8, 32, num_layers=2).stepper(4)
+    x, out = np.ones((4, 8), np.float32), np.empty((4, 32), np.float32)
+    for _ in range(1000):
+        step(x, out)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(50_000):
+        step(x, out)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512  # KiB
+
+
+def test_the_gil_is_free_while_it_computes():
+    """A Python thread counts on while another is inside a long step."""
+    elman.set_num_threads(1)
+    step = make_layer("lstm", 512, 512).stepper(256)
+    x, out = np.ones((256, 512), np.float32), np.empty((256, 512), np.float32)
+    stop, counted = threading.Event(), [0]
+
+    def count():
+        while not stop.is_set():
+            counted[0] += 1
+            time.sleep(0)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    begin = time.perf_counter()
+    inside = []
+    while time.perf_counter() - begin < 0.5:
+        before = counted[0]
+        step(x, out)
+        inside.append(counted[0] - before)
+    stop.set()
+    counter.join()
+    assert np.median(inside) > 3
