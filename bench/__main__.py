@@ -12,12 +12,12 @@ import pathlib
 import statistics
 
 import numpy as np
-
-import elman
 from bench import shapes
 from bench.contenders import CONTENDERS
 from bench.limits import peak_gflops
 from bench.worker import serve
+
+import elman
 
 HERE = pathlib.Path(__file__).parent
 
@@ -76,7 +76,13 @@ def main() -> None:
     for shape in grid:
         times = race(workers, shape, options.rounds, options.seconds)
         gflops = shape.flops(shapes.make_data(shape)) / times["elman"]
-        row = {"id": shape.id, "mode": shape.mode, "ns": times, "gflops": gflops, "of_peak": gflops / peak[shape.dtype]}
+        row = {
+            "id": shape.id,
+            "mode": shape.mode,
+            "ns": times,
+            "gflops": gflops,
+            "of_peak": gflops / peak[shape.dtype],
+        }
         rows.append(row)
         line = f"{shape.id:14}{shape.mode:6}{times['elman'] / 1e3:11.1f}{gflops:9.1f}{row['of_peak']:9.1%}"
         if "torch" in times:
@@ -85,11 +91,15 @@ def main() -> None:
     if "torch" in names:
         for mode in dict.fromkeys(row["mode"] for row in rows):
             ratios = [row["ns"]["torch"] / row["ns"]["elman"] for row in rows if row["mode"] == mode]
-            print(f"{mode}: {geometric_mean(ratios):.2f} times as fast as torch (geometric mean), worst {min(ratios):.2f}")
+            print(
+                f"{mode}: {geometric_mean(ratios):.2f} times as fast as torch (geometric mean), worst {min(ratios):.2f}"
+            )
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         peaks = {dtype.__name__: value for dtype, value in peak.items()}
-        options.json.write_text(json.dumps({"info": elman.info(), "peak_gflops": peaks, "rows": rows}, indent=1))
+        options.json.write_text(
+            json.dumps({"info": elman.info(), "peak_gflops": peaks, "rows": rows}, indent=1)
+        )
     for worker in workers.values():
         worker.pipe.send(None)
 

@@ -5,10 +5,10 @@ Results to compare, by name: y [T, B, D*H]; for training also dx and the gradien
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
-
 from bench.shapes import Data, Shape
 
 Results = dict[str, np.ndarray]
@@ -56,7 +56,11 @@ def torch(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int
     if shape.dirs == "r":  # torch has no reverse layer: its users turn the sequence round
         x = x.flip(0)
     layer = kind(
-        shape.I, shape.H, shape.layers, bidirectional=shape.dirs == "b", dtype=torch.from_numpy(weights["bias_ih_l0"]).dtype
+        shape.I,
+        shape.H,
+        shape.layers,
+        bidirectional=shape.dirs == "b",
+        dtype=torch.from_numpy(weights["bias_ih_l0"]).dtype,
     )
     layer.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     layer.train(shape.mode == "train")
@@ -74,9 +78,11 @@ def torch(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int
         starts = [t for t in range(shape.T) if t == 0 or data.reset[t].any()] + [shape.T]
         keep = torch.from_numpy(~data.reset[:, :, None]).to(x.dtype)
         state, outputs = None, []
-        for begin, end in zip(starts, starts[1:], strict=False):
+        for begin, end in itertools.pairwise(starts):
             if state is not None:
-                state = tuple(s * keep[begin] for s in state) if isinstance(state, tuple) else state * keep[begin]
+                state = (
+                    tuple(s * keep[begin] for s in state) if isinstance(state, tuple) else state * keep[begin]
+                )
             y, state = layer(x[begin:end], state)
             outputs.append(y)
         return torch.cat(outputs)

@@ -6,5 +6,6 @@ from elman import _core
 
 
 def peak_gflops(threads: int, dtype: str = "float32") -> float:
-    """GFLOP/s of independent multiply-adds on registers, on this many cores at once (best of many: threads may start on one core)."""
+    """GFLOP/s of independent multiply-adds on registers, on this many cores at once (best of many: at first
+    the threads may share a core)."""
     return max(_core.measure_peak(threads, dtype) for _ in range(12))

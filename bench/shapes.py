@@ -87,7 +87,12 @@ def make_weights(shape: Shape) -> dict[str, np.ndarray]:
     for k in range(shape.layers):
         inputs = shape.I if k == 0 else shape.H * shape.directions
         for end in ("", "_reverse")[: shape.directions]:
-            sizes = {"weight_ih": (rows, inputs), "weight_hh": (rows, shape.H), "bias_ih": (rows,), "bias_hh": (rows,)}
+            sizes = {
+                "weight_ih": (rows, inputs),
+                "weight_hh": (rows, shape.H),
+                "bias_ih": (rows,),
+                "bias_hh": (rows,),
+            }
             for name, size in sizes.items():
                 weights[f"{name}_l{k}{end}"] = rng.uniform(-limit, limit, size).astype(shape.dtype)
     return weights

@@ -7,7 +7,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-
 from bench.contenders import CONTENDERS
 from bench.shapes import Shape, make_data, make_weights
 from tests import oracle
@@ -35,7 +34,9 @@ def expected(shape: Shape, data: Any, weights: dict[str, np.ndarray]) -> dict[st
 
 
 def largest_error(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> float:
-    return max(np.abs(got[name] - value).max() / max(np.abs(value).max(), 1e-30) for name, value in want.items())
+    return max(
+        np.abs(got[name] - value).max() / max(np.abs(value).max(), 1e-30) for name, value in want.items()
+    )
 
 
 def serve(pipe: Connection, name: str, threads: int) -> None:

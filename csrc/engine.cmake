@@ -2,13 +2,16 @@
 
 set(ELMAN_CSRC ${CMAKE_CURRENT_LIST_DIR})
 
-# The same kernels with other flags. -ffp-contract=off: see mul_add in simd/vec.h.
+# The same kernels with other flags; compiled once however many targets use them.
+# -ffp-contract=off: see mul_add in simd/vec.h.
 function(elman_isa target name)
-  add_library(elman_isa_${name} OBJECT ${ELMAN_CSRC}/isa/${name}.cpp)
-  target_include_directories(elman_isa_${name} PRIVATE ${ELMAN_CSRC})
-  set_target_properties(elman_isa_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  target_compile_options(elman_isa_${name} PRIVATE
-    -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions ${ARGN})
+  if(NOT TARGET elman_isa_${name})
+    add_library(elman_isa_${name} OBJECT ${ELMAN_CSRC}/isa/${name}.cpp)
+    target_include_directories(elman_isa_${name} PRIVATE ${ELMAN_CSRC})
+    set_target_properties(elman_isa_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_compile_options(elman_isa_${name} PRIVATE
+      -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions ${ARGN})
+  endif()
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:elman_isa_${name}>)
 endfunction()
 
@@ -16,6 +19,7 @@ function(elman_engine target)
   file(GLOB sources CONFIGURE_DEPENDS ${ELMAN_CSRC}/engine/*.cpp)
   target_sources(${target} PRIVATE ${sources})
   target_include_directories(${target} PRIVATE ${ELMAN_CSRC})
+  target_link_libraries(${target} PRIVATE Threads::Threads)
   string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
   elman_isa(${target} scalar)
   if(processor MATCHES "x86_64|amd64")
@@ -26,4 +30,12 @@ function(elman_engine target)
     target_compile_definitions(${target} PRIVATE ELMAN_ARM)
     elman_isa(${target} neon)
   endif()
+endfunction()
+
+# The engine's self-test, which runs without Python; `ARGN` are flags for all but the kernels.
+function(elman_selftest target)
+  add_executable(${target} ${ELMAN_CSRC}/../tests/cpp/selftest.cpp)
+  elman_engine(${target})
+  target_compile_options(${target} PRIVATE ${ARGN})
+  target_link_options(${target} PRIVATE ${ARGN})
 endfunction()

@@ -22,10 +22,14 @@ from elman.sequence import Standardizer, sliding_windows
 from elman.train import Forecaster, fit, predict
 
 matplotlib.use("Agg")
+import itertools
+
 import matplotlib.pyplot as plt
 
 WINDOW = 72  # hours the network reads
-HORIZONS = np.array([1, 2, 3, 4, 6, 8, 12, 18, 24])  # hours ahead it learns; more than shown, which steadies it
+HORIZONS = np.array(
+    [1, 2, 3, 4, 6, 8, 12, 18, 24]
+)  # hours ahead it learns; more than shown, which steadies it
 SHOWN = [1, 6, 24]
 STATION = 1  # JFK
 DAY = 24
@@ -34,7 +38,7 @@ DAY = 24
 def carry_forward(values: np.ndarray) -> np.ndarray:
     """Fill each gap with the last value before it: what a forecaster would have known at the time."""
     filled = values.copy()
-    for before, now in zip(filled, filled[1:], strict=False):
+    for before, now in itertools.pairwise(filled):
         gaps = np.isnan(now)
         now[gaps] = before[gaps]
     return filled
@@ -114,7 +118,9 @@ def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarra
         train, validation = task.train & ~np.isnan(target), task.validation & ~np.isnan(target)
 
         def error(penalty: float, y=target, train=train, validation=validation) -> float:
-            return float(np.abs(Ridge(penalty).fit(x[train], y[train]).predict(x[validation]) - y[validation]).mean())
+            return float(
+                np.abs(Ridge(penalty).fit(x[train], y[train]).predict(x[validation]) - y[validation]).mean()
+            )
 
         both = train | validation
         best = Ridge(min((1, 10, 100, 1000, 10000), key=error)).fit(x[both], target[both])
@@ -125,7 +131,9 @@ def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarra
 def same_hour_yesterday(task: Task) -> np.ndarray:
     now = task.now[task.test]
     temperature = task.known[:, STATION]
-    return np.stack([temperature[now + ahead - DAY] for ahead in HORIZONS], axis=1) - temperature[now][:, None]
+    return (
+        np.stack([temperature[now + ahead - DAY] for ahead in HORIZONS], axis=1) - temperature[now][:, None]
+    )
 
 
 def plot(task: Task, forecast: np.ndarray, path: pathlib.Path) -> None:
@@ -149,11 +157,15 @@ def plot(task: Task, forecast: np.ndarray, path: pathlib.Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--members", type=int, default=5, help="networks whose forecasts are averaged")
     parser.add_argument("--hidden", type=int, default=64, help="units of each of the two layers")
     parser.add_argument("--epochs", type=int, default=30, help="at most, for each network")
-    parser.add_argument("--quick", action="store_true", help="one small network, two epochs: to see that it runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="one small network, two epochs: to see that it runs"
+    )
     parser.add_argument("--plot", type=pathlib.Path, default=pathlib.Path("out/weather.png"))
     options = parser.parse_args()
     if options.quick:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from tests import oracle
 
 import elman
-from tests import oracle
 
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
 

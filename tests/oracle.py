@@ -56,7 +56,12 @@ class Lstm:
         i, f, g, o, new_c = kept
         dh, tanh_c = d[0], np.tanh(new_c)
         dc = d[1] + dh * o * (1 - tanh_c**2)
-        gates = [dc * g * i * (1 - i), dc * before[1] * f * (1 - f), dc * i * (1 - g**2), dh * tanh_c * o * (1 - o)]
+        gates = [
+            dc * g * i * (1 - i),
+            dc * before[1] * f * (1 - f),
+            dc * i * (1 - g**2),
+            dh * tanh_c * o * (1 - o),
+        ]
         da = np.concatenate(gates, axis=-1)
         return da, da, [np.zeros_like(dh), dc * f]
 
@@ -92,7 +97,9 @@ class Direction:
         self.cell = CELLS[cell]
         self.w_ih, self.w_hh = (np.asarray(w, np.float64) for w in weights[:2])
         rows = len(self.w_ih)
-        self.b_ih, self.b_hh = (np.zeros(rows) if b is None else np.asarray(b, np.float64) for b in weights[2:])
+        self.b_ih, self.b_hh = (
+            np.zeros(rows) if b is None else np.asarray(b, np.float64) for b in weights[2:]
+        )
         self.reverse = reverse
 
     def forward(self, x, state, valid, reset):
@@ -102,12 +109,12 @@ class Direction:
         self.x, self.trace = x, []
         y = np.zeros((T, B, H))
         for t in reversed(range(T)) if self.reverse else range(T):
-            if self.reverse:
-                clear = reset[t + 1] if t + 1 < T else np.zeros(B, bool)
-            else:
-                clear = reset[t]
+            crossed = t + 1 if self.reverse else t  # the cut between this step and the one before it
+            clear = reset[crossed] if crossed < T else np.zeros(B, bool)
             start = [np.where(clear[:, None], 0, s) for s in state]
-            new, kept = self.cell.step(x[t] @ self.w_ih.T + self.b_ih, start[0] @ self.w_hh.T + self.b_hh, *start)
+            new, kept = self.cell.step(
+                x[t] @ self.w_ih.T + self.b_ih, start[0] @ self.w_hh.T + self.b_hh, *start
+            )
             on = valid[t][:, None]
             y[t] = np.where(on, new[0], 0)
             state = [np.where(on, n, s) for n, s in zip(new, start, strict=True)]
@@ -126,7 +133,9 @@ class Direction:
             dx[t] = da_x @ self.w_ih
             direct[0] = direct[0] + da_h @ self.w_hh
             d = [np.where(clear, 0, np.where(on, new, old)) for new, old in zip(direct, d, strict=True)]
-            for grad, term in zip(grads, (da_x.T @ self.x[t], da_h.T @ start[0], da_x.sum(0), da_h.sum(0)), strict=True):
+            for grad, term in zip(
+                grads, (da_x.T @ self.x[t], da_h.T @ start[0], da_x.sum(0), da_h.sum(0)), strict=True
+            ):
                 grad += term
         return dx, d, grads
 
@@ -150,7 +159,11 @@ class Stack:
         reset = np.zeros((T, B), bool) if reset is None else reset & within
         H = self.layers[0][0].w_hh.shape[1]
         rows = len(self.layers) * len(self.layers[0])
-        state = [np.zeros((rows, B, H))] * self.states if state is None else [np.asarray(s, np.float64) for s in state]
+        state = (
+            [np.zeros((rows, B, H))] * self.states
+            if state is None
+            else [np.asarray(s, np.float64) for s in state]
+        )
         final = [np.zeros_like(s) for s in state]
         row = 0
         for layer in self.layers:
@@ -190,6 +203,7 @@ class Stack:
 def of_layer(layer):
     """The oracle of an elman layer, with the same weights."""
     weights = [
-        [layer._weights(k, d, layer.parameters) for d in range(layer.directions)] for k in range(layer.num_layers)
+        [layer._weights(k, d, layer.parameters) for d in range(layer.directions)]
+        for k in range(layer.num_layers)
     ]
     return Stack(layer._cell, weights, layer._backwards)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from tests.helpers import CELLS, assert_agrees, make_case, make_layer
 
 # Largest error of y and of the gradients, relative to the largest value (at least 1). The oracle is exact to
@@ -71,7 +70,9 @@ def test_float32_error_of_one_step(isa, cell):
     assert np.abs(y - want).max() <= bound
 
 
-@pytest.mark.parametrize("value", [0.0, 1e-30, 0.3, -4.0, 9.5, -40.0, 88.0, -90.0, 1e4, -1e30, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "value", [0.0, 1e-30, 0.3, -4.0, 9.5, -40.0, 88.0, -90.0, 1e4, -1e30, np.inf, -np.inf]
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_extreme_inputs(isa, dtype, cell, value):
     """Saturated units are where they belong: no NaN, no overflow."""

@@ -38,7 +38,10 @@ CONSTRUCTION = [
     (lambda: lstm(dtype=np.float16), "dtype: expected float32 or float64, got <class 'numpy.float16'>"),
     (lambda: lstm(dtype="wide"), "dtype: expected float32 or float64, got 'wide'"),
     (lambda: lstm(init="zeros"), "init: expected one of 'orthogonal', 'uniform', got 'zeros'"),
-    (lambda: elman.RNN(3, 4, nonlinearity="gelu"), "nonlinearity: expected one of 'tanh', 'relu', got 'gelu'"),
+    (
+        lambda: elman.RNN(3, 4, nonlinearity="gelu"),
+        "nonlinearity: expected one of 'tanh', 'relu', got 'gelu'",
+    ),
     (lambda: elman.Linear(0, 1), "in_features: expected a whole number of at least 1, got 0"),
     (lambda: elman.Linear(1, 1.5), "out_features: expected a whole number of at least 1, got 1.5"),
 ]
@@ -57,10 +60,22 @@ CALLS = [
     (lambda: lstm()(X, zeros(1, 2, 4)), "state: expected a pair (h, c), got [1, 2, 4] float32"),
     (lambda: lstm()(X, (zeros(1, 2, 4),)), "state: expected a pair (h, c), got tuple"),
     (lambda: lstm()(X, (zeros(1, 2, 4), None)), "state: expected a pair of arrays (h, c), got None in it"),
-    (lambda: lstm()(X, (zeros(1, 2, 4), zeros(1, 3, 4))), "state[1]: expected [1, 2, 4] float32, got [1, 3, 4]"),
-    (lambda: lstm(num_layers=2)(X, (zeros(1, 2, 4),) * 2), "state[0]: expected [2, 2, 4] float32, got [1, 2, 4]"),
-    (lambda: elman.GRU(3, 4)(X, zeros(1, 2, 4, dtype=float)), "state: expected [1, 2, 4] float32, got [1, 2, 4] float64"),
-    (lambda: elman.GRU(3, 4)(zeros(5, 3), zeros(1, 1, 4)), "state: expected [1, 4] float32, got [1, 1, 4] float32"),
+    (
+        lambda: lstm()(X, (zeros(1, 2, 4), zeros(1, 3, 4))),
+        "state[1]: expected [1, 2, 4] float32, got [1, 3, 4]",
+    ),
+    (
+        lambda: lstm(num_layers=2)(X, (zeros(1, 2, 4),) * 2),
+        "state[0]: expected [2, 2, 4] float32, got [1, 2, 4]",
+    ),
+    (
+        lambda: elman.GRU(3, 4)(X, zeros(1, 2, 4, dtype=float)),
+        "state: expected [1, 2, 4] float32, got [1, 2, 4] float64",
+    ),
+    (
+        lambda: elman.GRU(3, 4)(zeros(5, 3), zeros(1, 1, 4)),
+        "state: expected [1, 4] float32, got [1, 1, 4] float32",
+    ),
     (lambda: lstm()(X, lengths=[5]), "lengths: expected [2] whole numbers, got [1] int64"),
     (lambda: lstm()(X, lengths=[1.0, 2.0]), "lengths: expected [2] whole numbers, got [2] float64"),
     (lambda: lstm()(X, lengths=[6, 1]), "lengths: expected 0 to 5, got 1 to 6"),
@@ -70,24 +85,45 @@ CALLS = [
     (lambda: lstm()(X, mask=zeros(2, 5, dtype=bool)), "mask: expected [5, 2] bool, got [2, 5] bool"),
     (lambda: lstm()(X, reset=[True] * 5), "reset: expected an array, got list"),
     (lambda: lstm()(X, reset=zeros(5, 1, dtype=bool)), "reset: expected [5, 2] bool, got [5, 1] bool"),
-    (lambda: lstm(bidirectional=True).stepper(1), "stepper: expected a layer that runs forward in time, got bidirectional=True"),
-    (lambda: lstm(reverse=True).stepper(1), "stepper: expected a layer that runs forward in time, got reverse=True"),
+    (
+        lambda: lstm(bidirectional=True).stepper(1),
+        "stepper: expected a layer that runs forward in time, got bidirectional=True",
+    ),
+    (
+        lambda: lstm(reverse=True).stepper(1),
+        "stepper: expected a layer that runs forward in time, got reverse=True",
+    ),
     (lambda: lstm().stepper(0), "batch_size: expected a whole number of at least 1, got 0"),
-    (lambda: setattr(lstm().stepper(2), "state", None), "state: expected arrays, got None; reset() zeroes the state"),
-    (lambda: setattr(lstm().stepper(2), "state", zeros(1, 2, 4)), "state: expected a pair (h, c), got [1, 2, 4] float32"),
+    (
+        lambda: setattr(lstm().stepper(2), "state", None),
+        "state: expected arrays, got None; reset() zeroes the state",
+    ),
+    (
+        lambda: setattr(lstm().stepper(2), "state", zeros(1, 2, 4)),
+        "state: expected a pair (h, c), got [1, 2, 4] float32",
+    ),
     (lambda: setattr(lstm().stepper(2), "state", (zeros(1, 2, 4), 1)), "state[1]: expected an array, got 1"),
-    (lambda: setattr(elman.GRU(3, 4).stepper(2), "state", zeros(1, 4)), "state: expected [1, 2, 4] float32, got [1, 4]"),
+    (
+        lambda: setattr(elman.GRU(3, 4).stepper(2), "state", zeros(1, 4)),
+        "state: expected [1, 2, 4] float32, got [1, 4]",
+    ),
     (lambda: lstm().stepper(2).reset([0, 2]), "rows: expected indices 0 to 1, got 2"),
     (lambda: lstm().stepper(2).reset(-1), "rows: expected a whole number of at least 0, got -1"),
     (lambda: lstm().load_state_dict({}), "state_dict: expected the names weight_ih_l0, weight_hh_l0"),
     (lambda: elman.Linear(3, 2)(zeros(4, 2)), "x: expected [..., 3] float32, got [4, 2] float32"),
-    (lambda: elman.Linear(3, 2).forward(zeros(4, 3))[1](zeros(4, 3)), "dy: expected [4, 2] float32, got [4, 3] float32"),
+    (
+        lambda: elman.Linear(3, 2).forward(zeros(4, 3))[1](zeros(4, 3)),
+        "dy: expected [4, 2] float32, got [4, 3] float32",
+    ),
 ]
 
 SEQUENCES = [
     (lambda: pad([]), "sequences: expected at least one array, got none"),
     (lambda: pad([zeros(3, 2), zeros(3, 1)]), "sequences[1]: expected [t, 2] float32, got [3, 1] float32"),
-    (lambda: pad([zeros(3, 2), zeros(3, 2, dtype=int)]), "sequences[1]: expected [t, 2] float32, got [3, 2] int64"),
+    (
+        lambda: pad([zeros(3, 2), zeros(3, 2, dtype=int)]),
+        "sequences[1]: expected [t, 2] float32, got [3, 2] int64",
+    ),
     (lambda: unpad(zeros(4), [4]), "padded: expected at least 2 axes, got [4] float32"),
     (lambda: unpad(zeros(4, 2), [4]), "lengths: expected [2] whole numbers, got [1] int64"),
     (lambda: unpad(zeros(4, 2), [5, 1]), "lengths: expected 0 to 4, got 1 to 5"),
@@ -99,10 +135,16 @@ SEQUENCES = [
     (lambda: Standardizer().transform(zeros(2)), "Standardizer: expected fit() before transform()"),
     (lambda: Standardizer().fit(zeros(4, 3)).transform(zeros(2)), "x: expected [..., 3], got [2] float32"),
     (lambda: Standardizer().fit(np.array(["a"])), "x: expected [..., F] numbers, got [1] <U1"),
-    (lambda: Standardizer().fit(zeros(4, 3), lengths=[1]), "x: expected [T, B, F] with lengths or mask, got [4, 3]"),
+    (
+        lambda: Standardizer().fit(zeros(4, 3), lengths=[1]),
+        "x: expected [T, B, F] with lengths or mask, got [4, 3]",
+    ),
     (lambda: Standardizer().fit(X, lengths=[1]), "lengths: expected [2] whole numbers, got [1] int64"),
     (lambda: Standardizer().fit(X, mask=zeros(5, 2)), "mask: expected [5, 2] bool, got [5, 2] float32"),
-    (lambda: Standardizer().fit(X * np.nan), "x: expected a value for every feature, got none for features [0, 1, 2]"),
+    (
+        lambda: Standardizer().fit(X * np.nan),
+        "x: expected a value for every feature, got none for features [0, 1, 2]",
+    ),
 ]
 
 
@@ -117,14 +159,29 @@ TRAINING = [
     (lambda: mean_squared_error(zeros(2, 1), zeros(2)), "target: expected [2, 1], got [2] float32"),
     (lambda: clip_global_norm([lstm()], 0), "limit: expected a number above 0, got 0"),
     (lambda: Adam([lstm()], learning_rate=-1), "learning_rate: expected a number above 0, got -1"),
-    (lambda: Adam([lstm()], betas=(0.9, 1)), "betas[1]: expected a number from 0 up to, not including, 1, got 1"),
+    (
+        lambda: Adam([lstm()], betas=(0.9, 1)),
+        "betas[1]: expected a number from 0 up to, not including, 1, got 1",
+    ),
     (lambda: Adam([lstm()], epsilon=0), "epsilon: expected a number above 0, got 0"),
     (lambda: Forecaster(lstm(reverse=True), 1), "recurrent: expected a layer that runs forward in time"),
-    (lambda: fit(forecaster(), (WINDOWS, TARGETS[1:]), DATA), "train: expected as many targets as windows, at least one, got 6 and 5"),
-    (lambda: fit(forecaster(), DATA, (WINDOWS[:0], TARGETS[:0])), "validation: expected as many targets as windows"),
+    (
+        lambda: fit(forecaster(), (WINDOWS, TARGETS[1:]), DATA),
+        "train: expected as many targets as windows, at least one, got 6 and 5",
+    ),
+    (
+        lambda: fit(forecaster(), DATA, (WINDOWS[:0], TARGETS[:0])),
+        "validation: expected as many targets as windows",
+    ),
     (lambda: fit(forecaster(), DATA, DATA, epochs=0), "epochs: expected a whole number of at least 1, got 0"),
-    (lambda: fit(forecaster(), DATA, DATA, batch_size=0), "batch_size: expected a whole number of at least 1, got 0"),
-    (lambda: fit(forecaster(), DATA, DATA, patience=0), "patience: expected a whole number of at least 1, got 0"),
+    (
+        lambda: fit(forecaster(), DATA, DATA, batch_size=0),
+        "batch_size: expected a whole number of at least 1, got 0",
+    ),
+    (
+        lambda: fit(forecaster(), DATA, DATA, patience=0),
+        "patience: expected a whole number of at least 1, got 0",
+    ),
     (lambda: fit(forecaster(), DATA, DATA, clip_norm=0), "clip_norm: expected a number above 0, got 0"),
 ]
 
@@ -136,7 +193,9 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(
-    ("call", "message"), CONSTRUCTION + CALLS + SEQUENCES + TRAINING + SETTINGS, ids=lambda v: v if isinstance(v, str) else ""
+    ("call", "message"),
+    CONSTRUCTION + CALLS + SEQUENCES + TRAINING + SETTINGS,
+    ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_refusal(call, message):
     with pytest.raises(ValueError, match="^" + re.escape(message)):
@@ -147,7 +206,10 @@ BACKWARD = [
     ((zeros(5, 2, 3), None), "dy: expected [5, 2, 4] float32, got [5, 2, 3] float32"),
     ((zeros(5, 2, 4, dtype=float), None), "dy: expected [5, 2, 4] float32, got [5, 2, 4] float64"),
     ((zeros(5, 2, 4), zeros(1, 2, 4)), "dstate: expected a pair (h, c), got [1, 2, 4] float32"),
-    ((zeros(5, 2, 4), (zeros(1, 2, 4), zeros(2, 4))), "dstate[1]: expected [1, 2, 4] float32, got [2, 4] float32"),
+    (
+        (zeros(5, 2, 4), (zeros(1, 2, 4), zeros(2, 4))),
+        "dstate[1]: expected [1, 2, 4] float32, got [2, 4] float32",
+    ),
 ]
 
 
@@ -165,7 +227,9 @@ def test_a_refused_backward_can_be_called_again(arguments, message):
 def test_backward_runs_once():
     _, _, backward = lstm().forward(X)
     backward(None)
-    with pytest.raises(RuntimeError, match="backward: expected one call after each forward, got a second one"):
+    with pytest.raises(
+        RuntimeError, match="backward: expected one call after each forward, got a second one"
+    ):
         backward(None)
 
 
@@ -193,5 +257,7 @@ def test_a_missing_package_names_its_extra(monkeypatch, package, extra, call):
 
 
 def test_a_loss_that_is_not_finite_stops_training():
-    with pytest.raises(FloatingPointError, match="loss: expected a finite number, got nan in epoch 1; try a lower"):
+    with pytest.raises(
+        FloatingPointError, match="loss: expected a finite number, got nan in epoch 1; try a lower"
+    ):
         fit(forecaster(), (WINDOWS * np.nan, TARGETS), DATA, progress=False)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-
 from tests.helpers import CELLS, make_case, make_layer
 from tests.test_oracle import finite_differences
 
 
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"reverse": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"num_layers": 2, "bidirectional": True}, {"reverse": True}], ids=str
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradcheck(isa, cell, options):
     layer = make_layer(cell, 2, 3, dtype=np.float64, **options)

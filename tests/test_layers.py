@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+from tests.helpers import CELLS, make_case, make_layer
 
 import elman
-from tests.helpers import CELLS, make_case, make_layer
 
 
 def test_parameters_have_torch_names_and_shapes():
@@ -53,7 +53,10 @@ def test_repr():
     assert repr(elman.GRU(3, 4, num_layers=2, dropout=0.5, reverse=True)) == (
         "GRU(3, 4, num_layers=2, dropout=0.5, reverse=True)"
     )
-    assert repr(elman.RNN(3, 4, nonlinearity="relu", dtype="float64")) == "RNN(3, 4, nonlinearity=relu, dtype=float64)"
+    assert (
+        repr(elman.RNN(3, 4, nonlinearity="relu", dtype="float64"))
+        == "RNN(3, 4, nonlinearity=relu, dtype=float64)"
+    )
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
@@ -137,10 +140,16 @@ def test_forward_results_are_read_only():
 
 
 def test_arguments_are_left_alone():
-    case = make_case(make_layer("lstm", 3, 5, num_layers=2, bidirectional=True), 6, 4, lengths=True, mask=True)
+    case = make_case(
+        make_layer("lstm", 3, 5, num_layers=2, bidirectional=True), 6, 4, lengths=True, mask=True
+    )
     before = copy.deepcopy((case.x, case.state, case.options, case.dy, case.dstate))
     case.run()
-    for got, want in zip((case.x, *case.state, case.dy, *case.dstate), (before[0], *before[1], before[3], *before[4]), strict=True):
+    for got, want in zip(
+        (case.x, *case.state, case.dy, *case.dstate),
+        (before[0], *before[1], before[3], *before[4]),
+        strict=True,
+    ):
         np.testing.assert_array_equal(got, want)
 
 
@@ -180,7 +189,9 @@ def test_info():
     assert facts["isa"] in facts["isas"] == elman.isas()
     assert facts["isas"][-1] == "scalar"
     assert facts["threads"] == elman.num_threads()
-    out = subprocess.run([sys.executable, "-m", "elman", "info"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-m", "elman", "info"], check=True, capture_output=True, text=True
+    ).stdout
     assert facts["version"] in out and facts["isa"] in out
 
 
@@ -196,7 +207,11 @@ def test_environment_chooses_instruction_set_and_threads():
 
     assert ask(ELMAN_ISA="scalar", ELMAN_NUM_THREADS="3").stdout.split() == ["scalar", "3"]
     refused = ask(ELMAN_ISA="mmx")
-    assert refused.returncode != 0 and "ELMAN_ISA: expected one of" in refused.stderr and "got 'mmx'" in refused.stderr
+    assert (
+        refused.returncode != 0
+        and "ELMAN_ISA: expected one of" in refused.stderr
+        and "got 'mmx'" in refused.stderr
+    )
     refused = ask(ELMAN_NUM_THREADS="many")
     assert refused.returncode != 0
     assert "ELMAN_NUM_THREADS: expected a whole number of at least 1, got 'many'" in refused.stderr

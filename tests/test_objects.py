@@ -21,7 +21,9 @@ def test_there_are_objects():
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
 def test_one_name_leaves_each_object(path):
-    out = subprocess.run(["nm", "--extern-only", "--demangle", path], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        ["nm", "--extern-only", "--demangle", path], check=True, capture_output=True, text=True
+    ).stdout
     symbols = [line.split(maxsplit=2 if line[0] != " " else 1) for line in out.splitlines()]
     defined = {parts[-1] for parts in symbols if parts[-2] != "U"}
     assert defined == {f"elman::isa_{path.name.partition('.')[0]}"}

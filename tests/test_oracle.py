@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from tests import oracle
 from tests.helpers import CELLS, make_case, make_layer
 
@@ -25,7 +24,9 @@ def finite_differences(value, loss, step=1e-6):
     return slope
 
 
-@pytest.mark.parametrize("options", [{}, {"reverse": True}, {"bidirectional": True, "num_layers": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"reverse": True}, {"bidirectional": True, "num_layers": 2}], ids=str
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_match_finite_differences(cell, options):
     layer = make_layer(cell, 3, 2, dtype=np.float64, **options)

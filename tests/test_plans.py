@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.helpers import CELLS, assert_agrees, assert_close, make_case, make_layer
 
 
@@ -23,7 +22,9 @@ def test_any_sequences_agree_with_the_oracle(data):
     case = make_case(layer, T, B, seed=data.draw(st.integers(0, 9)), state=data.draw(st.booleans()))
     booleans = st.lists(st.booleans(), min_size=T * B, max_size=T * B)
     if data.draw(st.booleans()):
-        case.options["lengths"] = np.array(data.draw(st.lists(st.integers(0, T), min_size=B, max_size=B)), int)
+        case.options["lengths"] = np.array(
+            data.draw(st.lists(st.integers(0, T), min_size=B, max_size=B)), int
+        )
     for name in ("mask", "reset"):
         if data.draw(st.booleans()):
             case.options[name] = np.array(data.draw(booleans), bool).reshape(T, B)

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 import pytest
+from tests.helpers import CELLS, make_case, make_layer
 
 import elman
-from tests.helpers import CELLS, make_case, make_layer
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -76,7 +76,11 @@ def test_state_is_a_copy():
         ([[0, 0, 0]] * 2, None, r"x: expected \[2, 3\] float32, got list"),
         (np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32), r"out: expected \[2, 5\] float32"),
         (np.zeros((2, 3), np.float32), "y", r"out: expected \[2, 5\] float32, got str"),
-        (np.zeros((2, 3), np.float32), np.broadcast_to(np.float32(0), (2, 5)), r"out: expected \[2, 5\] float32"),
+        (
+            np.zeros((2, 3), np.float32),
+            np.broadcast_to(np.float32(0), (2, 5)),
+            r"out: expected \[2, 5\] float32",
+        ),
     ],
 )
 def test_a_refused_step_changes_nothing(x, out, message):

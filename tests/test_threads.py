@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
+from tests.helpers import make_case, make_layer
 
 import elman
-from tests.helpers import make_case, make_layer
 
 
 def test_calls_from_many_threads_at_once(isa):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from tests.helpers import CELLS, assert_close, make_case, make_layer
 
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-13}

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from tests.test_oracle import finite_differences
 
 import elman
 from elman.data import load_weather
 from elman.train import Adam, Forecaster, clip_global_norm, fit, mean_squared_error, predict
-from tests.test_oracle import finite_differences
 
 
 def test_mean_squared_error_and_its_gradient():
@@ -17,13 +17,18 @@ def test_mean_squared_error_and_its_gradient():
     value, gradient = mean_squared_error(prediction, target)
     known = ~np.isnan(target)
     assert value == pytest.approx(((prediction - target)[known] ** 2).mean())
-    np.testing.assert_allclose(gradient, finite_differences(prediction, lambda: mean_squared_error(prediction, target)[0]), atol=1e-8)
+    np.testing.assert_allclose(
+        gradient, finite_differences(prediction, lambda: mean_squared_error(prediction, target)[0]), atol=1e-8
+    )
     assert mean_squared_error(prediction, target * np.nan)[0] == 0
 
 
 def test_linear_gradients():
     layer = elman.Linear(3, 2, dtype=np.float64, seed=0)
-    x, dy = np.random.default_rng(0).standard_normal((4, 5, 3)), np.random.default_rng(1).standard_normal((4, 5, 2))
+    x, dy = (
+        np.random.default_rng(0).standard_normal((4, 5, 3)),
+        np.random.default_rng(1).standard_normal((4, 5, 2)),
+    )
     _, backward = layer.forward(x)
     dx = backward(dy)
     loss = lambda: (layer(x) * dy).sum()  # noqa: E731
@@ -44,7 +49,9 @@ def test_adam_and_clipping_equal_torch_step_for_step():
             grad[:] = rng.standard_normal(grad.shape)
             parameters[name].grad = torch.from_numpy(grad.copy())
         norm = clip_global_norm([layer], 1.5)
-        assert norm == pytest.approx(float(torch.nn.utils.clip_grad_norm_(parameters.values(), 1.5)), rel=1e-5)
+        assert norm == pytest.approx(
+            float(torch.nn.utils.clip_grad_norm_(parameters.values(), 1.5)), rel=1e-5
+        )
         adam.step()
         twin.step()
         for name, value in layer.parameters.items():
@@ -54,7 +61,10 @@ def test_adam_and_clipping_equal_torch_step_for_step():
 @pytest.mark.parametrize("kind", [elman.RNN, elman.LSTM, elman.GRU])
 def test_forecaster_gradients(kind):
     model = Forecaster(kind(2, 3, num_layers=2, dtype=np.float64, seed=0), 2, seed=0)
-    x, d = np.random.default_rng(0).standard_normal((4, 3, 2)), np.random.default_rng(1).standard_normal((3, 2))
+    x, d = (
+        np.random.default_rng(0).standard_normal((4, 3, 2)),
+        np.random.default_rng(1).standard_normal((3, 2)),
+    )
     prediction, backward = model.forward(x)
     np.testing.assert_array_equal(prediction, model(x))
     backward(d)
@@ -72,7 +82,9 @@ def sine_task(n=300, window=20):
 def test_fit_learns_and_keeps_the_best_epoch():
     x, y = sine_task()
     model = Forecaster(elman.GRU(1, 16, seed=0), 1, seed=0)
-    history = fit(model, (x[:200], y[:200]), (x[200:], y[200:]), epochs=15, learning_rate=5e-3, seed=0, progress=False)
+    history = fit(
+        model, (x[:200], y[:200]), (x[200:], y[200:]), epochs=15, learning_rate=5e-3, seed=0, progress=False
+    )
     assert min(history.validation_loss) < 0.01 < history.validation_loss[0]
     assert history.best_epoch == int(np.argmin(history.validation_loss))
     now = mean_squared_error(predict(model, x[200:]), y[200:])[0]
@@ -86,7 +98,9 @@ def test_fit_repeats_bit_for_bit_and_stops_early():
     results = []
     for _ in range(2):
         model = Forecaster(elman.LSTM(1, 8, num_layers=2, dropout=0.3, seed=0), 1, seed=0)
-        history = fit(model, (x, noise), (x, -noise), epochs=40, patience=3, learning_rate=1e-2, seed=1, progress=False)
+        history = fit(
+            model, (x, noise), (x, -noise), epochs=40, patience=3, learning_rate=1e-2, seed=1, progress=False
+        )
         results.append((history, [layer.state_dict() for layer in model.layers]))
     assert results[0][0] == results[1][0]
     assert len(results[0][0].train_loss) == results[0][0].best_epoch + 1 + 3 < 40

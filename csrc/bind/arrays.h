@@ -22,7 +22,8 @@ template <class T> T* pointer(const py::handle& object, py::ssize_t size, const 
   if (object.is_none()) return nullptr;
   if (py::isinstance<py::array_t<T, py::array::c_style>>(object)) {
     auto array = py::reinterpret_borrow<py::array>(object);
-    if (array.size() == size && (!writes || array.writeable())) return static_cast<T*>(const_cast<void*>(array.data()));
+    if (array.size() == size && (!writes || array.writeable()))
+      return static_cast<T*>(const_cast<void*>(array.data()));
   }
   throw py::value_error(std::string(name) + ": expected a" + (writes ? " writeable" : "") + " C-contiguous " +
                         type_name<T>() + " array of " + std::to_string(size) + " elements");

@@ -10,8 +10,8 @@ namespace {
 
 // [gates * H, I], [gates * H, H] and the biases, as pointers.
 template <class T>
-Weights<T> read_weights(const CellInfo& cell, const py::array& ih, const py::array& hh, const py::object& bias_ih,
-                        const py::object& bias_hh) {
+Weights<T> read_weights(const CellInfo& cell, const py::array& ih, const py::array& hh,
+                        const py::object& bias_ih, const py::object& bias_hh) {
   if (ih.ndim() != 2 || hh.ndim() != 2 || hh.shape(0) != hh.shape(1) * cell.gates)
     throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
   const py::ssize_t H = hh.shape(1), rows = cell.gates * H;
@@ -45,8 +45,10 @@ void check_count(size_t got, size_t directions, const char* name) {
 }
 
 template <class T, class Get>
-void read_states(const StateList& all, size_t d, int states, py::ssize_t size, const char* name, const Get& get) {
-  if (all.at(d).size() != static_cast<size_t>(states)) throw py::value_error(std::string(name) + ": one for each state");
+void read_states(const StateList& all, size_t d, int states, py::ssize_t size, const char* name,
+                 const Get& get) {
+  if (all.at(d).size() != static_cast<size_t>(states))
+    throw py::value_error(std::string(name) + ": one for each state");
   for (int k = 0; k < states; ++k) get(k, all[d][k], size, name);
 }
 
@@ -65,8 +67,8 @@ py::object forward(const PackedList<T>& packed, const PlanList& plans, const py:
   TapeList<T> tapes;
   std::vector<ForwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
-    if (packed[d]->H != H || packed[d]->I != first.I || packed[d]->cell != first.cell || &packed[d]->isa != &first.isa ||
-        plans[d]->T != plans[0]->T || plans[d]->B != plans[0]->B)
+    if (packed[d]->H != H || packed[d]->I != first.I || packed[d]->cell != first.cell ||
+        &packed[d]->isa != &first.isa || plans[d]->T != plans[0]->T || plans[d]->B != plans[0]->B)
       throw py::value_error("packed: expected directions alike");
     if (keep) tapes.push_back(std::make_shared<Tape<T>>());
     ForwardCall<T>& call = calls[d];
@@ -79,7 +81,8 @@ py::object forward(const PackedList<T>& packed, const PlanList& plans, const py:
     const py::ssize_t size = py::ssize_t{plans[d]->B} * H;
     read_states<T>(initial, d, states, size, "initial",
                    [&](int k, auto&... a) { call.job.initial[k] = input<T>(a...); });
-    read_states<T>(final, d, states, size, "final", [&](int k, auto&... a) { call.job.final[k] = output<T>(a...); });
+    read_states<T>(final, d, states, size, "final",
+                   [&](int k, auto&... a) { call.job.final[k] = output<T>(a...); });
   }
   {
     const py::gil_scoped_release release;
@@ -115,7 +118,8 @@ void backward(const PackedList<T>& packed, const PlanList& plans, const TapeList
   std::vector<BackwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
     BackwardCall<T>& call = calls[d];
-    if (weights[d].size() != 4 || grads[d].size() != 4) throw py::value_error("weights, grads: expected 4 arrays");
+    if (weights[d].size() != 4 || grads[d].size() != 4)
+      throw py::value_error("weights, grads: expected 4 arrays");
     call.isa = &first.isa;
     call.cell = first.cell;
     call.plan = plans[d];
@@ -123,7 +127,8 @@ void backward(const PackedList<T>& packed, const PlanList& plans, const TapeList
     if (call.tape->slots.size() != static_cast<size_t>(call.plan->total()) * cell.slots * H)
       throw py::value_error("tapes: expected the tapes of this forward pass");
     call.weights = read_weights<T>(cell, weights[d][0], weights[d][1], weights[d][2], weights[d][3]);
-    if (call.weights.I != I || call.weights.H != H) throw py::value_error("weights: expected those of `packed`");
+    if (call.weights.I != I || call.weights.H != H)
+      throw py::value_error("weights: expected those of `packed`");
     call.x = x_data;
     call.job.y = y_data + d * H;
     call.job.dy = dy_data ? dy_data + d * H : nullptr;

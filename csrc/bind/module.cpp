@@ -10,8 +10,8 @@
 namespace elman {
 namespace {
 
-Plan make_plan(int T, int B, bool batch_first, bool reverse, const py::object& lengths, const py::object& mask,
-               const py::object& reset) {
+Plan make_plan(int T, int B, bool batch_first, bool reverse, const py::object& lengths,
+               const py::object& mask, const py::object& reset) {
   const py::ssize_t size = py::ssize_t{T} * B;
   if (T < 0 || B < 0 || size > INT32_MAX) throw py::value_error("T * B: expected 0 to 2147483647");
   Plan::Options options;

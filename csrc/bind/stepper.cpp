@@ -17,16 +17,18 @@ std::string describe(const py::handle& object) {
 }
 
 // A [rows, columns] array of T; the error says what was expected and what came.
-template <class T> T* matrix(const py::handle& object, py::ssize_t rows, py::ssize_t columns, const char* name, bool writes) {
+template <class T>
+T* matrix(const py::handle& object, py::ssize_t rows, py::ssize_t columns, const char* name, bool writes) {
   if (py::isinstance<py::array_t<T, py::array::c_style>>(object)) {
     const auto array = py::reinterpret_borrow<py::array>(object);
     if (array.ndim() == 2 && array.shape(0) == rows && array.shape(1) == columns) {
-      if (writes && !array.writeable()) throw py::value_error(std::string(name) + ": expected a writeable array, got a read-only one");
+      if (writes && !array.writeable())
+        throw py::value_error(std::string(name) + ": expected a writeable array, got a read-only one");
       return static_cast<T*>(const_cast<void*>(array.data()));
     }
   }
-  throw py::value_error(std::string(name) + ": expected [" + std::to_string(rows) + ", " + std::to_string(columns) + "] " +
-                        type_name<T>() + ", got " + describe(object));
+  throw py::value_error(std::string(name) + ": expected [" + std::to_string(rows) + ", " +
+                        std::to_string(columns) + "] " + type_name<T>() + ", got " + describe(object));
 }
 
 template <class T> py::array step(Stepper<T>& stepper, const py::object& x, const py::object& out) {
@@ -55,7 +57,8 @@ template <class T> void set_state(Stepper<T>& stepper, int k, const py::object& 
 template <class T> void reset_rows(Stepper<T>& stepper, const std::vector<int>& rows) {
   const int H = stepper.hidden_size();
   for (int r : rows)
-    if (r < 0 || r >= stepper.batch_size()) throw py::value_error("rows: expected indices below the batch size");
+    if (r < 0 || r >= stepper.batch_size())
+      throw py::value_error("rows: expected indices below the batch size");
   for (int l = 0; l < stepper.layers(); ++l)
     for (int k = 0; k < stepper.states(); ++k)
       for (int r : rows) std::memset(stepper.state(l, k) + std::ptrdiff_t{r} * H, 0, H * sizeof(T));

@@ -8,7 +8,9 @@
 namespace elman {
 namespace {
 
-template <class... Cell> struct CellList { static constexpr int count = sizeof...(Cell); };
+template <class... Cell> struct CellList {
+  static constexpr int count = sizeof...(Cell);
+};
 
 using Cells = CellList<Rnn<Tanh>, Rnn<Relu>, Lstm, Gru>;
 

@@ -13,13 +13,16 @@ void free_bytes(void* p);
 template <class T> class Buffer {  // count elements
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t count) : data_(static_cast<T*>(allocate_bytes(count * sizeof(T)))), size_(count) {}
+  explicit Buffer(std::size_t count)
+      : data_(static_cast<T*>(allocate_bytes(count * sizeof(T)))), size_(count) {}
   T* data() const { return data_.get(); }
   std::size_t size() const { return size_; }
   T& operator[](std::size_t i) const { return data_.get()[i]; }
 
  private:
-  struct Free { void operator()(T* p) const { free_bytes(p); } };
+  struct Free {
+    void operator()(T* p) const { free_bytes(p); }
+  };
   std::unique_ptr<T, Free> data_;
   std::size_t size_ = 0;
 };

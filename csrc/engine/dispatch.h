@@ -8,7 +8,7 @@
 
 namespace elman {
 
-std::vector<const Isa*> isas();         // those this build has and this processor can run, best first
+std::vector<const Isa*> isas();  // those this build has and this processor can run, best first
 const Isa& current_isa();
 void use_isa(const std::string& name);  // throws std::invalid_argument for a name not in isas()
 

@@ -17,22 +17,30 @@ template <int Bytes, int Registers> struct Tables {
   template <class T, class List> struct Of;
   template <class T, class... Cell> struct Of<T, CellList<Cell...>> {
     static_assert(sizeof...(Cell) == cell_count);
-    static constexpr Kernels<T> kernels[] = {
-        {packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>, forward<Cell, T, lanes<T>, Registers>,
-         backward<Cell, T, lanes<T>, Registers>}...};
+    static constexpr Kernels<T> kernels[] = {{packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>,
+                                              forward<Cell, T, lanes<T>, Registers>,
+                                              backward<Cell, T, lanes<T>, Registers>}...};
     static constexpr CellInfo info[] = {
         {Cell::name, Cell::slots, Cell::states, Cell::gates, Cell::x, Cell::h}...};
   };
 
   template <class T>
-  static constexpr Products<T> products = {
-      lanes<T>, max_rows<Registers, tile_columns>, pack_matrix<T, lanes<T>>,
-      multiply_rows<T, lanes<T>, Registers>, outer_packed<T, lanes<T>>, outer_scratch<T>,
-      outer<T, lanes<T>, Registers>, spin<T, lanes<T>, Registers>};
+  static constexpr Products<T> products = {lanes<T>,
+                                           max_rows<Registers, tile_columns>,
+                                           pack_matrix<T, lanes<T>>,
+                                           multiply_rows<T, lanes<T>, Registers>,
+                                           outer_packed<T, lanes<T>>,
+                                           outer_scratch<T>,
+                                           outer<T, lanes<T>, Registers>,
+                                           spin<T, lanes<T>, Registers>};
 
   static constexpr Isa isa(const char* name) {
-    return {name, Of<float, Cells>::info, Of<float, Cells>::kernels, Of<double, Cells>::kernels,
-            products<float>, products<double>};
+    return {name,
+            Of<float, Cells>::info,
+            Of<float, Cells>::kernels,
+            Of<double, Cells>::kernels,
+            products<float>,
+            products<double>};
   }
 };
 

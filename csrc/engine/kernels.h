@@ -29,66 +29,66 @@ template <class T> struct Weights {  // as in torch: [G * H, I], [G * H, H], [G 
 template <class T> struct ForwardJob {
   int I = 0, H = 0;
   PlanView plan;
-  const T* packed = nullptr;                     // from Kernels::pack
-  const T* x = nullptr;                          // rows of I
-  T* y = nullptr;                                // rows of H, y_stride apart
+  const T* packed = nullptr;  // from Kernels::pack
+  const T* x = nullptr;       // rows of I
+  T* y = nullptr;             // rows of H, y_stride apart
   std::ptrdiff_t y_stride = 0;
-  const T* initial[max_states] = {};             // [B, H] or null for zeros
-  T* final[max_states] = {};                     // [B, H]
-  T* memory = nullptr;                           // the state beyond h: [total, H] if kept, else [rows, H]
-  T* slots = nullptr;                            // [total, S * H] if kept, else [rows * chunk, S * H]
-  const T* zeros = nullptr;                      // [H]
-  bool keep = false;                             // keep what backward needs
-  int chunk = 0;                                 // steps whose x-part is computed ahead; 0: none
+  const T* initial[max_states] = {};  // [B, H] or null for zeros
+  T* final[max_states] = {};          // [B, H]
+  T* memory = nullptr;                // the state beyond h: [total, H] if kept, else [rows, H]
+  T* slots = nullptr;                 // [total, S * H] if kept, else [rows * chunk, S * H]
+  const T* zeros = nullptr;           // [H]
+  bool keep = false;                  // keep what backward needs
+  int chunk = 0;                      // steps whose x-part is computed ahead; 0: none
 };
 
 template <class T> struct BackwardJob {
   int H = 0;
   PlanView plan;
-  const T* packed = nullptr;                     // from Kernels::pack_recurrent
+  const T* packed = nullptr;  // from Kernels::pack_recurrent
   const T* y = nullptr;
-  const T* dy = nullptr;                         // like y, or null for zeros
+  const T* dy = nullptr;  // like y, or null for zeros
   std::ptrdiff_t y_stride = 0, dy_stride = 0;
   const T* initial[max_states] = {};
   const T* memory = nullptr;
-  T* slots = nullptr;                            // kept activations in, gradients of the slots out
-  const T* dfinal[max_states] = {};              // [B, H] or null for zeros
-  T* dinitial[max_states] = {};                  // [B, H]
-  T* carry[max_states] = {};                     // [rows, H]: gradients of the states on their way back
-  const T* zeros = nullptr;                      // [H]
+  T* slots = nullptr;                // kept activations in, gradients of the slots out
+  const T* dfinal[max_states] = {};  // [B, H] or null for zeros
+  T* dinitial[max_states] = {};      // [B, H]
+  T* carry[max_states] = {};         // [rows, H]: gradients of the states on their way back
+  const T* zeros = nullptr;          // [H]
 };
 
 // C[m] += sum over n of a(n, m) * b(n), where rows of `a` are a_stride apart and b is given by row.
 template <class T> struct OuterJob {
-  int64_t total = 0;                             // n
+  int64_t total = 0;  // n
   int M = 0, N = 0;
   const T* a = nullptr;
   std::ptrdiff_t a_stride = 0;
-  const T* const* b = nullptr;                   // [total] rows of N
-  T* const* c = nullptr;                         // [M] rows of N
-  T* bias = nullptr;                             // [M] += the sums of a's columns, or null
-  T* packed = nullptr;                           // outer_packed() elements, shared by the threads
+  const T* const* b = nullptr;  // [total] rows of N
+  T* const* c = nullptr;        // [M] rows of N
+  T* bias = nullptr;            // [M] += the sums of a's columns, or null
+  T* packed = nullptr;          // outer_packed() elements, shared by the threads
   Barrier* barrier = nullptr;
 };
 
-template <class T> struct Kernels {              // one cell
+template <class T> struct Kernels {  // one cell
   std::size_t (*packed_size)(int I, int H);
   void (*pack)(const Weights<T>&, T* out, int block_begin, int block_end);
   void (*forward)(const ForwardJob<T>&, const Piece&);
   void (*backward)(const BackwardJob<T>&, const Piece&);
 };
 
-template <class T> struct Products {             // shared by all cells
+template <class T> struct Products {  // shared by all cells
   int lanes, tile_rows;
   // [ceil(N / L)][K][L] from K rows of N.
   void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
-  void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N,
-               int block_begin, int block_end, bool add);
+  void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, int block_begin,
+               int block_end, bool add);
   std::size_t (*outer_packed)(int N);
   std::size_t (*outer_scratch)(int m);
   void (*outer)(const OuterJob<T>&, int m_begin, int m_end, int part, int parts, T* scratch);
-  double (*spin)(int64_t rounds);                // multiply-adds on registers: what the peak is measured with
+  double (*spin)(int64_t rounds);  // multiply-adds on registers: what the peak is measured with
 };
 
 struct CellInfo {
@@ -101,7 +101,7 @@ constexpr int cell_count = 4;
 
 struct Isa {
   const char* name;
-  const CellInfo* cells;                         // [cell_count], like the kernels
+  const CellInfo* cells;  // [cell_count], like the kernels
   const Kernels<float>* f32;
   const Kernels<double>* f64;
   Products<float> products_f32;

@@ -38,7 +38,8 @@ template <class F> void share(ThreadTeam& team, int parts, int64_t count, const 
   team.run(parts, [&](int i) { f(count * i / parts, count * (i + 1) / parts); });
 }
 
-template <class T> void fill_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which) {
+template <class T>
+void fill_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which) {
   for (int32_t row : which) std::memset(rows + row * stride, 0, width * sizeof(T));
 }
 
@@ -107,7 +108,8 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
   }
 
   const Pieces pieces(schedule, plans, work.blocks, [&](int rows) { return rows * std::max(1, chunk); });
-  pieces.run(team, [&](int d, const Piece& piece) { calls[d].packed->kernels().forward(calls[d].job, piece); });
+  pieces.run(team,
+             [&](int d, const Piece& piece) { calls[d].packed->kernels().forward(calls[d].job, piece); });
 }
 
 namespace {
@@ -120,7 +122,8 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
   return rows;
 }
 
-template <class T> Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width) {
+template <class T>
+Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width) {
   const int blocks = (width + p.lanes - 1) / p.lanes;
   Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
   p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), 0, blocks);
@@ -155,9 +158,8 @@ template <class T> void scan_back(std::vector<BackwardCall<T>>& calls, ThreadTea
     }
   }
   const Pieces pieces(schedule, plans, work.blocks, [](int rows) { return rows; });
-  pieces.run(team, [&](int d, const Piece& piece) {
-    kernels<T>(isa, calls[d].cell).backward(calls[d].job, piece);
-  });
+  pieces.run(
+      team, [&](int d, const Piece& piece) { kernels<T>(isa, calls[d].cell).backward(calls[d].job, piece); });
 }
 
 // dx (+)= slot gradients times weight_ih.

@@ -32,8 +32,8 @@ template <class T> struct Tape {
 template <class T> struct ForwardCall {
   const Packed<T>* packed;
   const Plan* plan;
-  ForwardJob<T> job;     // the caller sets x, y, y_stride, initial, final
-  Tape<T>* tape;         // null: keep nothing
+  ForwardJob<T> job;  // the caller sets x, y, y_stride, initial, final
+  Tape<T>* tape;      // null: keep nothing
 };
 
 // y is [T * B] rows, y_stride apart; direction d writes columns d * H and on.
@@ -43,8 +43,8 @@ template <class T> struct BackwardCall {
   const Isa* isa;
   int cell;
   const Plan* plan;
-  Weights<T> weights;    // as given to the forward pass
-  BackwardJob<T> job;    // the caller sets y, dy, strides, initial, dfinal, dinitial
+  Weights<T> weights;  // as given to the forward pass
+  BackwardJob<T> job;  // the caller sets y, dy, strides, initial, dfinal, dinitial
   Tape<T>* tape;
   const T* x;
   // Gradients that are added to, shaped like the weights; biases may be null.

@@ -45,8 +45,7 @@ template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, 
       out[(feed.begin + s) * L + lane] += bias[feed.gate[s] * H + unit + lane];
 }
 
-template <class Cell, class T, int L>
-void pack(const Weights<T>& w, T* out, int block_begin, int block_end) {
+template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int block_begin, int block_end) {
   for (int block = block_begin; block < block_end; ++block) {
     const int unit = block * L;
     T* to = out + block * block_rows<Cell>(w.I, w.H) * L;

@@ -22,7 +22,8 @@ template <class T, int L, int Registers> double spin(int64_t rounds) {
   unroll<chains>([&](auto i) ELMAN_INLINED { sum = sum + acc[i]; });
   T total = 0;
   if constexpr (L == 1) total = sum;
-  else for (int i = 0; i < L; ++i) total += sum[i];
+  else
+    for (int i = 0; i < L; ++i) total += sum[i];
   // Only a use of the result keeps the compiler from dropping the work; the sum is never NaN.
   return total == total ? 2.0 * L * chains * static_cast<double>(rounds) : 0;
 }

@@ -57,7 +57,8 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   }
   unroll<R>([&](auto r) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
-      unroll<S>([&](auto s) ELMAN_INLINED { extent.store_at(rows.slots[row + r] + s * H + unit, w, acc[r][w][s]); });
+      unroll<S>([&](auto s)
+                    ELMAN_INLINED { extent.store_at(rows.slots[row + r] + s * H + unit, w, acc[r][w][s]); });
     });
   });
 }
@@ -76,7 +77,8 @@ void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointer
   split_evenly(block, piece.block_end, vectors, [&](int first, int width) {
     with_constant<vectors>(width, [&](auto W) {
       split_evenly(0, count, most, [&](int row, int size) {
-        with_constant<most>(size, [&](auto R) { forward_tile<Cell, T, L, R, W>(job, rows, row, first, phase); });
+        with_constant<most>(size,
+                            [&](auto R) { forward_tile<Cell, T, L, R, W>(job, rows, row, first, phase); });
       });
     });
   });
@@ -116,7 +118,8 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   T* slots_row(int t, int r, int t0) const {
     const int begin = piece_.row_begin, rows = piece_.row_end - begin;
     const std::ptrdiff_t p =
-        job_.keep ? packed(t, r) : std::ptrdiff_t{begin} * job_.chunk + std::ptrdiff_t{t - t0} * rows + r - begin;
+        job_.keep ? packed(t, r)
+                  : std::ptrdiff_t{begin} * job_.chunk + std::ptrdiff_t{t - t0} * rows + r - begin;
     return job_.slots + p * Cell::slots * job_.H;
   }
 

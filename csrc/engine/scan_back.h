@@ -76,8 +76,8 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     before[0] = t ? h_row(packed(t - 1, r)) : initial_row(plan_, job_.initial[0], job_.zeros, r, H);
     after[0] = h_row(p);
     if constexpr (states > 1) {
-      before[1] = t ? job_.memory + packed(t - 1, r) * H
-                    : initial_row(plan_, job_.initial[1], job_.zeros, r, H);
+      before[1] =
+          t ? job_.memory + packed(t - 1, r) * H : initial_row(plan_, job_.initial[1], job_.zeros, r, H);
       after[1] = job_.memory + p * H;
     }
     const T* dy = job_.dy ? job_.dy + std::ptrdiff_t{plan_.index[p]} * job_.dy_stride : job_.zeros;

@@ -47,7 +47,8 @@ Schedule choose_schedule(const Work& w, int threads) {
   for (int used = 1; used <= threads; ++used) {
     for (int unit_parts = 1; unit_parts <= std::min(used, w.blocks); ++unit_parts) {
       if (used % unit_parts != 0) continue;
-      const int teams = used / unit_parts, row_parts = std::min((teams + w.directions - 1) / w.directions, w.rows);
+      const int teams = used / unit_parts,
+                row_parts = std::min((teams + w.directions - 1) / w.directions, w.rows);
       const double rows = std::max(1.0, mean_rows / row_parts);
       // Ahead pays where few rows share a load of the weights; with many it only adds traffic.
       const bool ahead = w.steps > 1 && w.x_bytes > 0 && rows <= 2 * w.tile_rows;

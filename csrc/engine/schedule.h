@@ -9,11 +9,11 @@ namespace elman {
 // The measures of one layer call that the cost model looks at.
 struct Work {
   int directions = 1;
-  int rows = 0, steps = 0;    // of the largest plan
-  int64_t total = 0;          // rows summed over steps
-  int blocks = 0;             // vectors of units
-  double x_bytes = 0;         // weights of the x-part, 0 where it is not computed
-  double h_bytes = 0;         // weights of the h-part
+  int rows = 0, steps = 0;  // of the largest plan
+  int64_t total = 0;        // rows summed over steps
+  int blocks = 0;           // vectors of units
+  double x_bytes = 0;       // weights of the x-part, 0 where it is not computed
+  double h_bytes = 0;       // weights of the h-part
   int tile_rows = 1;
   int vector_bytes = 4;
 };

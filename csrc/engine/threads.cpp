@@ -50,8 +50,8 @@ int default_threads() {
     char* end = nullptr;
     const long n = std::strtol(text, &end, 10);
     if (n < 1 || n > most_threads || *end)
-      throw std::invalid_argument(std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") +
-                                  text + "'");
+      throw std::invalid_argument(
+          std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") + text + "'");
     return static_cast<int>(n);
   }
   return processors();
@@ -63,7 +63,8 @@ std::atomic<int> thread_count{0};
 
 class Pool {
  public:
-  // Workers are detached and the pool is never destroyed: at exit they are asleep or stopped with the process.
+  // Workers are detached and the pool is never destroyed: at exit they are asleep or stopped with the
+  // process.
   void grow(int workers) {
     while (count_ < workers) {
       std::thread([this, id = count_ + 1, seen = epoch_.load()] { serve(id, seen); }).detach();
@@ -78,7 +79,9 @@ class Pool {
     pending_.store(count_, std::memory_order_relaxed);
     epoch_.fetch_add(1);
     if (sleepers_.load() > 0) {
-      { std::lock_guard<std::mutex> lock(mutex_); }
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+      }
       wake_.notify_all();
     }
     work(0);
@@ -105,7 +108,9 @@ class Pool {
       ++seen;
       if (id < members_) (*work_)(id);
       if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
-        { std::lock_guard<std::mutex> lock(mutex_); }
+        {
+          std::lock_guard<std::mutex> lock(mutex_);
+        }
         finished_.notify_one();
       }
     }
@@ -147,7 +152,9 @@ void Barrier::wait() noexcept {
     arrived_.store(0);
     generation_.store(generation + 1);
     if (sleepers_.load() > 0) {
-      { std::lock_guard<std::mutex> lock(mutex_); }
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+      }
       wake_.notify_all();
     }
     return;

@@ -41,8 +41,8 @@ template <class T, int R> struct PanelInputs {
 // acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for k in [k, end) and the slots s in
 // [Begin, End). `stride` parts the blocks of neighbouring vectors of units.
 template <int Begin, int End, class V, int R, int W, int S, class Inputs>
-ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t k, std::ptrdiff_t end,
-                                 const Scalar<V>* weights, std::ptrdiff_t stride) {
+ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t k,
+                                 std::ptrdiff_t end, const Scalar<V>* weights, std::ptrdiff_t stride) {
   constexpr int L = Lanes<V>::count, N = End - Begin;
   for (weights += k * N * L; k < end; ++k, weights += N * L) {
     V input[R];
@@ -60,7 +60,8 @@ ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::p
 }
 
 // The same over k in [0, K). After every `run_length` terms the sums so far are put aside and added back
-// later: rounding errors then grow with the root of a run's length, not of K's (I 256, H 512: from 1.1e-6 to 7e-7, for 1 to 2 % of the speed).
+// later: rounding errors then grow with the root of a run's length, not of K's (I 256, H 512: from 1.1e-6 to
+// 7e-7, for 1 to 2 % of the speed).
 template <int Begin, int End, class V, int R, int W, int S, class Inputs>
 ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t K,
                              const Scalar<V>* weights, std::ptrdiff_t stride) {

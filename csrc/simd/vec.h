@@ -24,7 +24,9 @@ namespace {
 template <class T, int L> struct VecOf {
   typedef T type __attribute__((vector_size(L * sizeof(T))));
 };
-template <class T> struct VecOf<T, 1> { using type = T; };
+template <class T> struct VecOf<T, 1> {
+  using type = T;
+};
 template <class T, int L> using Vec = typename VecOf<T, L>::type;
 
 // What a vector (or scalar) type V is made of.
@@ -33,8 +35,14 @@ template <class V> struct Lanes {
   using T = std::remove_cv_t<std::remove_reference_t<decltype(example()[0])>>;
   static constexpr int count = sizeof(V) / sizeof(T);
 };
-template <> struct Lanes<float> { using T = float; static constexpr int count = 1; };
-template <> struct Lanes<double> { using T = double; static constexpr int count = 1; };
+template <> struct Lanes<float> {
+  using T = float;
+  static constexpr int count = 1;
+};
+template <> struct Lanes<double> {
+  using T = double;
+  static constexpr int count = 1;
+};
 
 template <class V> using Scalar = typename Lanes<V>::T;
 
@@ -115,15 +123,11 @@ template <class V> ELMAN_INLINE void store_first(Scalar<V>* p, V v, int n) {
 template <class V> ELMAN_INLINE V mul_add(V a, V b, V c) {
   [[maybe_unused]] constexpr int bytes = sizeof(V), element = sizeof(Scalar<V>);
 #if defined(__AVX512F__)
-  if constexpr (bytes == 64 && element == 4)
-    return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-  if constexpr (bytes == 64 && element == 8)
-    return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+  if constexpr (bytes == 64 && element == 4) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  if constexpr (bytes == 64 && element == 8) return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
 #elif defined(__FMA__)
-  if constexpr (bytes == 32 && element == 4)
-    return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-  if constexpr (bytes == 32 && element == 8)
-    return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+  if constexpr (bytes == 32 && element == 4) return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  if constexpr (bytes == 32 && element == 8) return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 #elif defined(__ARM_NEON)
   if constexpr (bytes == 16 && element == 4)
     return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);

@@ -7,7 +7,9 @@ from ._info import info
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m elman", description=__doc__)
-    parser.add_argument("command", choices=["info"], help="info: print version, instruction set, threads, caches")
+    parser.add_argument(
+        "command", choices=["info"], help="info: print version, instruction set, threads, caches"
+    )
     parser.parse_args()
     facts = info()
     width = max(map(len, facts))

@@ -14,7 +14,9 @@ namespace {
 
 template <class T> using Values = std::vector<T>;
 
-struct Sizes { int T, B, I, H; };
+struct Sizes {
+  int T, B, I, H;
+};
 
 template <class T> struct Outcome {
   Values<T> y, dx, final_state, initial_gradient, d_ih, d_hh, d_bias_ih, d_bias_hh;
@@ -36,7 +38,8 @@ template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
   const int G = info.gates, H = z.H, directions = 2;
   const std::size_t rows = std::size_t(z.T) * z.B, states = std::size_t(z.B) * H;
   const auto x = normal<T>(rng, rows * z.I, 1), dy = normal<T>(rng, rows * H * directions, 1);
-  const auto w_ih = normal<T>(rng, std::size_t(G) * H * z.I, 0.3), w_hh = normal<T>(rng, std::size_t(G) * H * H, 0.3);
+  const auto w_ih = normal<T>(rng, std::size_t(G) * H * z.I, 0.3),
+             w_hh = normal<T>(rng, std::size_t(G) * H * H, 0.3);
   const auto bias = normal<T>(rng, G * H, 1), initial = normal<T>(rng, states, 1);
   std::vector<int64_t> lengths(z.B);
   for (auto& length : lengths) length = static_cast<int64_t>(rng() % (z.T + 1));

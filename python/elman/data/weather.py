@@ -11,7 +11,16 @@ from importlib import resources
 import numpy as np
 
 STATIONS = ("EWR", "JFK", "LGA")
-VARIABLES = ("temperature", "dew_point", "humidity", "wind_east", "wind_north", "precipitation", "pressure", "visibility")
+VARIABLES = (
+    "temperature",
+    "dew_point",
+    "humidity",
+    "wind_east",
+    "wind_north",
+    "precipitation",
+    "pressure",
+    "visibility",
+)
 
 
 @dataclass
@@ -34,7 +43,11 @@ def load_weather() -> Weather:
     times = np.array([row["hour"] for row in rows], "datetime64[h]")
     hours = np.arange(times.min(), times.max() + 1)
     values = np.full((len(hours), len(STATIONS), len(VARIABLES)), np.nan)
-    number = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0] if name not in ("hour", "station")}
+    number = {
+        name: np.array([float(row[name] or "nan") for row in rows])
+        for name in rows[0]
+        if name not in ("hour", "station")
+    }
     angle, speed = np.deg2rad(number["wind_dir"]), number["wind_speed"] * 0.44704
     speed[speed > 60] = np.nan  # one record says 1,048 miles an hour
     calm = np.where(speed == 0, 0.0, np.nan)  # no direction is recorded for calm air

@@ -80,7 +80,9 @@ def check_state(
 ) -> States:
     parts: States = []
     names = [name] if layer._states == 1 else [f"{name}[0]", f"{name}[1]"]
-    for part_name, part in zip(names, split_state(layer._states, name, state, parts_may_be_none), strict=True):
+    for part_name, part in zip(
+        names, split_state(layer._states, name, state, parts_may_be_none), strict=True
+    ):
         if part is not None:
             rows = layer.num_layers * layer.directions
             shape = (rows, B, layer.hidden_size) if batched else (rows, layer.hidden_size)
@@ -131,8 +133,5 @@ def prepare(layer: Recurrent, x: Any, state: Any, lengths: Any, mask: Any, reset
     mask = check_marks("mask", mask, marks_shape)
     reset = check_marks("reset", reset, marks_shape)
     parts = check_state(layer, "state", state, B, batched)
-    plans = [
-        _core.Plan(T, B, batch_first, backwards, lengths, mask, reset)
-        for backwards in layer._backwards
-    ]
+    plans = [_core.Plan(T, B, batch_first, backwards, lengths, mask, reset) for backwards in layer._backwards]
     return Call(layer, x, T, B, batched, parts, plans, wrap)

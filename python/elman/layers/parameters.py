@@ -52,9 +52,7 @@ class Parameters:
             detach = getattr(value, "detach", None)
             value = to_numpy(name, detach() if detach else value)
             if value.shape != own.shape or value.dtype != own.dtype:
-                raise ValueError(
-                    f"{name}: expected {_check.describe(own)}, got {_check.describe(value)}"
-                )
+                raise ValueError(f"{name}: expected {_check.describe(own)}, got {_check.describe(value)}")
             if not own.flags.writeable:
                 raise ValueError(f"{name}: expected a layer that is not frozen; call unfreeze() first")
             arrays[name] = value

@@ -70,7 +70,9 @@ class Recurrent(Parameters):
         self.dtype = _check.float_type("dtype", dtype)
         _check.choice("init", init, _INITS)
         if self.bidirectional and self.reverse:
-            raise ValueError("reverse: expected False with bidirectional=True, which runs both ways, got True")
+            raise ValueError(
+                "reverse: expected False with bidirectional=True, which runs both ways, got True"
+            )
         self._rng = np.random.default_rng(seed)
         self._hold(self._initial(init))
         self._packed: list[list[Any]] | None = None  # kept while frozen
@@ -115,7 +117,7 @@ class Recurrent(Parameters):
                     parameters[bias_ih], parameters[bias_hh] = biases
         return parameters
 
-    def _weights(self, k: int, direction: int, source: dict[str, np.ndarray]) -> list[np.ndarray | None]:
+    def _weights(self, k: int, direction: int, source: dict[str, np.ndarray]) -> list[Any]:
         """weight_ih, weight_hh, bias_ih, bias_hh of one layer and direction, from parameters or grads."""
         return [source.get(name) for name in self._names(k, direction)]
 
@@ -228,7 +230,9 @@ class RNN(Recurrent):
 
     _options = (*Recurrent._options, "nonlinearity")
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options):
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options
+    ):
         self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
         self._cell = "rnn_" + nonlinearity
         super().__init__(input_size, hidden_size, num_layers, **options)

@@ -49,7 +49,9 @@ class Standardizer:
         rows = x[counts].astype(np.float64)
         missing = np.flatnonzero(np.isnan(rows).all(axis=0)) if len(rows) else np.arange(x.shape[-1])
         if missing.size:
-            raise ValueError(f"x: expected a value for every feature, got none for features {missing.tolist()}")
+            raise ValueError(
+                f"x: expected a value for every feature, got none for features {missing.tolist()}"
+            )
         self.mean_ = np.nanmean(rows, axis=0)
         scale = np.nanstd(rows, axis=0)
         self.scale_ = np.where(scale > 0, scale, 1.0)

@@ -42,7 +42,9 @@ def batch_of(x: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 def predict(model: Model, x: np.ndarray, batch_size: int = 256) -> np.ndarray:
     """The model's predictions [n, outputs] for windows x [n, T, I]."""
-    parts = [model(batch_of(x, np.arange(i, min(i + batch_size, len(x))))) for i in range(0, len(x), batch_size)]
+    parts = [
+        model(batch_of(x, np.arange(i, min(i + batch_size, len(x))))) for i in range(0, len(x), batch_size)
+    ]
     return np.concatenate(parts)
 
 
@@ -84,7 +86,9 @@ def fit(
     """
     for name, (x, target) in {"train": train, "validation": validation}.items():
         if len(x) != len(target) or len(x) == 0:
-            raise ValueError(f"{name}: expected as many targets as windows, at least one, got {len(x)} and {len(target)}")
+            raise ValueError(
+                f"{name}: expected as many targets as windows, at least one, got {len(x)} and {len(target)}"
+            )
     epochs = _check.whole_number("epochs", epochs, 1)
     batch_size = _check.whole_number("batch_size", batch_size, 1)
     patience = _check.whole_number("patience", patience, 1)
