@@ -80,3 +80,16 @@ def test_runs_repeat_bit_for_bit(isa):
         np.testing.assert_array_equal(again[0], first[0])
         for name, grad in again[-1].items():
             np.testing.assert_array_equal(grad, grads[name])
+
+
+@pytest.mark.skipif(len(elman.isas()) < 3, reason="this processor has only one vector instruction set")
+@pytest.mark.parametrize("cell", CELLS)
+def test_vector_instruction_sets_agree(dtype, cell):
+    """AVX2 and AVX-512 fuse the same operations in the same order."""
+    case = make_case(make_layer(cell, 20, 33, dtype=dtype), T=6, B=11, lengths=True)
+    results = []
+    for name in elman.isas()[:-1]:
+        elman.use_isa(name)
+        results.append(case.infer()[0])
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])
