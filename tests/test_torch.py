@@ -70,6 +70,11 @@ def test_refuses_a_tensor_with_autograd():
         make_layer("gru", 3, 4)(torch.randn(5, 2, 3, requires_grad=True))
 
 
+def test_refuses_a_tensor_that_numpy_cannot_hold():
+    with pytest.raises(ValueError, match="x: expected an array of numbers in main memory, got Tensor: "):
+        make_layer("gru", 3, 4)(torch.zeros(5, 2, 3, dtype=torch.bfloat16))
+
+
 def test_loads_a_torch_state_dict():
     twin = torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True)
     layer = make_layer("lstm", 3, 4, num_layers=2, bidirectional=True)

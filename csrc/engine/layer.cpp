@@ -39,7 +39,7 @@ template <class F> void share(ThreadTeam& team, int parts, int64_t count, const 
 }
 
 template <class T>
-void fill_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which) {
+void clear_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which) {
   for (int32_t row : which) std::memset(rows + row * stride, 0, width * sizeof(T));
 }
 
@@ -103,7 +103,7 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
       if (chunk) job.slots = take(rows * chunk * cell.slots * H);
       if (cell.states > 1) job.memory = take(rows * H);
     }
-    fill_rows(job.y, job.y_stride, job.H, call.plan->holes);
+    clear_rows(job.y, job.y_stride, job.H, call.plan->holes);
     for (int k = 0; k < cell.states; ++k) pass_idle(*call.plan, job.initial[k], job.final[k], job.H);
   }
 
@@ -170,7 +170,7 @@ template <class T> void input_gradient(const BackwardCall<T>& call, T* dx, bool 
   const auto rows = slot_rows<const T*>(cell.x, call.weights.ih, H, I);
   const Buffer<T> packed = pack_product(p, rows, I);
   const PlanView plan = call.plan->view();
-  if (!add) fill_rows(dx, I, I, call.plan->holes);
+  if (!add) clear_rows(dx, I, I, call.plan->holes);
   // So many rows at a time that their slot gradients stay in the L2 cache while all of I passes over them.
   constexpr int run = 96;
   share(team, team.size(), call.plan->total(), [&](int64_t begin, int64_t end) {

@@ -168,6 +168,8 @@ class FlushDenormals {
 
  private:
   unsigned long long saved_;
+#else
+  FlushDenormals() {}
 #endif
 };
 

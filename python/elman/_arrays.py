@@ -22,7 +22,13 @@ def to_numpy(name: str, value: Any) -> np.ndarray:
             f"{name}: expected an array without autograd, got a tensor that requires grad; pass {name}.detach()"
         )
     if hasattr(value, "__dlpack__"):
-        return np.from_dlpack(value)
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            kind = type(value).__name__
+            raise ValueError(
+                f"{name}: expected an array of numbers in main memory, got {kind}: {error}"
+            ) from error
     if hasattr(value, "__array__"):
         return np.asarray(value)
     try:

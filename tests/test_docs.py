@@ -1,0 +1,51 @@
+"""What the README shows runs, and what the example promises to do it does."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_readme_example():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["y"].shape == (100, 32, 128) and names["dx"].shape == (100, 32, 7)
+    assert not names["y"][names["lengths"][0] :, 0].any()
+    assert names["out"].any()
+
+
+def test_weather_example_runs(tmp_path):
+    picture = tmp_path / "weather.png"
+    out = subprocess.run(
+        [sys.executable, ROOT / "examples/weather.py", "--quick", "--plot", picture],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    errors = dict(
+        re.findall(r"^(elman|ridge regression|persistence|same hour yesterday) +([\d.]+)", out, re.MULTILINE)
+    )
+    assert float(errors["persistence"]) == 0.635  # the same whatever the network
+    assert 0.3 < float(errors["elman"]) < 0.8
+    assert str(picture) in out and picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_bench_runs():
+    """One small row of each mode, verified against the oracle (which fails the run where it is wrong)."""
+    command = [
+        sys.executable,
+        "-m",
+        "bench",
+        "--only",
+        "nam,ocr-tiny,darts-gru",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.01",
+    ]
+    out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    for row in ("nam", "ocr-tiny", "darts-gru"):
+        assert re.search(rf"^{row} .*%.*\d+\.\d+$", out, re.MULTILINE)
