@@ -10,6 +10,7 @@ import pytest
 from tests.helpers import make_case, make_layer
 
 import elman
+from elman import _core
 
 
 def test_calls_from_many_threads_at_once(isa):
@@ -76,40 +77,57 @@ def test_a_busy_core_does_not_stop_it():
 
     layer.freeze()
     seconds()
-    idle = min(seconds() for _ in range(3))
+    idle = np.median([seconds() for _ in range(5)])
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     other = context.Process(target=burn, args=(stop,))
     other.start()
     time.sleep(0.5)
-    busy = sorted(seconds() for _ in range(3))[1]
+    busy = np.median([seconds() for _ in range(5)])
     stop.set()
     other.join()
-    assert busy < 6 * idle, f"{busy / idle:.1f} times slower"  # a pure spin barrier: 10 and more
+    assert busy < 5 * idle, (
+        f"{busy / idle:.1f} times slower"
+    )  # 2 to 3 is fair; a pure spin barrier: 10 and more
 
 
-def test_denormals_cost_nothing_and_the_mode_comes_back():
-    """Inputs, states and weights far below the normal range: about the same time, and the caller's
-    arithmetic still has its denormals."""
+@pytest.mark.parametrize("isa_name", elman.isas())
+def test_denormals_cost_nothing_and_the_mode_comes_back(isa_name):
+    """Inputs, states, weights and gradients far below the normal range take about the same time, and the
+    caller's arithmetic still has its denormals."""
+    elman.use_isa(isa_name)
     elman.set_num_threads(1)
     layer = make_layer("lstm", 64, 64)
-    x = np.ones((50, 8, 64), np.float32)
+    for name, value in layer.parameters.items():
+        value[:] = 1e-3 if name.startswith("weight") else 0
 
     def seconds(scale):
-        for name, value in layer.parameters.items():
-            value[:] = 1e-3 if name.startswith("weight") else 0
-        tiny = x * np.float32(scale)
-        state = (np.full((1, 8, 64), scale, np.float32), np.full((1, 8, 64), scale, np.float32))
-        times = []
-        for _ in range(15):
-            begin = time.perf_counter()
-            layer(tiny, state)
-            times.append(time.perf_counter() - begin)
-        return np.median(times)
+        x = np.full((20, 8, 64), scale, np.float32)
+        state = (np.full((1, 8, 64), scale, np.float32),) * 2
+        begin = time.perf_counter()
+        _, _, backward = layer.forward(x, state)
+        backward(x, state)
+        return time.perf_counter() - begin
 
-    normal, denormal = seconds(1), seconds(1e-40)
-    assert denormal < 1.5 * normal
+    times = [(seconds(1), seconds(1e-40)) for _ in range(40)]  # in turns: the machine may be slow for a while
+    normal, denormal = np.min(times, axis=0)
+    assert denormal < 1.3 * normal  # 5 to 20 times without the flush
     assert np.float32(1e-38) * np.float32(0.1) != 0
+
+
+def test_schedules_fit_the_shapes():
+    """The cost model parts what should be parted, so that the tests of thread invariance meet every schedule."""
+    choose = _core.schedule
+    assert choose(directions=1, rows=32, steps=1, I=2, H=8, gates=4, threads=8) == (1, 1, False, 1)
+    row_parts, unit_parts, _, threads = choose(1, rows=64, steps=100, I=128, H=128, gates=4, threads=2)
+    assert (row_parts, unit_parts, threads) == (2, 1, 2)
+    row_parts, unit_parts, ahead, threads = choose(1, rows=1, steps=100, I=512, H=1024, gates=4, threads=2)
+    assert (row_parts, unit_parts, ahead, threads) == (1, 2, True, 2)
+    row_parts, unit_parts, _, threads = choose(2, rows=4, steps=100, I=256, H=1024, gates=4, threads=8)
+    assert unit_parts > 1 and threads == 8
+    assert choose(1, rows=0, steps=0, I=3, H=4, gates=1, threads=4)[-1] == 1
+    for case in [(1, 1, 20, 24, 200), (1, 64, 20, 24, 48)]:  # shapes of test_threads_do_not_matter
+        assert choose(*case, gates=4, threads=2)[-1] == 2
 
 
 def test_thread_count_can_change_between_calls():

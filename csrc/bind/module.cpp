@@ -5,6 +5,7 @@
 #include "bind/parts.h"
 #include "engine/dispatch.h"
 #include "engine/plan.h"
+#include "engine/schedule.h"
 #include "engine/threads.h"
 
 namespace elman {
@@ -62,8 +63,28 @@ PYBIND11_MODULE(_core, m) {
   m.def("isas", &isa_names);
   m.def("isa", [] { return current_isa().name; });
   m.def("use_isa", &use_isa);
+  m.attr("MOST_THREADS") = most_threads;
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads);
+  m.def(
+      "schedule",
+      [](int directions, int rows, int steps, int I, int H, int gates, int threads) {
+        Work work;
+        const Products<float>& p = products<float>(current_isa());
+        work.directions = directions;
+        work.rows = rows;
+        work.steps = steps;
+        work.total = int64_t{rows} * steps;
+        work.blocks = (H + p.lanes - 1) / p.lanes;
+        work.x_bytes = 4.0 * gates * H * I;
+        work.h_bytes = 4.0 * gates * H * H;
+        work.tile_rows = p.tile_rows;
+        work.vector_bytes = 4 * p.lanes;
+        const Schedule s = choose_schedule(work, threads);
+        return std::make_tuple(s.row_parts, s.unit_parts, s.ahead, s.threads);
+      },
+      py::arg("directions"), py::arg("rows"), py::arg("steps"), py::arg("I"), py::arg("H"), py::arg("gates"),
+      py::arg("threads"));
   m.def("measure_peak", [](int threads, const std::string& dtype) {
     const py::gil_scoped_release release;
     return dtype == "float64" ? measure_peak<double>(threads) : measure_peak<float>(threads);

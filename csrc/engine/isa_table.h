@@ -28,7 +28,7 @@ template <int Bytes, int Registers> struct Tables {
   static constexpr Products<T> products = {lanes<T>,
                                            max_rows<Registers, tile_columns>,
                                            pack_matrix<T, lanes<T>>,
-                                           multiply_rows<T, lanes<T>, Registers>,
+                                           product<T, lanes<T>, Registers>,
                                            outer_packed<T, lanes<T>>,
                                            outer_scratch<T>,
                                            outer<T, lanes<T>, Registers>,

@@ -83,8 +83,7 @@ template <class T> struct Products {  // shared by all cells
   // [ceil(N / L)][K][L] from K rows of N.
   void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
-  void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, int block_begin,
-               int block_end, bool add);
+  void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   std::size_t (*outer_packed)(int N);
   std::size_t (*outer_scratch)(int m);
   void (*outer)(const OuterJob<T>&, int m_begin, int m_end, int part, int parts, T* scratch);

@@ -182,7 +182,7 @@ template <class T> void input_gradient(const BackwardCall<T>& call, T* dx, bool 
         in[i] = call.job.slots + ((n + i) * cell.slots + cell.x.begin) * H;
         out[i] = dx + std::ptrdiff_t{plan.index[n + i]} * I;
       }
-      p.rows(in, out, count, K, packed.data(), I, 0, (I + p.lanes - 1) / p.lanes, add);
+      p.rows(in, out, count, K, packed.data(), I, add);
     }
   });
 }

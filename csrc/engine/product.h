@@ -55,6 +55,13 @@ void multiply_rows(const T* const* in, T* const* out, int count, int K, const T*
   });
 }
 
+// multiply_rows as a kernel of its own, outside a scan.
+template <class T, int L, int Registers>
+void product(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add) {
+  const FlushDenormals flush;
+  multiply_rows<T, L, Registers>(in, out, count, K, packed, N, 0, (N + L - 1) / L, add);
+}
+
 // Rows summed between two visits to C: few enough that a tile's share of b stays in the L1 cache.
 constexpr int outer_depth = 128;
 

@@ -13,7 +13,7 @@ namespace {
 // Rough rates of one core; they only rank schedules. Bytes of weights per nanosecond, by the cache that
 // holds them (measured on Zen 5: L2 160, L3 94, memory 30), and vectors of weights loaded per nanosecond.
 constexpr double l2_rate = 160, l3_rate = 80, memory_rate = 25, loads_per_ns = 7;
-constexpr double barrier_ns = 400, dispatch_ns = 4000, step_overhead_ns = 30;
+constexpr double barrier_ns = 1000, dispatch_ns = 4000, step_overhead_ns = 30;
 
 double cache_bytes(int level) {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
@@ -47,11 +47,10 @@ Schedule choose_schedule(const Work& w, int threads) {
   if (w.rows == 0 || w.steps == 0) return best;
   const double mean_rows = double(w.total) / w.steps;
   double best_ns = 0;
-  for (int used = 1; used <= threads; ++used) {
-    for (int unit_parts = 1; unit_parts <= std::min(used, w.blocks); ++unit_parts) {
-      if (used % unit_parts != 0) continue;
-      const int teams = used / unit_parts,
-                row_parts = std::min((teams + w.directions - 1) / w.directions, w.rows);
+  for (int unit_parts = 1; unit_parts <= std::min(threads, w.blocks); ++unit_parts) {
+    for (int teams = 1; teams * unit_parts <= threads; ++teams) {
+      const int used = teams * unit_parts;
+      const int row_parts = std::min((teams + w.directions - 1) / w.directions, w.rows);
       const double rows = std::max(1.0, mean_rows / row_parts);
       // Ahead pays where few rows share a load of the weights; with many it only adds traffic.
       const bool ahead = w.steps > 1 && w.x_bytes > 0 && rows <= 2 * w.tile_rows;

@@ -1,10 +1,10 @@
 #include "engine/threads.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <vector>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -16,8 +16,10 @@
 namespace elman {
 namespace {
 
-constexpr long most_threads = 1024;
-constexpr int spins = 4000;  // 20 to 50 us, longer than a step of most layers
+// Rounds of waiting awake: long between calls, because waking up takes tens of microseconds; short at a barrier,
+// because where a partner is late for longer than a few microseconds, it has lost its processor, and gets it
+// back sooner if this thread gives up its own.
+constexpr int spins_between_calls = 4000, spins_at_barrier = 500;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -28,8 +30,8 @@ inline void pause() {
 }
 
 // Spins until done() or the patience is used up; says which.
-template <class Done> bool spin(const Done& done) {
-  for (int i = 0; i < spins; ++i) {
+template <class Done> bool spin(int rounds, const Done& done) {
+  for (int i = 0; i < rounds; ++i) {
     if (done()) return true;
     pause();
   }
@@ -67,7 +69,7 @@ class Pool {
   // process.
   void grow(int workers) {
     while (count_ < workers) {
-      std::thread([this, id = count_ + 1, seen = epoch_.load()] { serve(id, seen); }).detach();
+      std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
       ++count_;
     }
   }
@@ -75,9 +77,8 @@ class Pool {
   void run(int threads, const Task& work) {
     grow(threads - 1);
     work_ = &work;
-    members_ = threads;
-    pending_.store(count_, std::memory_order_relaxed);
-    epoch_.fetch_add(1);
+    pending_.store(threads - 1);
+    call_.store(next_call(call_.load(), threads));
     if (sleepers_.load() > 0) {
       {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -86,7 +87,7 @@ class Pool {
     }
     work(0);
     const auto done = [&] { return pending_.load() == 0; };
-    if (spin(done)) return;
+    if (spin(spins_at_barrier, done)) return;
     std::unique_lock<std::mutex> lock(mutex_);
     caller_sleeps_.store(true);
     finished_.wait(lock, done);
@@ -96,17 +97,23 @@ class Pool {
   std::mutex busy;  // held by the call that the pool serves
 
  private:
-  void serve(int id, unsigned seen) {
+  // A call's number and how many threads it takes, in one word: a worker that it does not take may sleep
+  // through it, and reads nothing else of it.
+  static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
+  static int threads_of(uint64_t call) { return static_cast<int>(call & 0xffff); }
+
+  void serve(int id, uint64_t seen) {
     for (;;) {
-      const auto called = [&] { return epoch_.load() != seen; };
-      if (!spin(called)) {
+      const auto called = [&] { return call_.load() != seen; };
+      if (!spin(spins_between_calls, called)) {
         std::unique_lock<std::mutex> lock(mutex_);
         sleepers_.fetch_add(1);
         wake_.wait(lock, called);
         sleepers_.fetch_sub(1);
       }
-      ++seen;
-      if (id < members_) (*work_)(id);
+      seen = call_.load();
+      if (id >= threads_of(seen)) continue;
+      (*work_)(id);
       if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
         {
           std::lock_guard<std::mutex> lock(mutex_);
@@ -116,9 +123,9 @@ class Pool {
     }
   }
 
-  int count_ = 0, members_ = 0;
+  int count_ = 0;
   const Task* work_ = nullptr;
-  std::atomic<unsigned> epoch_{0};
+  std::atomic<uint64_t> call_{0};
   std::atomic<int> pending_{0}, sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
   std::mutex mutex_;
@@ -160,7 +167,7 @@ void Barrier::wait() noexcept {
     return;
   }
   const auto released = [&] { return generation_.load() != generation; };
-  if (spin(released)) return;
+  if (spin(spins_at_barrier, released)) return;
   std::unique_lock<std::mutex> lock(mutex_);
   sleepers_.fetch_add(1);
   wake_.wait(lock, released);

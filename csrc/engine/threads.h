@@ -22,6 +22,8 @@ class Barrier {
   std::condition_variable wake_;
 };
 
+constexpr int most_threads = 4096;
+
 // Threads that a call may use: ELMAN_NUM_THREADS, else the processors this process may run on.
 int num_threads();
 void set_num_threads(int n);

@@ -39,7 +39,7 @@ def set_num_threads(n: int) -> None:
     Raises:
         ValueError: `n` is not a whole number of at least 1.
     """
-    _core.set_num_threads(whole_number("n", n, 1))
+    _core.set_num_threads(min(whole_number("n", n, 1), _core.MOST_THREADS))
 
 
 def _caches() -> dict[str, str]:

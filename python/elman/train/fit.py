@@ -104,10 +104,8 @@ def fit(
     x, target = train
     for epoch in range(epochs):
         adam.learning_rate = learning_rate * (0.55 + 0.45 * np.cos(np.pi * epoch / epochs))
-        total = 0.0
+        total, order = 0.0, rng.permutation(len(x))
         for begin in range(0, len(x), batch_size):
-            if begin == 0:
-                order = rng.permutation(len(x))
             index = order[begin : begin + batch_size]
             for layer in layers:
                 layer.zero_grad()
