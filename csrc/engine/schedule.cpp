@@ -11,9 +11,12 @@ namespace elman {
 namespace {
 
 // Rough rates of one core; they only rank schedules. Bytes of weights per nanosecond, by the cache that
-// holds them (measured on Zen 5: L2 160, L3 94, memory 30), and vectors of weights loaded per nanosecond.
-constexpr double l2_rate = 160, l3_rate = 80, memory_rate = 25, loads_per_ns = 7;
-constexpr double barrier_ns = 1000, dispatch_ns = 4000, step_overhead_ns = 30;
+// holds them (measured on Zen 5: L2 160, L3 94, memory 30), and vectors of weights multiplied per nanosecond.
+constexpr double l2_rate = 160, l3_rate = 80, memory_rate = 25, multiplies_per_ns = 7;
+constexpr double barrier_ns = 300, dispatch_ns = 4000, step_overhead_ns = 30;
+
+// Threads that share units wait for each other: they must be faster by this much than threads that do not.
+constexpr double worth_waiting = 0.98;
 
 double cache_bytes(int level) {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
@@ -23,20 +26,20 @@ double cache_bytes(int level) {
   return level == 2 ? 512e3 : 8e6;
 }
 
-double bandwidth(double bytes) {
+// Reading `bytes` of weights `times` times: first from where they are, into the L2 cache if they fit.
+double stream_ns(double bytes, double times) {
   static const double l2 = cache_bytes(2), l3 = cache_bytes(3);
-  return bytes <= l2 ? l2_rate : bytes <= l3 ? l3_rate : memory_rate;
+  const double outer = bytes <= l2 ? 0 : bytes / (bytes <= l3 ? l3_rate : memory_rate);
+  return std::max(outer, times * bytes / l2_rate);
 }
 
 // Nanoseconds a thread takes for one step of `rows` rows when it holds 1/unit_parts of the units.
 double step_ns(const Work& w, double rows, int unit_parts, double weights) {
   const double mine = weights * std::ceil(double(w.blocks) / unit_parts) / w.blocks;
-  const double tiles = std::ceil(rows / w.tile_rows), tile_rows = rows / tiles;
-  // Every tile loads the weights once, and multiplies each load tile_rows times, two a cycle.
-  const double compute = tiles * mine / w.vector_bytes * std::max(tile_rows, 1.0) / loads_per_ns;
-  const double stream = mine / bandwidth(mine);
+  const double compute = mine / w.vector_bytes * rows / multiplies_per_ns;
+  const double stream = stream_ns(mine, std::ceil(rows / w.tile_rows));
   // Loads run ahead of the arithmetic, but not perfectly: some of the shorter time shows.
-  return std::max(compute, stream) + 0.25 * std::min(compute, stream) + step_overhead_ns +
+  return std::max(compute, stream) + 0.5 * std::min(compute, stream) + step_overhead_ns +
          (unit_parts > 1 ? barrier_ns : 0);
 }
 
@@ -57,7 +60,7 @@ Schedule choose_schedule(const Work& w, int threads) {
       const double rounds = std::ceil(double(w.directions * row_parts) / teams);
       const double ns = rounds * w.steps * step_ns(w, rows, unit_parts, w.h_bytes + (ahead ? 0 : w.x_bytes)) +
                         (used > 1 ? dispatch_ns : 0);
-      if (best_ns == 0 || ns < best_ns) {
+      if (best_ns == 0 || ns < best_ns * (unit_parts > best.unit_parts ? worth_waiting : 1)) {
         best_ns = ns;
         best = {row_parts, unit_parts, ahead, used};
       }
