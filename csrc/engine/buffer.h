@@ -8,20 +8,21 @@
 namespace elman {
 
 void* allocate_bytes(std::size_t bytes);
-void free_bytes(void* p);
+void free_bytes(void* p, std::size_t bytes);  // as many as were asked for
 
-template <class T> class Buffer {  // count elements
+template <class T> class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t count)
-      : data_(static_cast<T*>(allocate_bytes(count * sizeof(T)))), size_(count) {}
+      : data_(static_cast<T*>(allocate_bytes(count * sizeof(T))), Free{count * sizeof(T)}), size_(count) {}
   T* data() const { return data_.get(); }
   std::size_t size() const { return size_; }
   T& operator[](std::size_t i) const { return data_.get()[i]; }
 
  private:
   struct Free {
-    void operator()(T* p) const { free_bytes(p); }
+    std::size_t bytes = 0;
+    void operator()(T* p) const { free_bytes(p, bytes); }
   };
   std::unique_ptr<T, Free> data_;
   std::size_t size_ = 0;
