@@ -20,9 +20,12 @@ void pack_matrix(const T* const* rows, int K, int N, T* out, int block_begin, in
   }
 }
 
+// Never inlined: among its callers' loops the compiler runs out of registers for the addresses, and the
+// inner loop of the largest tile grows.
 template <class V, int R, int W, class Inputs>
-ELMAN_INLINE void product_tile(const Inputs& inputs, Scalar<V>* const* out, int K, const Scalar<V>* weights,
-                               std::ptrdiff_t stride, int unit, int N, bool add) {
+__attribute__((noinline)) void product_tile(const Inputs& inputs, Scalar<V>* const* out, int K,
+                                            const Scalar<V>* weights, std::ptrdiff_t stride, int unit, int N,
+                                            bool add) {
   V acc[R][W][1];
   unroll<R>([&](auto r) ELMAN_INLINED { unroll<W>([&](auto w) ELMAN_INLINED { acc[r][w][0] = V{}; }); });
   accumulate<0, 1>(acc, inputs, K, weights, stride);
