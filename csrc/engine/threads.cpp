@@ -16,9 +16,9 @@
 namespace elman {
 namespace {
 
-// Rounds of waiting awake: long between calls, because waking up takes tens of microseconds; short at a barrier,
-// because where a partner is late for longer than a few microseconds, it has lost its processor, and gets it
-// back sooner if this thread gives up its own.
+// Rounds of waiting awake: long between calls, because waking up takes tens of microseconds; short at a
+// barrier, because where a partner is late for longer than a few microseconds, it has lost its processor, and
+// gets it back sooner if this thread gives up its own.
 constexpr int spins_between_calls = 4000, spins_at_barrier = 500;
 
 inline void pause() {
