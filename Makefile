@@ -1,6 +1,7 @@
 # make demo    train a weather forecaster and plot it        make check   lint
 # make test    the whole test suite                          make format  let the formatters write
-# make bench   the speed grid beside PyTorch                 make dist    wheel and sdist into dist/
+# make bench   the speed grid beside its peers               make dist    wheel and sdist into dist/
+# make bench-quick   the same in under two minutes           make clean   remove all that these made
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc tests/cpp -type f 2>/dev/null)
 CXX_FILES := $(shell find csrc tests/cpp -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
-.PHONY: demo test bench check format dist clean
+.PHONY: demo test bench bench-quick check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -18,7 +19,10 @@ test: $(VENV)/test
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/bench
-	$(BIN)/python -m bench --json out/bench.json
+	$(BIN)/python -m bench --out out/bench
+
+bench-quick: $(VENV)/bench
+	$(BIN)/python -m bench --rounds 3 --seconds 0.05 --peers torch,onnxruntime,openvino --out out/bench-quick
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -1,11 +1,82 @@
-"""The machine's limit, measured: multiply-adds a second of the instruction set in use."""
+"""The machine's limits, measured: multiply-adds a second of the instruction set in use, and bytes a second
+read from memory blocks of any size, and so from each cache. They bound every row of the grid from below."""
 
 from __future__ import annotations
 
+import os
+
+import numpy as np
+from bench.shapes import GATES, Shape
+
 from elman import _core
 
+MB = 1 << 20
+FALLBACK = {"L1": 32 << 10, "L2": MB, "L3": 16 * MB}  # where the system does not tell
+SYSTEM = {"L1": "SC_LEVEL1_DCACHE_SIZE", "L2": "SC_LEVEL2_CACHE_SIZE", "L3": "SC_LEVEL3_CACHE_SIZE"}
 
-def peak_gflops(threads: int, dtype: str = "float32") -> float:
-    """GFLOP/s of independent multiply-adds on registers, on this many cores at once (best of many: at first
-    the threads may share a core)."""
-    return max(_core.measure_peak(threads, dtype) for _ in range(12))
+
+def cache_sizes() -> dict[str, int]:
+    """Bytes of each level; L1 and L2 are a core's own, L3 is shared."""
+    sizes = {}
+    for level, name in SYSTEM.items():
+        found = os.sysconf(name) if name in os.sysconf_names else 0
+        sizes[level] = found if found > 0 else FALLBACK[level]
+    return sizes
+
+
+class Limits:
+    def __init__(self, threads: int):
+        self.threads = threads
+        self.caches = cache_sizes()
+        self._peaks: dict[type, float] = {}
+        self._bandwidths: dict[int, float] = {}
+
+    def peak(self, dtype: type = np.float32) -> float:
+        """GFLOP/s of independent multiply-adds on registers, on all threads at once (best of many: at first
+        the threads may share a core)."""
+        if dtype not in self._peaks:
+            self._peaks[dtype] = max(
+                _core.measure_peak(self.threads, np.dtype(dtype).name) for _ in range(12)
+            )
+        return self._peaks[dtype]
+
+    def bandwidth(self, size: float) -> float:
+        """Bytes a nanosecond when the threads together read `size` bytes again and again, each its share.
+        Sizes within an eighth count as one."""
+        share = max(4096, int(2 ** (round(np.log2(max(size / self.threads, 1)) * 6) / 6)))
+        if share not in self._bandwidths:
+            tries = 3 if share > 8 * MB else 6
+            self._bandwidths[share] = max(_core.measure_bandwidth(self.threads, share) for _ in range(tries))
+        return self._bandwidths[share]
+
+    def level(self, size: float) -> str:
+        """Which memory holds `size` bytes that are parted over the threads."""
+        if size / self.threads <= self.caches["L1"]:
+            return "L1"
+        if size / self.threads <= self.caches["L2"]:
+            return "L2"
+        return "L3" if size <= self.caches["L3"] else "memory"
+
+    def levels(self) -> dict[str, float]:
+        """The bandwidth of each level, read from blocks of half its size (of memory: 8 times the L3)."""
+        half = {
+            level: size / 2 * (1 if level == "L3" else self.threads) for level, size in self.caches.items()
+        }
+        half["memory"] = 8 * self.caches["L3"]
+        return {level: self.bandwidth(size) for level, size in half.items()}
+
+    def of(self, shape: Shape, flops: float) -> tuple[float, str]:
+        """The least ns a call of this shape can take, and what binds it: "FMA", or the memory that holds the
+        weights. Each step must read the recurrent weights once (with mode "step": all weights), whatever the
+        batch size, and a training step twice."""
+        compute = flops / self.peak(shape.dtype)
+        row = GATES[shape.cell] * shape.H * shape.directions * np.dtype(shape.dtype).itemsize
+        inputs = [shape.I if k == 0 else shape.H * shape.directions for k in range(shape.layers)]
+        if shape.mode == "step":
+            size = sum(row * (width + shape.H) for width in inputs)
+            reads = size
+        else:
+            size = row * shape.H
+            reads = size * shape.T * shape.layers * (2 if shape.mode == "train" else 1)
+        traffic = reads / self.bandwidth(size)
+        return (compute, "FMA") if compute >= traffic else (traffic, self.level(size))

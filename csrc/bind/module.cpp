@@ -89,6 +89,10 @@ PYBIND11_MODULE(_core, m) {
     const py::gil_scoped_release release;
     return dtype == "float64" ? measure_peak<double>(threads) : measure_peak<float>(threads);
   });
+  m.def("measure_bandwidth", [](int threads, std::size_t bytes) {
+    const py::gil_scoped_release release;
+    return measure_bandwidth(threads, bytes);
+  });
   bind_layer(m);
   bind_stepper(m);
 }

@@ -1,6 +1,7 @@
 // Which instruction set's kernels run: the best the processor has, unless ELMAN_ISA or use_isa() forces one.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,8 @@ template <> inline const Products<double>& products(const Isa& isa) { return isa
 
 // GFLOP/s of the current instruction set on `threads` cores at once.
 template <class T> double measure_peak(int threads);
+
+// Bytes per nanosecond that this many threads read together, each from `bytes` of its own.
+double measure_bandwidth(int threads, std::size_t bytes);
 
 }  // namespace elman

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cells/cells.h"
-#include "engine/peak.h"
+#include "engine/limits.h"
 #include "engine/scan.h"
 #include "engine/scan_back.h"
 
@@ -32,7 +32,8 @@ template <int Bytes, int Registers> struct Tables {
                                            outer_packed<T, lanes<T>>,
                                            outer_scratch<T>,
                                            outer<T, lanes<T>, Registers>,
-                                           spin<T, lanes<T>, Registers>};
+                                           spin<T, lanes<T>, Registers>,
+                                           read_all<T, lanes<T>>};
 
   static constexpr Isa isa(const char* name) {
     return {name,

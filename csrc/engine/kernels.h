@@ -87,7 +87,9 @@ template <class T> struct Products {  // shared by all cells
   std::size_t (*outer_packed)(int N);
   std::size_t (*outer_scratch)(int m);
   void (*outer)(const OuterJob<T>&, int m_begin, int m_end, int part, int parts, T* scratch);
-  double (*spin)(int64_t rounds);  // multiply-adds on registers: what the peak is measured with
+  // What the machine's limits are measured with: multiply-adds on registers, and loads.
+  double (*spin)(int64_t rounds);
+  T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);
 };
 
 struct CellInfo {

@@ -1,0 +1,79 @@
+"""PyTorch: torch.nn's layers; ragged batches packed, resets as cuts of the sequence."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+from bench.contenders import STEPS, Contender, Results
+from bench.shapes import Data, Shape
+from torch.nn.utils import rnn
+
+
+def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
+    torch.set_num_threads(threads)
+    kind = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[shape.cell]
+    x, dy = torch.from_numpy(data.x), torch.from_numpy(data.dy)
+    if shape.dirs == "r":  # torch has no reverse layer: its users turn the sequence round
+        x = x.flip(0)
+    dtype = torch.from_numpy(weights["bias_ih_l0"]).dtype
+    layer = kind(shape.I, shape.H, shape.layers, bidirectional=shape.dirs == "b", dtype=dtype)
+    layer.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    layer.train(shape.mode == "train")
+    lengths = None if data.lengths is None else torch.from_numpy(data.lengths)
+
+    def over_sequence(x: torch.Tensor) -> torch.Tensor:
+        if lengths is None:
+            return layer(x)[0]
+        packed = rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        return rnn.pad_packed_sequence(layer(packed)[0], total_length=shape.T)[0]
+
+    def with_resets(x: torch.Tensor) -> torch.Tensor:
+        """What recurrent policies do: cut the batch at every step where some row is reset."""
+        starts = [t for t in range(shape.T) if t == 0 or data.reset[t].any()] + [shape.T]
+        keep = torch.from_numpy(~data.reset[:, :, None]).to(x.dtype)
+        state, outputs = None, []
+        for begin, end in itertools.pairwise(starts):
+            if isinstance(state, tuple):
+                state = tuple(part * keep[begin] for part in state)
+            elif state is not None:
+                state = state * keep[begin]
+            y, state = layer(x[begin:end], state)
+            outputs.append(y)
+        return torch.cat(outputs)
+
+    forward = over_sequence if data.reset is None else with_resets
+    if shape.mode == "train":
+
+        def train() -> Results:
+            layer.zero_grad()
+            leaf = x.clone().requires_grad_()
+            y = forward(leaf)
+            y.backward(dy)
+            grads = {name: p.grad.numpy() for name, p in layer.named_parameters()}
+            return {"y": y.detach().numpy(), "dx": leaf.grad.numpy(), **grads}
+
+        return train, train
+    state = None
+
+    def step() -> torch.Tensor:
+        nonlocal state
+        with torch.inference_mode():
+            y, state = layer(x, state)
+        return y
+
+    def infer() -> torch.Tensor:
+        with torch.inference_mode():
+            return forward(x)
+
+    def first_steps() -> Results:
+        nonlocal state
+        state = None
+        return {"y": np.concatenate([step().numpy() for _ in range(STEPS)])}
+
+    def whole() -> Results:
+        y = infer()
+        return {"y": (y.flip(0) if shape.dirs == "r" else y).numpy()}
+
+    return (step, first_steps) if shape.mode == "step" else (infer, whole)

@@ -1,0 +1,152 @@
+"""What a run of the grid found: rows with their ratios, and the same as text, Markdown, JSON and a chart."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Rt", "openvino": "OpenVINO", "jax": "JAX"}
+
+
+@dataclass
+class Row:
+    """One shape, raced."""
+
+    id: str
+    mode: str
+    ns: dict[str, float]  # median ns of a call, by contender
+    gflops: float  # elman's
+    limit_ns: float  # no call on this machine can be faster
+    bound_by: str  # "FMA", or the memory that holds the weights
+
+    @property
+    def of_limit(self) -> float:
+        return self.limit_ns / self.ns["elman"]
+
+    def ratio(self, peer: str) -> float:
+        """How many times as fast as this peer elman is; NaN where the peer did not run."""
+        return self.ns.get(peer, np.nan) / self.ns["elman"]
+
+    @property
+    def to_best(self) -> float:
+        return min((self.ratio(peer) for peer in self.ns if peer != "elman"), default=np.nan)
+
+
+@dataclass
+class Report:
+    """A whole run: the machine, its limits and the rows."""
+
+    machine: dict[str, Any]
+    rows: list[Row]
+
+    @property
+    def peers(self) -> list[str]:
+        return [peer for peer in PEERS if any(peer in row.ns for row in self.rows)]
+
+    def cells(self, row: Row) -> list[str]:
+        """A row of the table."""
+        ratios = [f"{row.ratio(peer):.2f}" if peer in row.ns else "" for peer in self.peers]
+        best = "" if np.isnan(row.to_best) else f"{row.to_best:.2f}"
+        return [
+            row.id, row.mode, f"{row.ns['elman'] / 1e3:,.1f}", f"{row.gflops:,.0f}", row.bound_by,
+            f"{row.of_limit:.0%}", *ratios, best,
+        ]  # fmt: skip
+
+    def titles(self) -> list[str]:
+        peers = [PEERS[peer] for peer in self.peers]
+        return ["shape", "mode", "us", "GFLOP/s", "bound by", "of it", *peers, "best peer"]
+
+    def line(self, cells: list[str]) -> str:
+        return f"{cells[0]:14}{cells[1]:6}" + "".join(f"{cell:>11}" for cell in cells[2:])
+
+    def summary(self) -> list[str]:
+        """Geometric means and the worst row, for each mode."""
+        lines = []
+        for mode in dict.fromkeys(row.mode for row in self.rows):
+            rows = [row for row in self.rows if row.mode == mode and len(row.ns) > 1]
+            if not rows:
+                continue
+            to_torch = [row.ratio("torch") for row in rows if "torch" in row.ns]
+            worst = min(rows, key=lambda row: row.to_best)
+            text = f"{mode}: {geometric_mean([row.to_best for row in rows]):.2f} times the best peer's speed"
+            if to_torch:
+                text += f", {geometric_mean(to_torch):.2f} times PyTorch's (geometric means)"
+            lines.append(f"{text}; worst row {worst.id}, {worst.to_best:.2f}")
+        return lines
+
+    def markdown(self) -> str:
+        titles = self.titles()
+        table = [titles, ["---"] * len(titles), *(self.cells(row) for row in self.rows)]
+        lines = [self.heading(), ""]
+        lines += ["| " + " | ".join(cells) + " |" for cells in table]
+        return "\n".join([*lines, "", *(f"- {line}" for line in self.summary()), ""])
+
+    def heading(self) -> str:
+        m = self.machine
+        levels = ", ".join(f"{level} {rate:.0f}" for level, rate in m["gb_per_s"].items())
+        return (
+            f"{m['processor']}, {m['threads']} threads, {m['isa']}: peak {m['peak']['float32']:.0f} GFLOP/s "
+            f"(float64 {m['peak']['float64']:.0f}; one thread {m['peak']['one_thread']:.0f}); GB/s read: {levels}. "
+            + ", ".join(f"{name} {version}" for name, version in m["versions"].items())
+            + "."
+        )
+
+    def write(self, stem: pathlib.Path) -> None:
+        """stem.json, stem.md and stem.png."""
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        data = {"machine": self.machine, "rows": [asdict(row) for row in self.rows]}
+        stem.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+        stem.with_suffix(".md").write_text(self.markdown())
+        self.chart(stem.with_suffix(".png"))
+
+    def chart(self, path: pathlib.Path) -> None:
+        """Speed of every contender relative to the best peer, a row for each shape."""
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
+        rows = [row for row in reversed(self.rows) if len(row.ns) > 1]
+        figure, axes = pyplot.subplots(figsize=(8, 0.24 * len(rows) + 1.4), layout="constrained")
+        at = np.arange(len(rows))
+        best = [min(ns for name, ns in row.ns.items() if name != "elman") for row in rows]
+        axes.barh(
+            at,
+            [b / row.ns["elman"] for b, row in zip(best, rows, strict=True)],
+            color="#2a6f97",
+            label="elman",
+        )
+        marks = dict(zip(PEERS, "os^D", strict=True))
+        colours = dict(zip(PEERS, ("#e4572e", "#f3a712", "#76b041", "#8d6a9f"), strict=True))
+        for peer in self.peers:
+            there = [i for i, row in enumerate(rows) if peer in row.ns]
+            speed = [best[i] / rows[i].ns[peer] for i in there]
+            axes.plot(speed, at[there], marks[peer], ms=4, color=colours[peer], label=PEERS[peer])
+        axes.axvline(1, color="black", lw=0.8)
+        axes.set(xscale="log", yticks=at, ylim=(-0.7, len(rows) - 0.3), xlabel="speed, best peer = 1")
+        axes.set_yticklabels([f"{row.id} ({row.mode})" for row in rows], fontsize=7)
+        axes.legend(fontsize=7, loc="lower right")
+        axes.set_title(
+            f"{self.machine['processor']}, {self.machine['threads']} threads, {self.machine['isa']}",
+            fontsize=8,
+        )
+        figure.savefig(path, dpi=130)
+        pyplot.close(figure)
+
+
+def geometric_mean(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,66 @@
+"""The benchmark's own arithmetic, and that it refuses a wrong result instead of timing it."""
+
+import numpy as np
+import pytest
+from bench import contenders, limits, shapes, worker
+from bench.report import Report, Row, geometric_mean
+
+TINY = shapes.Shape("tiny", "a test", "train", "lstm", 3, 5, 2, "b", 2, 4, 0.5, 0)
+
+
+def row(mode="infer", limit_ns=50.0, **ns):
+    return Row("one", mode, ns, 1.0, limit_ns, "FMA")
+
+
+def test_ratios_are_to_the_fastest_peer():
+    one = row(elman=100.0, torch=400.0, onnxruntime=150.0)
+    assert one.ratio("torch") == 4 and one.to_best == 1.5 and one.of_limit == 0.5
+    assert np.isnan(one.ratio("jax"))
+
+
+def test_the_summary_names_the_worst_row_of_each_mode():
+    report = Report(
+        {}, [row(elman=1.0, torch=2.0), row(elman=1.0, torch=8.0), row("step", elman=2.0, torch=1.0)]
+    )
+    infer, step = report.summary()
+    assert infer.startswith("infer: 4.00 times the best peer's speed") and infer.endswith(
+        "worst row one, 2.00"
+    )
+    assert step.endswith("0.50")
+    assert geometric_mean([2, 8]) == pytest.approx(4)
+
+
+def test_limits_of_a_shape():
+    machine = limits.Limits(1)
+    machine._peaks = {np.float32: 10.0}
+    machine.bandwidth = lambda size: 4.0
+    large = shapes.Shape("", "", "infer", "gru", 1, 256, 1, "f", 32, 10, 1, 0)
+    size = 3 * 256 * 256 * 4
+    assert machine.of(large, 1e9) == (1e8, "FMA")
+    assert machine.of(large, 1.0) == (size * 10 / 4.0, machine.level(size))
+
+
+def test_every_step_shape_reads_all_weights():
+    machine = limits.Limits(1)
+    machine._peaks = {np.float32: 1e9}
+    machine.bandwidth = lambda size: 1.0
+    step = shapes.Shape("", "", "step", "lstm", 7, 16, 2, "f", 1, 1, 1, 0)
+    assert machine.of(step, 1.0)[0] == 4 * 4 * 16 * ((7 + 16) + (16 + 16))
+
+
+@pytest.mark.parametrize("name", ["elman", "torch"])
+def test_a_contender_passes_and_a_wrong_result_does_not(name):
+    data, weights = shapes.make_data(TINY), shapes.make_weights(TINY)
+    _, results = contenders.prepare(name, TINY, data, weights, 1)
+    got, want = results(), worker.expected(TINY, data, weights)
+    assert worker.largest_error(got, want) < 1e-6
+    got["dx"] = got["dx"].copy()
+    got["dx"][0, 0, 0] += 0.1
+    assert worker.largest_error(got, want) > worker.TOLERANCE[np.float32]
+    got["dx"][0, 0, 0] = np.nan
+    assert worker.largest_error(got, want) == np.inf
+
+
+def test_the_grid_is_read_whole():
+    grid = shapes.read(limits.__file__.replace("limits.py", "shapes.csv"))
+    assert len(grid) == 34 and {shape.mode for shape in grid} == {"step", "infer", "train"}
