@@ -71,6 +71,7 @@ PYBIND11_MODULE(_core, m) {
       [](int directions, int rows, int steps, int I, int H, int gates, int threads) {
         Work work;
         const Products<float>& p = products<float>(current_isa());
+        work.warm = true;
         work.directions = directions;
         work.rows = rows;
         work.steps = steps;

@@ -40,6 +40,7 @@ template <class T> struct ForwardJob {
   const T* zeros = nullptr;           // [H]
   bool keep = false;                  // keep what backward needs
   int chunk = 0;                      // steps whose x-part is computed ahead; 0: none
+  bool turned = false;                // the first step takes the units from the last to the first
 };
 
 template <class T> struct BackwardJob {

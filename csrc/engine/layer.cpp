@@ -13,8 +13,10 @@ template <class T> int blocks_of(const Isa& isa, int H) {
   return (H + lanes - 1) / lanes;
 }
 
-template <class T> Work measure(const Isa& isa, int H, const std::vector<PlanView>& plans) {
+template <class T>
+Work measure(const Isa& isa, int H, const std::vector<PlanView>& plans, const ThreadTeam& team) {
   Work work;
+  work.warm = team.warm();
   work.directions = static_cast<int>(plans.size());
   for (const PlanView& plan : plans) {
     work.rows = std::max(work.rows, plan.rows);
@@ -71,7 +73,7 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
   const std::vector<PlanView> plans = views(calls);
   ThreadTeam team(num_threads());
 
-  Work work = measure<T>(packed.isa, packed.H, plans);
+  Work work = measure<T>(packed.isa, packed.H, plans, team);
   work.x_bytes = double(cell.x.count()) * packed.H * packed.I * sizeof(T);
   work.h_bytes = double(cell.h.count()) * packed.H * packed.H * sizeof(T);
   const Schedule schedule = choose_schedule(work, team.size());
@@ -135,7 +137,7 @@ template <class T> void scan_back(std::vector<BackwardCall<T>>& calls, ThreadTea
   const CellInfo& cell = isa.cells[calls.front().cell];
   const int H = calls.front().weights.H;
   const std::vector<PlanView> plans = views(calls);
-  Work work = measure<T>(isa, H, plans);
+  Work work = measure<T>(isa, H, plans, team);
   work.h_bytes = double(cell.h.count()) * H * H * sizeof(T);
   const Schedule schedule = choose_schedule(work, team.size());
 

@@ -63,25 +63,29 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   });
 }
 
-// All units of the piece for `count` rows.
+// All units of the piece for `count` rows, from the last to the first if `turned`.
 template <class Cell, class T, int L, int Registers>
 void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointers<T>& rows, int count,
-                  Phase phase) {
-  constexpr int vectors = tile_columns / Cell::slots, most = max_rows<Registers, tile_columns>;
-  int block = piece.block_begin;
-  if (vectors == 1 && count == 1) {
-    // A single row has too few accumulators to hide the latency of the multiply-add: it takes two vectors.
-    for (; block + 2 <= piece.block_end; block += 2)
-      forward_tile<Cell, T, L, 1, 2>(job, rows, 0, block, phase);
-  }
-  split_evenly(block, piece.block_end, vectors, [&](int first, int width) {
-    with_constant<vectors>(width, [&](auto W) {
-      split_evenly(0, count, most, [&](int row, int size) {
-        with_constant<most>(size,
-                            [&](auto R) { forward_tile<Cell, T, L, R, W>(job, rows, row, first, phase); });
+                  Phase phase, bool turned) {
+  constexpr int usual = tile_columns / Cell::slots, most = max_rows<Registers, tile_columns>;
+  const auto tiles = [&](auto Widest, int first, int width) ELMAN_INLINED {
+    if (turned) first = piece.block_begin + piece.block_end - first - width;
+    with_constant<Widest>(width, [&](auto W) {
+      split_evenly(0, count, W > usual ? 1 : most, [&](int row, int size) {
+        with_constant<(W > usual ? 1 : most)>(
+            size, [&](auto R) { forward_tile<Cell, T, L, R, W>(job, rows, row, first, phase); });
       });
     });
-  });
+  };
+  // A single row has too few accumulators to hide the latency of the multiply-add: it takes two vectors.
+  constexpr int alone = usual == 1 ? 2 : usual;
+  if (count == 1) {
+    split_evenly(piece.block_begin, piece.block_end, alone,
+                 [&](int first, int width) { tiles(std::integral_constant<int, alone>{}, first, width); });
+  } else {
+    split_evenly(piece.block_begin, piece.block_end, usual,
+                 [&](int first, int width) { tiles(std::integral_constant<int, usual>{}, first, width); });
+  }
 }
 
 // What a thread does for its piece of a layer and direction.
@@ -131,7 +135,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
         rows_.slots[count] = slots_row(t, r, t0);
       }
     }
-    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, Phase::ahead);
+    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, Phase::ahead, false);
   }
 
   void step(int t, int t0) {
@@ -148,7 +152,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
       }
     }
     const Phase phase = job_.chunk ? Phase::after : Phase::whole;
-    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, phase);
+    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, phase, job_.turned != (t % 2 != 0));
   }
 
   // Hands out the states of the rows whose last step was t.

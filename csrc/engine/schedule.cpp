@@ -13,7 +13,10 @@ namespace {
 // Rough rates of one core; they only rank schedules. Bytes of weights per nanosecond, by the cache that
 // holds them (measured on Zen 5: L2 160, L3 94, memory 30), and vectors of weights multiplied per nanosecond.
 constexpr double l2_rate = 160, l3_rate = 80, memory_rate = 25, multiplies_per_ns = 7;
-constexpr double barrier_ns = 300, dispatch_ns = 4000, step_overhead_ns = 30;
+constexpr double barrier_ns = 300, step_overhead_ns = 30;
+
+// Calling the workers: awake they begin within a microsecond, asleep they must be woken.
+constexpr double warm_dispatch_ns = 600, cold_dispatch_ns = 150000;
 
 // Threads that share units wait for each other: they must be faster by this much than threads that do not.
 constexpr double worth_waiting = 0.98;
@@ -49,6 +52,7 @@ Schedule choose_schedule(const Work& w, int threads) {
   Schedule best;
   if (w.rows == 0 || w.steps == 0) return best;
   const double mean_rows = double(w.total) / w.steps;
+  const double dispatch_ns = w.warm ? warm_dispatch_ns : cold_dispatch_ns;
   double best_ns = 0;
   for (int unit_parts = 1; unit_parts <= std::min(threads, w.blocks); ++unit_parts) {
     for (int teams = 1; teams * unit_parts <= threads; ++teams) {

@@ -16,6 +16,7 @@ struct Work {
   double h_bytes = 0;       // weights of the h-part
   int tile_rows = 1;
   int vector_bytes = 4;
+  bool warm = false;  // the workers are awake
 };
 
 struct Schedule {

@@ -32,8 +32,9 @@ Stepper<T>::Stepper(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_siz
     : plan_(one_step(batch_size)),
       layers_(make_layers<Layer>(std::move(stack), batch_size)),
       zeros_(zeros<T>(hidden_size())),
-      shared_(cut(num_threads())),
-      alone_(cut(1)) {
+      warm_(cut(num_threads(), true)),
+      cold_(cut(num_threads(), false)),
+      alone_(cut(1, true)) {
   for (Layer& layer : layers_) {
     ForwardJob<T>& job = layer.job;
     job.I = layer.packed->I;
@@ -46,13 +47,14 @@ Stepper<T>::Stepper(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_siz
   }
 }
 
-template <class T> Pieces Stepper<T>::cut(int threads) const {
+template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
   // All layers share one parting: a thread that has some rows of one layer then has them of every layer.
   const Packed<T>& last = *layers_.back().packed;
   const CellInfo& cell = last.info();
   const Products<T>& p = products<T>(last.isa);
   Work work;
   work.rows = plan_.B;
+  work.warm = warm;
   work.steps = 1;
   work.total = plan_.B;
   work.blocks = (last.H + p.lanes - 1) / p.lanes;
@@ -70,9 +72,10 @@ template <class T> void Stepper<T>::step(const T* x, T* y) {
     layer.job.x = x;
     layer.job.initial[0] = layer.h[now_].data();
     x = layer.job.y = layer.h[1 - now_].data();
+    layer.job.turned = now_ != 0;
   }
-  ThreadTeam team(shared_.threads());
-  const Pieces& pieces = team.size() < shared_.threads() ? alone_ : shared_;
+  ThreadTeam team(warm_.threads());
+  const Pieces& pieces = team.size() < warm_.threads() ? alone_ : team.warm() ? warm_ : cold_;
   pieces.run(team, [&](int, const Piece& piece) {
     for (const Layer& layer : layers_) layer.packed->kernels().forward(layer.job, piece);
   });

@@ -31,13 +31,13 @@ template <class T> class Stepper {
     Buffer<T> c;
     ForwardJob<T> job;
   };
-  Pieces cut(int threads) const;
+  Pieces cut(int threads, bool warm) const;
 
   Plan plan_;
   std::vector<Layer> layers_;
   int now_ = 0;  // which h holds the state
   Buffer<T> zeros_;
-  Pieces shared_, alone_;
+  Pieces warm_, cold_, alone_;  // where the workers are awake, asleep, or serve another call
 };
 
 }  // namespace elman

@@ -1,5 +1,6 @@
 #include "engine/threads.h"
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
@@ -16,10 +17,16 @@
 namespace elman {
 namespace {
 
-// Rounds of waiting awake: long between calls, because waking up takes tens of microseconds; short at a
-// barrier, because where a partner is late for longer than a few microseconds, it has lost its processor, and
-// gets it back sooner if this thread gives up its own.
-constexpr int spins_between_calls = 4000, spins_at_barrier = 500;
+using Clock = std::chrono::steady_clock;
+
+// How long workers stay awake after a call, and so how soon a call must follow for them to begin at once.
+// Waking one that sleeps takes 40 us if its processor idled for less than a millisecond, and 100 us and more
+// after that; between the calls of a training step Python takes some 50 us.
+constexpr std::chrono::microseconds warmth{200};
+
+// Rounds of waiting awake at a barrier: few, because where a partner is late for longer than some
+// microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
+constexpr int spins_at_barrier = 500;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -38,6 +45,15 @@ template <class Done> bool spin(int rounds, const Done& done) {
   return done();
 }
 
+// The same for `time`.
+template <class Done> bool spin(std::chrono::microseconds time, const Done& done) {
+  const Clock::time_point end = Clock::now() + time;
+  do {
+    if (spin(64, done)) return true;
+  } while (Clock::now() < end);
+  return done();
+}
+
 int processors() {
 #if defined(__linux__)
   cpu_set_t set;
@@ -45,6 +61,29 @@ int processors() {
 #endif
   const int n = static_cast<int>(std::thread::hardware_concurrency());
   return n > 0 ? n : 1;
+}
+
+int current_processor() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Moves this thread elsewhere if it runs on that processor and may run on others. The system likes to wake a
+// worker where its caller runs, and takes some 100 ms to notice that both are busy there.
+void leave_processor(int taken) {
+#if defined(__linux__)
+  cpu_set_t allowed, others;
+  if (taken < 0 || sched_getcpu() != taken || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  others = allowed;
+  CPU_CLR(taken, &others);
+  if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+    sched_setaffinity(0, sizeof allowed, &allowed);
+#else
+  (void)taken;
+#endif
 }
 
 int default_threads() {
@@ -78,6 +117,7 @@ class Pool {
     grow(threads - 1);
     work_ = &work;
     pending_.store(threads - 1);
+    if (sleepers_.load() > 0) caller_processor_.store(current_processor());
     call_.store(next_call(call_.load(), threads));
     if (sleepers_.load() > 0) {
       {
@@ -94,7 +134,8 @@ class Pool {
     caller_sleeps_.store(false);
   }
 
-  std::mutex busy;  // held by the call that the pool serves
+  std::mutex busy;             // held by the call that the pool serves
+  Clock::time_point last_end;  // of a call; read and written under `busy`
 
  private:
   // A call's number and how many threads it takes, in one word: a worker that it does not take may sleep
@@ -105,11 +146,13 @@ class Pool {
   void serve(int id, uint64_t seen) {
     for (;;) {
       const auto called = [&] { return call_.load() != seen; };
-      if (!spin(spins_between_calls, called)) {
+      if (!spin(warmth, called)) {
         std::unique_lock<std::mutex> lock(mutex_);
         sleepers_.fetch_add(1);
         wake_.wait(lock, called);
         sleepers_.fetch_sub(1);
+        lock.unlock();
+        leave_processor(caller_processor_.load());
       }
       seen = call_.load();
       if (id >= threads_of(seen)) continue;
@@ -124,6 +167,7 @@ class Pool {
   }
 
   int count_ = 0;
+  std::atomic<int> caller_processor_{-1};
   const Task* work_ = nullptr;
   std::atomic<uint64_t> call_{0};
   std::atomic<int> pending_{0}, sleepers_{0};
@@ -186,11 +230,14 @@ ThreadTeam::ThreadTeam(int wanted) {
   if (wanted > 1 && pool().busy.try_lock()) {
     pool_ = &pool();
     size_ = wanted;
+    warm_ = Clock::now() - pool_->last_end < warmth;
   }
 }
 
 ThreadTeam::~ThreadTeam() {
-  if (pool_) pool_->busy.unlock();
+  if (!pool_) return;
+  pool_->last_end = Clock::now();
+  pool_->busy.unlock();
 }
 
 void ThreadTeam::run(int threads, const Task& work) {

@@ -51,6 +51,10 @@ class ThreadTeam {
   ThreadTeam(const ThreadTeam&) = delete;
   int size() const { return size_; }
 
+  // Whether the call before this one ended so lately that the workers are still awake, or that the calls are
+  // worth waking them: waking takes tens of microseconds, longer than many a step.
+  bool warm() const { return warm_; }
+
   // Runs work(0), which is the caller, to work(threads - 1) at the same time, so that they may meet at a
   // Barrier; threads <= size().
   void run(int threads, const Task& work);
@@ -58,6 +62,7 @@ class ThreadTeam {
  private:
   Pool* pool_ = nullptr;
   int size_ = 1;
+  bool warm_ = false;
 };
 
 }  // namespace elman
