@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
+#include "engine/buffer.h"
 #include "engine/dispatch.h"
 #include "engine/plan.h"
 #include "engine/schedule.h"
@@ -47,6 +48,18 @@ std::vector<std::string> isa_names() {
   return names;
 }
 
+// An array whose memory comes from the engine's blocks, so that a large result finds that of an earlier call,
+// with its pages in place, once nobody holds that any more.
+py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
+  std::size_t bytes = dtype.itemsize();
+  for (const py::ssize_t n : shape) bytes *= n;
+  auto block = std::make_unique<Buffer<char>>(bytes);
+  char* const data = block->data();
+  const py::capsule owner(block.get(), [](void* p) { delete static_cast<Buffer<char>*>(p); });
+  block.release();
+  return py::array(dtype, shape, data, owner);
+}
+
 }  // namespace
 }  // namespace elman
 
@@ -86,6 +99,7 @@ PYBIND11_MODULE(_core, m) {
       },
       py::arg("directions"), py::arg("rows"), py::arg("steps"), py::arg("I"), py::arg("H"), py::arg("gates"),
       py::arg("threads"));
+  m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));
   m.def("measure_peak", [](int threads, const std::string& dtype) {
     const py::gil_scoped_release release;
     return dtype == "float64" ? measure_peak<double>(threads) : measure_peak<float>(threads);

@@ -4,6 +4,7 @@
 
 #include "cells/cells.h"
 #include "engine/limits.h"
+#include "engine/outer.h"
 #include "engine/scan.h"
 #include "engine/scan_back.h"
 
@@ -30,7 +31,6 @@ template <int Bytes, int Registers> struct Tables {
                                            pack_matrix<T, lanes<T>>,
                                            product<T, lanes<T>, Registers>,
                                            outer_packed<T, lanes<T>>,
-                                           outer_scratch<T>,
                                            outer<T, lanes<T>, Registers>,
                                            spin<T, lanes<T>, Registers>,
                                            read_all<T, lanes<T>>};

@@ -15,10 +15,12 @@ class Barrier;
 // The part of a layer that one thread computes: some rows of the plan, some of the vectors of units.
 // Threads that share rows but part the units meet at the barrier after every step.
 struct Piece {
-  int row_begin = 0, row_end = 0;
+  int row_begin = 0, row_stride = 1, rows = 0;
   int block_begin = 0, block_end = 0;
   Barrier* barrier = nullptr;  // null where the piece has all units
-  void* scratch = nullptr;     // forward_scratch() or backward_scratch() bytes, this thread's own
+  void* scratch = nullptr;     // scratch_bytes(), this thread's own
+
+  int row(int i) const { return row_begin + i * row_stride; }
 };
 
 template <class T> struct Weights {  // as in torch: [G * H, I], [G * H, H], [G * H] or null
@@ -45,6 +47,7 @@ template <class T> struct ForwardJob {
 
 template <class T> struct BackwardJob {
   int H = 0;
+  int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
   const T* packed = nullptr;  // from Kernels::pack_recurrent
   const T* y = nullptr;
@@ -59,16 +62,22 @@ template <class T> struct BackwardJob {
   const T* zeros = nullptr;          // [H]
 };
 
-// C[m] += sum over n of a(n, m) * b(n), where rows of `a` are a_stride apart and b is given by row.
+// For both sides: C(m, :) += sum over n of a(n, m) b(n, :), for the columns m of `a` that the side feeds.
+// The columns [0, side[1].begin) have x alone, [side[0].end, M) h alone, those between them both.
 template <class T> struct OuterJob {
-  int64_t total = 0;  // n
-  int M = 0, N = 0;
+  struct Side {
+    int begin = 0, end = 0;       // columns of a
+    int N = 0;                    // I or H
+    const T* const* b = nullptr;  // [rows] rows of N
+    T* const* c = nullptr;        // [end - begin] rows of N
+    T* packed = nullptr;          // outer_packed(N) elements, shared by the threads
+  };
+  int rows = 0;  // n
+  int M = 0;     // columns of a
   const T* a = nullptr;
   std::ptrdiff_t a_stride = 0;
-  const T* const* b = nullptr;  // [total] rows of N
-  T* const* c = nullptr;        // [M] rows of N
-  T* bias = nullptr;            // [M] += the sums of a's columns, or null
-  T* packed = nullptr;          // outer_packed() elements, shared by the threads
+  Side side[2];       // x and h
+  T* bias = nullptr;  // [M] += the sums of a's columns
   Barrier* barrier = nullptr;
 };
 
@@ -86,8 +95,7 @@ template <class T> struct Products {  // shared by all cells
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   std::size_t (*outer_packed)(int N);
-  std::size_t (*outer_scratch)(int m);
-  void (*outer)(const OuterJob<T>&, int m_begin, int m_end, int part, int parts, T* scratch);
+  void (*outer)(const OuterJob<T>&, int part, int parts);
   // What the machine's limits are measured with: multiply-adds on registers, and loads.
   double (*spin)(int64_t rounds);
   T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);

@@ -24,13 +24,11 @@ class Pieces {
         Barrier* barrier = schedule.unit_parts > 1 ? &barriers_.emplace_back(schedule.unit_parts) : nullptr;
         for (int u = 0; u < schedule.unit_parts; ++u) {
           Piece piece;
-          piece.row_begin = cut(plans[d], schedule.row_parts, i);
-          piece.row_end = cut(plans[d], schedule.row_parts, i + 1);
+          deal_rows(plans[d], schedule.row_parts, i, piece);
           piece.block_begin = blocks * u / schedule.unit_parts;
           piece.block_end = blocks * (u + 1) / schedule.unit_parts;
           piece.barrier = barrier;
-          piece.scratch =
-              scratch_.emplace_back(scratch_bytes(rows_at_once(piece.row_end - piece.row_begin))).data();
+          piece.scratch = scratch_.emplace_back(scratch_bytes(rows_at_once(piece.rows))).data();
           parts.push_back(piece);
         }
       }

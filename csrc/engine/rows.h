@@ -6,10 +6,11 @@
 namespace elman {
 namespace {
 
-// The rows of a piece that are alive at step t: [row_begin, end).
-ELMAN_INLINE int alive_end(const PlanView& plan, const Piece& piece, int t) {
-  const int alive = plan.alive_at(t);
-  return alive < piece.row_begin ? piece.row_begin : alive < piece.row_end ? alive : piece.row_end;
+// How many of a piece's rows are alive at step t; they are its first ones.
+ELMAN_INLINE int alive_rows(const PlanView& plan, const Piece& piece, int t) {
+  const int below = plan.alive_at(t) - piece.row_begin + piece.row_stride - 1;
+  const int count = below < piece.row_stride ? 0 : below / piece.row_stride;
+  return count < piece.rows ? count : piece.rows;
 }
 
 // The initial state of row r, or zeros.

@@ -23,6 +23,14 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   const T* weights = job.packed + block * stride;
   const Extent extent{H - unit};
 
+  if (job.keep) {
+    unroll<R>([&](auto r) ELMAN_INLINED {
+      unroll<S>([&](auto s) ELMAN_INLINED { prefetch(rows.slots[row + r] + s * H + unit); });
+      prefetch(rows.y[row + r] + unit);
+      if constexpr (Cell::states > 1) prefetch(rows.c_out[row + r] + unit);
+    });
+  }
+
   V acc[R][W][S];
   if (phase == Phase::after) {
     unroll<R>([&](auto r) ELMAN_INLINED {
@@ -92,7 +100,7 @@ void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointer
 template <class Cell, class T, int L, int Registers> class ForwardScan {
  public:
   ForwardScan(const ForwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece), plan_(job.plan) {
-    int room = piece.row_end - piece.row_begin;
+    int room = piece.rows;
     if (job.chunk) room *= job.chunk;
     rows_ = carve<T>(piece.scratch, room);
   }
@@ -112,7 +120,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   }
 
  private:
-  int alive(int t) const { return alive_end(plan_, piece_, t) - piece_.row_begin; }
+  int alive(int t) const { return alive_rows(plan_, piece_, t); }
   std::ptrdiff_t packed(int t, int r) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + r; }
   const T* x_row(std::ptrdiff_t p) const { return job_.x + std::ptrdiff_t{plan_.index[p]} * job_.I; }
   T* y_row(std::ptrdiff_t p) const { return job_.y + std::ptrdiff_t{plan_.index[p]} * job_.y_stride; }
@@ -120,19 +128,16 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
 
   // The slots of packed row r at step t; without a tape they live in a buffer of one chunk.
   T* slots_row(int t, int r, int t0) const {
-    const int begin = piece_.row_begin, rows = piece_.row_end - begin;
-    const std::ptrdiff_t p =
-        job_.keep ? packed(t, r)
-                  : std::ptrdiff_t{begin} * job_.chunk + std::ptrdiff_t{t - t0} * rows + r - begin;
+    const std::ptrdiff_t p = job_.keep ? packed(t, r) : std::ptrdiff_t{t - t0} * plan_.rows + r;
     return job_.slots + p * Cell::slots * job_.H;
   }
 
   void compute_ahead(int t0, int t1) {
     int count = 0;
     for (int t = t0; t < t1; ++t) {
-      for (int r = piece_.row_begin, end = r + alive(t); r < end; ++r, ++count) {
-        rows_.x[count] = x_row(packed(t, r));
-        rows_.slots[count] = slots_row(t, r, t0);
+      for (int i = 0, n = alive(t); i < n; ++i, ++count) {
+        rows_.x[count] = x_row(packed(t, piece_.row(i)));
+        rows_.slots[count] = slots_row(t, piece_.row(i), t0);
       }
     }
     forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, Phase::ahead, false);
@@ -141,7 +146,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   void step(int t, int t0) {
     const int count = alive(t);
     for (int i = 0; i < count; ++i) {
-      const int r = piece_.row_begin + i;
+      const int r = piece_.row(i);
       rows_.x[i] = x_row(packed(t, r));
       rows_.h[i] = t ? y_row(packed(t - 1, r)) : initial_row(plan_, job_.initial[0], job_.zeros, r, job_.H);
       rows_.y[i] = y_row(packed(t, r));
@@ -159,8 +164,8 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   void finish(int t) {
     const int begin = piece_.block_begin * L;
     const int end = piece_.block_end * L < job_.H ? piece_.block_end * L : job_.H;
-    const int last = piece_.row_begin + alive(t);
-    for (int r = alive_end(plan_, piece_, t + 1); r < last; ++r) {
+    for (int i = alive(t + 1), n = alive(t); i < n; ++i) {
+      const int r = piece_.row(i);
       if (plan_.finish[r] < 0) continue;
       for (int k = 0; k < Cell::states; ++k) {
         if (!job_.final[k]) continue;

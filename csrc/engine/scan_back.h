@@ -12,38 +12,38 @@ namespace {
 template <class Cell, class T, int L, int Registers> class BackwardScan {
  public:
   BackwardScan(const BackwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece), plan_(job.plan) {
-    rows_ = carve<T>(piece.scratch, piece.row_end - piece.row_begin);
+    rows_ = carve<T>(piece.scratch, piece.rows);
     unit_begin_ = piece.block_begin * L;
     unit_end_ = piece.block_end * L < job.H ? piece.block_end * L : job.H;
   }
 
   void run() {
     const FlushDenormals flush;
-    const int begin = piece_.row_begin;
-    int t = plan_.steps - 1;
-    while (t >= 0 && alive_end(plan_, piece_, t) == begin) --t;
-    for (; t >= 0; --t) {
-      const int going_on = alive_end(plan_, piece_, t + 1), end = alive_end(plan_, piece_, t);
+    int t = job_.t_end - 1;
+    while (t >= job_.t_begin && alive(t) == 0) --t;
+    for (; t >= job_.t_begin; --t) {
+      const int going_on = alive(t + 1), count = alive(t);
       through_weights(t + 1, going_on);
-      for (int r = going_on; r < end; ++r) begin_row(r);
-      for (int r = begin; r < end; ++r) cell_backward(t, r);
+      for (int i = going_on; i < count; ++i) begin_row(piece_.row(i));
+      for (int i = 0; i < count; ++i) cell_backward(t, piece_.row(i));
       if (piece_.barrier) piece_.barrier->wait();
     }
-    const int end = alive_end(plan_, piece_, 0);
-    through_weights(0, end);
-    for (int r = begin; r < end; ++r) end_row(r);
+    if (job_.t_begin > 0) return;
+    through_weights(0, alive(0));
+    for (int i = 0; i < alive(0); ++i) end_row(piece_.row(i));
   }
 
  private:
+  int alive(int t) const { return alive_rows(plan_, piece_, t); }
   std::ptrdiff_t packed(int t, int r) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + r; }
   const T* h_row(std::ptrdiff_t p) const { return job_.y + std::ptrdiff_t{plan_.index[p]} * job_.y_stride; }
   T* carry_row(int state, int r) const { return job_.carry[state] + std::ptrdiff_t{r} * job_.H; }
 
   // carry[h] += slot gradients of step t times the recurrent weights.
-  void through_weights(int t, int end) {
-    const int count = end - piece_.row_begin, H = job_.H;
+  void through_weights(int t, int count) {
+    const int H = job_.H;
     for (int i = 0; i < count; ++i) {
-      const int r = piece_.row_begin + i;
+      const int r = piece_.row(i);
       rows_.x[i] = job_.slots + (packed(t, r) * Cell::slots + Cell::h.begin) * H;
       rows_.y[i] = carry_row(0, r);
     }

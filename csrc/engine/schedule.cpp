@@ -75,19 +75,12 @@ Schedule choose_schedule(const Work& w, int threads) {
 
 int steps_ahead(int rows) { return std::max(1, 48 / std::max(1, rows)); }
 
-int cut(const PlanView& plan, int parts, int i) {
-  if (i <= 0) return 0;
-  if (i >= parts) return plan.rows;
-  const int64_t goal = plan.offset[plan.steps] * i / parts;
-  int64_t sum = 0;
-  int length = plan.steps;
-  for (int r = 0; r < plan.rows; ++r) {
-    while (length > 0 && plan.alive[length - 1] <= r) --length;
-    // The row that straddles the goal goes to the side that holds more of it.
-    if (sum + length / 2 >= goal) return r;
-    sum += length;
-  }
-  return plan.rows;
+void deal_rows(const PlanView& plan, int parts, int part, Piece& piece) {
+  const auto share = [&](int i) { return static_cast<int>(int64_t{plan.rows} * i / parts); };
+  const bool ragged = plan.steps > 0 && plan.alive[plan.steps - 1] < plan.rows;
+  piece.row_begin = ragged ? part : share(part);
+  piece.row_stride = ragged ? parts : 1;
+  piece.rows = ragged ? (plan.rows - part + parts - 1) / parts : share(part + 1) - share(part);
 }
 
 }  // namespace elman

@@ -31,8 +31,8 @@ Schedule choose_schedule(const Work& work, int threads);
 // Steps of the x-part to compute at once for a piece with this many rows.
 int steps_ahead(int rows);
 
-// The rows where a plan is to be cut so that `parts` pieces have about the same number of row-steps:
-// piece i is [cut(i), cut(i + 1)).
-int cut(const PlanView& plan, int parts, int i);
+// Gives a piece its rows, one of `parts` shares: neighbours where all rows are of one length, else every
+// parts-th, so that at each step all pieces have as many (rows are sorted by length).
+void deal_rows(const PlanView& plan, int parts, int part, Piece& piece);
 
 }  // namespace elman

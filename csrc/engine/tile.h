@@ -32,10 +32,11 @@ template <class T, int R> struct RowInputs {
   ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return row[r][k]; }
 };
 
-// Inputs packed as [K][R].
-template <class T, int R> struct PanelInputs {
-  const T* panel;
-  ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return panel[k * R + r]; }
+// Inputs as R neighbouring columns of a matrix whose rows are k.
+template <class T, int R> struct ColumnInputs {
+  const T* first;
+  std::ptrdiff_t stride;
+  ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return first[k * stride + r]; }
 };
 
 // acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for k in [k, end) and the slots s in

@@ -162,6 +162,9 @@ template <class V> ELMAN_INLINE V larger(V a, V b) {
   return a > b ? a : b;
 }
 
+// Fetches a cache line that will be written soon. Any address will do.
+ELMAN_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 1, 3); }
+
 // Keeps v in a register from here on. Without it g++ reads a weight from memory again for each row of
 // the tile (110 against 145 GFLOP/s on a 179 GFLOP/s machine).
 template <class V> ELMAN_INLINE void pin(V& v) {

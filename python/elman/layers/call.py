@@ -50,7 +50,7 @@ class Call:
 
     def sequence(self, features: int) -> np.ndarray:
         """A new array for a sequence of `features` in this call's layout."""
-        return np.empty((*self.x.shape[:2], features), self.layer.dtype)
+        return _core.empty((*self.x.shape[:2], features), self.layer.dtype)
 
     def states(self, fill: Callable[..., np.ndarray] = np.empty) -> list[np.ndarray]:
         """New arrays [L * D, B, H], one for each state."""

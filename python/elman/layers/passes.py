@@ -84,7 +84,7 @@ class Backward:
             k = len(tape)
             if kept_by_layer.kept is not None:
                 dy = dy * kept_by_layer.kept
-            dx = np.empty_like(kept_by_layer.x)
+            dx = call.sequence(kept_by_layer.x.shape[2])
             _core.backward(
                 kept_by_layer.packed,
                 call.plans,

@@ -1,0 +1,116 @@
+// Sums of outer products over all rows of a chunk: the gradients of the weights, C(m, :) += a(n, m) b(n, :).
+#pragma once
+
+#include "engine/product.h"
+
+namespace elman {
+namespace {
+
+// Rows summed between two visits to C: few enough that a tile's share of b stays in the L1 cache.
+constexpr int outer_depth = 128;
+
+// Columns of a at a time: their rows stay in the L2 cache while all of b passes over them.
+constexpr int outer_columns = 512;
+
+template <class T, int L> std::size_t outer_packed(int N) {
+  return std::size_t{2} * outer_depth * ((N + L - 1) / L * L);  // two runs: one filled, one in use
+}
+
+struct Range {
+  int begin, end;
+  Range share(int part, int parts) const {
+    const int64_t count = end - begin;
+    return {begin + static_cast<int>(count * part / parts),
+            begin + static_cast<int>(count * (part + 1) / parts)};
+  }
+};
+
+// One thread's part of an outer job.
+template <class T, int L, int Registers> class OuterSum {
+ public:
+  OuterSum(const OuterJob<T>& job, int part, int parts) : job_(job), part_(part), parts_(parts) {
+    // Columns that only x, that both and that only h feed: a thread has its share of each.
+    const int cuts[] = {0, job.side[1].begin, job.side[0].end, job.M};
+    for (int i = 0; i < 3; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
+  }
+
+  // It packs its share of b for all, then sums its own rows of C. The sums run over n in a fixed order, so
+  // the result does not depend on the number of threads.
+  void run() const {
+    const FlushDenormals flush;
+    bool odd = false;
+    split_evenly(0, job_.rows, outer_depth, [&](int n, int depth) {
+      odd = !odd;
+      const T* packed[2];
+      for (int i = 0; i < 2; ++i) {
+        const auto& side = job_.side[i];
+        T* to = side.packed + (odd ? outer_packed<T, L>(side.N) / 2 : 0);
+        const Range blocks = Range{0, (side.N + L - 1) / L}.share(part_, parts_);
+        pack_matrix<T, L>(side.b + n, depth, side.N, to, blocks.begin, blocks.end);
+        packed[i] = to;
+      }
+      const T* rows = job_.a + std::ptrdiff_t{n} * job_.a_stride;
+      bool ready = !job_.barrier;
+      for (const Range& range : ranges_) {
+        split_evenly(range.begin, range.end, outer_columns, [&](int begin, int size) {
+          const Range columns{begin, begin + size};
+          add_columns(rows, depth, columns);
+          if (!ready) job_.barrier->wait(), ready = true;
+          for (int i = 0; i < 2; ++i)
+            if (job_.side[i].begin <= range.begin && range.end <= job_.side[i].end)
+              multiply(job_.side[i], packed[i], rows, depth, columns);
+        });
+      }
+      if (!ready) job_.barrier->wait();
+    });
+  }
+
+ private:
+  using V = Vec<T, L>;
+  static constexpr int most = max_rows<Registers, tile_columns>;
+
+  // bias += the sums of the columns. It also brings the rows into the L2 cache; the products then go down
+  // single columns, where nothing else would fetch them in time.
+  void add_columns(const T* rows, int depth, const Range& range) const {
+    split_evenly(0, (range.end - range.begin + L - 1) / L, tile_columns, [&](int block, int width) {
+      with_constant<tile_columns>(width, [&](auto W) {
+        const int m = range.begin + block * L;
+        const Extent extent{range.end - m};
+        V sum[W] = {};
+        for (int k = 0; k < depth; ++k)
+          unroll<W>([&](auto w) ELMAN_INLINED {
+            sum[w] = sum[w] + extent.load_at<V>(rows + k * job_.a_stride + m, w);
+          });
+        unroll<W>([&](auto w) ELMAN_INLINED {
+          extent.store_at(job_.bias + m, w, extent.load_at<V>(job_.bias + m, w) + sum[w]);
+        });
+      });
+    });
+  }
+
+  void multiply(const typename OuterJob<T>::Side& side, const T* packed, const T* rows, int depth,
+                const Range& columns) const {
+    const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(depth) * L;
+    split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int block, int width) {
+      with_constant<tile_columns>(width, [&](auto W) {
+        split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
+          with_constant<most>(size, [&](auto R) {
+            product_tile<V, R, W>(ColumnInputs<T, R>{rows + m, job_.a_stride}, side.c + (m - side.begin),
+                                  depth, packed + block * stride, stride, block * L, side.N, true);
+          });
+        });
+      });
+    });
+  }
+
+  const OuterJob<T>& job_;
+  const int part_, parts_;
+  Range ranges_[3];
+};
+
+template <class T, int L, int Registers> void outer(const OuterJob<T>& job, int part, int parts) {
+  OuterSum<T, L, Registers>(job, part, parts).run();
+}
+
+}  // namespace
+}  // namespace elman
