@@ -31,26 +31,28 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
 }
 
 template <class T>
-Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width) {
+Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team) {
   const int blocks = (width + p.lanes - 1) / p.lanes;
   Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
-  p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), 0, blocks);
+  share(team, packed.size() < worth_sharing ? 1 : team.size(), blocks, [&](int64_t begin, int64_t end) {
+    p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
+           static_cast<int>(end));
+  });
   return packed;
 }
 
 // One direction of a layer on its way back.
 template <class T> class Direction {
  public:
-  Direction(BackwardCall<T>& call, const T* zero, int threads)
+  Direction(BackwardCall<T>& call, const T* zero, ThreadTeam& team)
       : call_(call),
         cell_(call.isa->cells[call.cell]),
         products_(products<T>(*call.isa)),
         plan_(call.plan->view()),
-        zero_(zero),
-        barrier_(threads) {
+        zero_(zero) {
     const int I = call.weights.I, H = call.weights.H;
-    packed_ih_ = pack_product(products_, slot_rows<const T*>(cell_.x, call.weights.ih, H, I), I);
-    packed_hh_ = pack_product(products_, slot_rows<const T*>(cell_.h, call.weights.hh, H, H), H);
+    packed_ih_ = pack_product(products_, slot_rows<const T*>(cell_.x, call.weights.ih, H, I), I, team);
+    packed_hh_ = pack_product(products_, slot_rows<const T*>(cell_.h, call.weights.hh, H, H), H, team);
     BackwardJob<T>& job = call.job;
     job.H = H;
     job.plan = plan_;
@@ -63,7 +65,7 @@ template <class T> class Direction {
       job.carry[k] = carry_[k].data();
       pass_idle(*call.plan, job.dfinal[k], job.dinitial[k], H);
     }
-    prepare_weight_gradients(threads);
+    prepare_weight_gradients(team.size());
   }
 
   // The slots' gradients of the steps [begin, end), in the place of the tape.
@@ -101,7 +103,7 @@ template <class T> class Direction {
     outer_.a = call_.job.slots + std::ptrdiff_t{first_} * cell_.slots * call_.weights.H;
     outer_.side[0].b = x_rows_.data();
     outer_.side[1].b = h_rows_.data();
-    team.run(team.size(), [&](int i) { products_.outer(outer_, i, team.size()); });
+    team.run(team.size(), [&](int i) { products_.outer(outer_, i, team.size(), scratch_[i].data()); });
   }
 
   // Adds the sums of the slots' gradients to the biases' gradients.
@@ -118,13 +120,9 @@ template <class T> class Direction {
     bias_ = zeros<T>(M);
     outer_.M = outer_.a_stride = M;
     outer_.bias = bias_.data();
-    outer_.barrier = threads > 1 ? &barrier_ : nullptr;
-    const auto side = [&](const Feed& feed, int width, T* const* rows, Buffer<T>& packed) {
-      packed = Buffer<T>(products_.outer_packed(width));
-      return typename OuterJob<T>::Side{feed.begin * H, feed.end * H, width, nullptr, rows, packed.data()};
-    };
-    outer_.side[0] = side(cell_.x, I, d_ih_rows_.data(), packed_x_);
-    outer_.side[1] = side(cell_.h, H, d_hh_rows_.data(), packed_h_);
+    outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I, nullptr, d_ih_rows_.data()};
+    outer_.side[1] = {cell_.h.begin * H, cell_.h.end * H, H, nullptr, d_hh_rows_.data()};
+    for (int i = 0; i < threads; ++i) scratch_.emplace_back(products_.outer_scratch(I, H));
   }
 
   // Where the x and the h are that fed each row of the chunk.
@@ -160,10 +158,10 @@ template <class T> class Direction {
   Buffer<T> packed_ih_, packed_hh_, carry_[max_states];
   // For the weight gradients:
   OuterJob<T> outer_;
-  Barrier barrier_;
   std::vector<T*> d_ih_rows_, d_hh_rows_;
   std::vector<const T*> x_rows_, h_rows_;
-  Buffer<T> packed_x_, packed_h_, bias_;
+  Buffer<T> bias_;
+  std::vector<Buffer<T>> scratch_;  // of each thread
 };
 
 }  // namespace
@@ -181,7 +179,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
 
   const Buffer<T> zero = zeros<T>(H);
   std::deque<Direction<T>> directions;
-  for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team.size());
+  for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team);
   // Two directions reach a step in different chunks, so both add.
   const bool add = calls.size() > 1;
   if (add) std::memset(dx, 0, std::size_t(first.plan->T) * first.plan->B * I * sizeof(T));

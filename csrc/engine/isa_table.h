@@ -30,7 +30,7 @@ template <int Bytes, int Registers> struct Tables {
                                            max_rows<Registers, tile_columns>,
                                            pack_matrix<T, lanes<T>>,
                                            product<T, lanes<T>, Registers>,
-                                           outer_packed<T, lanes<T>>,
+                                           outer_scratch<T, lanes<T>>,
                                            outer<T, lanes<T>, Registers>,
                                            spin<T, lanes<T>, Registers>,
                                            read_all<T, lanes<T>>};

@@ -70,7 +70,6 @@ template <class T> struct OuterJob {
     int N = 0;                    // I or H
     const T* const* b = nullptr;  // [rows] rows of N
     T* const* c = nullptr;        // [end - begin] rows of N
-    T* packed = nullptr;          // outer_packed(N) elements, shared by the threads
   };
   int rows = 0;  // n
   int M = 0;     // columns of a
@@ -78,7 +77,6 @@ template <class T> struct OuterJob {
   std::ptrdiff_t a_stride = 0;
   Side side[2];       // x and h
   T* bias = nullptr;  // [M] += the sums of a's columns
-  Barrier* barrier = nullptr;
 };
 
 template <class T> struct Kernels {  // one cell
@@ -94,8 +92,8 @@ template <class T> struct Products {  // shared by all cells
   void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
-  std::size_t (*outer_packed)(int N);
-  void (*outer)(const OuterJob<T>&, int part, int parts);
+  std::size_t (*outer_scratch)(int I, int H);
+  void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
   // What the machine's limits are measured with: multiply-adds on registers, and loads.
   double (*spin)(int64_t rounds);
   T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);

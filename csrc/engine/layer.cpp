@@ -9,8 +9,7 @@ namespace elman {
 template <class T>
 Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_size(w.I, w.H)) {
-  constexpr std::size_t worth_a_thread = 1 << 16;
-  ThreadTeam team(data.size() > worth_a_thread ? num_threads() : 1);
+  ThreadTeam team(data.size() < worth_sharing ? 1 : num_threads());
   share(team, team.size(), blocks_of<T>(isa, H), [&](int64_t begin, int64_t end) {
     kernels().pack(w, data.data(), static_cast<int>(begin), static_cast<int>(end));
   });

@@ -12,8 +12,9 @@ constexpr int outer_depth = 128;
 // Columns of a at a time: their rows stay in the L2 cache while all of b passes over them.
 constexpr int outer_columns = 512;
 
-template <class T, int L> std::size_t outer_packed(int N) {
-  return std::size_t{2} * outer_depth * ((N + L - 1) / L * L);  // two runs: one filled, one in use
+// One thread's packed rows of x and of h.
+template <class T, int L> std::size_t outer_scratch(int I, int H) {
+  return std::size_t{outer_depth} * ((I + L - 1) / L * L + (H + L - 1) / L * L);
 }
 
 struct Range {
@@ -28,40 +29,33 @@ struct Range {
 // One thread's part of an outer job.
 template <class T, int L, int Registers> class OuterSum {
  public:
-  OuterSum(const OuterJob<T>& job, int part, int parts) : job_(job), part_(part), parts_(parts) {
+  OuterSum(const OuterJob<T>& job, int part, int parts, T* scratch) : job_(job) {
     // Columns that only x, that both and that only h feed: a thread has its share of each.
     const int cuts[] = {0, job.side[1].begin, job.side[0].end, job.M};
     for (int i = 0; i < 3; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
+    packed_[0] = scratch;
+    packed_[1] = scratch + outer_scratch<T, L>(job.side[0].N, 0);
   }
 
-  // It packs its share of b for all, then sums its own rows of C. The sums run over n in a fixed order, so
-  // the result does not depend on the number of threads.
+  // The sums run over n in a fixed order, so the result does not depend on the number of threads. Each thread
+  // packs all of b for itself: that is little beside the products, and so no thread waits for another.
   void run() const {
     const FlushDenormals flush;
-    bool odd = false;
     split_evenly(0, job_.rows, outer_depth, [&](int n, int depth) {
-      odd = !odd;
-      const T* packed[2];
       for (int i = 0; i < 2; ++i) {
         const auto& side = job_.side[i];
-        T* to = side.packed + (odd ? outer_packed<T, L>(side.N) / 2 : 0);
-        const Range blocks = Range{0, (side.N + L - 1) / L}.share(part_, parts_);
-        pack_matrix<T, L>(side.b + n, depth, side.N, to, blocks.begin, blocks.end);
-        packed[i] = to;
+        pack_matrix<T, L>(side.b + n, depth, side.N, packed_[i], 0, (side.N + L - 1) / L);
       }
       const T* rows = job_.a + std::ptrdiff_t{n} * job_.a_stride;
-      bool ready = !job_.barrier;
       for (const Range& range : ranges_) {
         split_evenly(range.begin, range.end, outer_columns, [&](int begin, int size) {
           const Range columns{begin, begin + size};
           add_columns(rows, depth, columns);
-          if (!ready) job_.barrier->wait(), ready = true;
           for (int i = 0; i < 2; ++i)
             if (job_.side[i].begin <= range.begin && range.end <= job_.side[i].end)
-              multiply(job_.side[i], packed[i], rows, depth, columns);
+              multiply(job_.side[i], packed_[i], rows, depth, columns);
         });
       }
-      if (!ready) job_.barrier->wait();
     });
   }
 
@@ -104,12 +98,12 @@ template <class T, int L, int Registers> class OuterSum {
   }
 
   const OuterJob<T>& job_;
-  const int part_, parts_;
   Range ranges_[3];
+  T* packed_[2];
 };
 
-template <class T, int L, int Registers> void outer(const OuterJob<T>& job, int part, int parts) {
-  OuterSum<T, L, Registers>(job, part, parts).run();
+template <class T, int L, int Registers> void outer(const OuterJob<T>& job, int part, int parts, T* scratch) {
+  OuterSum<T, L, Registers>(job, part, parts, scratch).run();
 }
 
 }  // namespace

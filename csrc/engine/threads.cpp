@@ -28,6 +28,13 @@ constexpr std::chrono::microseconds warmth{200};
 // microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
 constexpr int spins_at_barrier = 500;
 
+// After a partner came late, calls that a second thread would make little faster do without one for this
+// long: another process has its processor, and takes a call of some microseconds to the length of its turns.
+constexpr std::chrono::milliseconds caution{10};
+
+std::atomic<Clock::rep> last_late{0};
+void note_late() { last_late.store(Clock::now().time_since_epoch().count()); }
+
 inline void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -117,7 +124,9 @@ class Pool {
     grow(threads - 1);
     work_ = &work;
     pending_.store(threads - 1);
-    if (sleepers_.load() > 0) caller_processor_.store(current_processor());
+    const bool woken = sleepers_.load() > 0;
+    const Clock::rep late_before = last_late.load();
+    if (woken) caller_processor_.store(current_processor());
     call_.store(next_call(call_.load(), threads));
     if (sleepers_.load() > 0) {
       {
@@ -126,18 +135,24 @@ class Pool {
       wake_.notify_all();
     }
     work(0);
-    const auto done = [&] { return pending_.load() == 0; };
-    if (spin(spins_at_barrier, done)) return;
-    std::unique_lock<std::mutex> lock(mutex_);
-    caller_sleeps_.store(true);
-    finished_.wait(lock, done);
-    caller_sleeps_.store(false);
+    wait_for_workers();
+    if (woken) last_late.store(late_before);  // who had to wake up first is excused
   }
 
   std::mutex busy;             // held by the call that the pool serves
   Clock::time_point last_end;  // of a call; read and written under `busy`
 
  private:
+  void wait_for_workers() {
+    const auto done = [&] { return pending_.load() == 0; };
+    if (spin(spins_at_barrier, done)) return;
+    note_late();
+    std::unique_lock<std::mutex> lock(mutex_);
+    caller_sleeps_.store(true);
+    finished_.wait(lock, done);
+    caller_sleeps_.store(false);
+  }
+
   // A call's number and how many threads it takes, in one word: a worker that it does not take may sleep
   // through it, and reads nothing else of it.
   static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
@@ -212,6 +227,7 @@ void Barrier::wait() noexcept {
   }
   const auto released = [&] { return generation_.load() != generation; };
   if (spin(spins_at_barrier, released)) return;
+  note_late();
   std::unique_lock<std::mutex> lock(mutex_);
   sleepers_.fetch_add(1);
   wake_.wait(lock, released);
@@ -230,7 +246,9 @@ ThreadTeam::ThreadTeam(int wanted) {
   if (wanted > 1 && pool().busy.try_lock()) {
     pool_ = &pool();
     size_ = wanted;
-    warm_ = Clock::now() - pool_->last_end < warmth;
+    const Clock::time_point now = Clock::now();
+    const Clock::duration late(last_late.load());
+    warm_ = now - pool_->last_end < warmth && now.time_since_epoch() - late > caution;
   }
 }
 
