@@ -12,7 +12,7 @@ namespace {
 
 // The rows of a chunk: enough that the visits to the weight gradients are not many more, and that its slots
 // are large beside what a call of the threads costs.
-constexpr int64_t chunk_rows = 1024, chunk_bytes = int64_t{4} << 20;
+constexpr int64_t chunk_rows = 1000, chunk_bytes = int64_t{4} << 20;
 
 // The first step of the chunk that ends before `end`.
 int chunk_begin(const std::vector<PlanView>& plans, int end, int64_t row_bytes) {
@@ -122,7 +122,7 @@ template <class T> class Direction {
     outer_.bias = bias_.data();
     outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I, nullptr, d_ih_rows_.data()};
     outer_.side[1] = {cell_.h.begin * H, cell_.h.end * H, H, nullptr, d_hh_rows_.data()};
-    for (int i = 0; i < threads; ++i) scratch_.emplace_back(products_.outer_scratch(I, H));
+    for (int i = 0; i < threads; ++i) scratch_.emplace_back(products_.outer_scratch(M, I, H));
   }
 
   // Where the x and the h are that fed each row of the chunk.

@@ -92,7 +92,7 @@ template <class T> struct Products {  // shared by all cells
   void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
-  std::size_t (*outer_scratch)(int I, int H);
+  std::size_t (*outer_scratch)(int M, int I, int H);
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
   // What the machine's limits are measured with: multiply-adds on registers, and loads.
   double (*spin)(int64_t rounds);
