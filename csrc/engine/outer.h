@@ -18,10 +18,10 @@ struct OuterVisit {
   }
 };
 
-// One thread's packed rows of x and of h.
+// One thread's packed rows of x and of h, and its copy of some columns of a.
 template <class T, int L> std::size_t outer_scratch(int M, int I, int H) {
-  const std::size_t depth = OuterVisit(M, I + H, sizeof(T)).rows;
-  return depth * ((I + L - 1) / L * L + (H + L - 1) / L * L);
+  const OuterVisit visit(M, I + H, sizeof(T));
+  return std::size_t(visit.rows) * ((I + L - 1) / L * L + (H + L - 1) / L * L + visit.columns + 2 * L);
 }
 
 struct Range {
@@ -43,6 +43,7 @@ template <class T, int L, int Registers> class OuterSum {
     for (int i = 0; i < 3; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
     packed_[0] = scratch;
     packed_[1] = scratch + std::ptrdiff_t{visit_.rows} * ((job.side[0].N + L - 1) / L * L);
+    columns_ = packed_[1] + std::ptrdiff_t{visit_.rows} * ((job.side[1].N + L - 1) / L * L);
   }
 
   // The sums run over n in a fixed order, so the result does not depend on the number of threads. Each thread
@@ -58,10 +59,10 @@ template <class T, int L, int Registers> class OuterSum {
       for (const Range& range : ranges_) {
         split_evenly(range.begin, range.end, visit_.columns, [&](int begin, int size) {
           const Range columns{begin, begin + size};
-          add_columns(rows, depth, columns);
+          const std::ptrdiff_t width = copy_columns(rows, depth, columns);
           for (int i = 0; i < 2; ++i)
             if (job_.side[i].begin <= range.begin && range.end <= job_.side[i].end)
-              multiply(job_.side[i], packed_[i], rows, depth, columns);
+              multiply(job_.side[i], packed_[i], width, depth, columns);
         });
       }
     });
@@ -71,34 +72,41 @@ template <class T, int L, int Registers> class OuterSum {
   using V = Vec<T, L>;
   static constexpr int most = max_rows<Registers, tile_columns>;
 
-  // bias += the sums of the columns. It also brings the rows into the L2 cache; the products then go down
-  // single columns, where nothing else would fetch them in time.
-  void add_columns(const T* rows, int depth, const Range& range) const {
-    split_evenly(0, (range.end - range.begin + L - 1) / L, tile_columns, [&](int block, int width) {
-      with_constant<tile_columns>(width, [&](auto W) {
+  // Copies the columns, whose rows may lie a power of two apart and then share a few sets of the caches;
+  // returns how far apart the copy's rows are. bias += the sums of the columns.
+  std::ptrdiff_t copy_columns(const T* rows, int depth, const Range& range) const {
+    const int vectors = (range.end - range.begin + L - 1) / L;
+    const std::ptrdiff_t width = std::ptrdiff_t{vectors + 1} * L;
+    split_evenly(0, vectors, tile_columns, [&](int block, int count) {
+      with_constant<tile_columns>(count, [&](auto W) {
         const int m = range.begin + block * L;
         const Extent extent{range.end - m};
         V sum[W] = {};
-        for (int k = 0; k < depth; ++k)
+        for (int k = 0; k < depth; ++k) {
           unroll<W>([&](auto w) ELMAN_INLINED {
-            sum[w] = sum[w] + extent.load_at<V>(rows + k * job_.a_stride + m, w);
+            const V v = extent.load_at<V>(rows + k * job_.a_stride + m, w);
+            store(columns_ + k * width + (block + w) * L, v);
+            sum[w] = sum[w] + v;
           });
+        }
         unroll<W>([&](auto w) ELMAN_INLINED {
           extent.store_at(job_.bias + m, w, extent.load_at<V>(job_.bias + m, w) + sum[w]);
         });
       });
     });
+    return width;
   }
 
-  void multiply(const typename OuterJob<T>::Side& side, const T* packed, const T* rows, int depth,
+  void multiply(const typename OuterJob<T>::Side& side, const T* packed, std::ptrdiff_t width, int depth,
                 const Range& columns) const {
     const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(depth) * L;
     split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int block, int width) {
       with_constant<tile_columns>(width, [&](auto W) {
         split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
           with_constant<most>(size, [&](auto R) {
-            product_tile<V, R, W>(ColumnInputs<T, R>{rows + m, job_.a_stride}, side.c + (m - side.begin),
-                                  depth, packed + block * stride, stride, block * L, side.N, true);
+            product_tile<V, R, W>(ColumnInputs<T, R>{columns_ + (m - columns.begin), width},
+                                  side.c + (m - side.begin), depth, packed + block * stride, stride,
+                                  block * L, side.N, true);
           });
         });
       });
@@ -108,7 +116,7 @@ template <class T, int L, int Registers> class OuterSum {
   const OuterJob<T>& job_;
   const OuterVisit visit_;
   Range ranges_[3];
-  T* packed_[2];
+  T *packed_[2], *columns_;
 };
 
 template <class T, int L, int Registers> void outer(const OuterJob<T>& job, int part, int parts, T* scratch) {
