@@ -59,10 +59,10 @@ template <class T, int L, int Registers> class OuterSum {
       for (const Range& range : ranges_) {
         split_evenly(range.begin, range.end, visit_.columns, [&](int begin, int size) {
           const Range columns{begin, begin + size};
-          const std::ptrdiff_t width = copy_columns(rows, depth, columns);
+          const std::ptrdiff_t apart = copy_columns(rows, depth, columns);
           for (int i = 0; i < 2; ++i)
             if (job_.side[i].begin <= range.begin && range.end <= job_.side[i].end)
-              multiply(job_.side[i], packed_[i], width, depth, columns);
+              multiply(job_.side[i], packed_[i], apart, depth, columns);
         });
       }
     });
@@ -97,14 +97,14 @@ template <class T, int L, int Registers> class OuterSum {
     return width;
   }
 
-  void multiply(const typename OuterJob<T>::Side& side, const T* packed, std::ptrdiff_t width, int depth,
+  void multiply(const typename OuterJob<T>::Side& side, const T* packed, std::ptrdiff_t apart, int depth,
                 const Range& columns) const {
     const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(depth) * L;
     split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int block, int width) {
       with_constant<tile_columns>(width, [&](auto W) {
         split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
           with_constant<most>(size, [&](auto R) {
-            product_tile<V, R, W>(ColumnInputs<T, R>{columns_ + (m - columns.begin), width},
+            product_tile<V, R, W>(ColumnInputs<T, R>{columns_ + (m - columns.begin), apart},
                                   side.c + (m - side.begin), depth, packed + block * stride, stride,
                                   block * L, side.N, true);
           });
