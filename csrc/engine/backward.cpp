@@ -15,10 +15,10 @@ namespace {
 constexpr int64_t chunk_rows = 1000, chunk_bytes = int64_t{4} << 20;
 
 // The first step of the chunk that ends before `end`.
-int chunk_begin(const std::vector<PlanView>& plans, int end, int64_t row_bytes) {
+int chunk_begin(const PlanView& plan, int end, int64_t row_bytes) {
   int64_t wanted = std::max(chunk_rows, chunk_bytes / row_bytes);
   int t = end;
-  for (; t > 0 && wanted > 0; --t) wanted -= plans[0].alive_at(t - 1);
+  for (; t > 0 && wanted > 0; --t) wanted -= plan.alive_at(t - 1);
   return t;
 }
 
@@ -186,7 +186,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   else clear_rows(dx, I, I, first.plan->holes);
 
   for (int begin, end = work.steps; end > 0; end = begin) {
-    begin = chunk_begin(plans, end, int64_t{cell.slots} * H * int64_t{sizeof(T)});
+    begin = chunk_begin(plans.front(), end, int64_t{cell.slots} * H * int64_t{sizeof(T)});
     for (Direction<T>& direction : directions) direction.set_steps(begin, end);
     pieces.run(team, [&](int d, const Piece& piece) { directions[d].scan(piece); });
     for (Direction<T>& direction : directions) {

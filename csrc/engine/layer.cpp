@@ -6,6 +6,7 @@
 #include "engine/pieces.h"
 
 namespace elman {
+
 template <class T>
 Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_size(w.I, w.H)) {
