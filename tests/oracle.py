@@ -202,8 +202,4 @@ class Stack:
 
 def of_layer(layer):
     """The oracle of an elman layer, with the same weights."""
-    weights = [
-        [layer._weights(k, d, layer.parameters) for d in range(layer.directions)]
-        for k in range(layer.num_layers)
-    ]
-    return Stack(layer._cell, weights, layer._backwards)
+    return Stack(layer._cell, layer._weights(layer.parameters), layer._backwards)

@@ -3,6 +3,8 @@
 
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "bind/parts.h"
 
 namespace elman {
@@ -36,9 +38,9 @@ std::shared_ptr<Packed<T>> pack(const std::string& cell, const py::array_t<T, py
 }
 
 template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
-template <class T> using TapeList = std::vector<std::shared_ptr<Tape<T>>>;
 using PlanList = std::vector<const Plan*>;
 using StateList = std::vector<std::vector<py::object>>;  // [direction][state]
+using TapeList = std::vector<std::vector<py::object>>;   // [direction][slots, memory]
 
 void check_count(size_t got, size_t directions, const char* name) {
   if (got != directions) throw py::value_error(std::string(name) + ": expected one for each direction");
@@ -53,28 +55,38 @@ void read_states(const StateList& all, size_t d, int states, py::ssize_t size, c
 }
 
 template <class T>
-py::object forward(const PackedList<T>& packed, const PlanList& plans, const py::array& x, const py::array& y,
-                   const StateList& initial, const StateList& final, bool keep) {
+Tape<T> read_tape(const TapeList& all, size_t d, const Plan& plan, const CellInfo& cell, int H) {
+  if (all[d].size() != 2) throw py::value_error("tapes: expected slots and memory");
+  const py::ssize_t size = plan.total() * H;
+  Tape<T> tape;
+  tape.slots = output<T>(all[d][0], size * cell.slots, "slots");
+  if (cell.states > 1) tape.memory = output<T>(all[d][1], size, "memory");
+  if (!tape.slots || (cell.states > 1 && !tape.memory)) throw py::value_error("tapes: expected arrays");
+  return tape;
+}
+
+template <class T>
+void forward(const PackedList<T>& packed, const PlanList& plans, const py::array& x, const py::array& y,
+             const StateList& initial, const StateList& final, const std::optional<TapeList>& tapes) {
   const size_t directions = packed.size();
   check_count(plans.size(), directions, "plans");
   check_count(initial.size(), directions, "initial");
   check_count(final.size(), directions, "final");
   const Packed<T>& first = *packed.front();
   const int states = first.info().states, H = first.H;
-  const py::ssize_t rows = py::ssize_t{plans[0]->T} * plans[0]->B;
+  const py::ssize_t rows = plans[0]->rows;
   const T* x_data = input<T>(x, rows * first.I, "x");
   T* y_data = output<T>(y, rows * H * directions, "y");
-  TapeList<T> tapes;
+  if (tapes) check_count(tapes->size(), directions, "tapes");
   std::vector<ForwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
     if (packed[d]->H != H || packed[d]->I != first.I || packed[d]->cell != first.cell ||
-        &packed[d]->isa != &first.isa || plans[d]->T != plans[0]->T || plans[d]->B != plans[0]->B)
+        &packed[d]->isa != &first.isa || plans[d]->rows != rows || plans[d]->B != plans[0]->B)
       throw py::value_error("packed: expected directions alike");
-    if (keep) tapes.push_back(std::make_shared<Tape<T>>());
     ForwardCall<T>& call = calls[d];
     call.packed = packed[d].get();
     call.plan = plans[d];
-    call.tape = keep ? tapes.back().get() : nullptr;
+    if (tapes) call.tape = read_tape<T>(*tapes, d, *plans[d], first.info(), H);
     call.job.x = x_data;
     call.job.y = y_data + d * H;
     call.job.y_stride = static_cast<std::ptrdiff_t>(H * directions);
@@ -84,33 +96,36 @@ py::object forward(const PackedList<T>& packed, const PlanList& plans, const py:
     read_states<T>(final, d, states, size, "final",
                    [&](int k, auto&... a) { call.job.final[k] = output<T>(a...); });
   }
-  {
-    const py::gil_scoped_release release;
-    run_forward(calls);
-  }
-  return py::cast(tapes);
+  const py::gil_scoped_release release;
+  run_forward(calls);
 }
 
 // One direction's weights (to read) and their gradients (added to): [weight_ih, weight_hh, bias_ih, bias_hh].
 using Matrices = std::vector<py::object>;
 
 template <class T>
-void backward(const PackedList<T>& packed, const PlanList& plans, const TapeList<T>& tapes,
-              const std::vector<Matrices>& weights, const std::vector<Matrices>& grads, const py::array& x,
-              const py::array& y, const py::object& dy, const StateList& initial, const StateList& dfinal,
-              const StateList& dinitial, const py::array& dx) {
-  const size_t directions = packed.size();
-  check_count(plans.size(), directions, "plans");
+void backward(const std::string& cell_name, const PlanList& plans, const TapeList& tapes,
+              const std::vector<Matrices>& weights, const std::vector<Matrices>& grads,
+              const py::array_t<T, py::array::c_style>& x, const py::array& y, const py::object& dy,
+              const StateList& initial, const StateList& dfinal, const StateList& dinitial,
+              const py::array& dx) {
+  const size_t directions = plans.size();
   check_count(tapes.size(), directions, "tapes");
   check_count(weights.size(), directions, "weights");
   check_count(grads.size(), directions, "grads");
   check_count(initial.size(), directions, "initial");
   check_count(dfinal.size(), directions, "dfinal");
   check_count(dinitial.size(), directions, "dinitial");
-  const Packed<T>& first = *packed.front();
-  const CellInfo& cell = first.info();
+  const Isa& isa = current_isa();
+  const int index = find_cell(cell_name);
+  const CellInfo& cell = isa.cells[index];
+  const auto read = [&](const Matrices& w) {
+    if (w.size() != 4) throw py::value_error("weights, grads: expected 4 arrays");
+    return read_weights<T>(cell, w[0], w[1], w[2], w[3]);
+  };
+  const Weights<T> first = read(weights.at(0));
   const int H = first.H, I = first.I;
-  const py::ssize_t rows = py::ssize_t{plans[0]->T} * plans[0]->B, width = H * directions;
+  const py::ssize_t rows = plans[0]->rows, width = H * directions;
   const T* x_data = input<T>(x, rows * I, "x");
   const T* y_data = input<T>(y, rows * width, "y");
   const T* dy_data = input<T>(dy, rows * width, "dy");
@@ -118,17 +133,14 @@ void backward(const PackedList<T>& packed, const PlanList& plans, const TapeList
   std::vector<BackwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
     BackwardCall<T>& call = calls[d];
-    if (weights[d].size() != 4 || grads[d].size() != 4)
-      throw py::value_error("weights, grads: expected 4 arrays");
-    call.isa = &first.isa;
-    call.cell = first.cell;
+    call.isa = &isa;
+    call.cell = index;
     call.plan = plans[d];
-    call.tape = tapes[d].get();
-    if (call.tape->slots.size() != static_cast<size_t>(call.plan->total()) * cell.slots * H)
-      throw py::value_error("tapes: expected the tapes of this forward pass");
-    call.weights = read_weights<T>(cell, weights[d][0], weights[d][1], weights[d][2], weights[d][3]);
-    if (call.weights.I != I || call.weights.H != H)
-      throw py::value_error("weights: expected those of `packed`");
+    call.tape = read_tape<T>(tapes, d, *plans[d], cell, H);
+    call.weights = read(weights[d]);
+    if (call.weights.I != I || call.weights.H != H || plans[d]->rows != rows || plans[d]->B != plans[0]->B ||
+        grads[d].size() != 4)
+      throw py::value_error("weights, grads, plans: expected directions alike");
     call.x = x_data;
     call.job.y = y_data + d * H;
     call.job.dy = dy_data ? dy_data + d * H : nullptr;
@@ -149,26 +161,25 @@ void backward(const PackedList<T>& packed, const PlanList& plans, const TapeList
   run_backward(calls, dx_data);
 }
 
-template <class T> void bind_type(py::module_& m, const char* packed, const char* tape) {
+template <class T> void bind_type(py::module_& m, const char* packed) {
   py::class_<Packed<T>, std::shared_ptr<Packed<T>>>(m, packed)
       .def_readonly("I", &Packed<T>::I)
       .def_readonly("H", &Packed<T>::H)
       .def_property_readonly("isa", [](const Packed<T>& p) { return p.isa.name; });
-  py::class_<Tape<T>, std::shared_ptr<Tape<T>>>(m, tape);
   m.def("pack", &pack<T>, py::arg("cell"), py::arg("weight_ih").noconvert(), py::arg("weight_hh"),
         py::arg("bias_ih"), py::arg("bias_hh"));
   m.def("forward", &forward<T>, py::arg("packed"), py::arg("plans"), py::arg("x"), py::arg("y"),
-        py::arg("initial"), py::arg("final"), py::arg("keep"));
-  m.def("backward", &backward<T>, py::arg("packed"), py::arg("plans"), py::arg("tapes"), py::arg("weights"),
-        py::arg("grads"), py::arg("x"), py::arg("y"), py::arg("dy"), py::arg("initial"), py::arg("dfinal"),
-        py::arg("dinitial"), py::arg("dx"));
+        py::arg("initial"), py::arg("final"), py::arg("tapes"));
+  m.def("backward", &backward<T>, py::arg("cell"), py::arg("plans"), py::arg("tapes"), py::arg("weights"),
+        py::arg("grads"), py::arg("x").noconvert(), py::arg("y"), py::arg("dy"), py::arg("initial"),
+        py::arg("dfinal"), py::arg("dinitial"), py::arg("dx"));
 }
 
 }  // namespace
 
 void bind_layer(py::module_& m) {
-  bind_type<float>(m, "PackedFloat32", "TapeFloat32");
-  bind_type<double>(m, "PackedFloat64", "TapeFloat64");
+  bind_type<float>(m, "PackedFloat32");
+  bind_type<double>(m, "PackedFloat64");
 }
 
 }  // namespace elman

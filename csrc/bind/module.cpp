@@ -30,12 +30,26 @@ Plan make_plan(int T, int B, bool batch_first, bool reverse, const py::object& l
   return Plan(options);
 }
 
+Plan make_packed_plan(const py::object& batch_sizes, bool reverse) {
+  const py::ssize_t T = py::len(batch_sizes);
+  const int64_t* sizes = input<int64_t>(batch_sizes, T, "batch_sizes");
+  int64_t total = 0;
+  for (py::ssize_t t = 0; t < T; ++t) {
+    total += sizes[t];
+    if (sizes[t] < 1 || (t && sizes[t] > sizes[t - 1]) || total > INT32_MAX)
+      throw py::value_error("batch_sizes: expected sizes above 0, none above the one before");
+  }
+  const py::gil_scoped_release release;
+  return Plan(sizes, static_cast<int>(T), reverse);
+}
+
 py::dict cells() {
   py::dict all;
   for (int i = 0; i < cell_count; ++i) {
     const CellInfo& cell = current_isa().cells[i];
     py::dict one;
     one["gates"] = cell.gates;
+    one["slots"] = cell.slots;
     one["states"] = cell.states;
     all[cell.name] = one;
   }
@@ -69,8 +83,10 @@ PYBIND11_MODULE(_core, m) {
   py::class_<Plan>(m, "Plan")
       .def(py::init(&make_plan), py::arg("T"), py::arg("B"), py::arg("batch_first"), py::arg("reverse"),
            py::arg("lengths"), py::arg("mask"), py::arg("reset"))
+      .def_static("packed", &make_packed_plan, py::arg("batch_sizes"), py::arg("reverse"))
       .def_readonly("T", &Plan::T)
       .def_readonly("B", &Plan::B)
+      .def_readonly("rows", &Plan::rows)
       .def_property_readonly("total", &Plan::total);
   m.def("cells", &cells);
   m.def("isas", &isa_names);

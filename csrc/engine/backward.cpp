@@ -56,8 +56,8 @@ template <class T> class Direction {
     BackwardJob<T>& job = call.job;
     job.H = H;
     job.plan = plan_;
-    job.slots = call.tape->slots.data();
-    job.memory = call.tape->memory.data();
+    job.slots = call.tape.slots;
+    job.memory = call.tape.memory;
     job.zeros = zero;
     job.packed = packed_hh_.data();
     for (int k = 0; k < cell_.states; ++k) {
@@ -182,7 +182,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team);
   // Two directions reach a step in different chunks, so both add.
   const bool add = calls.size() > 1;
-  if (add) std::memset(dx, 0, std::size_t(first.plan->T) * first.plan->B * I * sizeof(T));
+  if (add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
   else clear_rows(dx, I, I, first.plan->holes);
 
   for (int begin, end = work.steps; end > 0; end = begin) {

@@ -42,14 +42,12 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
     job.plan = call.plan->view();
     job.packed = call.packed->data.data();
     job.zeros = zero.data();
-    job.keep = call.tape != nullptr;
+    job.keep = call.tape.slots != nullptr;
     job.chunk = chunk;
-    const std::size_t total = call.plan->total(), rows = job.plan.rows, H = packed.H;
-    if (call.tape) {
-      call.tape->slots = Buffer<T>(total * cell.slots * H);
-      if (cell.states > 1) call.tape->memory = Buffer<T>(total * H);
-      job.slots = call.tape->slots.data();
-      job.memory = call.tape->memory.data();
+    const std::size_t rows = job.plan.rows, H = packed.H;
+    if (job.keep) {
+      job.slots = call.tape.slots;
+      job.memory = call.tape.memory;
     } else {
       if (chunk) job.slots = take(rows * chunk * cell.slots * H);
       if (cell.states > 1) job.memory = take(rows * H);

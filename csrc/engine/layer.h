@@ -24,16 +24,18 @@ template <class T> struct Packed {
   const Kernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
 };
 
-// What the forward pass of one layer and direction leaves for the backward pass.
+// Where the forward pass of one layer and direction leaves what the backward pass needs: the caller's memory, in
+// a layout that no instruction set changes.
 template <class T> struct Tape {
-  Buffer<T> slots, memory;
+  T* slots = nullptr;   // [plan.total, slots, H]; null: keep nothing
+  T* memory = nullptr;  // [plan.total, H], for cells of two states
 };
 
 template <class T> struct ForwardCall {
   const Packed<T>* packed;
   const Plan* plan;
   ForwardJob<T> job;  // the caller sets x, y, y_stride, initial, final
-  Tape<T>* tape;      // null: keep nothing
+  Tape<T> tape;
 };
 
 // y is [T * B] rows, y_stride apart; direction d writes columns d * H and on.
@@ -45,7 +47,7 @@ template <class T> struct BackwardCall {
   const Plan* plan;
   Weights<T> weights;  // as given to the forward pass
   BackwardJob<T> job;  // the caller sets y, dy, strides, initial, dfinal, dinitial
-  Tape<T>* tape;
+  Tape<T> tape;
   const T* x;
   // Gradients that are added to, shaped like the weights; biases may be null.
   T *d_ih, *d_hh, *d_bias_ih, *d_bias_hh;

@@ -1,22 +1,19 @@
 #include "engine/plan.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace elman {
-namespace {
 
 // A stretch of one sequence between two resets: the caller's rows in the order they are computed.
-struct Segment {
+struct Plan::Segment {
   std::vector<int32_t> path;
   int32_t start = -1, finish = -1;
 };
 
-}  // namespace
-
-Plan::Plan(const Options& o) : T(o.T), B(o.B) {
+Plan::Plan(const Options& o) : T(o.T), B(o.B), rows(int64_t{o.T} * o.B) {
   const int64_t step_stride = o.batch_first ? 1 : o.B, row_stride = o.batch_first ? o.T : 1;
   std::vector<Segment> segments;
-  std::vector<bool> covered(static_cast<size_t>(o.T) * o.B, false);
 
   for (int b = 0; b < o.B; ++b) {
     const int length = o.lengths ? static_cast<int>(o.lengths[b]) : o.T;
@@ -35,7 +32,6 @@ Plan::Plan(const Options& o) : T(o.T), B(o.B) {
       }
       if (o.mask && !o.mask[row]) continue;
       segment.path.push_back(static_cast<int32_t>(row));
-      covered[row] = true;
     }
     if (segment.path.empty()) {
       idle.push_back({b, moved});
@@ -44,7 +40,26 @@ Plan::Plan(const Options& o) : T(o.T), B(o.B) {
       segments.push_back(std::move(segment));
     }
   }
+  arrange(segments);
+}
 
+Plan::Plan(const int64_t* batch_sizes, int steps, bool reverse)
+    : T(steps),
+      B(steps ? static_cast<int>(batch_sizes[0]) : 0),
+      rows(std::accumulate(batch_sizes, batch_sizes + steps, int64_t{0})) {
+  std::vector<Segment> segments(B);
+  int64_t row = 0;
+  for (int t = 0; t < steps; ++t)
+    for (int64_t b = 0; b < batch_sizes[t]; ++b) segments[b].path.push_back(static_cast<int32_t>(row++));
+  for (int b = 0; b < B; ++b) {
+    segments[b].start = segments[b].finish = b;
+    if (reverse) std::reverse(segments[b].path.begin(), segments[b].path.end());
+  }
+  arrange(segments);
+}
+
+// Rows from segments, the longest first.
+void Plan::arrange(std::vector<Segment>& segments) {
   std::stable_sort(segments.begin(), segments.end(),
                    [](const Segment& a, const Segment& b) { return a.path.size() > b.path.size(); });
   const size_t steps = segments.empty() ? 0 : segments.front().path.size();
@@ -60,9 +75,11 @@ Plan::Plan(const Options& o) : T(o.T), B(o.B) {
   for (size_t r = 0; r < segments.size(); ++r)
     for (size_t t = 0; t < segments[r].path.size(); ++t) index_[offset_[t] + r] = segments[r].path[t];
 
-  if (static_cast<size_t>(offset_.back()) < covered.size())
-    for (size_t row = 0; row < covered.size(); ++row)
-      if (!covered[row]) holes.push_back(static_cast<int32_t>(row));
+  if (offset_.back() == rows) return;
+  std::vector<bool> covered(rows, false);
+  for (const int32_t row : index_) covered[row] = true;
+  for (int64_t row = 0; row < rows; ++row)
+    if (!covered[row]) holes.push_back(static_cast<int32_t>(row));
 }
 
 PlanView Plan::view() const {

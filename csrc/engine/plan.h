@@ -33,10 +33,15 @@ class Plan {
 
   explicit Plan(const Options& options);
 
+  // Sequences laid end to end by steps, as in torch's PackedSequence: the caller's rows are the batch_sizes[0]
+  // of the first step, then the batch_sizes[1] of the second; sizes above 0 and non-increasing.
+  Plan(const int64_t* batch_sizes, int T, bool reverse);
+
   PlanView view() const;
   int64_t total() const { return offset_.back(); }
 
   const int T, B;
+  const int64_t rows;  // of the caller's arrays: T * B, or fewer where they hold no padding
 
   // The caller's rows that no step computes: y is zero there, and so is the gradient of x.
   std::vector<int32_t> holes;
@@ -49,6 +54,9 @@ class Plan {
   std::vector<Idle> idle;
 
  private:
+  struct Segment;
+  void arrange(std::vector<Segment>& segments);
+
   std::vector<int32_t> alive_, index_, start_, finish_;
   std::vector<int64_t> offset_;
 };

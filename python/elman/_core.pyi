@@ -20,6 +20,11 @@ class Plan:
         mask: Array | None,
         reset: Array | None,
     ) -> None: ...
+    @staticmethod
+    def packed(batch_sizes: Array, reverse: bool) -> Plan:
+        """Of sequences laid end to end by steps (torch's PackedSequence): batch_sizes [T] int64."""
+    @property
+    def rows(self) -> int: ...
     @property
     def T(self) -> int: ...
     @property
@@ -37,8 +42,6 @@ class _Packed:
 
 class PackedFloat32(_Packed): ...
 class PackedFloat64(_Packed): ...
-class TapeFloat32: ...
-class TapeFloat64: ...
 
 class _Stepper:
     def step(self, x: Array, out: Array | None = None) -> Array: ...
@@ -50,7 +53,7 @@ class StepperFloat32(_Stepper): ...
 class StepperFloat64(_Stepper): ...
 
 Packed = PackedFloat32 | PackedFloat64
-Tape = TapeFloat32 | TapeFloat64
+Tapes = list[list[Array | None]]  # [direction][slots, memory]
 
 def pack(
     cell: str, weight_ih: Array, weight_hh: Array, bias_ih: Array | None, bias_hh: Array | None
@@ -62,12 +65,12 @@ def forward(
     y: Array,
     initial: States,
     final: States,
-    keep: bool,
-) -> list[Tape]: ...
+    tapes: Tapes | None,
+) -> None: ...
 def backward(
-    packed: list[Packed],
+    cell: str,
     plans: list[Plan],
-    tapes: list[Tape],
+    tapes: Tapes,
     weights: list[list[Array | None]],
     grads: list[list[Array | None]],
     x: Array,

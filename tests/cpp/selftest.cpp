@@ -92,13 +92,15 @@ template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
     options.reset = reinterpret_cast<const bool*>(reset.data());
     plans.emplace_back(options);
   }
-  std::vector<Tape<T>> tapes(directions);
+  std::vector<Buffer<T>> tapes, memories;
   std::vector<ForwardCall<T>> forward(directions);
   std::vector<BackwardCall<T>> backward(directions);
   for (int d = 0; d < directions; ++d) {
     forward[d].packed = &packed;
     forward[d].plan = backward[d].plan = &plans[d];
-    forward[d].tape = backward[d].tape = &tapes[d];
+    tapes.emplace_back(plans[d].total() * info.slots * H);
+    memories.emplace_back(plans[d].total() * H);
+    forward[d].tape = backward[d].tape = {tapes[d].data(), memories[d].data()};
     ForwardJob<T>& f = forward[d].job;
     BackwardJob<T>& b = backward[d].job;
     f.x = backward[d].x = x.data();

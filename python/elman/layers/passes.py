@@ -1,103 +1,138 @@
-"""The forward and backward pass over a stack: layer by layer, both directions of a layer in one engine call."""
+"""The forward and backward pass over a stack: layer by layer, both directions of a layer in one engine call.
+
+Everything here is arrays in, arrays out: the layers of this package and those of elman.torch both run it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import _core
-from .call import Call
+
+CELLS = _core.cells()
+_LINE = 64  # bytes: each part of a tape begins on a cache line
+
+States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
+Weights = list[list[list[np.ndarray | None]]]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh
 
 
-@dataclass
-class LayerTape:
-    """What one layer of the stack keeps for its backward pass."""
+@dataclass(frozen=True)
+class Stack:
+    """What the passes need to know of a stack: a cell of H units, L layers, D directions."""
 
-    packed: list[Any]
-    tapes: list[Any]
-    x: np.ndarray
-    y: np.ndarray
-    kept: np.ndarray | None  # dropout between this layer and the next: 0, or 1 / (1 - p)
+    cell: str
+    H: int
+    L: int
+    D: int
+    dtype: np.dtype
 
+    @property
+    def states(self) -> int:
+        return CELLS[self.cell]["states"]
 
-def of_layer(states: list[Any], k: int, directions: int) -> list[list[Any]]:
-    """[direction][state] arrays [B, H] of layer k, from arrays [L * D, B, H] (or None)."""
-    rows = range(k * directions, (k + 1) * directions)
-    return [[None if part is None else part[row] for part in states] for row in rows]
+    def pack(self, weights: Weights) -> list[list[_core.Packed]]:
+        """[layer][direction]: weights in the layout that the engine's kernels read."""
+        return [[_core.pack(self.cell, *one) for one in layer] for layer in weights]
 
+    def of_layer(self, states: States, k: int) -> list[list[np.ndarray | None]]:
+        """[direction][state] arrays [B, H] of layer k."""
+        rows = range(k * self.D, (k + 1) * self.D)
+        return [[None if part is None else part[row] for part in states] for row in rows]
 
-def run_forward(call: Call, keep: bool) -> tuple[np.ndarray, list[np.ndarray], Backward | None]:
-    """y, the final states, and with `keep` the backward pass. Dropout works only with `keep`."""
-    layer, D = call.layer, call.layer.directions
-    final = call.states()
-    tape: list[LayerTape] = []
-    x = call.x
-    for k in range(layer.num_layers):
-        packed = layer._pack(k)
-        y = call.sequence(D * layer.hidden_size)
-        tapes = _core.forward(
-            packed, call.plans, x, y, of_layer(call.state, k, D), of_layer(final, k, D), keep
-        )
-        below, x, kept = x, y, None
-        if keep:
-            if layer.dropout and k + 1 < layer.num_layers:
-                kept = (layer._rng.random(y.shape, np.float32) >= layer.dropout).astype(layer.dtype)
-                kept /= 1 - layer.dropout
-                x = y * kept
-            tape.append(LayerTape(packed, tapes, below, y, kept))
-    return x, final, Backward(call, tape) if keep else None
+    def tape_size(self, steps: int, rows: int) -> int:
+        """Numbers that a tape holds, for `steps` computed and `rows` rows of x, per direction at most."""
+        return self.L * self.D * sum(self._step_parts(steps)) + (self.L - 1) * self._line(rows * self.D * self.H)
+
+    def _line(self, count: int) -> int:
+        line = _LINE // self.dtype.itemsize
+        return -(-count // line) * line
+
+    def _step_parts(self, steps: int) -> tuple[int, int]:
+        memory = self._line(steps * self.H) if self.states > 1 else 0
+        return self._line(steps * CELLS[self.cell]["slots"] * self.H), memory
 
 
-class Backward:
-    """The backward pass of one forward pass; it can run once."""
+class Tape:
+    """What a forward pass leaves for the backward pass, in one array: the engine's tape of each layer and
+    direction, and the results of all layers but the last."""
 
-    def __init__(self, call: Call, tape: list[LayerTape]):
-        self._call, self._tape = call, tape
+    def __init__(self, stack: Stack, plans: list[_core.Plan], shape: tuple[int, ...], memory: np.ndarray | None = None):
+        """`shape`: of x without its last axis. `memory`: at least tape_size numbers; new if None."""
+        steps, rows = max(plan.total for plan in plans), plans[0].rows
+        if memory is None:
+            memory = _core.empty((stack.tape_size(steps, rows),), stack.dtype)
+        self.memory = memory
+        end = 0
 
-    def __call__(self, dy: Any, dstate: Any = None) -> tuple[Any, Any]:
-        """Add the gradients of every parameter to `layer.grads`.
+        def take(count: int) -> np.ndarray:
+            nonlocal end
+            begin, end = end, end + stack._line(count)
+            return memory[begin : begin + count]
 
-        Args:
-            dy: gradient of y, shaped like it; None for zeros.
-            dstate: gradient of the final state, shaped like it; None for zeros, in whole or for h or c.
+        slots = CELLS[stack.cell]["slots"] * stack.H
+        self.engine = [
+            [
+                [take(plan.total * slots), take(plan.total * stack.H) if stack.states > 1 else None]
+                for plan in plans
+            ]
+            for _ in range(stack.L)
+        ]
+        width = stack.D * stack.H
+        self.y = [take(rows * width).reshape(*shape, width) for _ in range(stack.L - 1)]
 
-        Returns:
-            (dx, dstate): the gradients of x and of the initial state.
 
-        Raises:
-            ValueError: a shape or type differs from the result's.
-            RuntimeError: it has run before (what was kept is used up).
-        """
-        call = self._call
-        layer, D = call.layer, call.layer.directions
-        if dy is not None:
-            dy = call.check_sequence("dy", dy, D * layer.hidden_size)
-        dfinal = call.check_state("dstate", dstate)
-        if not self._tape:
-            raise RuntimeError("backward: expected one call after each forward, got a second one")
-        tape, self._tape = self._tape, []
-        dinitial = call.states(np.zeros)
-        while tape:
-            kept_by_layer = tape.pop()
-            k = len(tape)
-            if kept_by_layer.kept is not None:
-                dy = dy * kept_by_layer.kept
-            dx = call.sequence(kept_by_layer.x.shape[2])
-            _core.backward(
-                kept_by_layer.packed,
-                call.plans,
-                kept_by_layer.tapes,
-                [layer._weights(k, d, layer.parameters) for d in range(D)],
-                [layer._weights(k, d, layer.grads) for d in range(D)],
-                kept_by_layer.x,
-                kept_by_layer.y,
-                dy,
-                of_layer(call.state, k, D),
-                of_layer(dfinal, k, D),
-                of_layer(dinitial, k, D),
-                dx,
-            )
-            dy = dx
-        return call.sequence_out(dy), call.state_out(dinitial)
+def forward(
+    stack: Stack,
+    packed: list[list[Any]],
+    plans: list[_core.Plan],
+    x: np.ndarray,
+    initial: States,
+    final: States,
+    dropout: Sequence[np.ndarray] = (),
+    tape: Tape | None = None,
+) -> np.ndarray:
+    """y [.., D*H] of x [.., I]; `final` is written. `dropout`: factors for the results of all layers but the last."""
+    for k in range(stack.L):
+        below_top = k + 1 < stack.L
+        y = tape.y[k] if tape and below_top else _core.empty((*x.shape[:-1], stack.D * stack.H), stack.dtype)
+        _core.forward(
+            packed[k], plans, x, y, stack.of_layer(initial, k), stack.of_layer(final, k),
+            tape.engine[k] if tape else None,
+        )  # fmt: skip
+        x = y * dropout[k] if dropout and below_top else y
+    return x
+
+
+def backward(
+    stack: Stack,
+    plans: list[_core.Plan],
+    tape: Tape,
+    weights: Weights,
+    grads: Weights,
+    x: np.ndarray,
+    y: np.ndarray,
+    dy: np.ndarray | None,
+    initial: States,
+    dfinal: States,
+    dinitial: States,
+    dropout: Sequence[np.ndarray] = (),
+) -> np.ndarray:
+    """dx of dy and dfinal; adds to `grads` and to `dinitial`, which begin as zeros. Uses the tape up."""
+    for k in reversed(range(stack.L)):
+        below = x if k == 0 else tape.y[k - 1]
+        if k and dropout:
+            below = below * dropout[k - 1]
+        dx = _core.empty(below.shape, stack.dtype)
+        _core.backward(
+            stack.cell, plans, tape.engine[k], weights[k], grads[k], below, y, dy,
+            stack.of_layer(initial, k), stack.of_layer(dfinal, k), stack.of_layer(dinitial, k), dx,
+        )  # fmt: skip
+        if k:
+            y = tape.y[k - 1]
+            dx = dx * dropout[k - 1] if dropout else dx
+        dy = dx
+    return dx

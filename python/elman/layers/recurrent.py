@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, _core, init
+from .. import _check, init
 from .._extras import need
+from . import passes
+from .backward import Backward
 from .call import Call, prepare
 from .parameters import Parameters
-from .passes import Backward, run_forward
 from .stepper import Stepper
 
-_CELLS = _core.cells()
 _INITS = ("orthogonal", "uniform")
 
 
@@ -75,7 +75,7 @@ class Recurrent(Parameters):
             )
         self._rng = np.random.default_rng(seed)
         self._hold(self._initial(init))
-        self._packed: list[list[Any]] | None = None  # kept while frozen
+        self._packed: list[list[Any]] | None = None  # [layer][direction], kept while frozen
 
     @property
     def directions(self) -> int:
@@ -89,14 +89,18 @@ class Recurrent(Parameters):
 
     @property
     def _states(self) -> int:
-        return _CELLS[self._cell]["states"]
+        return self._stack.states
+
+    @property
+    def _stack(self) -> passes.Stack:
+        return passes.Stack(self._cell, self.hidden_size, self.num_layers, self.directions, self.dtype)
 
     def _names(self, k: int, direction: int) -> tuple[str, str, str, str]:
         end = f"_l{k}" + ("_reverse" if direction else "")
         return "weight_ih" + end, "weight_hh" + end, "bias_ih" + end, "bias_hh" + end
 
     def _initial(self, how: str) -> dict[str, np.ndarray]:
-        gates, H, rng, dtype = _CELLS[self._cell]["gates"], self.hidden_size, self._rng, self.dtype
+        gates, H, rng, dtype = passes.CELLS[self._cell]["gates"], self.hidden_size, self._rng, self.dtype
         parameters = {}
         for k in range(self.num_layers):
             I = self.input_size if k == 0 else H * self.directions  # noqa: E741
@@ -117,15 +121,16 @@ class Recurrent(Parameters):
                     parameters[bias_ih], parameters[bias_hh] = biases
         return parameters
 
-    def _weights(self, k: int, direction: int, source: dict[str, np.ndarray]) -> list[Any]:
-        """weight_ih, weight_hh, bias_ih, bias_hh of one layer and direction, from parameters or grads."""
-        return [source.get(name) for name in self._names(k, direction)]
+    def _weights(self, source: dict[str, np.ndarray]) -> passes.Weights:
+        """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from parameters or grads."""
+        return [
+            [[source.get(name) for name in self._names(k, d)] for d in range(self.directions)]
+            for k in range(self.num_layers)
+        ]
 
-    def _pack(self, k: int) -> list[Any]:
-        """The weights of layer k in the engine's layout, for each direction."""
-        if self._packed is not None:
-            return self._packed[k]
-        return [_core.pack(self._cell, *self._weights(k, d, self.parameters)) for d in range(self.directions)]
+    def _pack(self) -> list[list[Any]]:
+        """[layer][direction]: the weights in the engine's layout."""
+        return self._packed or self._stack.pack(self._weights(self.parameters))
 
     def __call__(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
@@ -150,7 +155,8 @@ class Recurrent(Parameters):
             ValueError: an argument has the wrong shape, type or value.
         """
         call = prepare(self, x, state, lengths, mask, reset)
-        y, final, _ = run_forward(call, keep=False)
+        final = call.states()
+        y = passes.forward(self._stack, self._pack(), call.plans, call.x, call.state, final)
         return call.sequence_out(y), call.state_out(final)
 
     def forward(
@@ -163,17 +169,29 @@ class Recurrent(Parameters):
             Until it has been called do not change x, state or the parameters; y is read-only.
         """
         call: Call = prepare(self, x, state, lengths, mask, reset)
-        y, final, backward = run_forward(call, keep=True)
-        assert backward is not None
+        final = call.states()
+        dropout = self._dropout_factors(call)
+        tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1])
+        y = passes.forward(self._stack, self._pack(), call.plans, call.x, call.state, final, dropout, tape)
         y_out = call.sequence_out(y)
         if isinstance(y_out, np.ndarray):
             y_out.flags.writeable = False
-        return y_out, call.state_out(final), backward
+        return y_out, call.state_out(final), Backward(call, y, tape, dropout)
+
+    def _dropout_factors(self, call: Call) -> list[np.ndarray]:
+        """0, or 1 / (1 - p), for every result of all layers but the last."""
+        if not self.dropout:
+            return []
+        shape, keep = (*call.x.shape[:-1], self.directions * self.hidden_size), 1 - self.dropout
+        return [
+            (self._rng.random(shape, np.float32) >= self.dropout).astype(self.dtype) / keep
+            for _ in range(self.num_layers - 1)
+        ]
 
     def freeze(self) -> None:
         """Pack the weights once for many calls. Parameters are read-only until `unfreeze`."""
         if self._packed is None:
-            self._packed = [self._pack(k) for k in range(self.num_layers)]
+            self._packed = self._pack()
             for value in self.parameters.values():
                 value.flags.writeable = False
 

@@ -1,0 +1,47 @@
+"""The backward pass of one call of `layer.forward`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import passes
+from .call import Call
+
+
+class Backward:
+    """The backward pass of one forward pass; it can run once."""
+
+    def __init__(self, call: Call, y: np.ndarray, tape: passes.Tape, dropout: Sequence[np.ndarray]):
+        self._call, self._y, self._tape, self._dropout = call, y, tape, dropout
+
+    def __call__(self, dy: Any, dstate: Any = None) -> tuple[Any, Any]:
+        """Add the gradients of every parameter to `layer.grads`.
+
+        Args:
+            dy: gradient of y, shaped like it; None for zeros.
+            dstate: gradient of the final state, shaped like it; None for zeros, in whole or for h or c.
+
+        Returns:
+            (dx, dstate): the gradients of x and of the initial state.
+
+        Raises:
+            ValueError: a shape or type differs from the result's.
+            RuntimeError: it has run before (what was kept is used up).
+        """
+        call = self._call
+        layer = call.layer
+        if dy is not None:
+            dy = call.check_sequence("dy", dy, layer.directions * layer.hidden_size)
+        dfinal = call.check_state("dstate", dstate)
+        if self._tape is None:
+            raise RuntimeError("backward: expected one call after each forward, got a second one")
+        tape, self._tape = self._tape, None
+        dinitial = call.states(np.zeros)
+        dx = passes.backward(
+            layer._stack, call.plans, tape, layer._weights(layer.parameters), layer._weights(layer.grads),
+            call.x, self._y, dy, call.state, dfinal, dinitial, self._dropout,
+        )  # fmt: skip
+        return call.sequence_out(dx), call.state_out(dinitial)
