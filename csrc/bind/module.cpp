@@ -125,5 +125,6 @@ PYBIND11_MODULE(_core, m) {
     return measure_bandwidth(threads, bytes);
   });
   bind_layer(m);
+  bind_sample(m);
   bind_stepper(m);
 }

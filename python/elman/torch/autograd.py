@@ -1,0 +1,91 @@
+"""One call of a stack under autograd, and the choice between the two ways to make it.
+
+Plain eager calls go straight to the engine: through the dispatcher a call would take 30 us longer. Whatever has to
+see an operator (torch.compile, torch.export, torch.func, tracing, dispatch modes) gets the one of ops.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from . import ops, reference
+from .cache import Cache
+from .engine import Pass, Spec, Steps
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+class _Call(torch.autograd.Function):
+    """Inputs: x, the initial states (none or all), the weights, then dropout's factors."""
+
+    @staticmethod
+    def forward(ctx: Any, spec: Spec, steps: Steps, counts: tuple[int, int, int], *tensors: Tensor) -> Any:
+        x, state, weights, dropout = _split(counts, tensors)
+        call = Pass(spec, x, state, weights, dropout, steps)
+        tape = call.new_tape()
+        results = call.forward(tape)
+        ctx.spec, ctx.steps, ctx.counts, ctx.call, ctx.tape = spec, steps, counts, call, tape
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(results[0], *tensors)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *given: Tensor | None) -> Any:
+        y, *tensors = ctx.saved_tensors  # refused here if one was changed in place
+        state = _split(ctx.counts, tensors)[1]
+        if torch.is_grad_enabled():  # create_graph: the gradients must be differentiable
+            x, state, weights, dropout = _split(ctx.counts, tensors)
+            grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
+        else:
+            tape, ctx.tape = ctx.tape, None
+            if tape is None:  # used up by an earlier pass over a retained graph
+                tape = ctx.call.new_tape()
+                ctx.call.forward(tape)
+            dx, dstate, dweights = ctx.call.backward(tape, y, given[0], given[1:])
+            grads = [dx, *(dstate if state else ()), *dweights]
+        grads = [g if needed else None for g, needed in zip(grads, ctx.needs_input_grad[3:], strict=False)]
+        return None, None, None, *grads, *[None] * (len(tensors) - len(grads))
+
+
+def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> Any:
+    s, w, _ = counts
+    return tensors[0], tensors[1 : 1 + s], tensors[1 + s : 1 + s + w], tensors[1 + s + w :]
+
+
+def direct(tensors: Sequence[Tensor]) -> bool:
+    """Whether nothing but autograd has to see this call."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._len_torch_dispatch_stack()
+        or forward_ad._current_level >= 0
+    ) and all(type(t) in _PLAIN for t in tensors)
+
+
+def run(
+    spec: Spec,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    steps: Steps,
+    module: Any = None,
+) -> Sequence[Tensor]:
+    """y and each final state. `module`: which keeps packed weights between calls without gradients."""
+    tensors = (x, *state, *weights, *dropout)
+    if not direct(tensors):
+        return ops.run(spec, x, state, weights, dropout, steps)
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        return _Call.apply(spec, steps, (len(state), len(weights), len(dropout)), *tensors)
+    call = Pass(spec, x, state, weights, dropout, steps)
+    if torch.is_grad_enabled() or module is None:
+        return call.forward()
+    if module._elman_cache is None:
+        module._elman_cache = Cache()
+    return call.forward(packed=module._elman_cache.get(call))

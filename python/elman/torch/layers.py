@@ -1,0 +1,151 @@
+"""torch.nn.LSTM, GRU and RNN on the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from . import autograd, check, fallback, projection
+from .cache import Cache
+from .engine import NO_STEPS, Spec, Steps
+
+
+class _Layer:
+    """What the three share; each is a subclass of its torch.nn namesake with the same arguments and parameters.
+
+    `layer(input, hx=None, lengths=None, mask=None, reset=None)`: as in torch.nn, and
+
+        lengths: [B], steps of each sequence, 0 to T, in any order. y is 0 beyond.
+        mask: [T, B] bool ([B, T] with batch_first). Steps where it is False are skipped: the state carries over
+            them, and y is 0 there.
+        reset: like mask. Where it is True an episode starts: the state is zero before that step, and no gradient
+            crosses. In a reverse direction an episode ends there instead.
+
+    Gradients flow to input, hx and all parameters in training and in eval mode, and can be differentiated again.
+    """
+
+    _elman_cache: Cache | None = None
+
+    def forward(
+        self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any]:
+        weights = self._elman_weights()
+        why = "ONNX export" if fallback.exporting() else fallback.reason(weights[0])
+        if why is not None:
+            fallback.refuse_extras(why, lengths=lengths, mask=mask, reset=reset)
+            if why != "ONNX export":
+                fallback.warn_once(self, why)
+            return super().forward(input, hx)  # type: ignore[misc]
+        if isinstance(input, PackedSequence):
+            for name, value in (("lengths", lengths), ("mask", mask), ("reset", reset)):
+                if value is not None:
+                    raise ValueError(f"{name}: expected None with a PackedSequence, got {type(value).__name__}")
+            return self._packed(input, hx, weights)
+        return self._padded(input, hx, weights, lengths, mask, reset)
+
+    def flatten_parameters(self) -> None:
+        """Nothing to flatten here; what was packed for earlier calls is dropped."""
+        self.__dict__.pop("_elman_cache", None)
+
+    def _elman_weights(self) -> list[Tensor]:
+        """All weights in torch's flat order, as they are now: parametrised, swapped or plain."""
+        held = self._parameters  # type: ignore[attr-defined]
+        return [
+            held[name] if name in held else getattr(self, name)
+            for name in self._flat_weights_names  # type: ignore[attr-defined]
+        ]
+
+    def _padded(self, x: Any, hx: Any, weights: list[Tensor], lengths: Any, mask: Any, reset: Any) -> Any:
+        x = _cast(x, weights[0])
+        I = self.input_size  # type: ignore[attr-defined]  # noqa: E741
+        batch_first: bool = self.batch_first  # type: ignore[attr-defined]
+        letters = ("B", "T") if batch_first else ("T", "B")
+        check.tensor("input", x, [(*letters, I), ("T", I)], weights[0].dtype)
+        batched = x.dim() == 3
+        B = x.shape[0 if batch_first else 1] if batched else 1
+        lead = x.shape[:2] if batched else x.shape[:1]
+        state = self._state(hx, x, B, batched)
+        steps = NO_STEPS
+        if lengths is not None or mask is not None or reset is not None:
+            marks = [check.marks(n, m, lead) for n, m in (("mask", mask), ("reset", reset))]
+            if not batched:
+                marks = [None if m is None else m.unsqueeze(1) for m in marks]
+            steps = Steps(None, check.lengths(lengths, B if batched else None), *marks)
+        if not batched:
+            x, batch_first = x.unsqueeze(1), False
+        y, *final = self._run(x, state, weights, steps, batch_first)
+        if not batched:
+            y, final = y.squeeze(1), [part.squeeze(1) for part in final]
+        return y, final[0] if len(final) == 1 else tuple(final)
+
+    def _packed(self, sequence: PackedSequence, hx: Any, weights: list[Tensor]) -> Any:
+        x, sizes, order, back = sequence
+        x = _cast(x, weights[0])
+        check.tensor("input", x, [("N", self.input_size)], weights[0].dtype)  # type: ignore[attr-defined]
+        state = self._state(hx, x, int(sizes[0]), True)
+        if order is not None:
+            state = [part.index_select(1, order) for part in state]
+        y, *final = self._run(x, state, weights, Steps(batch_sizes=sizes), False)
+        if back is not None:
+            final = [part.index_select(1, back) for part in final]
+        return PackedSequence(y, sizes, order, back), final[0] if len(final) == 1 else tuple(final)
+
+    def _state(self, hx: Any, x: Tensor, B: int, batched: bool) -> list[Tensor]:
+        if hx is None:
+            return []
+        layers = self.num_layers * (2 if self.bidirectional else 1)  # type: ignore[attr-defined]
+        H: int = self.hidden_size  # type: ignore[attr-defined]
+        widths = [getattr(self, "proj_size", 0) or H, H]
+        names = ["hx[0]", "hx[1]"] if self._elman_cell() == "lstm" else ["hx"]
+        shapes = [[layers, B, width] if batched else [layers, width] for width in widths[: len(names)]]
+        parts = check.state(names, hx, shapes, x)
+        return parts if batched else [part.unsqueeze(1) for part in parts]
+
+    def _run(
+        self, x: Tensor, state: list[Tensor], weights: list[Tensor], steps: Steps, batch_first: bool
+    ) -> Sequence[Tensor]:
+        both = (False, True) if self.bidirectional else (False,)  # type: ignore[attr-defined]
+        spec = Spec(self._elman_cell(), both, self.bias, batch_first)  # type: ignore[attr-defined]
+        dropout = self._dropout(x, steps, batch_first)
+        if self.proj_size:  # type: ignore[attr-defined]
+            return projection.run(spec, x, state, weights, dropout, steps)
+        return autograd.run(spec, x, state, weights, dropout, steps, self)
+
+    def _dropout(self, x: Tensor, steps: Steps, batch_first: bool) -> list[Tensor]:
+        """The factors between layers, drawn from torch's generator in the order in which torch.nn draws them."""
+        if not (self.training and self.dropout and self.num_layers > 1):  # type: ignore[attr-defined]
+            return []
+        H = getattr(self, "proj_size", 0) or self.hidden_size  # type: ignore[attr-defined]
+        width = H * (2 if self.bidirectional else 1)  # type: ignore[attr-defined]
+        lead = (x.shape[1], x.shape[0]) if batch_first else x.shape[:-1]
+        ones = x.new_ones((*lead, width))
+        factors = [
+            torch.nn.functional.dropout(ones, self.dropout) for _ in range(self.num_layers - 1)  # type: ignore[attr-defined]
+        ]
+        return [f.transpose(0, 1) for f in factors] if batch_first else factors
+
+    def _elman_cell(self) -> str:
+        return self.mode.lower()  # type: ignore[attr-defined]
+
+
+def _cast(x: Any, weight: Tensor) -> Any:
+    """Under autocast the layer computes in its weights' type, whatever type its input has come in."""
+    if isinstance(x, Tensor) and x.dtype != weight.dtype and torch.is_autocast_enabled("cpu"):
+        return x.to(weight.dtype)
+    return x
+
+
+class LSTM(_Layer, torch.nn.LSTM):
+    __doc__ = (_Layer.__doc__ or "").replace("What the three share; each is", "torch.nn.LSTM on elman's engine,")
+
+
+class GRU(_Layer, torch.nn.GRU):
+    __doc__ = (_Layer.__doc__ or "").replace("What the three share; each is", "torch.nn.GRU on elman's engine,")
+
+
+class RNN(_Layer, torch.nn.RNN):
+    __doc__ = (_Layer.__doc__ or "").replace("What the three share; each is", "torch.nn.RNN on elman's engine,")

@@ -1,0 +1,160 @@
+"""The operators elman::rnn and elman::rnn_backward, for torch.compile, torch.export, torch.func and tracing.
+
+An operator may not change what it was given, so the backward one works on a copy of the tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import reference
+from .engine import Pass, Spec, Steps, to_array
+
+
+@torch.library.custom_op("elman::rnn", mutates_args=(), device_types="cpu")
+def rnn(
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    batch_sizes: Tensor | None,
+    lengths: Tensor | None,
+    mask: Tensor | None,
+    reset: Tensor | None,
+    cell: str,
+    backwards: Sequence[bool],
+    bias: bool,
+    batch_first: bool,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """y, the final h and c, and the tape; c is empty for cells without one, the tape unless `keep`."""
+    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
+    tape = call.new_tape(np.empty(_tape_size(call), call.stack.dtype)) if keep else None
+    y, h, *c = call.forward(tape)
+    memory = torch.from_numpy(tape.memory) if tape else x.new_empty(0)
+    return y, h, c[0] if c else x.new_empty(0), memory
+
+
+def _tape_size(call: Pass) -> int:
+    # For as many steps as x has rows, so that the shape does not depend on lengths.
+    rows = call.plans[0].rows
+    return call.stack.tape_size(rows, rows)
+
+
+@rnn.register_fake
+def _(x, state, weights, dropout, batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first, keep):
+    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    stack = spec.stack(weights)
+    lead = x.shape[:-1]
+    if batch_sizes is not None:
+        B = state[0].shape[1] if state else torch.library.get_ctx().new_dynamic_size()
+    else:
+        B = x.shape[0] if batch_first else x.shape[1]
+    rows = x.numel() // x.shape[-1]
+    h = x.new_empty(stack.L * stack.D, B, stack.H)
+    c = torch.empty_like(h) if stack.states > 1 else x.new_empty(0)
+    y = x.new_empty(*lead, stack.D * stack.H)
+    return y, h, c, x.new_empty(stack.tape_size(rows, rows) if keep else 0)
+
+
+@torch.library.custom_op("elman::rnn_backward", mutates_args=(), device_types="cpu")
+def rnn_backward(
+    dy: Tensor | None,
+    dh: Tensor | None,
+    dc: Tensor | None,
+    y: Tensor,
+    tape: Tensor,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    batch_sizes: Tensor | None,
+    lengths: Tensor | None,
+    mask: Tensor | None,
+    reset: Tensor | None,
+    cell: str,
+    backwards: Sequence[bool],
+    bias: bool,
+    batch_first: bool,
+) -> list[Tensor]:
+    """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
+    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
+    if tape.numel():
+        kept = call.new_tape(to_array(tape).copy())
+    else:
+        kept = call.new_tape()
+        call.forward(kept)
+    dx, dstate, dweights = call.backward(kept, y, dy, [dh, dc][: call.stack.states])
+    return [dx, *(dstate if state else ()), *dweights]
+
+
+@rnn_backward.register_fake
+def _(dy, dh, dc, y, tape, x, state, weights, *_):
+    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *state, *weights)]
+
+
+def _setup(ctx, inputs, output):
+    x, state, weights, dropout, batch_sizes, lengths, mask, reset, *rest = inputs
+    y, _, _, tape = output
+    ctx.counts = len(state), len(weights), len(dropout)
+    ctx.rest = rest[:-1]
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(y, tape, x, *state, *weights, *dropout, batch_sizes, lengths, mask, reset)
+
+
+def _backward(ctx, dy, dh, dc, _):
+    y, tape, x, *tensors = ctx.saved_tensors
+    s, w, d = ctx.counts
+    state, weights, dropout = tensors[:s], tensors[s : s + w], tensors[s + w : s + w + d]
+    steps = Steps(*tensors[s + w + d :])
+    cell, backwards, bias, batch_first = ctx.rest
+    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    if torch.is_grad_enabled():
+        given = [dy, dh, dc][: 1 + spec.stack(weights).states]
+        grads = reference.gradients(spec, x, state, weights, dropout, steps, given)
+    else:
+        grads = rnn_backward(dy, dh, dc, y, tape, x, state, weights, dropout, *steps, *spec)
+    return grads[0], grads[1 : 1 + s], grads[1 + s :], [None] * d, *[None] * 9
+
+
+rnn.register_autograd(_backward, setup_context=_setup)
+
+
+def _vmap(op):
+    """The rule of `op` under torch.func.vmap: one call after another."""
+
+    def rule(info, in_dims, *args):
+        def take(arg, dim, i):
+            if isinstance(arg, (list, tuple)):
+                dims = dim if isinstance(dim, (list, tuple)) else [dim] * len(arg)
+                return [take(a, d, i) for a, d in zip(arg, dims, strict=True)]
+            return arg if dim is None else arg.select(dim, i)
+
+        calls = [
+            op(*(take(a, d, i) for a, d in zip(args, in_dims, strict=True))) for i in range(info.batch_size)
+        ]
+        results = [torch.stack(parts) for parts in zip(*calls, strict=True)]
+        return (results, [0] * len(results)) if isinstance(calls[0], list) else (tuple(results), (0,) * len(results))
+
+    return rule
+
+
+if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before it vmap says that there is no rule
+    for _op in (rnn, rnn_backward):
+        torch.library.register_vmap(_op, _vmap(_op))
+
+
+def run(
+    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], dropout: Sequence[Tensor], steps: Steps
+) -> Sequence[Tensor]:
+    """y and each final state."""
+    tensors = (x, *state, *weights)
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    y, h, c, _ = rnn(x, list(state), list(weights), list(dropout), *steps, *spec, keep)
+    return (y, h, c) if spec.cell == "lstm" else (y, h)

@@ -1,0 +1,119 @@
+"""The same computation in torch's own differentiable operations, one step at a time: slow, and only for what the
+engine cannot do, which is to differentiate a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from .engine import Spec, Steps
+
+_CELLS = {
+    "lstm": torch._VF.lstm_cell,
+    "gru": torch._VF.gru_cell,
+    "rnn_tanh": torch._VF.rnn_tanh_cell,
+    "rnn_relu": torch._VF.rnn_relu_cell,
+}
+
+
+def run(
+    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], dropout: Sequence[Tensor], steps: Steps
+) -> list[Tensor]:
+    """y, and each final state [L*D, B, H]."""
+    lengths = steps.lengths
+    unpad = None
+    if steps.batch_sizes is not None:
+        sizes = steps.batch_sizes
+        pad = lambda rows: pad_packed_sequence(PackedSequence(rows, sizes))  # noqa: E731
+        unpad = lambda y: pack_padded_sequence(y, lengths).data  # noqa: E731
+        (x, lengths), dropout = pad(x), [pad(factors)[0] for factors in dropout]
+    time_first = (lambda t: t.transpose(0, 1)) if spec.batch_first else (lambda t: t)
+    x, dropout = time_first(x), [time_first(factors) for factors in dropout]
+    T, B = x.shape[:2]
+    inside = None if lengths is None else torch.arange(T)[:, None] < lengths
+    counts = inside
+    if steps.mask is not None:
+        mask = time_first(steps.mask)
+        counts = mask if inside is None else inside & mask
+    reset = None
+    if steps.reset is not None:
+        reset = time_first(steps.reset)
+        reset = reset if inside is None else inside & reset
+
+    D, per = len(spec.backwards), 4 if spec.bias else 2
+    L = len(weights) // (D * per)
+    H = weights[1].shape[1]
+    count = 2 if spec.cell == "lstm" else 1
+    state = list(state) or [x.new_zeros(L * D, B, H)] * count
+    final: list[list[Tensor]] = [[] for _ in range(count)]
+    for k in range(L):
+        halves = []
+        for d, back in enumerate(spec.backwards):
+            n = k * D + d
+            ys, last = _direction(
+                spec.cell, x, [s[n] for s in state], weights[n * per : (n + 1) * per], back, counts, reset
+            )
+            halves.append(ys)
+            for parts, part in zip(final, last, strict=True):
+                parts.append(part)
+        x = torch.cat(halves, dim=2)
+        if dropout and k + 1 < L:
+            x = x * dropout[k]
+    y = unpad(x) if unpad else time_first(x)
+    return [y, *(torch.stack(parts) for parts in final)]
+
+
+def _direction(
+    cell: str,
+    x: Tensor,
+    state: list[Tensor],
+    weights: Sequence[Tensor],
+    back: bool,
+    counts: Tensor | None,
+    reset: Tensor | None,
+) -> tuple[Tensor, list[Tensor]]:
+    T = len(x)
+    ys: list[Tensor] = []
+    for t in reversed(range(T)) if back else range(T):
+        cut = t + 1 if back else t  # a reset parts step t from step t - 1
+        if reset is not None and cut < T:
+            state = [torch.where(reset[cut][:, None], 0, part) for part in state]
+        new = _CELLS[cell](x[t], state if len(state) > 1 else state[0], *weights)
+        new = list(new) if isinstance(new, tuple) else [new]
+        if counts is None:
+            state = new
+            ys.append(new[0])
+        else:
+            taken = counts[t][:, None]
+            state = [torch.where(taken, a, b) for a, b in zip(new, state, strict=True)]
+            ys.append(torch.where(taken, new[0], 0))
+    y = torch.stack(ys[::-1] if back else ys) if ys else x.new_zeros(0, x.shape[1], weights[1].shape[1])
+    return y, state
+
+
+def gradients(
+    spec: Spec,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    steps: Steps,
+    given: Sequence[Tensor | None],
+) -> list[Tensor | None]:
+    """The gradients of x, each initial state and each weight, as functions that can be differentiated again.
+
+    `given`: those of y and of each final state; None for zeros.
+    """
+    inputs = [x, *state, *weights]
+    with torch.enable_grad():
+        results = run(spec, x, state, weights, dropout, steps)
+        pairs = [(r, g) for r, g in zip(results, given, strict=True) if g is not None and r.requires_grad]
+        wanted = [t for t in inputs if t.requires_grad]
+        if not pairs or not wanted:
+            return [None] * len(inputs)
+        outputs, seeds = zip(*pairs, strict=True)
+        grads = iter(torch.autograd.grad(outputs, wanted, seeds, create_graph=True, allow_unused=True))
+    return [next(grads) if t.requires_grad else None for t in inputs]

@@ -1,0 +1,138 @@
+"""Replacing torch's recurrent modules inside a model, and putting them back.
+
+A module changes its class in place and stays the same object, so parameters, buffers, hooks, names, mode,
+parametrizations and every reference to it stay as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from . import cells, layers
+from .fallback import reason
+
+_TWINS: dict[type, type] = {
+    nn.LSTM: layers.LSTM,
+    nn.GRU: layers.GRU,
+    nn.RNN: layers.RNN,
+    nn.LSTMCell: cells.LSTMCell,
+    nn.GRUCell: cells.GRUCell,
+    nn.RNNCell: cells.RNNCell,
+}
+_ORIGINALS = {twin: original for original, twin in _TWINS.items()}
+
+
+class Entry(NamedTuple):
+    """One recurrent module of a model."""
+
+    name: str  # as in model.named_modules()
+    kind: str  # its class
+    fast: bool  # whether it runs on elman's engine
+    reason: str  # why not, or ""
+
+    def __str__(self) -> str:
+        return f"{self.name or '(the model)'}: {self.kind}, " + ("on elman's engine" if self.fast else self.reason)
+
+
+class Report(tuple[Entry, ...]):
+    """The recurrent modules of a model, and what runs each."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or "no recurrent modules"
+
+
+def accelerate(model: nn.Module) -> nn.Module:
+    """Run every torch.nn recurrent module of `model` on elman's engine, with the parameters it has.
+
+    Args:
+        model: any module; it is changed in place.
+
+    Returns:
+        `model`. `report(model)` says what was replaced and what was not and why; for the latter there is a warning.
+    """
+    for module in _modules(model).values():
+        plain = _plain_class(module)
+        if plain in _TWINS:
+            _become(module, plain, _TWINS[plain])
+    for entry in report(model):
+        if not entry.fast:
+            warnings.warn(f"elman.torch.accelerate: {entry}", stacklevel=2)
+    return model
+
+
+def restore(model: nn.Module) -> nn.Module:
+    """Undo `accelerate`: every module is torch's again. Returns `model`."""
+    for module in _modules(model).values():
+        plain = _plain_class(module)
+        if plain in _ORIGINALS:
+            _become(module, plain, _ORIGINALS[plain])
+            for name in ("_elman_cache", "_elman_warned"):
+                module.__dict__.pop(name, None)
+    return model
+
+
+@contextlib.contextmanager
+def restored(model: nn.Module) -> Iterator[nn.Module]:
+    """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them."""
+    ours = [m for m in _modules(model).values() if _plain_class(m) in _ORIGINALS]
+    restore(model)
+    try:
+        yield model
+    finally:
+        for module in ours:
+            plain = _plain_class(module)
+            _become(module, plain, _TWINS[plain])
+
+
+def report(model: nn.Module) -> Report:
+    """What runs each recurrent module of `model`."""
+    found = []
+    for name, module in _modules(model).items():
+        plain = _plain_class(module)
+        kind = f"{plain.__module__.replace('.modules.rnn', '')}.{plain.__qualname__}"
+        if plain in _ORIGINALS:
+            kind = f"torch.nn.{plain.__name__}"
+            weight = next(module.parameters(recurse=True), None)
+            why = None if weight is None else reason(weight)
+            found.append(Entry(name, kind, why is None, "" if why is None else f"torch's own code: {why}"))
+        elif plain in _TWINS:
+            found.append(Entry(name, kind, False, "torch's own code: not accelerated"))
+        elif isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+            found.append(Entry(name, kind, False, "a subclass, whose own code might be lost"))
+        elif _quantised(module):
+            found.append(Entry(name, kind, False, "torch's own code: quantised"))
+    return Report(found)
+
+
+def _modules(model: nn.Module) -> dict[str, nn.Module]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+    return dict(model.named_modules())
+
+
+def _plain_class(module: nn.Module) -> type:
+    """Its class, without what torch.nn.utils.parametrize puts on top."""
+    kind = type(module)
+    return kind.__bases__[0] if _parametrized(module) else kind
+
+
+def _parametrized(module: nn.Module) -> bool:
+    return torch.nn.utils.parametrize.is_parametrized(module)
+
+
+def _become(module: nn.Module, old: type, new: type) -> None:
+    if _parametrized(module):  # a class of its own, which holds the parametrised weights' properties
+        held = {k: v for k, v in vars(type(module)).items() if k not in ("__dict__", "__weakref__", "__doc__")}
+        new = type(f"Parametrized{new.__name__}", (new,), held)
+    module.__class__ = new
+
+
+def _quantised(module: nn.Module) -> bool:
+    path = type(module).__module__
+    return ".quantized" in path and any(word in type(module).__name__ for word in ("LSTM", "GRU", "RNN"))
