@@ -31,10 +31,11 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
 }
 
 template <class T>
-Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team) {
+Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team,
+                       bool warm) {
   const int blocks = (width + p.lanes - 1) / p.lanes;
   Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
-  share(team, packed.size() < worth_sharing ? 1 : team.size(), blocks, [&](int64_t begin, int64_t end) {
+  share(team, threads_for_packing(packed.size(), team.size(), warm), blocks, [&](int64_t begin, int64_t end) {
     p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
            static_cast<int>(end));
   });
@@ -44,15 +45,17 @@ Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, 
 // One direction of a layer on its way back.
 template <class T> class Direction {
  public:
-  Direction(BackwardCall<T>& call, const T* zero, ThreadTeam& team)
+  // `warm`: the workers will be awake when the products come.
+  Direction(BackwardCall<T>& call, const T* zero, ThreadTeam& team, bool warm)
       : call_(call),
         cell_(call.isa->cells[call.cell]),
         products_(products<T>(*call.isa)),
         plan_(call.plan->view()),
-        zero_(zero) {
+        zero_(zero),
+        warm_(warm) {
     const int I = call.weights.I, H = call.weights.H;
-    packed_ih_ = pack_product(products_, slot_rows<const T*>(cell_.x, call.weights.ih, H, I), I, team);
-    packed_hh_ = pack_product(products_, slot_rows<const T*>(cell_.h, call.weights.hh, H, H), H, team);
+    packed_ih_ = pack_product(products_, slot_rows<const T*>(cell_.x, call.weights.ih, H, I), I, team, warm);
+    packed_hh_ = pack_product(products_, slot_rows<const T*>(cell_.h, call.weights.hh, H, H), H, team, warm);
     BackwardJob<T>& job = call.job;
     job.H = H;
     job.plan = plan_;
@@ -82,7 +85,8 @@ template <class T> class Direction {
     const int I = call_.weights.I, H = call_.weights.H;
     // So many rows at a time that they stay in the L2 cache while all of I passes over them.
     constexpr int run = 96;
-    share(team, team.size(), last_ - first_, [&](int64_t begin, int64_t end) {
+    const int threads = product_threads(cell_.x.count() * I, team);
+    share(team, threads, last_ - first_, [&](int64_t begin, int64_t end) {
       const T* in[run];
       T* out[run];
       for (int64_t n = first_ + begin; n < first_ + end; n += run) {
@@ -98,12 +102,14 @@ template <class T> class Direction {
 
   // The weights' gradients += their products with the rows that fed the slots.
   void weight_gradients(ThreadTeam& team) {
+    const int I = call_.weights.I, H = call_.weights.H;
     collect_rows();
     outer_.rows = static_cast<int>(last_ - first_);
-    outer_.a = call_.job.slots + std::ptrdiff_t{first_} * cell_.slots * call_.weights.H;
+    outer_.a = call_.job.slots + std::ptrdiff_t{first_} * cell_.slots * H;
     outer_.side[0].b = x_rows_.data();
     outer_.side[1].b = h_rows_.data();
-    team.run(team.size(), [&](int i) { products_.outer(outer_, i, team.size(), scratch_[i].data()); });
+    const int threads = product_threads(cell_.x.count() * I + cell_.h.count() * H, team);
+    team.run(threads, [&](int i) { products_.outer(outer_, i, threads, scratch_[i].data()); });
   }
 
   // Adds the sums of the slots' gradients to the biases' gradients.
@@ -113,6 +119,12 @@ template <class T> class Direction {
   }
 
  private:
+  // For a product of the chunk's rows, with so many multiply-adds for each row and unit.
+  int product_threads(int width, const ThreadTeam& team) const {
+    const double multiply_adds = double(last_ - first_) * call_.weights.H * width;
+    return threads_for_product(multiply_adds, products_.lanes, team.size(), warm_);
+  }
+
   void prepare_weight_gradients(int threads) {
     const int I = call_.weights.I, H = call_.weights.H, M = cell_.slots * H;
     d_ih_rows_ = slot_rows<T*>(cell_.x, call_.d_ih, H, I);
@@ -154,6 +166,7 @@ template <class T> class Direction {
   const Products<T>& products_;
   const PlanView plan_;
   const T* const zero_;
+  const bool warm_;
   int64_t first_ = 0, last_ = 0;  // the chunk's rows
   Buffer<T> packed_ih_, packed_hh_, carry_[max_states];
   // For the weight gradients:
@@ -177,9 +190,10 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   const Schedule schedule = choose_schedule(work, team.size());
   const Pieces pieces(schedule, plans, work.blocks, [](int rows) { return rows; });
 
+  const bool warm = team.warm() || schedule.threads > 1;
   const Buffer<T> zero = zeros<T>(H);
   std::deque<Direction<T>> directions;
-  for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team);
+  for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team, warm);
   // Two directions reach a step in different chunks, so both add.
   const bool add = calls.size() > 1;
   if (add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));

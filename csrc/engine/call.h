@@ -39,9 +39,6 @@ template <class Call> std::vector<PlanView> views(const std::vector<Call>& calls
   return plans;
 }
 
-// Elements to pack from which on more than one thread pays.
-constexpr std::size_t worth_sharing = 1 << 16;
-
 // Splits [0, count) into `parts` and runs f(begin, end) for each on a thread.
 template <class F> void share(ThreadTeam& team, int parts, int64_t count, const F& f) {
   team.run(parts, [&](int i) { f(count * i / parts, count * (i + 1) / parts); });

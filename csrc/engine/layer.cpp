@@ -10,8 +10,9 @@ namespace elman {
 template <class T>
 Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_size(w.I, w.H)) {
-  ThreadTeam team(data.size() < worth_sharing ? 1 : num_threads());
-  share(team, team.size(), blocks_of<T>(isa, H), [&](int64_t begin, int64_t end) {
+  ThreadTeam team(num_threads());
+  const int threads = threads_for_packing(data.size(), team.size(), team.warm());
+  share(team, threads, blocks_of<T>(isa, H), [&](int64_t begin, int64_t end) {
     kernels().pack(w, data.data(), static_cast<int>(begin), static_cast<int>(end));
   });
 }

@@ -13,7 +13,7 @@ namespace {
 // Rough rates of one core; they only rank schedules. Bytes of weights per nanosecond, by the cache that
 // holds them (measured on Zen 5: L2 160, L3 94, memory 30), and vectors of weights multiplied per nanosecond.
 constexpr double l2_rate = 160, l3_rate = 80, memory_rate = 25, multiplies_per_ns = 7;
-constexpr double barrier_ns = 300, step_overhead_ns = 30;
+constexpr double barrier_ns = 300, step_overhead_ns = 30, packs_per_ns = 2;
 
 // Calling the workers: awake they begin within a microsecond, asleep they must be woken.
 constexpr double warm_dispatch_ns = 600, cold_dispatch_ns = 150000;
@@ -46,7 +46,19 @@ double step_ns(const Work& w, double rows, int unit_parts, double weights) {
          (unit_parts > 1 ? barrier_ns : 0);
 }
 
+int threads_for(double ns, int threads, bool warm) {
+  return ns - ns / threads > (warm ? warm_dispatch_ns : cold_dispatch_ns) ? threads : 1;
+}
+
 }  // namespace
+
+int threads_for_product(double multiply_adds, int lanes, int threads, bool warm) {
+  return threads_for(multiply_adds / lanes / multiplies_per_ns, threads, warm);
+}
+
+int threads_for_packing(double weights, int threads, bool warm) {
+  return threads_for(weights / packs_per_ns, threads, warm);
+}
 
 Schedule choose_schedule(const Work& w, int threads) {
   Schedule best;

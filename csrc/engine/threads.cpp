@@ -28,12 +28,17 @@ constexpr std::chrono::microseconds warmth{200};
 // microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
 constexpr int spins_at_barrier = 500;
 
-// After a partner came late, calls that a second thread would make little faster do without one for this
-// long: another process has its processor, and takes a call of some microseconds to the length of its turns.
+// After a partner came late by this much, calls that a second thread would make little faster do without one for
+// so long: another process has its processor, and takes a call of some microseconds to the length of its turns.
+// (A virtual machine loses 50 us here and there, every few ms; counting those kept small calls alone most of the time.)
+constexpr std::chrono::microseconds lateness{300};
 constexpr std::chrono::milliseconds caution{10};
 
 std::atomic<Clock::rep> last_late{0};
-void note_late() { last_late.store(Clock::now().time_since_epoch().count()); }
+void note_wait(Clock::time_point since) {
+  const Clock::time_point now = Clock::now();
+  if (now - since > lateness) last_late.store(now.time_since_epoch().count());
+}
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -134,8 +139,9 @@ class Pool {
       }
       wake_.notify_all();
     }
+    const Clock::time_point begin = Clock::now();
     work(0);
-    wait_for_workers();
+    wait_for_workers(begin);
     if (woken) last_late.store(late_before);  // who had to wake up first is excused
   }
 
@@ -143,14 +149,19 @@ class Pool {
   Clock::time_point last_end;  // of a call; read and written under `busy`
 
  private:
-  void wait_for_workers() {
+  void wait_for_workers(Clock::time_point begin) {
     const auto done = [&] { return pending_.load() == 0; };
     if (spin(spins_at_barrier, done)) return;
-    note_late();
-    std::unique_lock<std::mutex> lock(mutex_);
-    caller_sleeps_.store(true);
-    finished_.wait(lock, done);
-    caller_sleeps_.store(false);
+    const Clock::time_point own_end = Clock::now();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      caller_sleeps_.store(true);
+      finished_.wait(lock, done);
+      caller_sleeps_.store(false);
+    }
+    leave_processor(last_processor_.load());
+    // Parts are never quite equal: late is what takes half as long again as one's own.
+    if (2 * (Clock::now() - own_end) > own_end - begin) note_wait(own_end);
   }
 
   // A call's number and how many threads it takes, in one word: a worker that it does not take may sleep
@@ -173,6 +184,7 @@ class Pool {
       if (id >= threads_of(seen)) continue;
       (*work_)(id);
       if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
+        last_processor_.store(current_processor());
         {
           std::lock_guard<std::mutex> lock(mutex_);
         }
@@ -182,7 +194,7 @@ class Pool {
   }
 
   int count_ = 0;
-  std::atomic<int> caller_processor_{-1};
+  std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller, the last worker runs
   const Task* work_ = nullptr;
   std::atomic<uint64_t> call_{0};
   std::atomic<int> pending_{0}, sleepers_{0};
@@ -227,11 +239,14 @@ void Barrier::wait() noexcept {
   }
   const auto released = [&] { return generation_.load() != generation; };
   if (spin(spins_at_barrier, released)) return;
-  note_late();
-  std::unique_lock<std::mutex> lock(mutex_);
-  sleepers_.fetch_add(1);
-  wake_.wait(lock, released);
-  sleepers_.fetch_sub(1);
+  const Clock::time_point begin = Clock::now();
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    sleepers_.fetch_add(1);
+    wake_.wait(lock, released);
+    sleepers_.fetch_sub(1);
+  }
+  note_wait(begin);
 }
 
 int num_threads() {

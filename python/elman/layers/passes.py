@@ -6,22 +6,21 @@ Everything here is arrays in, arrays out: the layers of this package and those o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _core
 
-CELLS = _core.cells()
-_LINE = 64  # bytes: each part of a tape begins on a cache line
+GATES, SLOTS, STATES = (
+    {name: cell[what] for name, cell in _core.cells().items()} for what in ("gates", "slots", "states")
+)
 
 States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
 Weights = list[list[list[np.ndarray | None]]]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """What the passes need to know of a stack: a cell of H units, L layers, D directions."""
 
     cell: str
@@ -32,7 +31,7 @@ class Stack:
 
     @property
     def states(self) -> int:
-        return CELLS[self.cell]["states"]
+        return STATES[self.cell]
 
     def pack(self, weights: Weights) -> list[list[_core.Packed]]:
         """[layer][direction]: weights in the layout that the engine's kernels read."""
@@ -44,16 +43,14 @@ class Stack:
         return [[None if part is None else part[row] for part in states] for row in rows]
 
     def tape_size(self, steps: int, rows: int) -> int:
-        """Numbers that a tape holds, for `steps` computed and `rows` rows of x, per direction at most."""
-        return self.L * self.D * sum(self._step_parts(steps)) + (self.L - 1) * self._line(rows * self.D * self.H)
+        """Numbers that a tape holds, for at most `steps` computed per direction and `rows` rows of x."""
+        parts = _line(steps * SLOTS[self.cell] * self.H) + (_line(steps * self.H) if self.states > 1 else 0)
+        return self.L * self.D * parts + (self.L - 1) * _line(rows * self.D * self.H)
 
-    def _line(self, count: int) -> int:
-        line = _LINE // self.dtype.itemsize
-        return -(-count // line) * line
 
-    def _step_parts(self, steps: int) -> tuple[int, int]:
-        memory = self._line(steps * self.H) if self.states > 1 else 0
-        return self._line(steps * CELLS[self.cell]["slots"] * self.H), memory
+def _line(count: int) -> int:
+    """Rounded up, so that what follows begins on a cache line of 64 bytes."""
+    return (count + 15) & -16
 
 
 class Tape:
@@ -70,10 +67,10 @@ class Tape:
 
         def take(count: int) -> np.ndarray:
             nonlocal end
-            begin, end = end, end + stack._line(count)
+            begin, end = end, end + _line(count)
             return memory[begin : begin + count]
 
-        slots = CELLS[stack.cell]["slots"] * stack.H
+        slots = SLOTS[stack.cell] * stack.H
         self.engine = [
             [
                 [take(plan.total * slots), take(plan.total * stack.H) if stack.states > 1 else None]

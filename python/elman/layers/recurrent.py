@@ -89,7 +89,7 @@ class Recurrent(Parameters):
 
     @property
     def _states(self) -> int:
-        return self._stack.states
+        return passes.STATES[self._cell]
 
     @property
     def _stack(self) -> passes.Stack:
@@ -100,7 +100,7 @@ class Recurrent(Parameters):
         return "weight_ih" + end, "weight_hh" + end, "bias_ih" + end, "bias_hh" + end
 
     def _initial(self, how: str) -> dict[str, np.ndarray]:
-        gates, H, rng, dtype = passes.CELLS[self._cell]["gates"], self.hidden_size, self._rng, self.dtype
+        gates, H, rng, dtype = passes.GATES[self._cell], self.hidden_size, self._rng, self.dtype
         parameters = {}
         for k in range(self.num_layers):
             I = self.input_size if k == 0 else H * self.directions  # noqa: E741
