@@ -24,6 +24,10 @@ using Clock = std::chrono::steady_clock;
 // after that; between the calls of a training step Python takes some 50 us.
 constexpr std::chrono::microseconds warmth{200};
 
+// Calls that follow each other within that time are worth waking the workers after so long a stream: about twice
+// what waking takes. (Packing, a forward and a backward call of tens of microseconds every ms are not: 30 us, not 330.)
+constexpr std::chrono::microseconds worth_waking{300};
+
 // Rounds of waiting awake at a barrier: few, because where a partner is late for longer than some
 // microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
 constexpr int spins_at_barrier = 500;
@@ -146,7 +150,10 @@ class Pool {
   }
 
   std::mutex busy;             // held by the call that the pool serves
-  Clock::time_point last_end;  // of a call; read and written under `busy`
+  // Under `busy`: when the last call ended, when the workers' last one did, and when the stream of calls that
+  // follow each other within `warmth` began.
+  Clock::time_point last_end, workers_end, stream_begin;
+
 
  private:
   void wait_for_workers(Clock::time_point begin) {
@@ -263,7 +270,9 @@ ThreadTeam::ThreadTeam(int wanted) {
     size_ = wanted;
     const Clock::time_point now = Clock::now();
     const Clock::duration late(last_late.load());
-    warm_ = now - pool_->last_end < warmth && now.time_since_epoch() - late > caution;
+    if (now - pool_->last_end > warmth) pool_->stream_begin = now;
+    const bool awake = now - pool_->workers_end < warmth || now - pool_->stream_begin > worth_waking;
+    warm_ = awake && now.time_since_epoch() - late > caution;
   }
 }
 
@@ -275,7 +284,10 @@ ThreadTeam::~ThreadTeam() {
 
 void ThreadTeam::run(int threads, const Task& work) {
   if (threads == 1) work(0);
-  else pool_->run(threads, work);
+  else {
+    pool_->run(threads, work);
+    pool_->workers_end = Clock::now();
+  }
 }
 
 }  // namespace elman
