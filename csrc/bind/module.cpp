@@ -115,6 +115,16 @@ PYBIND11_MODULE(_core, m) {
       },
       py::arg("directions"), py::arg("rows"), py::arg("steps"), py::arg("I"), py::arg("H"), py::arg("gates"),
       py::arg("threads"));
+  m.def(
+      "borrow_threads",
+      [](std::uintptr_t parallel, std::uintptr_t thread, std::uintptr_t threads) {
+        Lender lender;
+        lender.parallel = reinterpret_cast<decltype(lender.parallel)>(parallel);
+        lender.thread = reinterpret_cast<decltype(lender.thread)>(thread);
+        lender.threads = reinterpret_cast<decltype(lender.threads)>(threads);
+        borrow_threads(lender);
+      },
+      py::arg("parallel"), py::arg("thread"), py::arg("threads"));
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));
   m.def("measure_peak", [](int threads, const std::string& dtype) {
     const py::gil_scoped_release release;

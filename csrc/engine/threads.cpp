@@ -116,6 +116,8 @@ int default_threads() {
 
 std::atomic<int> thread_count{0};
 
+std::atomic<const Lender*> the_lender{nullptr};
+
 }  // namespace
 
 class Pool {
@@ -130,6 +132,8 @@ class Pool {
   }
 
   void run(int threads, const Task& work) {
+    if (const Lender* lender = the_lender.load())
+      if (run_borrowed(*lender, threads, work)) return;
     grow(threads - 1);
     work_ = &work;
     pending_.store(threads - 1);
@@ -156,6 +160,30 @@ class Pool {
 
 
  private:
+  // False if the lender had fewer threads to give, and nothing was done: partners at a barrier would wait for ever.
+  static bool run_borrowed(const Lender& lender, int threads, const Task& work) {
+    struct Region {
+      const Lender& lender;
+      const Task& work;
+      const int wanted;
+      std::atomic<bool> refused{false};
+      Clock::time_point own_end;
+    } region{lender, work, threads, {}, {}};
+    const Clock::time_point begin = Clock::now();
+    lender.parallel(
+        [](void* data) {
+          Region& r = *static_cast<Region*>(data);
+          if (r.lender.threads() != r.wanted) return r.refused.store(true);
+          const int thread = r.lender.thread();
+          r.work(thread);
+          if (thread == 0) r.own_end = Clock::now();
+        },
+        &region, threads, 0);
+    if (region.refused.load()) return false;
+    if (2 * (Clock::now() - region.own_end) > region.own_end - begin) note_wait(region.own_end);
+    return true;
+  }
+
   void wait_for_workers(Clock::time_point begin) {
     const auto done = [&] { return pending_.load() == 0; };
     if (spin(spins_at_barrier, done)) return;
@@ -218,7 +246,10 @@ Pool& pool() {
   static std::once_flag once;
 #if !defined(_WIN32)
   // A forked child has none of the workers: it leaves the old pool alone and makes its own when it needs one.
-  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { the_pool.store(nullptr); }); });
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] {
+    the_pool.store(nullptr);
+    the_lender.store(nullptr);
+  }); });
 #endif
   Pool* pool = the_pool.load();
   if (!pool) {
@@ -260,6 +291,11 @@ int num_threads() {
   int n = thread_count.load();
   if (n == 0) thread_count.compare_exchange_strong(n, default_threads()), n = thread_count.load();
   return n;
+}
+
+void borrow_threads(const Lender& lender) {
+  pool();  // and with it what happens when the process forks
+  the_lender.store(new Lender(lender));  // for good: a call may be reading the one before
 }
 
 void set_num_threads(int n) { thread_count.store(n); }

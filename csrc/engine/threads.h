@@ -40,6 +40,16 @@ class Task {
   void (*call_)(const void*, int);
 };
 
+// Another library's threads (OpenMP's, by the entry points of GNU's runtime), for processes where that library
+// computes too: with two pools each one's workers spin on the processors that the other's need.
+struct Lender {
+  void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags) = nullptr;
+  int (*thread)() = nullptr, (*threads)() = nullptr;  // within `body`: which thread this is, of how many
+};
+
+// From now on calls use these threads; a forked child, where they do not exist, has its own again.
+void borrow_threads(const Lender& lender);
+
 class Pool;
 
 // The threads of one call: the caller and some workers of the pool.

@@ -104,6 +104,9 @@ def schedule(
 
 MOST_THREADS: int
 
+def borrow_threads(parallel: int, thread: int, threads: int) -> None:
+    """Compute on another library's threads: addresses of GOMP_parallel, omp_get_thread_num, omp_get_num_threads."""
+
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array: ...
 def measure_peak(threads: int, dtype: str) -> float: ...
 def measure_bandwidth(threads: int, bytes: int) -> float: ...

@@ -16,8 +16,9 @@ from torch.autograd import forward_ad
 from . import ops, reference
 from .cache import Cache
 from .engine import Pass, Spec, Steps
+from .fallback import tracing
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+_PLAIN = frozenset((Tensor, torch.nn.Parameter))
 
 
 class _Call(torch.autograd.Function):
@@ -60,12 +61,11 @@ def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> Any:
 def direct(tensors: Sequence[Tensor]) -> bool:
     """Whether nothing but autograd has to see this call."""
     return not (
-        torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
+        tracing()
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._len_torch_dispatch_stack()
         or forward_ad._current_level >= 0
-    ) and all(type(t) in _PLAIN for t in tensors)
+    ) and _PLAIN.issuperset(map(type, tensors))
 
 
 def run(

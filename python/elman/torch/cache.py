@@ -38,7 +38,10 @@ class Cache:
 
 
 def _key_of(call: Pass) -> list[Any] | None:
-    weights: list[Tensor] = list(call.weights)
-    if any(w.is_inference() or not w.is_contiguous() for w in weights):
-        return None  # no version count; or packed from a copy that a sample could not watch
-    return [_core.isa(), call.spec, *((id(w), w.data_ptr(), w._version) for w in weights)]
+    key: list[Any] = [_core.isa(), call.spec]
+    try:
+        for w in call.weights:
+            key += (id(w), w.data_ptr(), w._version)
+    except RuntimeError:  # made under inference_mode: no version count
+        return None
+    return key

@@ -20,25 +20,23 @@ class _Cell:
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         weights = self._elman_weights()
-        why = "ONNX export" if fallback.exporting() else fallback.reason(weights[0])
-        if why is not None:
-            if why != "ONNX export":
-                fallback.warn_once(self, why)
-            return super().forward(input, hx)  # type: ignore[misc]
+        if why := fallback.reason(weights[0]):
+            return fallback.run(self, super().forward, why, input, hx)  # type: ignore[misc]
         I, H = self.input_size, self.hidden_size  # type: ignore[attr-defined]  # noqa: E741
         x = _cast(input, weights[0])
-        check.tensor("input", x, [("B", I), (I,)], weights[0].dtype)
+        check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
         cell = self._elman_cell()
         state: list[Tensor] = []
         if hx is not None:
-            names = ["hx[0]", "hx[1]"] if cell == "lstm" else ["hx"]
-            shape = [x.shape[0], H] if batched else [H]
-            state = [part.reshape(1, -1, H) for part in check.state(names, hx, [shape] * len(names), x)]
+            leads = (x.shape[0],) if batched else ()
+            parts = check.states(2 if cell == "lstm" else 1, hx, leads, (H, H), x)
+            state = [part[None] if batched else part[None, None] for part in parts]
         spec = Spec(cell, (False,), self.bias, False)  # type: ignore[attr-defined]
-        _, *final = autograd.run(spec, x.reshape(1, -1, I), state, weights, (), NO_STEPS, self)
-        parts = [part.reshape(-1, H) if batched else part.reshape(H) for part in final]
-        return parts[0] if len(parts) == 1 else tuple(parts)
+        x = x[None] if batched else x[None, None]
+        _, *final = autograd.run(spec, x, state, weights, (), NO_STEPS, self)
+        final = [part[0] if batched else part[0, 0] for part in final]
+        return final[0] if len(final) == 1 else tuple(final)
 
     def _elman_weights(self) -> list[Tensor]:
         """All weights in torch's order, as they are now: parametrised, swapped or plain."""

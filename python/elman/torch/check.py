@@ -11,41 +11,51 @@ from torch import Tensor
 from .._check import Dim, shape_text
 
 
+def describe_type(value: Tensor) -> str:
+    where = "" if value.device.type == "cpu" else f" on {value.device}"
+    return f"{str(value.dtype).removeprefix('torch.')}{where}"
+
+
 def describe(value: Any) -> str:
     if isinstance(value, Tensor):
-        where = "" if value.device.type == "cpu" else f" on {value.device}"
-        return f"{shape_text(value.shape)} {str(value.dtype).removeprefix('torch.')}{where}"
+        return f"{shape_text(value.shape)} {describe_type(value)}"
     return repr(value) if value is None else type(value).__name__
 
 
-def tensor(name: str, value: Any, shapes: Sequence[Sequence[Dim]], dtype: torch.dtype) -> Tensor:
-    """`value`, if it has one of these shapes; letters fit any size."""
-    wanted = " or ".join(map(shape_text, shapes)) + " " + str(dtype).removeprefix("torch.")
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: expected {wanted}, got {describe(value)}")
-    for shape in shapes:
-        if value.dim() == len(shape):
-            fits = all(isinstance(want, str) or want == got for want, got in zip(shape, value.shape, strict=True))
-            if fits and value.dtype == dtype:
-                return value
-            kind = RuntimeError if not fits else ValueError
-            raise kind(f"{name}: expected {wanted}, got {describe(value)}")
-    raise ValueError(f"{name}: expected {wanted}, got {describe(value)}")
+def features(name: str, value: Any, leads: Sequence[str], width: int, like: Tensor) -> None:
+    """Refuses `value` unless it is [.., width] with as many axes in front as one of `leads` has letters."""
+    if isinstance(value, Tensor):
+        axes = value.dim() - 1
+        known = any(len(lead) == axes for lead in leads)
+        fits = known and value.shape[-1] == width
+        if fits and value.dtype == like.dtype and value.device == like.device:
+            return
+        kind = ValueError if fits or not known else RuntimeError
+    else:
+        kind = TypeError
+    wanted = " or ".join(shape_text([*lead, width]) for lead in leads)
+    raise kind(f"{name}: expected {wanted} {describe_type(like)}, got {describe(value)}")
 
 
-def state(names: Sequence[str], hx: Any, shapes: Sequence[Sequence[int]], like: Tensor) -> list[Tensor]:
-    """The parts of hx, one for each name; a single name's hx is the part itself."""
-    if len(names) == 1:
+def states(count: int, hx: Any, leads: tuple[int, ...], widths: Sequence[int], like: Tensor) -> list[Tensor]:
+    """The parts of hx, each [*leads, width]: hx itself where there is one, else a pair."""
+    if count == 1:
         parts = [hx]
-    elif isinstance(hx, (tuple, list)) and len(hx) == len(names):
+    elif isinstance(hx, (tuple, list)) and len(hx) == count:
         parts = list(hx)
     else:
         raise RuntimeError(f"hx: expected a pair (h, c), got {describe(hx)}")
-    for name, part, shape in zip(names, parts, shapes, strict=True):
-        fits = isinstance(part, Tensor) and part.dim() == len(shape) and all(map(int.__eq__, part.shape, shape))
-        if not fits or part.dtype != like.dtype or part.device != like.device:
-            dtype = str(like.dtype).removeprefix("torch.")
-            raise RuntimeError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(part)}")
+    for n, part in enumerate(parts):
+        shape = (*leads, widths[n])
+        if not (
+            isinstance(part, Tensor)
+            and part.shape == shape
+            and part.dtype == like.dtype
+            and part.device == like.device
+        ):
+            name = "hx" if count == 1 else f"hx[{n}]"
+            wanted = f"{shape_text(shape)} {describe_type(like)}"
+            raise RuntimeError(f"{name}: expected {wanted}, got {describe(part)}")
     return parts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from .. import _core
 from ..layers import passes
 from ..layers.call import check_lengths
+from . import threads
 
 DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
@@ -74,13 +76,6 @@ def to_arrays(tensors: Sequence[Tensor]) -> list[np.ndarray]:
     return [to_array(t) for t in tensors]
 
 
-def follow_threads() -> None:
-    """Use as many threads as torch does."""
-    threads = torch.get_num_threads()
-    if threads != _core.num_threads():
-        _core.set_num_threads(threads)
-
-
 class Pass:
     """The arrays of one call: made by its forward pass, used by its backward pass."""
 
@@ -93,13 +88,18 @@ class Pass:
         dropout: Sequence[Tensor] = (),
         steps: Steps = NO_STEPS,
     ):
-        follow_threads()
+        threads.follow()
         self.spec, self.stack = spec, spec.stack(weights)
         self.x = to_array(x)
         self.state: list[Any] = to_arrays(state) if state else [None] * self.stack.states
         self.weights = weights
         self.dropout = to_arrays(dropout)
         self.plans = steps.plans(spec, self.x.shape)
+
+    @functools.cached_property
+    def matrices(self) -> passes.Weights:
+        """The weights as arrays: [layer][direction][weight_ih, weight_hh, bias_ih, bias_hh]."""
+        return self.spec.nest(to_arrays(self.weights))
 
     def states(self, fill: Any) -> list[np.ndarray]:
         shape = (self.stack.L * self.stack.D, self.plans[0].B, self.stack.H)
@@ -109,7 +109,7 @@ class Pass:
         return passes.Tape(self.stack, self.plans, self.x.shape[:-1], memory)
 
     def pack(self) -> list[list[Any]]:
-        return self.stack.pack(self.spec.nest(to_arrays(self.weights)))
+        return self.stack.pack(self.matrices)
 
     def forward(self, tape: passes.Tape | None = None, packed: list[list[Any]] | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
@@ -122,14 +122,14 @@ class Pass:
         self, tape: passes.Tape, y: Tensor, dy: Tensor | None, dstate: Sequence[Tensor | None]
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """The gradients of x, of each initial state and of each weight. Uses the tape up."""
-        follow_threads()
-        weights = to_arrays(self.weights)
-        grads = [np.zeros(w.shape, w.dtype) for w in weights]
+        threads.follow()
+        grads = [_core.empty(tuple(w.shape), self.stack.dtype) for w in self.weights]
+        for grad in grads:  # np.zeros would take new pages from the system every time: 150 us per MB
+            grad.fill(0)
         dinitial = self.states(np.zeros)
         given = [None if d is None else to_array(d) for d in (dy, *dstate)]
-        nest = self.spec.nest
         dx = passes.backward(
-            self.stack, self.plans, tape, nest(weights), nest(grads), self.x, to_array(y), given[0],
+            self.stack, self.plans, tape, self.matrices, self.spec.nest(grads), self.x, to_array(y), given[0],
             self.state, given[1:], dinitial, self.dropout,
         )  # fmt: skip
         tensors = torch.from_numpy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,28 +13,31 @@ from .engine import DTYPES
 
 
 def reason(weight: Tensor) -> str | None:
-    """Why a module with this weight cannot run on the engine; None if it can."""
-    if weight.device.type not in ("cpu", "meta"):
-        return f"its weights are on {weight.device}"
+    """Why a module with this weight runs torch's own code; None if it runs on the engine."""
     if weight.dtype not in DTYPES:
         return f"its weights are {str(weight.dtype).removeprefix('torch.')}"
+    if not weight.is_cpu and weight.device.type != "meta":
+        return f"its weights are on {weight.device}"
+    if tracing() and torch.onnx.is_in_onnx_export():
+        return _ONNX
     return None
 
 
-def exporting() -> bool:
-    """Whether a model is on its way to ONNX, which knows torch's operators and not elman's."""
-    return torch.onnx.is_in_onnx_export()
+def tracing() -> bool:
+    """Whether this call is being recorded, by torch.compile, torch.export or torch.jit.trace."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
-def warn_once(module: Any, why: str) -> None:
-    if module.__dict__.get("_elman_warned") != why:
+_ONNX = "ONNX has torch's operators and not elman's"
+
+
+def run(module: Any, torch_forward: Callable[..., Any], why: str, input: Any, hx: Any, **extras: Any) -> Any:
+    """torch's own code, with a warning once for each module; it knows no lengths, masks or resets."""
+    for name, value in extras.items():
+        if value is not None:
+            raise RuntimeError(f"{name}: expected None for torch's own code ({why}), got {type(value).__name__}")
+    if why != _ONNX and module.__dict__.get("_elman_warned") != why:
         module.__dict__["_elman_warned"] = why
         name = type(module).__name__
         warnings.warn(f"elman.torch.{name}: {why}, so it runs torch's own code", stacklevel=4)
-
-
-def refuse_extras(why: str, **extras: Any) -> None:
-    """torch's own code knows no lengths, masks or resets."""
-    for name, value in extras.items():
-        if value is not None:
-            raise RuntimeError(f"{name}: expected None where torch's own code runs ({why}), got {type(value).__name__}")
+    return torch_forward(input, hx)

@@ -34,12 +34,9 @@ class _Layer:
         self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any]:
         weights = self._elman_weights()
-        why = "ONNX export" if fallback.exporting() else fallback.reason(weights[0])
-        if why is not None:
-            fallback.refuse_extras(why, lengths=lengths, mask=mask, reset=reset)
-            if why != "ONNX export":
-                fallback.warn_once(self, why)
-            return super().forward(input, hx)  # type: ignore[misc]
+        if why := fallback.reason(weights[0]):
+            plain = super().forward  # type: ignore[misc]
+            return fallback.run(self, plain, why, input, hx, lengths=lengths, mask=mask, reset=reset)
         if isinstance(input, PackedSequence):
             for name, value in (("lengths", lengths), ("mask", mask), ("reset", reset)):
                 if value is not None:
@@ -63,14 +60,13 @@ class _Layer:
         x = _cast(x, weights[0])
         I = self.input_size  # type: ignore[attr-defined]  # noqa: E741
         batch_first: bool = self.batch_first  # type: ignore[attr-defined]
-        letters = ("B", "T") if batch_first else ("T", "B")
-        check.tensor("input", x, [(*letters, I), ("T", I)], weights[0].dtype)
+        check.features("input", x, ("BT" if batch_first else "TB", "T"), I, weights[0])
         batched = x.dim() == 3
         B = x.shape[0 if batch_first else 1] if batched else 1
-        lead = x.shape[:2] if batched else x.shape[:1]
-        state = self._state(hx, x, B, batched)
+        state = [] if hx is None else self._state(hx, x, B, batched)
         steps = NO_STEPS
         if lengths is not None or mask is not None or reset is not None:
+            lead = x.shape[:-1]
             marks = [check.marks(n, m, lead) for n, m in (("mask", mask), ("reset", reset))]
             if not batched:
                 marks = [None if m is None else m.unsqueeze(1) for m in marks]
@@ -85,8 +81,8 @@ class _Layer:
     def _packed(self, sequence: PackedSequence, hx: Any, weights: list[Tensor]) -> Any:
         x, sizes, order, back = sequence
         x = _cast(x, weights[0])
-        check.tensor("input", x, [("N", self.input_size)], weights[0].dtype)  # type: ignore[attr-defined]
-        state = self._state(hx, x, int(sizes[0]), True)
+        check.features("input", x, ("N",), self.input_size, weights[0])  # type: ignore[attr-defined]
+        state = [] if hx is None else self._state(hx, x, int(sizes[0]), True)
         if order is not None:
             state = [part.index_select(1, order) for part in state]
         y, *final = self._run(x, state, weights, Steps(batch_sizes=sizes), False)
@@ -95,31 +91,26 @@ class _Layer:
         return PackedSequence(y, sizes, order, back), final[0] if len(final) == 1 else tuple(final)
 
     def _state(self, hx: Any, x: Tensor, B: int, batched: bool) -> list[Tensor]:
-        if hx is None:
-            return []
         layers = self.num_layers * (2 if self.bidirectional else 1)  # type: ignore[attr-defined]
-        H: int = self.hidden_size  # type: ignore[attr-defined]
-        widths = [getattr(self, "proj_size", 0) or H, H]
-        names = ["hx[0]", "hx[1]"] if self._elman_cell() == "lstm" else ["hx"]
-        shapes = [[layers, B, width] if batched else [layers, width] for width in widths[: len(names)]]
-        parts = check.state(names, hx, shapes, x)
+        leads = (layers, B) if batched else (layers,)
+        widths = (self.proj_size or self.hidden_size, self.hidden_size)  # type: ignore[attr-defined]
+        parts = check.states(2 if self.mode == "LSTM" else 1, hx, leads, widths, x)  # type: ignore[attr-defined]
         return parts if batched else [part.unsqueeze(1) for part in parts]
 
     def _run(
         self, x: Tensor, state: list[Tensor], weights: list[Tensor], steps: Steps, batch_first: bool
     ) -> Sequence[Tensor]:
         both = (False, True) if self.bidirectional else (False,)  # type: ignore[attr-defined]
-        spec = Spec(self._elman_cell(), both, self.bias, batch_first)  # type: ignore[attr-defined]
-        dropout = self._dropout(x, steps, batch_first)
+        spec = Spec(self.mode.lower(), both, self.bias, batch_first)  # type: ignore[attr-defined]
+        dropping = self.training and self.dropout and self.num_layers > 1  # type: ignore[attr-defined]
+        dropout = self._dropout_factors(x, batch_first) if dropping else []
         if self.proj_size:  # type: ignore[attr-defined]
             return projection.run(spec, x, state, weights, dropout, steps)
         return autograd.run(spec, x, state, weights, dropout, steps, self)
 
-    def _dropout(self, x: Tensor, steps: Steps, batch_first: bool) -> list[Tensor]:
-        """The factors between layers, drawn from torch's generator in the order in which torch.nn draws them."""
-        if not (self.training and self.dropout and self.num_layers > 1):  # type: ignore[attr-defined]
-            return []
-        H = getattr(self, "proj_size", 0) or self.hidden_size  # type: ignore[attr-defined]
+    def _dropout_factors(self, x: Tensor, batch_first: bool) -> list[Tensor]:
+        """For the results between layers, drawn from torch's generator in the order in which torch.nn draws them."""
+        H = self.proj_size or self.hidden_size  # type: ignore[attr-defined]
         width = H * (2 if self.bidirectional else 1)  # type: ignore[attr-defined]
         lead = (x.shape[1], x.shape[0]) if batch_first else x.shape[:-1]
         ones = x.new_ones((*lead, width))
@@ -127,9 +118,6 @@ class _Layer:
             torch.nn.functional.dropout(ones, self.dropout) for _ in range(self.num_layers - 1)  # type: ignore[attr-defined]
         ]
         return [f.transpose(0, 1) for f in factors] if batch_first else factors
-
-    def _elman_cell(self) -> str:
-        return self.mode.lower()  # type: ignore[attr-defined]
 
 
 def _cast(x: Any, weight: Tensor) -> Any:

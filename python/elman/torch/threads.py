@@ -1,0 +1,36 @@
+"""elman on torch's own threads.
+
+Two pools in a process cost dearly: OpenMP's workers stay awake for milliseconds after each operation, on the
+processors that the engine's would need, and the other way round. So the engine borrows torch's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from pathlib import Path
+
+import torch
+
+from .. import _core
+
+_ENTRIES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")  # GNU's; Intel's and LLVM's have them too
+
+
+def borrow() -> bool:
+    """Let the engine compute on torch's OpenMP threads; False where torch has none that can be found."""
+    shipped = sorted(Path(torch.__file__).with_name("lib").glob("lib*omp*"))  # what torch has loaded, if it ships one
+    for path in [*map(str, shipped), None]:
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            library = ctypes.CDLL(path)
+            entries = [getattr(library, name) for name in _ENTRIES]
+            _core.borrow_threads(*(ctypes.cast(entry, ctypes.c_void_p).value for entry in entries))
+            return True
+    return False
+
+
+def follow() -> None:
+    """Use as many threads as torch does."""
+    threads = torch.get_num_threads()
+    if threads != _core.num_threads():
+        _core.set_num_threads(threads)
