@@ -37,6 +37,16 @@ std::shared_ptr<Packed<T>> pack(const std::string& cell, const py::array_t<T, py
   return std::make_shared<Packed<T>>(isa, index, weights);
 }
 
+template <class T>
+std::shared_ptr<PackedBack<T>> pack_back(const std::string& cell,
+                                         const py::array_t<T, py::array::c_style>& ih, const py::array& hh) {
+  const Isa& isa = current_isa();
+  const int index = find_cell(cell);
+  const Weights<T> weights = read_weights<T>(isa.cells[index], ih, hh, py::none(), py::none());
+  const py::gil_scoped_release release;
+  return std::make_shared<PackedBack<T>>(isa, index, weights);
+}
+
 template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
 using PlanList = std::vector<const Plan*>;
 using StateList = std::vector<std::vector<py::object>>;  // [direction][state]
@@ -69,6 +79,7 @@ template <class T>
 void forward(const PackedList<T>& packed, const PlanList& plans, const py::array& x, const py::array& y,
              const StateList& initial, const StateList& final, const std::optional<TapeList>& tapes) {
   const size_t directions = packed.size();
+  if (packed.empty()) throw py::value_error("packed: expected one for each direction");
   check_count(plans.size(), directions, "plans");
   check_count(initial.size(), directions, "initial");
   check_count(final.size(), directions, "final");
@@ -100,30 +111,24 @@ void forward(const PackedList<T>& packed, const PlanList& plans, const py::array
   run_forward(calls);
 }
 
-// One direction's weights (to read) and their gradients (added to): [weight_ih, weight_hh, bias_ih, bias_hh].
+// One direction's gradients, which are added to: [weight_ih, weight_hh, bias_ih, bias_hh].
 using Matrices = std::vector<py::object>;
 
 template <class T>
-void backward(const std::string& cell_name, const PlanList& plans, const TapeList& tapes,
-              const std::vector<Matrices>& weights, const std::vector<Matrices>& grads,
-              const py::array_t<T, py::array::c_style>& x, const py::array& y, const py::object& dy,
-              const StateList& initial, const StateList& dfinal, const StateList& dinitial,
-              const py::array& dx) {
-  const size_t directions = plans.size();
+void backward(const std::vector<std::shared_ptr<PackedBack<T>>>& packed, const PlanList& plans,
+              const TapeList& tapes, const std::vector<Matrices>& grads, const py::array& x,
+              const py::array& y, const py::object& dy, const StateList& initial, const StateList& dfinal,
+              const StateList& dinitial, const py::array& dx) {
+  const size_t directions = packed.size();
+  if (packed.empty()) throw py::value_error("packed: expected one for each direction");
+  check_count(plans.size(), directions, "plans");
   check_count(tapes.size(), directions, "tapes");
-  check_count(weights.size(), directions, "weights");
   check_count(grads.size(), directions, "grads");
   check_count(initial.size(), directions, "initial");
   check_count(dfinal.size(), directions, "dfinal");
   check_count(dinitial.size(), directions, "dinitial");
-  const Isa& isa = current_isa();
-  const int index = find_cell(cell_name);
-  const CellInfo& cell = isa.cells[index];
-  const auto read = [&](const Matrices& w) {
-    if (w.size() != 4) throw py::value_error("weights, grads: expected 4 arrays");
-    return read_weights<T>(cell, w[0], w[1], w[2], w[3]);
-  };
-  const Weights<T> first = read(weights.at(0));
+  const PackedBack<T>& first = *packed.front();
+  const CellInfo& cell = first.isa.cells[first.cell];
   const int H = first.H, I = first.I;
   const py::ssize_t rows = plans[0]->rows, width = H * directions;
   const T* x_data = input<T>(x, rows * I, "x");
@@ -133,14 +138,13 @@ void backward(const std::string& cell_name, const PlanList& plans, const TapeLis
   std::vector<BackwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
     BackwardCall<T>& call = calls[d];
-    call.isa = &isa;
-    call.cell = index;
+    call.packed = packed[d].get();
     call.plan = plans[d];
     call.tape = read_tape<T>(tapes, d, *plans[d], cell, H);
-    call.weights = read(weights[d]);
-    if (call.weights.I != I || call.weights.H != H || plans[d]->rows != rows || plans[d]->B != plans[0]->B ||
+    if (packed[d]->I != I || packed[d]->H != H || packed[d]->cell != first.cell ||
+        &packed[d]->isa != &first.isa || plans[d]->rows != rows || plans[d]->B != plans[0]->B ||
         grads[d].size() != 4)
-      throw py::value_error("weights, grads, plans: expected directions alike");
+      throw py::value_error("packed, plans, grads: expected directions alike");
     call.x = x_data;
     call.job.y = y_data + d * H;
     call.job.dy = dy_data ? dy_data + d * H : nullptr;
@@ -161,25 +165,27 @@ void backward(const std::string& cell_name, const PlanList& plans, const TapeLis
   run_backward(calls, dx_data);
 }
 
-template <class T> void bind_type(py::module_& m, const char* packed) {
+template <class T> void bind_type(py::module_& m, const char* packed, const char* packed_back) {
   py::class_<Packed<T>, std::shared_ptr<Packed<T>>>(m, packed)
       .def_readonly("I", &Packed<T>::I)
       .def_readonly("H", &Packed<T>::H)
       .def_property_readonly("isa", [](const Packed<T>& p) { return p.isa.name; });
+  py::class_<PackedBack<T>, std::shared_ptr<PackedBack<T>>>(m, packed_back);
+  m.def("pack_back", &pack_back<T>, py::arg("cell"), py::arg("weight_ih").noconvert(), py::arg("weight_hh"));
   m.def("pack", &pack<T>, py::arg("cell"), py::arg("weight_ih").noconvert(), py::arg("weight_hh"),
         py::arg("bias_ih"), py::arg("bias_hh"));
   m.def("forward", &forward<T>, py::arg("packed"), py::arg("plans"), py::arg("x"), py::arg("y"),
         py::arg("initial"), py::arg("final"), py::arg("tapes"));
-  m.def("backward", &backward<T>, py::arg("cell"), py::arg("plans"), py::arg("tapes"), py::arg("weights"),
-        py::arg("grads"), py::arg("x").noconvert(), py::arg("y"), py::arg("dy"), py::arg("initial"),
-        py::arg("dfinal"), py::arg("dinitial"), py::arg("dx"));
+  m.def("backward", &backward<T>, py::arg("packed"), py::arg("plans"), py::arg("tapes"), py::arg("grads"),
+        py::arg("x"), py::arg("y"), py::arg("dy"), py::arg("initial"), py::arg("dfinal"), py::arg("dinitial"),
+        py::arg("dx"));
 }
 
 }  // namespace
 
 void bind_layer(py::module_& m) {
-  bind_type<float>(m, "PackedFloat32");
-  bind_type<double>(m, "PackedFloat64");
+  bind_type<float>(m, "PackedFloat32", "PackedBackFloat32");
+  bind_type<double>(m, "PackedFloat64", "PackedBackFloat64");
 }
 
 }  // namespace elman

@@ -1,5 +1,6 @@
-// A sample of some arrays' values, to notice that somebody has written to them. It watches the weights behind a
-// packed copy where the framework's own version counts can be passed by (in PyTorch: writing through `.data`).
+// A sample of some arrays' values, to notice that somebody has written to them. It watches the weights behind
+// a packed copy where the framework's own version counts can be passed by (in PyTorch: writing through
+// `.data`).
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -11,8 +12,8 @@
 namespace elman {
 namespace {
 
-// Values compared per array, evenly spaced: all of them in an array of this many, one of every 64 bytes in one
-// of 16 KB. 0.1 us per array that is in a cache.
+// Values compared per array: all of an array of this many, else evenly spaced, by an odd step so that they
+// fall into all columns of a matrix.
 constexpr py::ssize_t most_values = 256;
 
 class Sample {
@@ -20,8 +21,9 @@ class Sample {
   explicit Sample(const std::vector<py::array>& arrays) {
     for (const py::array& array : arrays) {
       if (!(array.flags() & py::array::c_style)) throw py::value_error("arrays: expected C-contiguous ones");
-      const py::ssize_t step = std::max<py::ssize_t>(1, array.size() / most_values) * array.itemsize();
-      watched_.push_back({array, static_cast<const char*>(array.data()), array.nbytes(), step, array.itemsize()});
+      const py::ssize_t step = (array.size() / most_values | 1) * array.itemsize();
+      watched_.push_back(
+          {array, static_cast<const char*>(array.data()), array.nbytes(), step, array.itemsize()});
     }
     visit([&](const char* value, size_t bytes) {
       values_.insert(values_.end(), value, value + bytes);

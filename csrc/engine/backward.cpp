@@ -31,14 +31,14 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
 }
 
 template <class T>
-Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team,
-                       bool warm) {
+Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team) {
   const int blocks = (width + p.lanes - 1) / p.lanes;
   Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
-  share(team, threads_for_packing(packed.size(), team.size(), warm), blocks, [&](int64_t begin, int64_t end) {
-    p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
-           static_cast<int>(end));
-  });
+  share(team, threads_for_packing(packed.size(), team.size(), team.warm()), blocks,
+        [&](int64_t begin, int64_t end) {
+          p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
+                 static_cast<int>(end));
+        });
   return packed;
 }
 
@@ -46,29 +46,27 @@ Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, 
 template <class T> class Direction {
  public:
   // `warm`: the workers will be awake when the products come.
-  Direction(BackwardCall<T>& call, const T* zero, ThreadTeam& team, bool warm)
+  Direction(BackwardCall<T>& call, const T* zero, int threads, bool warm)
       : call_(call),
-        cell_(call.isa->cells[call.cell]),
-        products_(products<T>(*call.isa)),
+        cell_(call.packed->isa.cells[call.packed->cell]),
+        products_(products<T>(call.packed->isa)),
         plan_(call.plan->view()),
         zero_(zero),
         warm_(warm) {
-    const int I = call.weights.I, H = call.weights.H;
-    packed_ih_ = pack_product(products_, slot_rows<const T*>(cell_.x, call.weights.ih, H, I), I, team, warm);
-    packed_hh_ = pack_product(products_, slot_rows<const T*>(cell_.h, call.weights.hh, H, H), H, team, warm);
+    const int H = call.packed->H;
     BackwardJob<T>& job = call.job;
     job.H = H;
     job.plan = plan_;
     job.slots = call.tape.slots;
     job.memory = call.tape.memory;
     job.zeros = zero;
-    job.packed = packed_hh_.data();
+    job.packed = call.packed->hh.data();
     for (int k = 0; k < cell_.states; ++k) {
       carry_[k] = Buffer<T>(std::size_t(plan_.rows) * H);
       job.carry[k] = carry_[k].data();
       pass_idle(*call.plan, job.dfinal[k], job.dinitial[k], H);
     }
-    prepare_weight_gradients(team.size());
+    prepare_weight_gradients(threads);
   }
 
   // The slots' gradients of the steps [begin, end), in the place of the tape.
@@ -78,11 +76,13 @@ template <class T> class Direction {
     first_ = plan_.offset[call_.job.t_begin];
     last_ = plan_.offset[call_.job.t_end];
   }
-  void scan(const Piece& piece) const { kernels<T>(*call_.isa, call_.cell).backward(call_.job, piece); }
+  void scan(const Piece& piece) const {
+    kernels<T>(call_.packed->isa, call_.packed->cell).backward(call_.job, piece);
+  }
 
   // dx (+)= their product with weight_ih.
   void input_gradient(T* dx, bool add, ThreadTeam& team) const {
-    const int I = call_.weights.I, H = call_.weights.H;
+    const int I = call_.packed->I, H = call_.packed->H;
     // So many rows at a time that they stay in the L2 cache while all of I passes over them.
     constexpr int run = 96;
     const int threads = product_threads(cell_.x.count() * I, team);
@@ -95,14 +95,14 @@ template <class T> class Direction {
           in[i] = call_.job.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
           out[i] = dx + std::ptrdiff_t{plan_.index[n + i]} * I;
         }
-        products_.rows(in, out, count, cell_.x.count() * H, packed_ih_.data(), I, add);
+        products_.rows(in, out, count, cell_.x.count() * H, call_.packed->ih.data(), I, add);
       }
     });
   }
 
   // The weights' gradients += their products with the rows that fed the slots.
   void weight_gradients(ThreadTeam& team) {
-    const int I = call_.weights.I, H = call_.weights.H;
+    const int I = call_.packed->I, H = call_.packed->H;
     collect_rows();
     outer_.rows = static_cast<int>(last_ - first_);
     outer_.a = call_.job.slots + std::ptrdiff_t{first_} * cell_.slots * H;
@@ -121,12 +121,12 @@ template <class T> class Direction {
  private:
   // For a product of the chunk's rows, with so many multiply-adds for each row and unit.
   int product_threads(int width, const ThreadTeam& team) const {
-    const double multiply_adds = double(last_ - first_) * call_.weights.H * width;
+    const double multiply_adds = double(last_ - first_) * call_.packed->H * width;
     return threads_for_product(multiply_adds, products_.lanes, team.size(), warm_);
   }
 
   void prepare_weight_gradients(int threads) {
-    const int I = call_.weights.I, H = call_.weights.H, M = cell_.slots * H;
+    const int I = call_.packed->I, H = call_.packed->H, M = cell_.slots * H;
     d_ih_rows_ = slot_rows<T*>(cell_.x, call_.d_ih, H, I);
     d_hh_rows_ = slot_rows<T*>(cell_.h, call_.d_hh, H, H);
     bias_ = zeros<T>(M);
@@ -143,7 +143,7 @@ template <class T> class Direction {
     x_rows_.resize(last_ - first_);
     h_rows_.resize(last_ - first_);
     for (int64_t n = first_; n < last_; ++n)
-      x_rows_[n - first_] = call_.x + std::ptrdiff_t{plan_.index[n]} * call_.weights.I;
+      x_rows_[n - first_] = call_.x + std::ptrdiff_t{plan_.index[n]} * call_.packed->I;
     for (int t = job.t_begin; t < job.t_end; ++t) {
       const T** row = h_rows_.data() + (plan_.offset[t] - first_);
       for (int r = 0; r < plan_.alive[t]; ++r) {
@@ -155,7 +155,7 @@ template <class T> class Direction {
   }
 
   void add_bias(const Feed& feed, T* d_bias) const {
-    const int H = call_.weights.H;
+    const int H = call_.packed->H;
     if (!d_bias) return;
     for (int s = 0; s < feed.count(); ++s)
       for (int u = 0; u < H; ++u) d_bias[feed.gate[s] * H + u] += bias_[(feed.begin + s) * H + u];
@@ -168,7 +168,7 @@ template <class T> class Direction {
   const T* const zero_;
   const bool warm_;
   int64_t first_ = 0, last_ = 0;  // the chunk's rows
-  Buffer<T> packed_ih_, packed_hh_, carry_[max_states];
+  Buffer<T> carry_[max_states];
   // For the weight gradients:
   OuterJob<T> outer_;
   std::vector<T*> d_ih_rows_, d_hh_rows_;
@@ -179,13 +179,24 @@ template <class T> class Direction {
 
 }  // namespace
 
+template <class T>
+PackedBack<T>::PackedBack(const Isa& isa_, int cell_, const Weights<T>& w)
+    : isa(isa_), cell(cell_), I(w.I), H(w.H) {
+  const CellInfo& info = isa.cells[cell];
+  const Products<T>& p = products<T>(isa);
+  ThreadTeam team(num_threads());
+  ih = pack_product(p, slot_rows<const T*>(info.x, w.ih, H, I), I, team);
+  hh = pack_product(p, slot_rows<const T*>(info.h, w.hh, H, H), H, team);
+}
+
 template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx) {
   const BackwardCall<T>& first = calls.front();
-  const CellInfo& cell = first.isa->cells[first.cell];
-  const int I = first.weights.I, H = first.weights.H;
+  const Isa& isa = first.packed->isa;
+  const CellInfo& cell = isa.cells[first.packed->cell];
+  const int I = first.packed->I, H = first.packed->H;
   ThreadTeam team(num_threads());
   const std::vector<PlanView> plans = views(calls);
-  Work work = measure<T>(*first.isa, H, plans, team);
+  Work work = measure<T>(isa, H, plans, team);
   work.h_bytes = double(cell.h.count()) * H * H * sizeof(T);
   const Schedule schedule = choose_schedule(work, team.size());
   const Pieces pieces(schedule, plans, work.blocks, [](int rows) { return rows; });
@@ -193,7 +204,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   const bool warm = team.warm() || schedule.threads > 1;
   const Buffer<T> zero = zeros<T>(H);
   std::deque<Direction<T>> directions;
-  for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team, warm);
+  for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team.size(), warm);
   // Two directions reach a step in different chunks, so both add.
   const bool add = calls.size() > 1;
   if (add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
@@ -211,6 +222,8 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   for (const Direction<T>& direction : directions) direction.finish();
 }
 
+template struct PackedBack<float>;
+template struct PackedBack<double>;
 template void run_backward(std::vector<BackwardCall<float>>&, float*);
 template void run_backward(std::vector<BackwardCall<double>>&, double*);
 

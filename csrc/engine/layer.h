@@ -24,8 +24,8 @@ template <class T> struct Packed {
   const Kernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
 };
 
-// Where the forward pass of one layer and direction leaves what the backward pass needs: the caller's memory, in
-// a layout that no instruction set changes.
+// Where the forward pass of one layer and direction leaves what the backward pass needs: the caller's memory,
+// in a layout that no instruction set changes.
 template <class T> struct Tape {
   T* slots = nullptr;   // [plan.total, slots, H]; null: keep nothing
   T* memory = nullptr;  // [plan.total, H], for cells of two states
@@ -41,11 +41,18 @@ template <class T> struct ForwardCall {
 // y is [T * B] rows, y_stride apart; direction d writes columns d * H and on.
 template <class T> void run_forward(std::vector<ForwardCall<T>>& calls);
 
+// The same weights as the backward pass reads them.
+template <class T> struct PackedBack {
+  PackedBack(const Isa& isa, int cell, const Weights<T>& weights);
+
+  const Isa& isa;
+  const int cell, I, H;
+  Buffer<T> ih, hh;
+};
+
 template <class T> struct BackwardCall {
-  const Isa* isa;
-  int cell;
+  const PackedBack<T>* packed;
   const Plan* plan;
-  Weights<T> weights;  // as given to the forward pass
   BackwardJob<T> job;  // the caller sets y, dy, strides, initial, dfinal, dinitial
   Tape<T> tape;
   const T* x;

@@ -33,8 +33,9 @@ class Plan {
 
   explicit Plan(const Options& options);
 
-  // Sequences laid end to end by steps, as in torch's PackedSequence: the caller's rows are the batch_sizes[0]
-  // of the first step, then the batch_sizes[1] of the second; sizes above 0 and non-increasing.
+  // Sequences laid end to end by steps, as in torch's PackedSequence: the caller's rows are the
+  // batch_sizes[0] of the first step, then the batch_sizes[1] of the second; sizes above 0 and
+  // non-increasing.
   Plan(const int64_t* batch_sizes, int T, bool reverse);
 
   PlanView view() const;

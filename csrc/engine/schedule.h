@@ -28,7 +28,8 @@ struct Schedule {
 
 Schedule choose_schedule(const Work& work, int threads);
 
-// The threads worth calling for something that parts evenly: all, or one where calling takes longer than it saves.
+// The threads worth calling for something that parts evenly: all, or one where calling takes longer than it
+// saves.
 int threads_for_product(double multiply_adds, int lanes, int threads, bool warm);
 int threads_for_packing(double weights, int threads, bool warm);
 

@@ -24,17 +24,19 @@ using Clock = std::chrono::steady_clock;
 // after that; between the calls of a training step Python takes some 50 us.
 constexpr std::chrono::microseconds warmth{200};
 
-// Calls that follow each other within that time are worth waking the workers after so long a stream: about twice
-// what waking takes. (Packing, a forward and a backward call of tens of microseconds every ms are not: 30 us, not 330.)
+// Calls that follow each other within that time are worth waking the workers after so long a stream: about
+// twice what waking takes. (Packing, a forward and a backward call of tens of microseconds every ms are not:
+// 30 us, not 330.)
 constexpr std::chrono::microseconds worth_waking{300};
 
 // Rounds of waiting awake at a barrier: few, because where a partner is late for longer than some
 // microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
 constexpr int spins_at_barrier = 500;
 
-// After a partner came late by this much, calls that a second thread would make little faster do without one for
-// so long: another process has its processor, and takes a call of some microseconds to the length of its turns.
-// (A virtual machine loses 50 us here and there, every few ms; counting those kept small calls alone most of the time.)
+// After a partner came late by this much, calls that a second thread would make little faster do without one
+// for so long: another process has its processor, and takes a call of some microseconds to the length of its
+// turns. (A virtual machine loses 50 us here and there, every few ms; counting those kept small calls alone
+// most of the time.)
 constexpr std::chrono::microseconds lateness{300};
 constexpr std::chrono::milliseconds caution{10};
 
@@ -153,14 +155,14 @@ class Pool {
     if (woken) last_late.store(late_before);  // who had to wake up first is excused
   }
 
-  std::mutex busy;             // held by the call that the pool serves
+  std::mutex busy;  // held by the call that the pool serves
   // Under `busy`: when the last call ended, when the workers' last one did, and when the stream of calls that
   // follow each other within `warmth` began.
   Clock::time_point last_end, workers_end, stream_begin;
 
-
  private:
-  // False if the lender had fewer threads to give, and nothing was done: partners at a barrier would wait for ever.
+  // False if the lender had fewer threads to give, and nothing was done: partners at a barrier would wait for
+  // ever.
   static bool run_borrowed(const Lender& lender, int threads, const Task& work) {
     struct Region {
       const Lender& lender;
@@ -246,10 +248,12 @@ Pool& pool() {
   static std::once_flag once;
 #if !defined(_WIN32)
   // A forked child has none of the workers: it leaves the old pool alone and makes its own when it needs one.
-  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] {
-    the_pool.store(nullptr);
-    the_lender.store(nullptr);
-  }); });
+  std::call_once(once, [] {
+    pthread_atfork(nullptr, nullptr, [] {
+      the_pool.store(nullptr);
+      the_lender.store(nullptr);
+    });
+  });
 #endif
   Pool* pool = the_pool.load();
   if (!pool) {
@@ -294,7 +298,7 @@ int num_threads() {
 }
 
 void borrow_threads(const Lender& lender) {
-  pool();  // and with it what happens when the process forks
+  pool();                                // and with it what happens when the process forks
   the_lender.store(new Lender(lender));  // for good: a call may be reading the one before
 }
 

@@ -40,8 +40,8 @@ class Task {
   void (*call_)(const void*, int);
 };
 
-// Another library's threads (OpenMP's, by the entry points of GNU's runtime), for processes where that library
-// computes too: with two pools each one's workers spin on the processors that the other's need.
+// Another library's threads (OpenMP's, by the entry points of GNU's runtime), for processes where that
+// library computes too: with two pools each one's workers spin on the processors that the other's need.
 struct Lender {
   void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags) = nullptr;
   int (*thread)() = nullptr, (*threads)() = nullptr;  // within `body`: which thread this is, of how many

@@ -82,6 +82,7 @@ template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
   weights.hh = w_hh.data();
   weights.bias_ih = weights.bias_hh = bias.data();
   const Packed<T> packed(isa, cell, weights);
+  const PackedBack<T> packed_back(isa, cell, weights);
   std::vector<Plan> plans;
   for (int d = 0; d < directions; ++d) {
     Plan::Options options;
@@ -113,9 +114,7 @@ template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
       f.final[k] = out.final_state.data() + (d * info.states + k) * states;
       b.dinitial[k] = out.initial_gradient.data() + (d * info.states + k) * states;
     }
-    backward[d].isa = &isa;
-    backward[d].cell = cell;
-    backward[d].weights = weights;
+    backward[d].packed = &packed_back;
     backward[d].d_ih = out.d_ih.data();
     backward[d].d_hh = out.d_hh.data();
     backward[d].d_bias_ih = out.d_bias_ih.data();

@@ -15,7 +15,8 @@ class Backward:
     """The backward pass of one forward pass; it can run once."""
 
     def __init__(self, call: Call, y: np.ndarray, tape: passes.Tape, dropout: Sequence[np.ndarray]):
-        self._call, self._y, self._tape, self._dropout = call, y, tape, dropout
+        self._call, self._y, self._dropout = call, y, dropout
+        self._tape: passes.Tape | None = tape
 
     def __call__(self, dy: Any, dstate: Any = None) -> tuple[Any, Any]:
         """Add the gradients of every parameter to `layer.grads`.
@@ -40,8 +41,9 @@ class Backward:
             raise RuntimeError("backward: expected one call after each forward, got a second one")
         tape, self._tape = self._tape, None
         dinitial = call.states(np.zeros)
+        packed = layer._stack.pack_back(layer._weights(layer.parameters))
         dx = passes.backward(
-            layer._stack, call.plans, tape, layer._weights(layer.parameters), layer._weights(layer.grads),
+            layer._stack, packed, call.plans, tape, layer._weights(layer.grads),
             call.x, self._y, dy, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
         return call.sequence_out(dx), call.state_out(dinitial)

@@ -17,7 +17,7 @@ GATES, SLOTS, STATES = (
 )
 
 States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
-Weights = list[list[list[np.ndarray | None]]]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh
+Weights = list[list[list[Any]]]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh
 
 
 class Stack(NamedTuple):
@@ -36,6 +36,10 @@ class Stack(NamedTuple):
     def pack(self, weights: Weights) -> list[list[_core.Packed]]:
         """[layer][direction]: weights in the layout that the engine's kernels read."""
         return [[_core.pack(self.cell, *one) for one in layer] for layer in weights]
+
+    def pack_back(self, weights: Weights) -> list[list[_core.PackedBack]]:
+        """The same for the backward pass."""
+        return [[_core.pack_back(self.cell, *one[:2]) for one in layer] for layer in weights]
 
     def of_layer(self, states: States, k: int) -> list[list[np.ndarray | None]]:
         """[direction][state] arrays [B, H] of layer k."""
@@ -57,7 +61,9 @@ class Tape:
     """What a forward pass leaves for the backward pass, in one array: the engine's tape of each layer and
     direction, and the results of all layers but the last."""
 
-    def __init__(self, stack: Stack, plans: list[_core.Plan], shape: tuple[int, ...], memory: np.ndarray | None = None):
+    def __init__(
+        self, stack: Stack, plans: list[_core.Plan], shape: tuple[int, ...], memory: np.ndarray | None = None
+    ):
         """`shape`: of x without its last axis. `memory`: at least tape_size numbers; new if None."""
         steps, rows = max(plan.total for plan in plans), plans[0].rows
         if memory is None:
@@ -106,9 +112,9 @@ def forward(
 
 def backward(
     stack: Stack,
+    packed: list[list[_core.PackedBack]],
     plans: list[_core.Plan],
     tape: Tape,
-    weights: Weights,
     grads: Weights,
     x: np.ndarray,
     y: np.ndarray,
@@ -125,7 +131,7 @@ def backward(
             below = below * dropout[k - 1]
         dx = _core.empty(below.shape, stack.dtype)
         _core.backward(
-            stack.cell, plans, tape.engine[k], weights[k], grads[k], below, y, dy,
+            packed[k], plans, tape.engine[k], grads[k], below, y, dy,
             stack.of_layer(initial, k), stack.of_layer(dfinal, k), stack.of_layer(dinitial, k), dx,
         )  # fmt: skip
         if k:

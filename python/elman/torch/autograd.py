@@ -15,8 +15,9 @@ from torch.autograd import forward_ad
 
 from . import ops, reference
 from .cache import Cache
-from .engine import Pass, Spec, Steps
+from .engine import Pass
 from .fallback import tracing
+from .spec import Spec, Steps
 
 _PLAIN = frozenset((Tensor, torch.nn.Parameter))
 
@@ -25,9 +26,16 @@ class _Call(torch.autograd.Function):
     """Inputs: x, the initial states (none or all), the weights, then dropout's factors."""
 
     @staticmethod
-    def forward(ctx: Any, spec: Spec, steps: Steps, counts: tuple[int, int, int], *tensors: Tensor) -> Any:
+    def forward(
+        ctx: Any,
+        spec: Spec,
+        steps: Steps,
+        cache: Cache | None,
+        counts: tuple[int, int, int],
+        *tensors: Tensor,
+    ) -> Any:
         x, state, weights, dropout = _split(counts, tensors)
-        call = Pass(spec, x, state, weights, dropout, steps)
+        call = Pass(spec, x, state, weights, dropout, steps, cache)
         tape = call.new_tape()
         results = call.forward(tape)
         ctx.spec, ctx.steps, ctx.counts, ctx.call, ctx.tape = spec, steps, counts, call, tape
@@ -49,8 +57,8 @@ class _Call(torch.autograd.Function):
                 ctx.call.forward(tape)
             dx, dstate, dweights = ctx.call.backward(tape, y, given[0], given[1:])
             grads = [dx, *(dstate if state else ()), *dweights]
-        grads = [g if needed else None for g, needed in zip(grads, ctx.needs_input_grad[3:], strict=False)]
-        return None, None, None, *grads, *[None] * (len(tensors) - len(grads))
+        grads = [g if needed else None for g, needed in zip(grads, ctx.needs_input_grad[4:], strict=False)]
+        return None, None, None, None, *grads, *[None] * (len(tensors) - len(grads))
 
 
 def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> Any:
@@ -77,15 +85,15 @@ def run(
     steps: Steps,
     module: Any = None,
 ) -> Sequence[Tensor]:
-    """y and each final state. `module`: which keeps packed weights between calls without gradients."""
+    """y and each final state. `module`: which keeps packed weights between calls."""
     tensors = (x, *state, *weights, *dropout)
     if not direct(tensors):
         return ops.run(spec, x, state, weights, dropout, steps)
+    cache = None
+    if module is not None:
+        cache = module._elman_cache
+        if cache is None:
+            cache = module._elman_cache = Cache()
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        return _Call.apply(spec, steps, (len(state), len(weights), len(dropout)), *tensors)
-    call = Pass(spec, x, state, weights, dropout, steps)
-    if torch.is_grad_enabled() or module is None:
-        return call.forward()
-    if module._elman_cache is None:
-        module._elman_cache = Cache()
-    return call.forward(packed=module._elman_cache.get(call))
+        return _Call.apply(spec, steps, cache, (len(state), len(weights), len(dropout)), *tensors)
+    return Pass(spec, x, state, weights, dropout, steps, cache).forward()

@@ -1,13 +1,37 @@
-"""Packed weights, kept between calls that need no gradients."""
+"""Packed weights, kept between the calls of a module."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from .. import _core
-from .engine import Pass, to_arrays
+from .spec import Spec, to_arrays
+
+
+class Packed:
+    """The weights of one call in the engine's two layouts, each made when it is first asked for."""
+
+    def __init__(self, spec: Spec, weights: Sequence[Tensor]):
+        self.arrays = to_arrays(weights)
+        self._matrices = spec.nest(self.arrays)
+        self._stack = spec.stack(weights)
+        self._forward: list[list[Any]] | None = None
+        self._backward: list[list[Any]] | None = None
+
+    @property
+    def forward(self) -> list[list[Any]]:
+        if self._forward is None:
+            self._forward = self._stack.pack(self._matrices)
+        return self._forward
+
+    @property
+    def backward(self) -> list[list[Any]]:
+        if self._backward is None:
+            self._backward = self._stack.pack_back(self._matrices)
+        return self._backward
 
 
 class Cache:
@@ -15,32 +39,35 @@ class Cache:
 
     A change is seen by torch's version counts and addresses, and, because a write through `.data` passes those by,
     by comparing 256 values of each weight. What is left unseen is a write through `.data` to a few single values
-    between two calls without gradients; `flatten_parameters()` drops the set.
+    and to nothing else; `flatten_parameters()` drops the set.
     """
 
     def __init__(self) -> None:
         self._key: list[Any] = []
-        self._packed: list[list[Any]] = []
+        self._packed: Packed | None = None
         self._sample: _core.Sample | None = None
 
-    def get(self, call: Pass) -> list[list[Any]]:
-        key = _key_of(call)
+    def get(self, spec: Spec, weights: Sequence[Tensor]) -> Packed:
+        key = _key_of(spec, weights)
         if key is None:
-            return call.pack()
-        if key != self._key or self._sample is None or not self._sample.unchanged():
-            self._packed = call.pack()
-            self._sample = _core.Sample(to_arrays(call.weights))
-            self._key = key
-        return self._packed
+            return Packed(spec, weights)
+        if self._packed is not None and key == self._key and self._sample and self._sample.unchanged():
+            return self._packed
+        packed = Packed(spec, weights)
+        if all(
+            w.is_contiguous() for w in weights
+        ):  # else what was packed is a copy, which a sample cannot watch
+            self._packed, self._sample, self._key = packed, _core.Sample(packed.arrays), key
+        return packed
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return Cache, ()  # copies and pickles of a module pack their own
 
 
-def _key_of(call: Pass) -> list[Any] | None:
-    key: list[Any] = [_core.isa(), call.spec]
+def _key_of(spec: Spec, weights: Sequence[Tensor]) -> list[Any] | None:
+    key: list[Any] = [_core.isa(), spec]
     try:
-        for w in call.weights:
+        for w in weights:
             key += (id(w), w.data_ptr(), w._version)
     except RuntimeError:  # made under inference_mode: no version count
         return None

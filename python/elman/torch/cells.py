@@ -9,11 +9,11 @@ from torch import Tensor
 
 from . import autograd, check, fallback
 from .cache import Cache
-from .engine import NO_STEPS, Spec
 from .layers import _cast
+from .spec import NO_STEPS, Spec
 
 
-class _Cell:
+class _Cell(torch.nn.RNNCellBase):
     """A subclass of its torch.nn namesake with the same arguments, call and parameters, on elman's engine."""
 
     _elman_cache: Cache | None = None
@@ -21,8 +21,8 @@ class _Cell:
     def forward(self, input: Any, hx: Any = None) -> Any:
         weights = self._elman_weights()
         if why := fallback.reason(weights[0]):
-            return fallback.run(self, super().forward, why, input, hx)  # type: ignore[misc]
-        I, H = self.input_size, self.hidden_size  # type: ignore[attr-defined]  # noqa: E741
+            return fallback.run(self, super().forward, why, input, hx)
+        I, H = self.input_size, self.hidden_size  # noqa: E741
         x = _cast(input, weights[0])
         check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
@@ -31,17 +31,17 @@ class _Cell:
         if hx is not None:
             leads = (x.shape[0],) if batched else ()
             parts = check.states(2 if cell == "lstm" else 1, hx, leads, (H, H), x)
-            state = [part[None] if batched else part[None, None] for part in parts]
-        spec = Spec(cell, (False,), self.bias, False)  # type: ignore[attr-defined]
-        x = x[None] if batched else x[None, None]
+            state = [part.unsqueeze(0) if batched else part[None, None] for part in parts]
+        spec = Spec(cell, (False,), self.bias, False)
+        x = x.unsqueeze(0) if batched else x[None, None]
         _, *final = autograd.run(spec, x, state, weights, (), NO_STEPS, self)
-        final = [part[0] if batched else part[0, 0] for part in final]
+        final = [part.squeeze(0) if batched else part[0, 0] for part in final]
         return final[0] if len(final) == 1 else tuple(final)
 
     def _elman_weights(self) -> list[Tensor]:
         """All weights in torch's order, as they are now: parametrised, swapped or plain."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        held = self._parameters  # type: ignore[attr-defined]
+        held = self._parameters
         found = (held[name] if name in held else getattr(self, name) for name in names)
         return [weight for weight in found if weight is not None]
 

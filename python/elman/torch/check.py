@@ -30,7 +30,7 @@ def features(name: str, value: Any, leads: Sequence[str], width: int, like: Tens
         fits = known and value.shape[-1] == width
         if fits and value.dtype == like.dtype and value.device == like.device:
             return
-        kind = ValueError if fits or not known else RuntimeError
+        kind: type[Exception] = ValueError if fits or not known else RuntimeError
     else:
         kind = TypeError
     wanted = " or ".join(shape_text([*lead, width]) for lead in leads)

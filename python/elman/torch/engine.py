@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,68 +11,9 @@ from torch import Tensor
 
 from .. import _core
 from ..layers import passes
-from ..layers.call import check_lengths
 from . import threads
-
-DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
-
-
-class Spec(NamedTuple):
-    """What a call computes, beside its tensors. Hashable, and made of what an operator's schema can hold."""
-
-    cell: str  # "lstm", "gru", "rnn_tanh" or "rnn_relu"
-    backwards: tuple[bool, ...]  # for each direction, whether it runs backwards in time
-    bias: bool
-    batch_first: bool
-
-    def stack(self, weights: Sequence[Tensor]) -> passes.Stack:
-        """The stack whose weights, in torch's order, these are."""
-        D = len(self.backwards)
-        L = len(weights) // (D * self._per_direction)
-        return passes.Stack(self.cell, weights[1].shape[1], L, D, DTYPES[weights[0].dtype])
-
-    def nest(self, weights: Sequence[np.ndarray]) -> passes.Weights:
-        """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from torch's flat order."""
-        D, n = len(self.backwards), self._per_direction
-        groups = [list(weights[i : i + n]) + [None] * (4 - n) for i in range(0, len(weights), n)]
-        return [groups[i : i + D] for i in range(0, len(groups), D)]
-
-    @property
-    def _per_direction(self) -> int:
-        return 4 if self.bias else 2
-
-
-class Steps(NamedTuple):
-    """Which steps count: all None for whole sequences. Either batch_sizes or the rest."""
-
-    batch_sizes: Tensor | None = None  # of a PackedSequence: int64 [T]; x is then [rows, I]
-    lengths: Tensor | None = None  # int64 [B]
-    mask: Tensor | None = None  # bool, as the first two axes of x
-    reset: Tensor | None = None
-
-    def plans(self, spec: Spec, shape: Sequence[int]) -> list[_core.Plan]:
-        """One for each direction."""
-        if self.batch_sizes is not None:
-            sizes = to_array(self.batch_sizes)
-            return [_core.Plan.packed(sizes, back) for back in spec.backwards]
-        T, B = (shape[1], shape[0]) if spec.batch_first else (shape[0], shape[1])
-        if self is NO_STEPS:
-            return [_core.Plan(T, B, spec.batch_first, back, None, None, None) for back in spec.backwards]
-        lengths, mask, reset = (None if t is None else to_array(t) for t in self[1:])
-        lengths = check_lengths(lengths, T, B, True)
-        return [_core.Plan(T, B, spec.batch_first, back, lengths, mask, reset) for back in spec.backwards]
-
-
-NO_STEPS = Steps()
-
-
-def to_array(tensor: Tensor) -> np.ndarray:
-    """The same memory, C-contiguous (else a copy); autograd does not see it."""
-    return (tensor.detach() if tensor.requires_grad else tensor).contiguous().numpy()
-
-
-def to_arrays(tensors: Sequence[Tensor]) -> list[np.ndarray]:
-    return [to_array(t) for t in tensors]
+from .cache import Cache, Packed
+from .spec import NO_STEPS, Spec, Steps, to_array, to_arrays
 
 
 class Pass:
@@ -87,19 +27,16 @@ class Pass:
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
         steps: Steps = NO_STEPS,
+        cache: Cache | None = None,
     ):
         threads.follow()
         self.spec, self.stack = spec, spec.stack(weights)
         self.x = to_array(x)
         self.state: list[Any] = to_arrays(state) if state else [None] * self.stack.states
         self.weights = weights
+        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights)
         self.dropout = to_arrays(dropout)
         self.plans = steps.plans(spec, self.x.shape)
-
-    @functools.cached_property
-    def matrices(self) -> passes.Weights:
-        """The weights as arrays: [layer][direction][weight_ih, weight_hh, bias_ih, bias_hh]."""
-        return self.spec.nest(to_arrays(self.weights))
 
     def states(self, fill: Any) -> list[np.ndarray]:
         shape = (self.stack.L * self.stack.D, self.plans[0].B, self.stack.H)
@@ -108,14 +45,12 @@ class Pass:
     def new_tape(self, memory: np.ndarray | None = None) -> passes.Tape:
         return passes.Tape(self.stack, self.plans, self.x.shape[:-1], memory)
 
-    def pack(self) -> list[list[Any]]:
-        return self.stack.pack(self.matrices)
-
-    def forward(self, tape: passes.Tape | None = None, packed: list[list[Any]] | None = None) -> list[Tensor]:
+    def forward(self, tape: passes.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
         final = self.states(np.empty)
-        packed = packed or self.pack()
-        y = passes.forward(self.stack, packed, self.plans, self.x, self.state, final, self.dropout, tape)
+        y = passes.forward(
+            self.stack, self.packed.forward, self.plans, self.x, self.state, final, self.dropout, tape
+        )
         return [torch.from_numpy(a) for a in (y, *final)]
 
     def backward(
@@ -129,8 +64,8 @@ class Pass:
         dinitial = self.states(np.zeros)
         given = [None if d is None else to_array(d) for d in (dy, *dstate)]
         dx = passes.backward(
-            self.stack, self.plans, tape, self.matrices, self.spec.nest(grads), self.x, to_array(y), given[0],
-            self.state, given[1:], dinitial, self.dropout,
+            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(grads), self.x, to_array(y),
+            given[0], self.state, given[1:], dinitial, self.dropout,
         )  # fmt: skip
         tensors = torch.from_numpy
         return tensors(dx), [tensors(d) for d in dinitial], [tensors(g) for g in grads]

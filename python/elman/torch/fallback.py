@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .engine import DTYPES
+from .spec import DTYPES
 
 
 def reason(weight: Tensor) -> str | None:
@@ -35,7 +35,9 @@ def run(module: Any, torch_forward: Callable[..., Any], why: str, input: Any, hx
     """torch's own code, with a warning once for each module; it knows no lengths, masks or resets."""
     for name, value in extras.items():
         if value is not None:
-            raise RuntimeError(f"{name}: expected None for torch's own code ({why}), got {type(value).__name__}")
+            raise RuntimeError(
+                f"{name}: expected None for torch's own code ({why}), got {type(value).__name__}"
+            )
     if why != _ONNX and module.__dict__.get("_elman_warned") != why:
         module.__dict__["_elman_warned"] = why
         name = type(module).__name__

@@ -11,10 +11,10 @@ from torch.nn.utils.rnn import PackedSequence
 
 from . import autograd, check, fallback, projection
 from .cache import Cache
-from .engine import NO_STEPS, Spec, Steps
+from .spec import NO_STEPS, Spec, Steps
 
 
-class _Layer:
+class _Layer(torch.nn.RNNBase):
     """What the three share; each is a subclass of its torch.nn namesake with the same arguments and parameters.
 
     `layer(input, hx=None, lengths=None, mask=None, reset=None)`: as in torch.nn, and
@@ -35,12 +35,14 @@ class _Layer:
     ) -> tuple[Any, Any]:
         weights = self._elman_weights()
         if why := fallback.reason(weights[0]):
-            plain = super().forward  # type: ignore[misc]
+            plain = super().forward
             return fallback.run(self, plain, why, input, hx, lengths=lengths, mask=mask, reset=reset)
         if isinstance(input, PackedSequence):
             for name, value in (("lengths", lengths), ("mask", mask), ("reset", reset)):
                 if value is not None:
-                    raise ValueError(f"{name}: expected None with a PackedSequence, got {type(value).__name__}")
+                    raise ValueError(
+                        f"{name}: expected None with a PackedSequence, got {type(value).__name__}"
+                    )
             return self._packed(input, hx, weights)
         return self._padded(input, hx, weights, lengths, mask, reset)
 
@@ -50,16 +52,13 @@ class _Layer:
 
     def _elman_weights(self) -> list[Tensor]:
         """All weights in torch's flat order, as they are now: parametrised, swapped or plain."""
-        held = self._parameters  # type: ignore[attr-defined]
-        return [
-            held[name] if name in held else getattr(self, name)
-            for name in self._flat_weights_names  # type: ignore[attr-defined]
-        ]
+        held = self._parameters
+        return [held[name] if name in held else getattr(self, name) for name in self._flat_weights_names]
 
     def _padded(self, x: Any, hx: Any, weights: list[Tensor], lengths: Any, mask: Any, reset: Any) -> Any:
         x = _cast(x, weights[0])
-        I = self.input_size  # type: ignore[attr-defined]  # noqa: E741
-        batch_first: bool = self.batch_first  # type: ignore[attr-defined]
+        I = self.input_size  # noqa: E741
+        batch_first: bool = self.batch_first
         check.features("input", x, ("BT" if batch_first else "TB", "T"), I, weights[0])
         batched = x.dim() == 3
         B = x.shape[0 if batch_first else 1] if batched else 1
@@ -81,7 +80,7 @@ class _Layer:
     def _packed(self, sequence: PackedSequence, hx: Any, weights: list[Tensor]) -> Any:
         x, sizes, order, back = sequence
         x = _cast(x, weights[0])
-        check.features("input", x, ("N",), self.input_size, weights[0])  # type: ignore[attr-defined]
+        check.features("input", x, ("N",), self.input_size, weights[0])
         state = [] if hx is None else self._state(hx, x, int(sizes[0]), True)
         if order is not None:
             state = [part.index_select(1, order) for part in state]
@@ -91,32 +90,30 @@ class _Layer:
         return PackedSequence(y, sizes, order, back), final[0] if len(final) == 1 else tuple(final)
 
     def _state(self, hx: Any, x: Tensor, B: int, batched: bool) -> list[Tensor]:
-        layers = self.num_layers * (2 if self.bidirectional else 1)  # type: ignore[attr-defined]
+        layers = self.num_layers * (2 if self.bidirectional else 1)
         leads = (layers, B) if batched else (layers,)
-        widths = (self.proj_size or self.hidden_size, self.hidden_size)  # type: ignore[attr-defined]
-        parts = check.states(2 if self.mode == "LSTM" else 1, hx, leads, widths, x)  # type: ignore[attr-defined]
+        widths = (self.proj_size or self.hidden_size, self.hidden_size)
+        parts = check.states(2 if self.mode == "LSTM" else 1, hx, leads, widths, x)
         return parts if batched else [part.unsqueeze(1) for part in parts]
 
     def _run(
         self, x: Tensor, state: list[Tensor], weights: list[Tensor], steps: Steps, batch_first: bool
     ) -> Sequence[Tensor]:
-        both = (False, True) if self.bidirectional else (False,)  # type: ignore[attr-defined]
-        spec = Spec(self.mode.lower(), both, self.bias, batch_first)  # type: ignore[attr-defined]
-        dropping = self.training and self.dropout and self.num_layers > 1  # type: ignore[attr-defined]
+        both = (False, True) if self.bidirectional else (False,)
+        spec = Spec(self.mode.lower(), both, self.bias, batch_first)
+        dropping = self.training and self.dropout and self.num_layers > 1
         dropout = self._dropout_factors(x, batch_first) if dropping else []
-        if self.proj_size:  # type: ignore[attr-defined]
+        if self.proj_size:
             return projection.run(spec, x, state, weights, dropout, steps)
         return autograd.run(spec, x, state, weights, dropout, steps, self)
 
     def _dropout_factors(self, x: Tensor, batch_first: bool) -> list[Tensor]:
         """For the results between layers, drawn from torch's generator in the order in which torch.nn draws them."""
-        H = self.proj_size or self.hidden_size  # type: ignore[attr-defined]
-        width = H * (2 if self.bidirectional else 1)  # type: ignore[attr-defined]
+        H = self.proj_size or self.hidden_size
+        width = H * (2 if self.bidirectional else 1)
         lead = (x.shape[1], x.shape[0]) if batch_first else x.shape[:-1]
         ones = x.new_ones((*lead, width))
-        factors = [
-            torch.nn.functional.dropout(ones, self.dropout) for _ in range(self.num_layers - 1)  # type: ignore[attr-defined]
-        ]
+        factors = [torch.nn.functional.dropout(ones, self.dropout) for _ in range(self.num_layers - 1)]
         return [f.transpose(0, 1) for f in factors] if batch_first else factors
 
 
@@ -128,12 +125,18 @@ def _cast(x: Any, weight: Tensor) -> Any:
 
 
 class LSTM(_Layer, torch.nn.LSTM):
-    __doc__ = (_Layer.__doc__ or "").replace("What the three share; each is", "torch.nn.LSTM on elman's engine,")
+    __doc__ = (_Layer.__doc__ or "").replace(
+        "What the three share; each is", "torch.nn.LSTM on elman's engine,"
+    )
 
 
 class GRU(_Layer, torch.nn.GRU):
-    __doc__ = (_Layer.__doc__ or "").replace("What the three share; each is", "torch.nn.GRU on elman's engine,")
+    __doc__ = (_Layer.__doc__ or "").replace(
+        "What the three share; each is", "torch.nn.GRU on elman's engine,"
+    )
 
 
 class RNN(_Layer, torch.nn.RNN):
-    __doc__ = (_Layer.__doc__ or "").replace("What the three share; each is", "torch.nn.RNN on elman's engine,")
+    __doc__ = (_Layer.__doc__ or "").replace(
+        "What the three share; each is", "torch.nn.RNN on elman's engine,"
+    )

@@ -15,11 +15,16 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from . import autograd
-from .engine import Spec, Steps
+from .spec import Spec, Steps
 
 
 def run(
-    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], dropout: Sequence[Tensor], steps: Steps
+    spec: Spec,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    steps: Steps,
 ) -> list[Tensor]:
     """y [.., D*P], the final h [L*D, B, P] and c [L*D, B, H]."""
     if steps.batch_sizes is not None and state:
@@ -80,7 +85,12 @@ def _first_steps(spec: Spec, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor | 
 
 
 def _padded(
-    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], dropout: Sequence[Tensor], steps: Steps
+    spec: Spec,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    steps: Steps,
 ) -> list[Tensor]:
     """A PackedSequence by way of a padded batch."""
     assert steps.batch_sizes is not None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from .engine import Spec, Steps
+from .spec import Spec, Steps
 
 _CELLS = {
     "lstm": torch._VF.lstm_cell,
@@ -20,7 +20,12 @@ _CELLS = {
 
 
 def run(
-    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], dropout: Sequence[Tensor], steps: Steps
+    spec: Spec,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    steps: Steps,
 ) -> list[Tensor]:
     """y, and each final state [L*D, B, H]."""
     lengths = steps.lengths

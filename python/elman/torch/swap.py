@@ -37,7 +37,9 @@ class Entry(NamedTuple):
     reason: str  # why not, or ""
 
     def __str__(self) -> str:
-        return f"{self.name or '(the model)'}: {self.kind}, " + ("on elman's engine" if self.fast else self.reason)
+        return f"{self.name or '(the model)'}: {self.kind}, " + (
+            "on elman's engine" if self.fast else self.reason
+        )
 
 
 class Report(tuple[Entry, ...]):
@@ -128,7 +130,9 @@ def _parametrized(module: nn.Module) -> bool:
 
 def _become(module: nn.Module, old: type, new: type) -> None:
     if _parametrized(module):  # a class of its own, which holds the parametrised weights' properties
-        held = {k: v for k, v in vars(type(module)).items() if k not in ("__dict__", "__weakref__", "__doc__")}
+        held = {
+            k: v for k, v in vars(type(module)).items() if k not in ("__dict__", "__weakref__", "__doc__")
+        }
         new = type(f"Parametrized{new.__name__}", (new,), held)
     module.__class__ = new
 

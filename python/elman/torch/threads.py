@@ -14,17 +14,23 @@ import torch
 
 from .. import _core
 
-_ENTRIES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")  # GNU's; Intel's and LLVM's have them too
+_ENTRIES = (
+    "GOMP_parallel",
+    "omp_get_thread_num",
+    "omp_get_num_threads",
+)  # GNU's; Intel's and LLVM's have them too
 
 
 def borrow() -> bool:
     """Let the engine compute on torch's OpenMP threads; False where torch has none that can be found."""
-    shipped = sorted(Path(torch.__file__).with_name("lib").glob("lib*omp*"))  # what torch has loaded, if it ships one
+    shipped = sorted(
+        Path(torch.__file__).with_name("lib").glob("lib*omp*")
+    )  # what torch has loaded, if it ships one
     for path in [*map(str, shipped), None]:
         with contextlib.suppress(OSError, AttributeError, TypeError):
             library = ctypes.CDLL(path)
-            entries = [getattr(library, name) for name in _ENTRIES]
-            _core.borrow_threads(*(ctypes.cast(entry, ctypes.c_void_p).value for entry in entries))
+            entries = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in _ENTRIES]
+            _core.borrow_threads(*(entry or 0 for entry in entries))
             return True
     return False
 

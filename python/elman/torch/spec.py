@@ -1,0 +1,77 @@
+"""What a call computes, as tensors and plain values, and how the engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import _core
+from ..layers import passes
+from ..layers.call import check_lengths
+
+DTYPES: dict[torch.dtype, np.dtype] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+}
+
+
+class Spec(NamedTuple):
+    """What a call computes, beside its tensors. Hashable, and made of what an operator's schema can hold."""
+
+    cell: str  # "lstm", "gru", "rnn_tanh" or "rnn_relu"
+    backwards: tuple[bool, ...]  # for each direction, whether it runs backwards in time
+    bias: bool
+    batch_first: bool
+
+    def stack(self, weights: Sequence[Tensor]) -> passes.Stack:
+        """The stack whose weights, in torch's order, these are."""
+        D = len(self.backwards)
+        L = len(weights) // (D * self._per_direction)
+        return passes.Stack(self.cell, weights[1].shape[1], L, D, DTYPES[weights[0].dtype])
+
+    def nest(self, weights: Sequence[np.ndarray]) -> passes.Weights:
+        """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from torch's flat order."""
+        D, n = len(self.backwards), self._per_direction
+        groups = [list(weights[i : i + n]) + [None] * (4 - n) for i in range(0, len(weights), n)]
+        return [groups[i : i + D] for i in range(0, len(groups), D)]
+
+    @property
+    def _per_direction(self) -> int:
+        return 4 if self.bias else 2
+
+
+class Steps(NamedTuple):
+    """Which steps count: all None for whole sequences. Either batch_sizes or the rest."""
+
+    batch_sizes: Tensor | None = None  # of a PackedSequence: int64 [T]; x is then [rows, I]
+    lengths: Tensor | None = None  # int64 [B]
+    mask: Tensor | None = None  # bool, as the first two axes of x
+    reset: Tensor | None = None
+
+    def plans(self, spec: Spec, shape: Sequence[int]) -> list[_core.Plan]:
+        """One for each direction."""
+        if self.batch_sizes is not None:
+            sizes = to_array(self.batch_sizes)
+            return [_core.Plan.packed(sizes, back) for back in spec.backwards]
+        T, B = (shape[1], shape[0]) if spec.batch_first else (shape[0], shape[1])
+        if self is NO_STEPS:
+            return [_core.Plan(T, B, spec.batch_first, back, None, None, None) for back in spec.backwards]
+        lengths, mask, reset = (None if t is None else to_array(t) for t in self[1:])
+        lengths = check_lengths(lengths, T, B, True)
+        return [_core.Plan(T, B, spec.batch_first, back, lengths, mask, reset) for back in spec.backwards]
+
+
+NO_STEPS = Steps()
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """The same memory, C-contiguous (else a copy); autograd does not see it."""
+    return (tensor.detach() if tensor.requires_grad else tensor).contiguous().numpy()
+
+
+def to_arrays(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    return [to_array(t) for t in tensors]
