@@ -43,7 +43,8 @@ def choose_contenders(wanted: str | None) -> list[str]:
     missing = [name for name in peers if name not in installed]
     if missing:
         raise SystemExit(f"--peers: expected some of {', '.join(installed[1:])}, got {', '.join(missing)}")
-    return ["elman", *(name for name in peers if name != "elman")]
+    ours = [name for name in contenders.OURS if name in installed]
+    return [*ours, *(name for name in peers if name not in ours)]
 
 
 def describe_machine(names: list[str], limits: Limits) -> dict[str, object]:
@@ -57,7 +58,7 @@ def describe_machine(names: list[str], limits: Limits) -> dict[str, object]:
             "one_thread": Limits(1).peak(np.float32),
         },
         "gb_per_s": limits.levels(),
-        "versions": {name: importlib.metadata.version(name) for name in names},
+        "versions": {name: importlib.metadata.version(name) for name in names if name != "dropin"},
     }
 
 

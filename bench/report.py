@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from bench import contenders
 
+OURS = contenders.OURS
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Rt", "openvino": "OpenVINO", "jax": "JAX"}
 
 
@@ -34,7 +36,7 @@ class Row:
 
     @property
     def to_best(self) -> float:
-        return min((self.ratio(peer) for peer in self.ns if peer != "elman"), default=np.nan)
+        return min((self.ratio(peer) for peer in self.ns if peer not in OURS), default=np.nan)
 
 
 @dataclass
@@ -48,18 +50,24 @@ class Report:
     def peers(self) -> list[str]:
         return [peer for peer in PEERS if any(peer in row.ns for row in self.rows)]
 
+    @property
+    def has_dropin(self) -> bool:
+        return any("dropin" in row.ns for row in self.rows)
+
     def cells(self, row: Row) -> list[str]:
         """A row of the table."""
         ratios = [f"{row.ratio(peer):.2f}" if peer in row.ns else "" for peer in self.peers]
         best = "" if np.isnan(row.to_best) else f"{row.to_best:.2f}"
+        dropin = [f"{row.ns['dropin'] / 1e3:,.1f}" if "dropin" in row.ns else ""] if self.has_dropin else []
         return [
             row.id, row.mode, f"{row.ns['elman'] / 1e3:,.1f}", f"{row.gflops:,.0f}", row.bound_by,
-            f"{row.of_limit:.0%}", *ratios, best,
+            f"{row.of_limit:.0%}", *ratios, best, *dropin,
         ]  # fmt: skip
 
     def titles(self) -> list[str]:
         peers = [PEERS[peer] for peer in self.peers]
-        return ["shape", "mode", "us", "GFLOP/s", "bound by", "of it", *peers, "best peer"]
+        dropin = ["drop-in us"] if self.has_dropin else []
+        return ["shape", "mode", "us", "GFLOP/s", "bound by", "of it", *peers, "best peer", *dropin]
 
     def line(self, cells: list[str]) -> str:
         return f"{cells[0]:14}{cells[1]:6}" + "".join(f"{cell:>11}" for cell in cells[2:])
@@ -68,7 +76,7 @@ class Report:
         """Geometric means and the worst row, for each mode."""
         lines = []
         for mode in dict.fromkeys(row.mode for row in self.rows):
-            rows = [row for row in self.rows if row.mode == mode and len(row.ns) > 1]
+            rows = [row for row in self.rows if row.mode == mode and not np.isnan(row.to_best)]
             if not rows:
                 continue
             to_torch = [row.ratio("torch") for row in rows if "torch" in row.ns]
@@ -77,6 +85,11 @@ class Report:
             if to_torch:
                 text += f", {geometric_mean(to_torch):.2f} times PyTorch's (geometric means)"
             lines.append(f"{text}; worst row {worst.id}, {worst.to_best:.2f}")
+            dropin = [
+                row.ns["torch"] / row.ns["dropin"] for row in rows if {"torch", "dropin"} <= row.ns.keys()
+            ]
+            if dropin:
+                lines.append(f"{mode}: the drop-in has {geometric_mean(dropin):.2f} times PyTorch's speed")
         return lines
 
     def markdown(self) -> str:
@@ -111,10 +124,10 @@ class Report:
         matplotlib.use("Agg")
         from matplotlib import pyplot
 
-        rows = [row for row in reversed(self.rows) if len(row.ns) > 1]
+        rows = [row for row in reversed(self.rows) if not np.isnan(row.to_best)]
         figure, axes = pyplot.subplots(figsize=(8, 0.24 * len(rows) + 1.4), layout="constrained")
         at = np.arange(len(rows))
-        best = [min(ns for name, ns in row.ns.items() if name != "elman") for row in rows]
+        best = [min(ns for name, ns in row.ns.items() if name not in OURS) for row in rows]
         axes.barh(
             at,
             [b / row.ns["elman"] for b, row in zip(best, rows, strict=True)],

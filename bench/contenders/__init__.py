@@ -20,8 +20,13 @@ Results = dict[str, np.ndarray]
 Contender = tuple[Callable[[], object], Callable[[], Results]]
 
 STEPS = 3  # so many steps in a row show that the state is carried
-NAMES = ("elman", "torch", "onnxruntime", "openvino", "jax")
-NEEDS = {"onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino", "onnx")}
+OURS = ("elman", "dropin")
+NAMES = (*OURS, "torch", "onnxruntime", "openvino", "jax")
+NEEDS = {
+    "dropin": ("elman", "torch"),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino", "onnx"),
+}
 
 
 def installed() -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,24 +14,15 @@ from torch.nn.utils import rnn
 
 
 def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
-    torch.set_num_threads(threads)
-    kind = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[shape.cell]
-    x, dy = torch.from_numpy(data.x), torch.from_numpy(data.dy)
-    if shape.dirs == "r":  # torch has no reverse layer: its users turn the sequence round
-        x = x.flip(0)
-    dtype = torch.from_numpy(weights["bias_ih_l0"]).dtype
-    layer = kind(shape.I, shape.H, shape.layers, bidirectional=shape.dirs == "b", dtype=dtype)
-    layer.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-    layer.train(shape.mode == "train")
     lengths = None if data.lengths is None else torch.from_numpy(data.lengths)
 
-    def over_sequence(x: torch.Tensor) -> torch.Tensor:
+    def over_sequence(layer: Any, x: torch.Tensor) -> torch.Tensor:
         if lengths is None:
             return layer(x)[0]
         packed = rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
         return rnn.pad_packed_sequence(layer(packed)[0], total_length=shape.T)[0]
 
-    def with_resets(x: torch.Tensor) -> torch.Tensor:
+    def with_resets(layer: Any, x: torch.Tensor) -> torch.Tensor:
         """What recurrent policies do: cut the batch at every step where some row is reset."""
         starts = [t for t in range(shape.T) if t == 0 or data.reset[t].any()] + [shape.T]
         keep = torch.from_numpy(~data.reset[:, :, None]).to(x.dtype)
@@ -44,12 +37,33 @@ def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: i
         return torch.cat(outputs)
 
     forward = over_sequence if data.reset is None else with_resets
+    return prepare_modules(torch.nn, forward, shape, data, weights, threads)
+
+
+def prepare_modules(
+    modules: Any,
+    forward: Callable[[Any, torch.Tensor], torch.Tensor],
+    shape: Shape,
+    data: Data,
+    weights: dict[str, np.ndarray],
+    threads: int,
+) -> Contender:
+    """A contender of `modules`, which has torch.nn's LSTM, GRU and RNN; `forward(layer, x)` gives y."""
+    torch.set_num_threads(threads)
+    kind = {"rnn": modules.RNN, "lstm": modules.LSTM, "gru": modules.GRU}[shape.cell]
+    x, dy = torch.from_numpy(data.x), torch.from_numpy(data.dy)
+    if shape.dirs == "r":  # torch has no reverse layer: its users turn the sequence round
+        x = x.flip(0)
+    dtype = torch.from_numpy(weights["bias_ih_l0"]).dtype
+    layer = kind(shape.I, shape.H, shape.layers, bidirectional=shape.dirs == "b", dtype=dtype)
+    layer.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    layer.train(shape.mode == "train")
     if shape.mode == "train":
 
         def train() -> Results:
             layer.zero_grad()
             leaf = x.clone().requires_grad_()
-            y = forward(leaf)
+            y = forward(layer, leaf)
             y.backward(dy)
             grads = {name: p.grad.numpy() for name, p in layer.named_parameters()}
             return {"y": y.detach().numpy(), "dx": leaf.grad.numpy(), **grads}
@@ -65,7 +79,7 @@ def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: i
 
     def infer() -> torch.Tensor:
         with torch.inference_mode():
-            return forward(x)
+            return forward(layer, x)
 
     def first_steps() -> Results:
         nonlocal state

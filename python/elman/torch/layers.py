@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from . import autograd, check, fallback, projection
+from . import autograd, check, fallback, ops, projection
 from .cache import Cache
 from .spec import NO_STEPS, Spec, Steps
 
@@ -29,6 +29,10 @@ class _Layer(torch.nn.RNNBase):
     """
 
     _elman_cache: Cache | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        ops.allow_compile()
 
     def forward(
         self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None

@@ -5,13 +5,16 @@ An operator may not change what it was given, so the backward one works on a cop
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import reference
+from . import func, reference
 from .engine import Pass
 from .spec import Spec, Steps, to_array
 
@@ -27,13 +30,13 @@ def rnn(
     mask: Tensor | None,
     reset: Tensor | None,
     cell: str,
-    backwards: Sequence[bool],
+    backwards: Sequence[int],  # booleans, of which torch.jit.trace could not record a list
     bias: bool,
     batch_first: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y, the final h and c, and the tape; c is empty for cells without one, the tape unless `keep`."""
-    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
     call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
     # Zeros, because an operator's results must be the same every time, in the parts that nobody reads as well.
     tape = call.new_tape(np.zeros(_tape_size(call), call.stack.dtype)) if keep else None
@@ -52,7 +55,7 @@ def _tape_size(call: Pass) -> int:
 def _(
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first, keep
 ):
-    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
     stack = spec.stack(weights)
     lead = x.shape[:-1]
     if batch_sizes is not None:
@@ -82,12 +85,12 @@ def rnn_backward(
     mask: Tensor | None,
     reset: Tensor | None,
     cell: str,
-    backwards: Sequence[bool],
+    backwards: Sequence[int],  # booleans, of which torch.jit.trace could not record a list
     bias: bool,
     batch_first: bool,
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
-    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
     call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
     if tape.numel():
         kept = call.new_tape(to_array(tape).copy())
@@ -118,12 +121,12 @@ def _backward(ctx, dy, dh, dc, _):
     state, weights, dropout = tensors[:s], tensors[s : s + w], tensors[s + w : s + w + d]
     steps = Steps(*tensors[s + w + d :])
     cell, backwards, bias, batch_first = ctx.rest
-    spec = Spec(cell, tuple(backwards), bias, batch_first)
+    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
     if torch.is_grad_enabled():
         given = [dy, dh, dc][: 1 + spec.stack(weights).states]
         grads = reference.gradients(spec, x, state, weights, dropout, steps, given)
     else:
-        grads = rnn_backward(dy, dh, dc, y, tape, x, state, weights, dropout, *steps, *spec)
+        grads = rnn_backward(dy, dh, dc, y, tape, x, state, weights, dropout, *steps, *ctx.rest)
     return grads[0], grads[1 : 1 + s], grads[1 + s :], [None] * d, *[None] * 9
 
 
@@ -158,6 +161,18 @@ if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before it vmap says 
         torch.library.register_vmap(_op, _vmap(_op))
 
 
+@functools.cache
+def allow_compile() -> None:
+    """Let torch.compile look into subclasses of torch.nn's recurrent modules, which it otherwise leaves to eager.
+
+    The setting is for the whole process. PyTorch older than it has a graph break at each of these modules. The
+    import takes most of a second where nothing else, such as an optimiser, has done it yet.
+    """
+    config: Any = importlib.import_module("torch._dynamo.config")
+    if hasattr(config, "allow_rnn"):
+        config.allow_rnn = True
+
+
 def run(
     spec: Spec,
     x: Tensor,
@@ -169,5 +184,9 @@ def run(
     """y and each final state."""
     tensors = (x, *state, *weights)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    y, h, c, _ = rnn(x, list(state), list(weights), list(dropout), *steps, *spec, keep)
+    plain = (*steps, spec.cell, list(map(int, spec.backwards)), spec.bias, spec.batch_first)
+    if torch._C._are_functorch_transforms_active():
+        y, h, c, _ = func.run(x, state, weights, dropout, plain)
+    else:
+        y, h, c, _ = rnn(x, list(state), list(weights), list(dropout), *plain, keep)
     return (y, h, c) if spec.cell == "lstm" else (y, h)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from . import cells, layers
+from . import cells, layers, ops
 from .fallback import reason
 
 _TWINS: dict[type, type] = {
@@ -58,6 +58,7 @@ def accelerate(model: nn.Module) -> nn.Module:
     Returns:
         `model`. `report(model)` says what was replaced and what was not and why; for the latter there is a warning.
     """
+    ops.allow_compile()
     for module in _modules(model).values():
         plain = _plain_class(module)
         if plain in _TWINS:

@@ -14,19 +14,16 @@ import torch
 
 from .. import _core
 
-_ENTRIES = (
-    "GOMP_parallel",
-    "omp_get_thread_num",
-    "omp_get_num_threads",
-)  # GNU's; Intel's and LLVM's have them too
+# GNU's entry points; the libraries of Intel and LLVM have them too.
+_ENTRIES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+_LIBRARIES = ("libgomp.so*", "libgomp-*.so*", "libiomp5.so", "libomp.so")
 
 
 def borrow() -> bool:
     """Let the engine compute on torch's OpenMP threads; False where torch has none that can be found."""
-    shipped = sorted(
-        Path(torch.__file__).with_name("lib").glob("lib*omp*")
-    )  # what torch has loaded, if it ships one
-    for path in [*map(str, shipped), None]:
+    folder = Path(torch.__file__).with_name("lib")  # has the one that torch has loaded, if it ships one
+    shipped = [str(path) for name in _LIBRARIES for path in folder.glob(name)]
+    for path in [*shipped, None]:
         with contextlib.suppress(OSError, AttributeError, TypeError):
             library = ctypes.CDLL(path)
             entries = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in _ENTRIES]

@@ -1,0 +1,23 @@
+"""elman.torch: the same program as PyTorch's, with elman's modules and what their call takes beyond torch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from bench.contenders import Contender
+from bench.contenders.torch import prepare_modules
+from bench.shapes import Data, Shape
+
+import elman.torch
+
+
+def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
+    tensors = {"lengths": data.lengths, "reset": data.reset}
+    options = {name: torch.from_numpy(value) for name, value in tensors.items() if value is not None}
+
+    def over_sequence(layer: Any, x: torch.Tensor) -> torch.Tensor:
+        return layer(x, **options)[0]
+
+    return prepare_modules(elman.torch, over_sequence, shape, data, weights, threads)

@@ -1,0 +1,69 @@
+"""The operators under torch.func, whose transforms take no operator with a registered derivative: a Function of the
+kind they do take, around each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import ops
+
+
+def run(
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    plain: tuple[Any, ...],
+) -> Any:
+    """y, h, c and the tape; `plain`: the operator's arguments after the tensors, but for `keep`."""
+    counts = len(state), len(weights), len(dropout)
+    return _Forward.apply(plain, counts, x, *state, *weights, *dropout)
+
+
+def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
+    s, w, _ = counts
+    return list(tensors[:s]), list(tensors[s : s + w]), list(tensors[s + w :])
+
+
+class _Forward(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(plain: Any, counts: Any, x: Tensor, *tensors: Tensor) -> Any:
+        return ops.rnn(x, *_split(counts, tensors), *plain, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.plain, ctx.counts, *tensors = inputs
+        y, _, _, tape = output
+        ctx.mark_non_differentiable(tape)
+        ctx.save_for_backward(y, tape, *tensors)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor, dh: Tensor, dc: Tensor, _: Any) -> Any:
+        grads = _Backward.apply(ctx.plain, ctx.counts, dy, dh, dc, *ctx.saved_tensors)
+        return None, None, *grads, *[None] * ctx.counts[2]
+
+
+class _Backward(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(plain: Any, counts: Any, dy: Tensor, dh: Tensor, dc: Tensor, *kept: Tensor) -> Any:
+        y, tape, x, *tensors = kept
+        return tuple(ops.rnn_backward(dy, dh, dc, y, tape, x, *_split(counts, tensors), *plain))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise RuntimeError(
+            "elman.torch: expected first derivatives under torch.func, got a second one; torch.autograd with "
+            "create_graph=True gives second ones, and so does torch.func inside elman.torch.restored(model)"
+        )
