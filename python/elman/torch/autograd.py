@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from . import ops, reference
+from . import engine, ops, reference
 from .cache import Cache
 from .engine import Pass
 from .fallback import tracing
-from .spec import Spec, Steps
+from .spec import NO_STEPS, Spec, Steps
 
 _PLAIN = frozenset((Tensor, torch.nn.Parameter))
 
@@ -96,4 +96,9 @@ def run(
             cache = module._elman_cache = Cache()
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return _Call.apply(spec, steps, cache, (len(state), len(weights), len(dropout)), *tensors)
+    one_step = x.shape[spec.batch_first] == 1 and x.numel() > 0 and spec.backwards == (False,)
+    if cache is not None and one_step and steps is NO_STEPS and not dropout:
+        done = engine.step(spec, x, state, weights, cache)
+        if done is not None:
+            return done
     return Pass(spec, x, state, weights, dropout, steps, cache).forward()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from .. import _core
@@ -20,6 +22,7 @@ class Packed:
         self._stack = spec.stack(weights)
         self._forward: list[list[Any]] | None = None
         self._backward: list[list[Any]] | None = None
+        self._stepper: _Stepper | None = None
 
     @property
     def forward(self) -> list[list[Any]]:
@@ -33,12 +36,42 @@ class Packed:
             self._backward = self._stack.pack_back(self._matrices)
         return self._backward
 
+    def stepper(self, batch_size: int) -> _Stepper:
+        """For single steps; one is kept, of the batch size asked for last."""
+        if self._stepper is None or self._stepper.shape[1] != batch_size:
+            stack = self._stack
+            self._stepper = _Stepper(self.forward, (stack.L, batch_size, stack.H), stack.states, stack.dtype)
+        return self._stepper
+
+
+class _Stepper:
+    """The engine's stepper, which passes through all layers at once, with the state going in and out."""
+
+    def __init__(self, packed: list[list[Any]], shape: tuple[int, int, int], states: int, dtype: np.dtype):
+        self.shape = shape
+        self._engine = _core.stepper([one for (one,) in packed], shape[1])
+        self._states = range(states)
+        self._zeros = np.zeros(shape, dtype)
+        self._lock = threading.Lock()
+
+    def __call__(self, x: np.ndarray, state: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+        """y [B, H] and each final state of x [B, I]; None while another thread steps."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            engine = self._engine
+            for k in self._states:
+                engine.set_state(k, state[k] if state else self._zeros)
+            return [engine.step(x), *map(engine.get_state, self._states)]
+        finally:
+            self._lock.release()
+
 
 class Cache:
     """The packed weights of one module: one set, made again when a weight has changed.
 
     A change is seen by torch's version counts and addresses, and, because a write through `.data` passes those by,
-    by comparing 256 values of each weight. What is left unseen is a write through `.data` to a few single values
+    by comparing 8 values of each weight. What is left unseen is a write through `.data` to a few single values
     and to nothing else; `flatten_parameters()` drops the set.
     """
 

@@ -69,3 +69,17 @@ class Pass:
         )  # fmt: skip
         tensors = torch.from_numpy
         return tensors(dx), [tensors(d) for d in dinitial], [tensors(g) for g in grads]
+
+
+def step(
+    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], cache: Cache
+) -> list[Tensor] | None:
+    """What a Pass gives for one step forward in time, all layers in one call; None if it cannot be had just now."""
+    threads.follow()
+    rows = to_array(x)
+    B = rows.shape[1 - spec.batch_first]
+    done = cache.get(spec, weights).stepper(B)(rows.reshape(B, -1), to_arrays(state))
+    if done is None:
+        return None
+    y, *final = done
+    return [torch.from_numpy(y.reshape(*rows.shape[:2], -1)), *map(torch.from_numpy, final)]
