@@ -5,16 +5,21 @@ import re
 import subprocess
 import sys
 
+import torch
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 
 def test_readme_example():
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code, pytorch = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["y"].shape == (100, 32, 128) and names["dx"].shape == (100, 32, 7)
     assert not names["y"][names["lengths"][0] :, 0].any()
     assert names["out"].any()
+    names = {"model": torch.nn.Sequential(torch.nn.GRU(3, 4))}
+    exec(compile(pytorch, "README.md", "exec"), names)
+    assert type(names["model"][0]) is names["elman"].torch.GRU
 
 
 def test_weather_example_runs(tmp_path):

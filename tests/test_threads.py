@@ -1,5 +1,6 @@
 """Threads: several at once, forked children, a busy machine."""
 
+import concurrent.futures
 import multiprocessing
 import os
 import threading
@@ -63,8 +64,8 @@ def burn(stop):
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: every process is in the way")
-def test_a_busy_core_does_not_stop_it():
-    """With another process on one core, a layer whose threads meet at every step keeps a fair share of its speed."""
+def slowed_by_a_busy_core():
+    """How many times as long a layer whose threads meet at every step takes while another process has one core."""
     elman.set_num_threads(os.cpu_count())
     layer = make_layer("lstm", 256, 512)
     x = np.zeros((60, 1, 256), np.float32)
@@ -86,9 +87,14 @@ def test_a_busy_core_does_not_stop_it():
     busy = np.median([seconds() for _ in range(5)])
     stop.set()
     other.join()
-    assert busy < 5 * idle, (
-        f"{busy / idle:.1f} times slower"
-    )  # 2 to 3 is fair; a pure spin barrier: 10 and more
+    return busy / idle
+
+
+def test_a_busy_core_does_not_stop_it():
+    """In a process of its own, where elman's threads are its own: OpenMP's, which never sleep, share worse."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        slowed = fresh.submit(slowed_by_a_busy_core).result()
+    assert slowed < 5, f"{slowed:.1f} times slower"  # 2 to 3 is fair; a pure spin barrier: 10 and more
 
 
 @pytest.mark.parametrize("isa_name", elman.isas())

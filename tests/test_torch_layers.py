@@ -1,5 +1,7 @@
 """elman.torch's layers and cells beside torch.nn's: outputs, states and all gradients."""
 
+import concurrent.futures
+
 import numpy as np
 import pytest
 import torch
@@ -278,3 +280,57 @@ def test_frozen_weights_get_no_gradient():
     layer.weight_ih_l0.requires_grad_(False)
     layer(torch.randn(5, 2, 3))[0].sum().backward()
     assert layer.weight_ih_l0.grad is None and layer.weight_hh_l0.grad is not None
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
+def test_an_input_without_gradient_changes_no_other_gradient(options):
+    layer = et.LSTM(3, 4, **options)
+    x = torch.randn(5, 2, 3)
+    parameters = list(layer.parameters())
+    without = torch.autograd.grad(layer(x)[0].sum(), parameters)
+    with_one = torch.autograd.grad(layer(x.requires_grad_())[0].sum(), parameters)
+    assert all(torch.equal(a, b) for a, b in zip(without, with_one, strict=True))
+
+
+def test_threads_share_a_layer():
+    """One module called from several Python threads at once, in whole sequences and in single steps."""
+    layer = et.LSTM(8, 32, 2)
+    x = torch.randn(20, 4, 8)
+    h = torch.randn(2, 4, 32)
+    with torch.no_grad():
+        want = layer(x, (h, h))[0], layer(x[:1], (h, h))[0]
+
+    def work(_):
+        with torch.no_grad():
+            return all(
+                torch.equal(layer(x, (h, h))[0], want[0]) and torch.equal(layer(x[:1], (h, h))[0], want[1])
+                for _ in range(50)
+            )
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(8)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first", [False, True])
+def test_single_steps_equal_the_sequence(kind, first):
+    """Steps without gradients take a way of their own; not a bit may differ."""
+    layer = getattr(et, kind)(3, 9, 2, batch_first=first)
+    x = torch.randn((2, 6, 3) if first else (6, 2, 3))
+    with torch.no_grad():
+        want, last = layer(x)
+        state, ys = None, []
+        for one in x.split(1, dim=int(first)):
+            y, state = layer(one, state)
+            ys.append(y)
+    assert torch.equal(torch.cat(ys, dim=int(first)), want)
+    assert all(torch.equal(a, b) for a, b in zip(parts(state), parts(last), strict=True))
+
+
+def test_dropout_in_single_steps_without_gradients():
+    layer = et.GRU(3, 50, 2, dropout=0.5)
+    with torch.no_grad():
+        x = torch.randn(1, 4, 3)
+        assert not torch.equal(layer(x)[0], layer(x)[0])
+        layer.eval()
+        assert torch.equal(layer(x)[0], layer(x)[0])

@@ -118,7 +118,7 @@ template <class T>
 void backward(const std::vector<std::shared_ptr<PackedBack<T>>>& packed, const PlanList& plans,
               const TapeList& tapes, const std::vector<Matrices>& grads, const py::array& x,
               const py::array& y, const py::object& dy, const StateList& initial, const StateList& dfinal,
-              const StateList& dinitial, const py::array& dx) {
+              const StateList& dinitial, const py::object& dx) {
   const size_t directions = packed.size();
   if (packed.empty()) throw py::value_error("packed: expected one for each direction");
   check_count(plans.size(), directions, "plans");

@@ -12,8 +12,8 @@
 namespace elman {
 namespace {
 
-// Values compared per array, evenly spaced, by an odd step so that they fall into all columns of a matrix. Few,
-// because in large weights each is a page of its own: 32 of each of 8 weights of 4 MB took 50 us.
+// Values compared per array, evenly spaced, by an odd step so that they fall into all columns of a matrix.
+// Few, because in large weights each is a page of its own: 32 of each of 8 weights of 4 MB took 50 us.
 constexpr py::ssize_t most_values = 8;
 
 class Sample {

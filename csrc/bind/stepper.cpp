@@ -41,11 +41,12 @@ template <class T> py::array step(Stepper<T>& stepper, const py::object& x, cons
   return y;
 }
 
-template <class T> py::array_t<T> get_state(Stepper<T>& stepper, int k) {
+template <class T> py::object get_state(Stepper<T>& stepper, int k, py::object out) {
   const py::ssize_t L = stepper.layers(), B = stepper.batch_size(), H = stepper.hidden_size();
-  py::array_t<T> state({L, B, H});
-  for (int l = 0; l < L; ++l) std::memcpy(state.mutable_data(l), stepper.state(l, k), B * H * sizeof(T));
-  return state;
+  if (out.is_none()) out = py::array_t<T>({L, B, H});
+  T* to = output<T>(out, L * B * H, "out");
+  for (int l = 0; l < L; ++l) std::memcpy(to + l * B * H, stepper.state(l, k), B * H * sizeof(T));
+  return out;
 }
 
 template <class T> void set_state(Stepper<T>& stepper, int k, const py::object& value) {
@@ -68,7 +69,7 @@ template <class T> void bind_type(py::module_& m, const char* name) {
   py::class_<Stepper<T>>(m, name)
       .def(py::init<std::vector<std::shared_ptr<Packed<T>>>, int>())
       .def("step", &step<T>, py::arg("x"), py::arg("out") = py::none())
-      .def("get_state", &get_state<T>)
+      .def("get_state", &get_state<T>, py::arg("k"), py::arg("out") = py::none())
       .def("set_state", &set_state<T>)
       .def("reset_rows", &reset_rows<T>);
   m.def("stepper", [](std::vector<std::shared_ptr<Packed<T>>> layers, int batch_size) {

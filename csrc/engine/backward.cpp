@@ -207,15 +207,15 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   for (BackwardCall<T>& call : calls) directions.emplace_back(call, zero.data(), team.size(), warm);
   // Two directions reach a step in different chunks, so both add.
   const bool add = calls.size() > 1;
-  if (add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
-  else clear_rows(dx, I, I, first.plan->holes);
+  if (dx && add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
+  if (dx && !add) clear_rows(dx, I, I, first.plan->holes);
 
   for (int begin, end = work.steps; end > 0; end = begin) {
     begin = chunk_begin(plans.front(), end, int64_t{cell.slots} * H * int64_t{sizeof(T)});
     for (Direction<T>& direction : directions) direction.set_steps(begin, end);
     pieces.run(team, [&](int d, const Piece& piece) { directions[d].scan(piece); });
     for (Direction<T>& direction : directions) {
-      direction.input_gradient(dx, add, team);
+      if (dx) direction.input_gradient(dx, add, team);
       direction.weight_gradients(team);
     }
   }

@@ -60,7 +60,7 @@ template <class T> struct BackwardCall {
   T *d_ih, *d_hh, *d_bias_ih, *d_bias_hh;
 };
 
-// Writes dx ([T * B] rows of I): the sum over directions. The tapes are used up.
+// Writes dx ([plan.rows] of I), the sum over directions, unless it is null. The tapes are used up.
 template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx);
 
 }  // namespace elman

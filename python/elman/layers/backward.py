@@ -42,8 +42,9 @@ class Backward:
         tape, self._tape = self._tape, None
         dinitial = call.states(np.zeros)
         packed = layer._stack.pack_back(layer._weights(layer.parameters))
-        dx = passes.backward(
+        dx = call.sequence(layer.input_size)
+        passes.backward(
             layer._stack, packed, call.plans, tape, layer._weights(layer.grads),
-            call.x, self._y, dy, call.state, dfinal, dinitial, self._dropout,
+            call.x, self._y, dy, dx, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
         return call.sequence_out(dx), call.state_out(dinitial)

@@ -93,21 +93,22 @@ def forward(
     packed: list[list[Any]],
     plans: list[_core.Plan],
     x: np.ndarray,
+    y: np.ndarray,
     initial: States,
     final: States,
     dropout: Sequence[np.ndarray] = (),
     tape: Tape | None = None,
-) -> np.ndarray:
-    """y [.., D*H] of x [.., I]; `final` is written. `dropout`: factors for the results of all layers but the last."""
+) -> None:
+    """Writes y [.., D*H] of x [.., I], and `final`. `dropout`: factors for the results of all layers but the last."""
     for k in range(stack.L):
-        below_top = k + 1 < stack.L
-        y = tape.y[k] if tape and below_top else _core.empty((*x.shape[:-1], stack.D * stack.H), stack.dtype)
+        out = y
+        if k + 1 < stack.L:
+            out = tape.y[k] if tape else _core.empty(y.shape, stack.dtype)
         _core.forward(
-            packed[k], plans, x, y, stack.of_layer(initial, k), stack.of_layer(final, k),
+            packed[k], plans, x, out, stack.of_layer(initial, k), stack.of_layer(final, k),
             tape.engine[k] if tape else None,
         )  # fmt: skip
-        x = y * dropout[k] if dropout and below_top else y
-    return x
+        x = out * dropout[k] if dropout and k + 1 < stack.L else out
 
 
 def backward(
@@ -119,23 +120,21 @@ def backward(
     x: np.ndarray,
     y: np.ndarray,
     dy: np.ndarray | None,
+    dx: np.ndarray | None,
     initial: States,
     dfinal: States,
     dinitial: States,
     dropout: Sequence[np.ndarray] = (),
-) -> np.ndarray:
-    """dx of dy and dfinal; adds to `grads` and to `dinitial`, which begin as zeros. Uses the tape up."""
+) -> None:
+    """Writes dx, unless it is None, and `dinitial`, which begins as zeros; adds to `grads`. Uses the tape up."""
     for k in reversed(range(stack.L)):
-        below = x if k == 0 else tape.y[k - 1]
-        if k and dropout:
-            below = below * dropout[k - 1]
-        dx = _core.empty(below.shape, stack.dtype)
+        below, dbelow = x, dx
+        if k:
+            below = tape.y[k - 1] * dropout[k - 1] if dropout else tape.y[k - 1]
+            dbelow = _core.empty(below.shape, stack.dtype)
         _core.backward(
             packed[k], plans, tape.engine[k], grads[k], below, y, dy,
-            stack.of_layer(initial, k), stack.of_layer(dfinal, k), stack.of_layer(dinitial, k), dx,
+            stack.of_layer(initial, k), stack.of_layer(dfinal, k), stack.of_layer(dinitial, k), dbelow,
         )  # fmt: skip
         if k:
-            y = tape.y[k - 1]
-            dx = dx * dropout[k - 1] if dropout else dx
-        dy = dx
-    return dx
+            y, dy = tape.y[k - 1], dbelow * dropout[k - 1] if dropout else dbelow

@@ -156,7 +156,8 @@ class Recurrent(Parameters):
         """
         call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
-        y = passes.forward(self._stack, self._pack(), call.plans, call.x, call.state, final)
+        y = call.sequence(self.directions * self.hidden_size)
+        passes.forward(self._stack, self._pack(), call.plans, call.x, y, call.state, final)
         return call.sequence_out(y), call.state_out(final)
 
     def forward(
@@ -172,7 +173,8 @@ class Recurrent(Parameters):
         final = call.states()
         dropout = self._dropout_factors(call)
         tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1])
-        y = passes.forward(self._stack, self._pack(), call.plans, call.x, call.state, final, dropout, tape)
+        y = call.sequence(self.directions * self.hidden_size)
+        passes.forward(self._stack, self._pack(), call.plans, call.x, y, call.state, final, dropout, tape)
         y_out = call.sequence_out(y)
         if isinstance(y_out, np.ndarray):
             y_out.flags.writeable = False

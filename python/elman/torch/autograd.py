@@ -38,7 +38,7 @@ class _Call(torch.autograd.Function):
         call = Pass(spec, x, state, weights, dropout, steps, cache)
         tape = call.new_tape()
         results = call.forward(tape)
-        ctx.spec, ctx.steps, ctx.counts, ctx.call, ctx.tape = spec, steps, counts, call, tape
+        ctx.spec, ctx.steps, ctx.counts, ctx.kept = spec, steps, counts, (call, tape)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(results[0], *tensors)
         return tuple(results)
@@ -46,16 +46,18 @@ class _Call(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         y, *tensors = ctx.saved_tensors  # refused here if one was changed in place
-        state = _split(ctx.counts, tensors)[1]
+        x, state, weights, dropout = _split(ctx.counts, tensors)
         if torch.is_grad_enabled():  # create_graph: the gradients must be differentiable
-            x, state, weights, dropout = _split(ctx.counts, tensors)
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
-            tape, ctx.tape = ctx.tape, None
-            if tape is None:  # used up by an earlier pass over a retained graph
-                tape = ctx.call.new_tape()
-                ctx.call.forward(tape)
-            dx, dstate, dweights = ctx.call.backward(tape, y, given[0], given[1:])
+            kept, ctx.kept = ctx.kept, None
+            if kept is None:  # used up by an earlier pass over a retained graph
+                call = Pass(ctx.spec, x, state, weights, dropout, ctx.steps)
+                kept = call, call.new_tape()
+                call.forward(kept[1])
+            call, tape = kept
+            want_dx = ctx.needs_input_grad[4]
+            dx, dstate, dweights = call.backward(tape, y, given[0], given[1:], want_dx)
             grads = [dx, *(dstate if state else ()), *dweights]
         grads = [g if needed else None for g, needed in zip(grads, ctx.needs_input_grad[4:], strict=False)]
         return None, None, None, None, *grads, *[None] * (len(tensors) - len(grads))

@@ -48,23 +48,26 @@ class _Stepper:
     """The engine's stepper, which passes through all layers at once, with the state going in and out."""
 
     def __init__(self, packed: list[list[Any]], shape: tuple[int, int, int], states: int, dtype: np.dtype):
-        self.shape = shape
+        self.shape, self.states = shape, states
         self._engine = _core.stepper([one for (one,) in packed], shape[1])
-        self._states = range(states)
         self._zeros = np.zeros(shape, dtype)
         self._lock = threading.Lock()
 
-    def __call__(self, x: np.ndarray, state: Sequence[np.ndarray]) -> list[np.ndarray] | None:
-        """y [B, H] and each final state of x [B, I]; None while another thread steps."""
+    def __call__(
+        self, x: np.ndarray, state: Sequence[np.ndarray], y: np.ndarray, final: Sequence[np.ndarray]
+    ) -> bool:
+        """Writes y [B, H] and each final state of x [B, I]; False, and nothing done, while another thread steps."""
         if not self._lock.acquire(blocking=False):
-            return None
+            return False
         try:
-            engine = self._engine
-            for k in self._states:
-                engine.set_state(k, state[k] if state else self._zeros)
-            return [engine.step(x), *map(engine.get_state, self._states)]
+            for k in range(self.states):
+                self._engine.set_state(k, state[k] if state else self._zeros)
+            self._engine.step(x, y)
+            for k, out in enumerate(final):
+                self._engine.get_state(k, out)
         finally:
             self._lock.release()
+        return True
 
 
 class Cache:
@@ -76,21 +79,22 @@ class Cache:
     """
 
     def __init__(self) -> None:
-        self._key: list[Any] = []
-        self._packed: Packed | None = None
-        self._sample: _core.Sample | None = None
+        self._kept: tuple[list[Any], _core.Sample, Packed] | None = (
+            None  # replaced as one: threads may share this
+        )
 
     def get(self, spec: Spec, weights: Sequence[Tensor]) -> Packed:
         key = _key_of(spec, weights)
         if key is None:
             return Packed(spec, weights)
-        if self._packed is not None and key == self._key and self._sample and self._sample.unchanged():
-            return self._packed
+        if self._kept is not None:
+            kept_key, sample, packed = self._kept
+            if key == kept_key and sample.unchanged():
+                return packed
         packed = Packed(spec, weights)
-        if all(
-            w.is_contiguous() for w in weights
-        ):  # else what was packed is a copy, which a sample cannot watch
-            self._packed, self._sample, self._key = packed, _core.Sample(packed.arrays), key
+        # Of weights that are not contiguous a copy was packed, which a sample cannot watch.
+        watched = all(w.is_contiguous() for w in weights)
+        self._kept = (key, _core.Sample(packed.arrays), packed) if watched else None
         return packed
 
     def __reduce__(self) -> tuple[type, tuple[()]]:

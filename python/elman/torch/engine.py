@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from .. import _core
 from ..layers import passes
@@ -38,37 +38,54 @@ class Pass:
         self.dropout = to_arrays(dropout)
         self.plans = steps.plans(spec, self.x.shape)
 
-    def states(self, fill: Any) -> list[np.ndarray]:
-        shape = (self.stack.L * self.stack.D, self.plans[0].B, self.stack.H)
-        return [fill(shape, self.stack.dtype) for _ in range(self.stack.states)]
-
     def new_tape(self, memory: np.ndarray | None = None) -> passes.Tape:
         return passes.Tape(self.stack, self.plans, self.x.shape[:-1], memory)
 
     def forward(self, tape: passes.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
-        final = self.states(np.empty)
-        y = passes.forward(
-            self.stack, self.packed.forward, self.plans, self.x, self.state, final, self.dropout, tape
-        )
-        return [torch.from_numpy(a) for a in (y, *final)]
+        y = self._new(*self.x.shape[:-1], self.stack.D * self.stack.H)
+        final = self._new_states()
+        passes.forward(
+            self.stack, self.packed.forward, self.plans, self.x, y.numpy(), self.state, to_arrays(final),
+            self.dropout, tape,
+        )  # fmt: skip
+        return [y, *final]
 
     def backward(
-        self, tape: passes.Tape, y: Tensor, dy: Tensor | None, dstate: Sequence[Tensor | None]
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """The gradients of x, of each initial state and of each weight. Uses the tape up."""
+        self,
+        tape: passes.Tape,
+        y: Tensor,
+        dy: Tensor | None,
+        dstate: Sequence[Tensor | None],
+        want_dx: bool = True,
+    ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
+        """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
         threads.follow()
-        grads = [_core.empty(tuple(w.shape), self.stack.dtype) for w in self.weights]
-        for grad in grads:  # np.zeros would take new pages from the system every time: 150 us per MB
-            grad.fill(0)
-        dinitial = self.states(np.zeros)
-        given = [None if d is None else to_array(d) for d in (dy, *dstate)]
-        dx = passes.backward(
-            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(grads), self.x, to_array(y),
-            given[0], self.state, given[1:], dinitial, self.dropout,
+        grads = [self._new(*w.shape) for w in self.weights]
+        arrays = to_arrays(grads)
+        dinitial = self._new_states()
+        dinitial_arrays = to_arrays(dinitial)
+        for zeros in (*arrays, *dinitial_arrays):
+            zeros.fill(0)
+        dx = self._new(*self.x.shape) if want_dx else None
+        passes.backward(
+            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x, to_array(y),
+            None if dy is None else to_array(dy), None if dx is None else dx.numpy(), self.state,
+            [None if d is None else to_array(d) for d in dstate], dinitial_arrays, self.dropout,
         )  # fmt: skip
-        tensors = torch.from_numpy
-        return tensors(dx), [tensors(d) for d in dinitial], [tensors(g) for g in grads]
+        return dx, dinitial, grads
+
+    def _new_states(self) -> list[Tensor]:
+        shape = (self.stack.L * self.stack.D, self.plans[0].B, self.stack.H)
+        return [self._new(*shape) for _ in range(self.stack.states)]
+
+    def _new(self, *shape: int) -> Tensor:
+        return new(shape, self.stack.dtype)
+
+
+def new(shape: Sequence[int], dtype: np.dtype) -> Tensor:
+    """A tensor in the engine's memory, not initialised, which any thread may free."""
+    return from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
 
 
 def step(
@@ -78,8 +95,9 @@ def step(
     threads.follow()
     rows = to_array(x)
     B = rows.shape[1 - spec.batch_first]
-    done = cache.get(spec, weights).stepper(B)(rows.reshape(B, -1), to_arrays(state))
-    if done is None:
-        return None
-    y, *final = done
-    return [torch.from_numpy(y.reshape(*rows.shape[:2], -1)), *map(torch.from_numpy, final)]
+    stepper = cache.get(spec, weights).stepper(B)
+    L, _, H = stepper.shape
+    y = new((*rows.shape[:2], H), rows.dtype)
+    final = [new((L, B, H), rows.dtype) for _ in range(stepper.states)]
+    done = stepper(rows.reshape(B, -1), to_arrays(state), y.numpy().reshape(B, H), to_arrays(final))
+    return [y, *final] if done else None

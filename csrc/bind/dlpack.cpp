@@ -1,0 +1,72 @@
+// Memory from the engine's blocks as a DLPack capsule (the array interface of dlpack.org, version 0): whoever
+// takes it frees it from any thread, without Python. An array that NumPy owns needs the interpreter for that, which
+// a thread of another library may ask for too late, while the process ends.
+#include <pybind11/stl.h>
+
+#include "bind/parts.h"
+#include "engine/buffer.h"
+
+namespace elman {
+namespace {
+
+struct Device {
+  int32_t type, id;
+};
+constexpr Device cpu{1, 0};
+
+struct DataType {
+  uint8_t code, bits;
+  uint16_t lanes;
+};
+constexpr uint8_t float_code = 2;
+
+struct Tensor {
+  void* data;
+  Device device;
+  int32_t dimensions;
+  DataType type;
+  int64_t *shape, *strides;
+  uint64_t byte_offset;
+};
+
+struct Managed {
+  Tensor tensor;
+  void* owner;
+  void (*free)(Managed*);
+};
+
+struct Owner {
+  Managed managed;
+  Buffer<char> memory;
+  std::vector<int64_t> shape;
+};
+
+py::capsule empty_dlpack(const std::vector<int64_t>& shape, int bytes) {
+  if (bytes != 4 && bytes != 8) throw py::value_error("bytes: expected 4 or 8");
+  std::size_t size = bytes;
+  for (const int64_t n : shape) {
+    if (n < 0) throw py::value_error("shape: expected no negative sizes");
+    size *= n;
+  }
+  auto* owner = new Owner{{}, Buffer<char>(size), shape};
+  const DataType type{float_code, static_cast<uint8_t>(8 * bytes), 1};
+  owner->managed.tensor = {
+      owner->memory.data(), cpu, static_cast<int32_t>(shape.size()), type, owner->shape.data(), nullptr, 0};
+  owner->managed.owner = owner;
+  owner->managed.free = [](Managed* m) { delete static_cast<Owner*>(m->owner); };
+  return py::reinterpret_steal<py::capsule>(
+      PyCapsule_New(&owner->managed, "dltensor", [](PyObject* capsule) {
+        // Renamed by who took it.
+        if (!PyCapsule_IsValid(capsule, "dltensor")) return;
+        auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, "dltensor"));
+        managed->free(managed);
+      }));
+}
+
+}  // namespace
+
+void bind_dlpack(py::module_& m) {
+  m.def("empty_dlpack", &empty_dlpack, py::arg("shape"), py::arg("bytes"));
+}
+
+}  // namespace elman
