@@ -54,7 +54,7 @@ class Stack(NamedTuple):
 
 def _line(count: int) -> int:
     """Rounded up, so that what follows begins on a cache line of 64 bytes."""
-    return (count + 15) & -16
+    return (count + 15) // 16 * 16
 
 
 class Tape:

@@ -73,7 +73,6 @@ def direct(tensors: Sequence[Tensor]) -> bool:
     return not (
         tracing()
         or torch._C._functorch.peek_interpreter_stack() is not None
-        or torch._C._len_torch_dispatch_stack()
         or forward_ad._current_level >= 0
     ) and _PLAIN.issuperset(map(type, tensors))
 

@@ -25,7 +25,11 @@ def reason(weight: Tensor) -> str | None:
 
 def tracing() -> bool:
     """Whether this call is being recorded, by torch.compile, torch.export or torch.jit.trace."""
-    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
 
 
 _ONNX = "ONNX has torch's operators and not elman's"

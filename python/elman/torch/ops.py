@@ -18,8 +18,16 @@ from . import func, reference
 from .engine import Pass
 from .spec import Spec, Steps, to_array
 
+# What both take after x, and in this order. (Schemas are written out because PyTorch 2.4 cannot read annotations
+# that are strings. A list of ints for booleans, because torch.jit.trace cannot record those.)
+_REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_sizes, Tensor? lengths, Tensor? mask,
+    Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
 
-@torch.library.custom_op("elman::rnn", mutates_args=(), device_types="cpu")
+
+@functools.partial(
+    torch.library.custom_op, "elman::rnn", mutates_args=(), device_types="cpu",
+    schema=f"(Tensor x, {_REST}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
+)  # fmt: skip
 def rnn(
     x: Tensor,
     state: Sequence[Tensor],
@@ -30,7 +38,7 @@ def rnn(
     mask: Tensor | None,
     reset: Tensor | None,
     cell: str,
-    backwards: Sequence[int],  # booleans, of which torch.jit.trace could not record a list
+    backwards: Sequence[int],
     bias: bool,
     batch_first: bool,
     keep: bool,
@@ -69,7 +77,10 @@ def _(
     return y, h, c, x.new_empty(stack.tape_size(rows, rows) if keep else 0)
 
 
-@torch.library.custom_op("elman::rnn_backward", mutates_args=(), device_types="cpu")
+@functools.partial(
+    torch.library.custom_op, "elman::rnn_backward", mutates_args=(), device_types="cpu",
+    schema=f"(Tensor? dy, Tensor? dh, Tensor? dc, Tensor y, Tensor tape, Tensor x, {_REST}) -> Tensor[]",
+)  # fmt: skip
 def rnn_backward(
     dy: Tensor | None,
     dh: Tensor | None,
@@ -85,7 +96,7 @@ def rnn_backward(
     mask: Tensor | None,
     reset: Tensor | None,
     cell: str,
-    backwards: Sequence[int],  # booleans, of which torch.jit.trace could not record a list
+    backwards: Sequence[int],
     bias: bool,
     batch_first: bool,
 ) -> list[Tensor]:
@@ -185,7 +196,7 @@ def run(
     tensors = (x, *state, *weights)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     plain = (*steps, spec.cell, list(map(int, spec.backwards)), spec.bias, spec.batch_first)
-    if torch._C._are_functorch_transforms_active():
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         y, h, c, _ = func.run(x, state, weights, dropout, plain)
     else:
         y, h, c, _ = rnn(x, list(state), list(weights), list(dropout), *plain, keep)

@@ -37,7 +37,7 @@ def run(
         for d, back in enumerate(spec.backwards):
             n = k * D + d
             *own, project = weights[n * per : (n + 1) * per]
-            one = spec._replace(backwards=(back,))
+            one = Spec(spec.cell, (back,), spec.bias, spec.batch_first)
             y, h, c = _direction(one, x, [part[n] for part in state], own, project, steps)
             halves.append(y)
             final_h.append(h)
