@@ -1,6 +1,6 @@
 // Memory from the engine's blocks as a DLPack capsule (the array interface of dlpack.org, version 0): whoever
-// takes it frees it from any thread, without Python. An array that NumPy owns needs the interpreter for that, which
-// a thread of another library may ask for too late, while the process ends.
+// takes it frees it from any thread, without Python. An array that NumPy owns needs the interpreter for that,
+// which a thread of another library may ask for too late, while the process ends.
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
@@ -54,19 +54,16 @@ py::capsule empty_dlpack(const std::vector<int64_t>& shape, int bytes) {
       owner->memory.data(), cpu, static_cast<int32_t>(shape.size()), type, owner->shape.data(), nullptr, 0};
   owner->managed.owner = owner;
   owner->managed.free = [](Managed* m) { delete static_cast<Owner*>(m->owner); };
-  return py::reinterpret_steal<py::capsule>(
-      PyCapsule_New(&owner->managed, "dltensor", [](PyObject* capsule) {
-        // Renamed by who took it.
-        if (!PyCapsule_IsValid(capsule, "dltensor")) return;
-        auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, "dltensor"));
-        managed->free(managed);
-      }));
+  return py::reinterpret_steal<py::capsule>(PyCapsule_New(&owner->managed, "dltensor", [](PyObject* capsule) {
+    // Renamed by who took it.
+    if (!PyCapsule_IsValid(capsule, "dltensor")) return;
+    auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, "dltensor"));
+    managed->free(managed);
+  }));
 }
 
 }  // namespace
 
-void bind_dlpack(py::module_& m) {
-  m.def("empty_dlpack", &empty_dlpack, py::arg("shape"), py::arg("bytes"));
-}
+void bind_dlpack(py::module_& m) { m.def("empty_dlpack", &empty_dlpack, py::arg("shape"), py::arg("bytes")); }
 
 }  // namespace elman
