@@ -97,8 +97,8 @@ def run(
             cache = module._elman_cache = Cache()
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return _Call.apply(spec, steps, cache, (len(state), len(weights), len(dropout)), *tensors)
-    one_step = x.shape[spec.batch_first] == 1 and x.numel() > 0 and spec.backwards == (False,)
-    if cache is not None and one_step and steps is NO_STEPS and not dropout:
+    one_step = steps is NO_STEPS and (x.dim() == 2 or x.shape[spec.batch_first] == 1)
+    if cache is not None and one_step and x.numel() > 0 and spec.backwards == (False,) and not dropout:
         done = engine.step(spec, x, state, weights, cache)
         if done is not None:
             return done

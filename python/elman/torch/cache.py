@@ -48,7 +48,7 @@ class _Stepper:
     """The engine's stepper, which passes through all layers at once, with the state going in and out."""
 
     def __init__(self, packed: list[list[Any]], shape: tuple[int, int, int], states: int, dtype: np.dtype):
-        self.shape, self.states = shape, states
+        self.shape, self.states, self.dtype = shape, states, dtype
         self._engine = _core.stepper([one for (one,) in packed], shape[1])
         self._zeros = np.zeros(shape, dtype)
         self._lock = threading.Lock()

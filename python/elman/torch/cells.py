@@ -30,12 +30,13 @@ class _Cell(torch.nn.RNNCellBase):
         state: list[Tensor] = []
         if hx is not None:
             leads = (x.shape[0],) if batched else ()
-            parts = check.states(2 if cell == "lstm" else 1, hx, leads, (H, H), x)
-            state = [part.unsqueeze(0) if batched else part[None, None] for part in parts]
+            state = check.states(2 if cell == "lstm" else 1, hx, leads, (H, H), x)
+        if not batched:
+            x, state = x.unsqueeze(0), [part.unsqueeze(0) for part in state]
         spec = Spec(cell, (False,), self.bias, False)
-        x = x.unsqueeze(0) if batched else x[None, None]
         _, *final = autograd.run(spec, x, state, weights, (), NO_STEPS, self)
-        final = [part.squeeze(0) if batched else part[0, 0] for part in final]
+        if not batched:
+            final = [part.squeeze(0) for part in final]
         return final[0] if len(final) == 1 else tuple(final)
 
     def _elman_weights(self) -> list[Tensor]:

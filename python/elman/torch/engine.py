@@ -13,7 +13,7 @@ from .. import _core
 from ..layers import passes
 from . import threads
 from .cache import Cache, Packed
-from .spec import NO_STEPS, Spec, Steps, to_array, to_arrays
+from .spec import NO_STEPS, Spec, Steps, of_cell, to_array, to_arrays
 
 
 class Pass:
@@ -31,8 +31,9 @@ class Pass:
     ):
         threads.follow()
         self.spec, self.stack = spec, spec.stack(weights)
-        self.x = to_array(x)
-        self.state: list[Any] = to_arrays(state) if state else [None] * self.stack.states
+        self._of_cell = of_cell(x, steps)
+        self.x = self._array(x)
+        self.state: list[Any] = [self._array(s) for s in state] or [None] * self.stack.states
         self.weights = weights
         self.packed = cache.get(spec, weights) if cache else Packed(spec, weights)
         self.dropout = to_arrays(dropout)
@@ -46,8 +47,8 @@ class Pass:
         y = self._new(*self.x.shape[:-1], self.stack.D * self.stack.H)
         final = self._new_states()
         passes.forward(
-            self.stack, self.packed.forward, self.plans, self.x, y.numpy(), self.state, to_arrays(final),
-            self.dropout, tape,
+            self.stack, self.packed.forward, self.plans, self.x, self._array(y), self.state,
+            [self._array(s) for s in final], self.dropout, tape,
         )  # fmt: skip
         return [y, *final]
 
@@ -61,17 +62,17 @@ class Pass:
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
         threads.follow()
-        grads = [self._new(*w.shape) for w in self.weights]
+        grads = [new(w.shape, self.stack.dtype) for w in self.weights]
         arrays = to_arrays(grads)
         dinitial = self._new_states()
-        dinitial_arrays = to_arrays(dinitial)
+        dinitial_arrays = [self._array(d) for d in dinitial]
         for zeros in (*arrays, *dinitial_arrays):
             zeros.fill(0)
         dx = self._new(*self.x.shape) if want_dx else None
         passes.backward(
-            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x, to_array(y),
-            None if dy is None else to_array(dy), None if dx is None else dx.numpy(), self.state,
-            [None if d is None else to_array(d) for d in dstate], dinitial_arrays, self.dropout,
+            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x, self._array(y),
+            self._array(dy), self._array(dx), self.state, [self._array(d) for d in dstate], dinitial_arrays,
+            self.dropout,
         )  # fmt: skip
         return dx, dinitial, grads
 
@@ -80,7 +81,14 @@ class Pass:
         return [self._new(*shape) for _ in range(self.stack.states)]
 
     def _new(self, *shape: int) -> Tensor:
-        return new(shape, self.stack.dtype)
+        return new(shape[1:] if self._of_cell else shape, self.stack.dtype)
+
+    def _array(self, tensor: Tensor | None) -> Any:
+        """The same memory with the axes of a sequence."""
+        if tensor is None:
+            return None
+        array = to_array(tensor)
+        return array[None] if self._of_cell else array
 
 
 def new(shape: Sequence[int], dtype: np.dtype) -> Tensor:
@@ -93,11 +101,11 @@ def step(
 ) -> list[Tensor] | None:
     """What a Pass gives for one step forward in time, all layers in one call; None if it cannot be had just now."""
     threads.follow()
-    rows = to_array(x)
-    B = rows.shape[1 - spec.batch_first]
+    B = x.numel() // x.shape[-1]
     stepper = cache.get(spec, weights).stepper(B)
     L, _, H = stepper.shape
-    y = new((*rows.shape[:2], H), rows.dtype)
-    final = [new((L, B, H), rows.dtype) for _ in range(stepper.states)]
-    done = stepper(rows.reshape(B, -1), to_arrays(state), y.numpy().reshape(B, H), to_arrays(final))
-    return [y, *final] if done else None
+    y = new((*x.shape[:-1], H), stepper.dtype)
+    shape = (B, H) if of_cell(x, NO_STEPS) else (L, B, H)
+    final = [new(shape, stepper.dtype) for _ in range(stepper.states)]
+    rows, out = (to_array(t).reshape(B, -1) for t in (x, y))
+    return [y, *final] if stepper(rows, to_arrays(state), out, to_arrays(final)) else None

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from . import func, reference
 from .engine import Pass
-from .spec import Spec, Steps, to_array
+from .spec import Spec, Steps, of_cell, to_array
 
 # What both take after x, and in this order. (Schemas are written out because PyTorch 2.4 cannot read annotations
 # that are strings. A list of ints for booleans, because torch.jit.trace cannot record those.)
@@ -193,6 +193,9 @@ def run(
     steps: Steps,
 ) -> Sequence[Tensor]:
     """y and each final state."""
+    if of_cell(x, steps):
+        state = [part.unsqueeze(0) for part in state]
+        return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
     tensors = (x, *state, *weights)
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     plain = (*steps, spec.cell, list(map(int, spec.backwards)), spec.bias, spec.batch_first)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from .spec import Spec, Steps
+from .spec import Spec, Steps, of_cell
 
 _CELLS = {
     "lstm": torch._VF.lstm_cell,
@@ -28,6 +28,9 @@ def run(
     steps: Steps,
 ) -> list[Tensor]:
     """y, and each final state [L*D, B, H]."""
+    if of_cell(x, steps):
+        state = [part.unsqueeze(0) for part in state]
+        return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
     lengths = steps.lengths
     unpad = None
     if steps.batch_sizes is not None:

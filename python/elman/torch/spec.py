@@ -68,6 +68,11 @@ class Steps(NamedTuple):
 NO_STEPS = Steps()
 
 
+def of_cell(x: Tensor, steps: Steps) -> bool:
+    """Whether x is one step [B, I] of a cell, whose states and results have no axis for steps or layers either."""
+    return x.dim() == 2 and steps.batch_sizes is None
+
+
 def to_array(tensor: Tensor) -> np.ndarray:
     """The same memory, C-contiguous (else a copy); autograd does not see it."""
     return (tensor.detach() if tensor.requires_grad else tensor).contiguous().numpy()
