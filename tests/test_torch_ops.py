@@ -272,6 +272,19 @@ def test_one_pool_of_threads():
     """)
 
 
+def test_fewer_threads_than_wanted():
+    """Where OpenMP gives fewer threads than a call wants, whose parts may wait for each other, the call has its own."""
+    code = """
+        import torch, elman.torch as et
+        torch.manual_seed(0)
+        torch.set_num_threads(2)
+        layer = et.LSTM(64, 256)
+        y, _ = layer(torch.randn(50, 1, 64))
+        print(y.double().sum().item())
+    """
+    assert python(code, OMP_THREAD_LIMIT="1") == python(code)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_forked_worker_computes_and_a_data_loader_works():
     python("""
