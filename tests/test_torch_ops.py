@@ -16,6 +16,9 @@ from elman.torch import ops
 
 FLOAT64 = torch.float64
 
+# opcheck's own, on its way through the gradients, from PyTorch 2.14 on
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+
 
 def case(cell="lstm", T=4, B=3, I=3, H=5, L=2, first=False):  # noqa: E741
     """Arguments of elman::rnn for a two-way stack, with everything that it takes."""
@@ -128,7 +131,7 @@ def test_export_keeps_one_node():
     assert torch.allclose(program.module()(x), model(x), atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.*deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.*deprecated")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_jit_trace_records_the_operator():
     model = et.accelerate(Model()).eval()
@@ -192,9 +195,7 @@ def test_functional_call_takes_its_own_weights():
     assert torch.equal(layer(x)[0], before)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:.torch.jit.*deprecated:DeprecationWarning"
-)  # torch's own, on its way to it
+@pytest.mark.filterwarnings("ignore:.torch.jit.*deprecated")  # torch's own, on its way to it
 def test_forward_mode_is_refused():
     layer = et.LSTM(3, 4)
     with pytest.raises((RuntimeError, NotImplementedError)), torch.autograd.forward_ad.dual_level():
