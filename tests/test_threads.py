@@ -63,7 +63,6 @@ def burn(stop):
         sum(range(10_000))
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: every process is in the way")
 def slowed_by_a_busy_core():
     """How many times as long a layer whose threads meet at every step takes while another process has one core."""
     elman.set_num_threads(os.cpu_count())
@@ -90,6 +89,7 @@ def slowed_by_a_busy_core():
     return busy / idle
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: every process is in the way")
 def test_a_busy_core_does_not_stop_it():
     """In a process of its own, where elman's threads are its own: OpenMP's, which never sleep, share worse."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
