@@ -43,8 +43,7 @@ def choose_contenders(wanted: str | None) -> list[str]:
     missing = [name for name in peers if name not in installed]
     if missing:
         raise SystemExit(f"--peers: expected some of {', '.join(installed[1:])}, got {', '.join(missing)}")
-    ours = [name for name in contenders.OURS if name in installed]
-    return [*ours, *(name for name in peers if name not in ours)]
+    return ["elman", *(name for name in peers if name != "elman")]
 
 
 def describe_machine(names: list[str], limits: Limits) -> dict[str, object]:

@@ -26,7 +26,7 @@ class _Cell(torch.nn.RNNCellBase):
         x = _cast(input, weights[0])
         check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
-        cell = self._elman_cell()
+        cell = self._elman_cell
         state: list[Tensor] = []
         if hx is not None:
             leads = (x.shape[0],) if batched else ()
@@ -46,26 +46,20 @@ class _Cell(torch.nn.RNNCellBase):
         found = (held[name] if name in held else getattr(self, name) for name in names)
         return [weight for weight in found if weight is not None]
 
-    def _elman_cell(self) -> str:
-        raise NotImplementedError
-
 
 class LSTMCell(_Cell, torch.nn.LSTMCell):
     __doc__ = _Cell.__doc__
-
-    def _elman_cell(self) -> str:
-        return "lstm"
+    _elman_cell = "lstm"
 
 
 class GRUCell(_Cell, torch.nn.GRUCell):
     __doc__ = _Cell.__doc__
-
-    def _elman_cell(self) -> str:
-        return "gru"
+    _elman_cell = "gru"
 
 
 class RNNCell(_Cell, torch.nn.RNNCell):
     __doc__ = _Cell.__doc__
 
+    @property
     def _elman_cell(self) -> str:
         return f"rnn_{self.nonlinearity}"

@@ -13,9 +13,7 @@ from . import autograd, check, fallback, ops, projection
 from .cache import Cache
 from .spec import NO_STEPS, Spec, Steps
 
-
-class _Layer(torch.nn.RNNBase):
-    """What the three share; each is a subclass of its torch.nn namesake with the same arguments and parameters.
+_CALL = """on elman's engine: a subclass of it with the same arguments and parameters.
 
     `layer(input, hx=None, lengths=None, mask=None, reset=None)`: as in torch.nn, and
 
@@ -28,10 +26,18 @@ class _Layer(torch.nn.RNNBase):
     Gradients flow to input, hx and all parameters in training and in eval mode, and can be differentiated again.
     """
 
+
+class _Layer(torch.nn.RNNBase):
+    """What the three share."""
+
     _elman_cache: Cache | None = None
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        ops.allow_compile()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
         ops.allow_compile()
 
     def forward(
@@ -129,18 +135,12 @@ def _cast(x: Any, weight: Tensor) -> Any:
 
 
 class LSTM(_Layer, torch.nn.LSTM):
-    __doc__ = (_Layer.__doc__ or "").replace(
-        "What the three share; each is", "torch.nn.LSTM on elman's engine,"
-    )
+    __doc__ = f"torch.nn.LSTM {_CALL}"
 
 
 class GRU(_Layer, torch.nn.GRU):
-    __doc__ = (_Layer.__doc__ or "").replace(
-        "What the three share; each is", "torch.nn.GRU on elman's engine,"
-    )
+    __doc__ = f"torch.nn.GRU {_CALL}"
 
 
 class RNN(_Layer, torch.nn.RNN):
-    __doc__ = (_Layer.__doc__ or "").replace(
-        "What the three share; each is", "torch.nn.RNN on elman's engine,"
-    )
+    __doc__ = f"torch.nn.RNN {_CALL}"

@@ -24,6 +24,10 @@ _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_siz
     Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
 
 
+def _spec(cell: str, backwards: Sequence[int], bias: bool, batch_first: bool) -> Spec:
+    return Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
+
+
 @functools.partial(
     torch.library.custom_op, "elman::rnn", mutates_args=(), device_types="cpu",
     schema=f"(Tensor x, {_REST}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
@@ -44,8 +48,10 @@ def rnn(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y, the final h and c, and the tape; c is empty for cells without one, the tape unless `keep`."""
-    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
-    call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
+    spec, steps = _spec(cell, backwards, bias, batch_first), Steps(batch_sizes, lengths, mask, reset)
+    if of_cell(x, steps):
+        raise ValueError(f"x: expected three axes, or two with batch_sizes, got {list(x.shape)}")
+    call = Pass(spec, x, state, weights, dropout, steps)
     # Zeros, because an operator's results must be the same every time, in the parts that nobody reads as well.
     tape = call.new_tape(np.zeros(_tape_size(call), call.stack.dtype)) if keep else None
     y, h, *c = call.forward(tape)
@@ -63,7 +69,7 @@ def _tape_size(call: Pass) -> int:
 def _(
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first, keep
 ):
-    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
+    spec = _spec(cell, backwards, bias, batch_first)
     stack = spec.stack(weights)
     lead = x.shape[:-1]
     if batch_sizes is not None:
@@ -101,7 +107,7 @@ def rnn_backward(
     batch_first: bool,
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
-    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
+    spec = _spec(cell, backwards, bias, batch_first)
     call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
     if tape.numel():
         kept = call.new_tape(to_array(tape).copy())
@@ -131,8 +137,7 @@ def _backward(ctx, dy, dh, dc, _):
     s, w, d = ctx.counts
     state, weights, dropout = tensors[:s], tensors[s : s + w], tensors[s + w : s + w + d]
     steps = Steps(*tensors[s + w + d :])
-    cell, backwards, bias, batch_first = ctx.rest
-    spec = Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
+    spec = _spec(*ctx.rest)
     if torch.is_grad_enabled():
         given = [dy, dh, dc][: 1 + spec.stack(weights).states]
         grads = reference.gradients(spec, x, state, weights, dropout, steps, given)

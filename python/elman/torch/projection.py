@@ -61,12 +61,12 @@ def _direction(
         initial = [torch.zeros_like(c0)[None], c0[None]]
     y, m, c = autograd.run(spec, x, initial, [ih, hh @ project, *biases], (), steps)
     h = m[0] @ project.t()
-    if state and untouched is not None:
+    if state:
         h = torch.where(untouched[:, None], h0, h)
     return y @ project.t(), h, c[0]
 
 
-def _first_steps(spec: Spec, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor | None]:
+def _first_steps(spec: Spec, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
     """Where each sequence takes its first step from the initial state (as the first two axes of x), and which
     sequences [B] end with the initial state because no step and no reset touches them."""
     turn = (lambda t: t.transpose(0, 1)) if spec.batch_first else (lambda t: t)

@@ -62,7 +62,7 @@ def accelerate(model: nn.Module) -> nn.Module:
     for module in _modules(model).values():
         plain = _plain_class(module)
         if plain in _TWINS:
-            _become(module, plain, _TWINS[plain])
+            _become(module, _TWINS[plain])
     for entry in report(model):
         if not entry.fast:
             warnings.warn(f"elman.torch.accelerate: {entry}", stacklevel=2)
@@ -74,7 +74,7 @@ def restore(model: nn.Module) -> nn.Module:
     for module in _modules(model).values():
         plain = _plain_class(module)
         if plain in _ORIGINALS:
-            _become(module, plain, _ORIGINALS[plain])
+            _become(module, _ORIGINALS[plain])
             for name in ("_elman_cache", "_elman_warned"):
                 module.__dict__.pop(name, None)
     return model
@@ -89,8 +89,7 @@ def restored(model: nn.Module) -> Iterator[nn.Module]:
         yield model
     finally:
         for module in ours:
-            plain = _plain_class(module)
-            _become(module, plain, _TWINS[plain])
+            _become(module, _TWINS[_plain_class(module)])
 
 
 def report(model: nn.Module) -> Report:
@@ -129,7 +128,7 @@ def _parametrized(module: nn.Module) -> bool:
     return torch.nn.utils.parametrize.is_parametrized(module)
 
 
-def _become(module: nn.Module, old: type, new: type) -> None:
+def _become(module: nn.Module, new: type) -> None:
     if _parametrized(module):  # a class of its own, which holds the parametrised weights' properties
         held = {
             k: v for k, v in vars(type(module)).items() if k not in ("__dict__", "__weakref__", "__doc__")
