@@ -16,7 +16,7 @@ function(elman_isa target name)
 endfunction()
 
 function(elman_engine target)
-  file(GLOB sources CONFIGURE_DEPENDS ${ELMAN_CSRC}/engine/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${ELMAN_CSRC}/engine/*.cpp ${ELMAN_CSRC}/layers/*.cpp ${ELMAN_CSRC}/train/*.cpp)
   target_sources(${target} PRIVATE ${sources})
   target_include_directories(${target} PRIVATE ${ELMAN_CSRC})
   target_link_libraries(${target} PRIVATE Threads::Threads)

@@ -134,6 +134,7 @@ PYBIND11_MODULE(_core, m) {
     const py::gil_scoped_release release;
     return measure_bandwidth(threads, bytes);
   });
+  bind_around(m);
   bind_dlpack(m);
   bind_layer(m);
   bind_sample(m);

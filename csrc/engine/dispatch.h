@@ -23,6 +23,10 @@ template <class T> const Products<T>& products(const Isa& isa);
 template <> inline const Products<float>& products(const Isa& isa) { return isa.products_f32; }
 template <> inline const Products<double>& products(const Isa& isa) { return isa.products_f64; }
 
+template <class T> const Rows<T>& row_functions(const Isa& isa);
+template <> inline const Rows<float>& row_functions(const Isa& isa) { return isa.rows_f32; }
+template <> inline const Rows<double>& row_functions(const Isa& isa) { return isa.rows_f64; }
+
 // GFLOP/s of the current instruction set on `threads` cores at once.
 template <class T> double measure_peak(int threads);
 

@@ -7,6 +7,7 @@
 #include "engine/outer.h"
 #include "engine/scan.h"
 #include "engine/scan_back.h"
+#include "layers/softmax.h"
 
 namespace elman {
 namespace {
@@ -29,11 +30,14 @@ template <int Bytes, int Registers> struct Tables {
   static constexpr Products<T> products = {lanes<T>,
                                            max_rows<Registers, tile_columns>,
                                            pack_matrix<T, lanes<T>>,
+                                           pack_transposed<T, lanes<T>>,
                                            product<T, lanes<T>, Registers>,
                                            outer_scratch<T, lanes<T>>,
                                            outer<T, lanes<T>, Registers>,
                                            spin<T, lanes<T>, Registers>,
                                            read_all<T, lanes<T>>};
+
+  template <class T> static constexpr Rows<T> rows = {softmax<T, lanes<T>>};
 
   static constexpr Isa isa(const char* name) {
     return {name,
@@ -41,7 +45,9 @@ template <int Bytes, int Registers> struct Tables {
             Of<float, Cells>::kernels,
             Of<double, Cells>::kernels,
             products<float>,
-            products<double>};
+            products<double>,
+            rows<float>,
+            rows<double>};
   }
 };
 

@@ -90,6 +90,8 @@ template <class T> struct Products {  // shared by all cells
   int lanes, tile_rows;
   // [ceil(N / L)][K][L] from K rows of N.
   void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
+  // The same from its transpose, N rows of K.
+  void (*pack_transposed)(const T* matrix, int K, int N, T* out, int block_begin, int block_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   std::size_t (*outer_scratch)(int M, int I, int H);
@@ -97,6 +99,16 @@ template <class T> struct Products {  // shared by all cells
   // What the machine's limits are measured with: multiply-adds on registers, and loads.
   double (*spin)(int64_t rounds);
   T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);
+};
+
+// Of one row x: its largest value, the sum of exp(x - largest) and the sum of x.
+template <class T> struct RowSums {
+  T largest, exponentials, values;
+};
+
+template <class T> struct Rows {  // functions of single rows
+  // p = scale * softmax(x) + shift, over n values; p may be null.
+  RowSums<T> (*softmax)(const T* x, int n, T scale, T shift, T* p);
 };
 
 struct CellInfo {
@@ -114,6 +126,8 @@ struct Isa {
   const Kernels<double>* f64;
   Products<float> products_f32;
   Products<double> products_f64;
+  Rows<float> rows_f32;
+  Rows<double> rows_f64;
 };
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.

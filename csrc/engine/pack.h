@@ -45,6 +45,13 @@ template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, 
       out[(feed.begin + s) * L + lane] += bias[feed.gate[s] * H + unit + lane];
 }
 
+// The layout of pack_matrix (product.h) from the matrix's transpose: one slot, no bias.
+template <class T, int L>
+void pack_transposed(const T* matrix, int K, int N, T* out, int block_begin, int block_end) {
+  for (int block = block_begin; block < block_end; ++block)
+    pack_feed<T, L>({0, 1, {0}}, matrix, K, N, block * L, out + std::ptrdiff_t{block} * K * L);
+}
+
 template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int block_begin, int block_end) {
   for (int block = block_begin; block < block_end; ++block) {
     const int unit = block * L;

@@ -1,0 +1,26 @@
+#include "layers/embedding.h"
+
+#include "engine/schedule.h"
+#include "engine/threads.h"
+
+namespace elman {
+
+template <class T> void scatter_add(T* table, const int64_t* index, const T* rows, int64_t N, int64_t E) {
+  ThreadTeam team(num_threads());
+  const int threads = threads_for_packing(double(N) * E, team.size(), team.warm());
+  // Each thread adds the rows that are its own, so that the order within a row of the table is always the
+  // same.
+  team.run(threads, [&](int i) {
+    for (int64_t n = 0; n < N; ++n) {
+      if (index[n] % threads != i) continue;
+      T* to = table + index[n] * E;
+      const T* from = rows + n * E;
+      for (int64_t e = 0; e < E; ++e) to[e] += from[e];
+    }
+  });
+}
+
+template void scatter_add(float*, const int64_t*, const float*, int64_t, int64_t);
+template void scatter_add(double*, const int64_t*, const double*, int64_t, int64_t);
+
+}  // namespace elman
