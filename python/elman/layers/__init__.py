@@ -1,7 +1,25 @@
 """Layers: what holds parameters and has a forward and a backward pass."""
 
+from .dropout import Dropout
+from .embedding import Embedding
 from .linear import Linear
+from .parameters import Composite, Parameters
+from .pooling import Pooling
 from .recurrent import GRU, LSTM, RNN, load
+from .sequential import Sequential
 from .stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "Linear", "Stepper", "load"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Composite",
+    "Dropout",
+    "Embedding",
+    "Linear",
+    "Parameters",
+    "Pooling",
+    "Sequential",
+    "Stepper",
+    "load",
+]

@@ -18,12 +18,13 @@ class Backward:
         self._call, self._y, self._dropout = call, y, dropout
         self._tape: passes.Tape | None = tape
 
-    def __call__(self, dy: Any, dstate: Any = None) -> tuple[Any, Any]:
+    def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
         """Add the gradients of every parameter to `layer.grads`.
 
         Args:
             dy: gradient of y, shaped like it; None for zeros.
             dstate: gradient of the final state, shaped like it; None for zeros, in whole or for h or c.
+            need_dx: without it dx is None, and its product is left out.
 
         Returns:
             (dx, dstate): the gradients of x and of the initial state.
@@ -42,9 +43,9 @@ class Backward:
         tape, self._tape = self._tape, None
         dinitial = call.states(np.zeros)
         packed = layer._stack.pack_back(layer._weights(layer.parameters))
-        dx = call.sequence(layer.input_size)
+        dx = call.sequence(layer.input_size) if need_dx else None
         passes.backward(
             layer._stack, packed, call.plans, tape, layer._weights(layer.grads),
             call.x, self._y, dy, dx, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
-        return call.sequence_out(dx), call.state_out(dinitial)
+        return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)

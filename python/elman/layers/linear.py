@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from .. import _check, init
+from .. import _check, _core, init
 from .parameters import Parameters
 
 
 class Linear(Parameters):
-    """y = x W^T + b over the last axis.
+    """y = x W^T + b over the last axis. A row of y has the same bits whatever rows stand beside it.
 
     Args:
         in_features: size I of the last axis of x.
@@ -23,7 +25,14 @@ class Linear(Parameters):
     Parameters: `weight` [O, I], `bias` [O].
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype=np.float32, seed=None):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        dtype: Any = np.float32,
+        seed: Any = None,
+    ):
         self.in_features = _check.whole_number("in_features", in_features, 1)
         self.out_features = _check.whole_number("out_features", out_features, 1)
         self.bias = _check.flag("bias", bias)
@@ -33,36 +42,55 @@ class Linear(Parameters):
         if bias:
             parameters["bias"] = np.zeros(self.out_features, self.dtype)
         self._hold(parameters)
+        self._packed: Any = None  # kept while frozen
 
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, dtype={self.dtype})"
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """y [..., O] for x [..., I]."""
-        return self.forward(x)[0]
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_packed": None}  # packed weights suit one processor only: packed again
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I].
+    def _pack(self) -> Any:
+        return self._packed or _core.pack_linear(self.parameters["weight"], self.parameters.get("bias"))
+
+    def freeze(self) -> None:
+        """Pack the weights once for many calls, and make them read-only."""
+        self._packed = self._pack()
+        super().freeze()
+
+    def unfreeze(self) -> None:
+        """Undo `freeze`."""
+        self._packed = None
+        super().unfreeze()
+
+    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+        """This layer with its weights as they are now."""
+        now = copy.copy(self)
+        now._packed = self._pack()
+        return now
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """y [..., O] for x [..., I].
 
         Raises:
-            ValueError: the last axis of x is not I, or its dtype is not the layer's.
+            ValueError: the last axis of x is not I, it is not C-contiguous, or its dtype is not the layer's.
         """
-        if x.ndim < 1 or x.shape[-1] != self.in_features or x.dtype != self.dtype:
-            raise ValueError(f"x: expected [..., {self.in_features}] {self.dtype}, got {_check.describe(x)}")
-        weight = self.parameters["weight"]
-        y = x @ weight.T
-        if self.bias:
-            y += self.parameters["bias"]
+        _check.last_axis("x", x, self.in_features, self.dtype)
+        y = _core.empty((*x.shape[:-1], self.out_features), self.dtype)
+        _core.linear(self._pack(), x, y)
+        return y
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I]."""
+        y = self(x)
+        shape = y.shape  # not y itself: it need not live as long
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            if dy.shape != y.shape or dy.dtype != self.dtype:
-                raise ValueError(
-                    f"dy: expected {_check.shape_text(y.shape)} {self.dtype}, got {_check.describe(dy)}"
-                )
-            rows = dy.reshape(-1, self.out_features)
-            self.grads["weight"] += rows.T @ x.reshape(-1, self.in_features)
-            if self.bias:
-                self.grads["bias"] += rows.sum(axis=0)
-            return dy @ weight
+            _check.array("dy", dy, shape, self.dtype)
+            dx = _core.empty(x.shape, self.dtype)
+            _core.linear_backward(
+                self.parameters["weight"], x, dy, dx, self.grads["weight"], self.grads.get("bias")
+            )
+            return dx
 
         return y, backward

@@ -1,9 +1,9 @@
-"""Named parameters with a gradient beside each: the base of every layer."""
+"""Named parameters with a gradient beside each: the base of every layer, and of what is made of layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,12 +17,23 @@ class Parameters:
     `backward` adds to the gradients; an optimiser changes the parameters in place.
     """
 
-    parameters: dict[str, np.ndarray]
-    grads: dict[str, np.ndarray]
+    over_time: ClassVar[bool] = False  # whether calls take lengths= and mask=
+    carries_state: ClassVar[bool] = False  # whether calls take and return a state as well
+    _rng: np.random.Generator | None = None  # of what is drawn in a forward pass
 
     def _hold(self, parameters: dict[str, np.ndarray]) -> None:
-        self.parameters = parameters
-        self.grads = {name: np.zeros_like(value) for name, value in parameters.items()}
+        self._parameters = parameters
+        self._grads = {name: np.zeros_like(value) for name, value in parameters.items()}
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The arrays that training changes, by name."""
+        return self._parameters
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """The gradient of each parameter, by the same name."""
+        return self._grads
 
     def zero_grad(self) -> None:
         """Set every gradient to zero, in place."""
@@ -58,3 +69,63 @@ class Parameters:
             arrays[name] = value
         for name, value in arrays.items():
             np.copyto(self.parameters[name], value)
+
+    def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def forward(self, x: Any, *args: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+        """What does this layer's work one step at a time: itself, where no step matters to another."""
+        return self
+
+    def freeze(self) -> None:
+        """Make the parameters read-only, so that what calls prepare from them is prepared once."""
+        for value in self.parameters.values():
+            value.flags.writeable = False
+
+    def unfreeze(self) -> None:
+        """Undo `freeze`."""
+        for value in self.parameters.values():
+            value.flags.writeable = True
+
+    def random_state(self) -> dict[str, Any]:
+        """Where the random streams of dropout stand, as JSON can hold it."""
+        return {} if self._rng is None else dict(self._rng.bit_generator.state)
+
+    def set_random_state(self, state: Mapping[str, Any]) -> None:
+        """Go on drawing from where `random_state` was taken."""
+        if self._rng is not None:
+            self._rng.bit_generator.state = dict(state)
+
+
+class Composite(Parameters):
+    """A layer made of layers. Its parameters are theirs, named `part.parameter`."""
+
+    parts: dict[str, Parameters]
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        return {
+            f"{k}.{name}": value for k, part in self.parts.items() for name, value in part.parameters.items()
+        }
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        return {f"{k}.{name}": value for k, part in self.parts.items() for name, value in part.grads.items()}
+
+    def freeze(self) -> None:
+        for part in self.parts.values():
+            part.freeze()
+
+    def unfreeze(self) -> None:
+        for part in self.parts.values():
+            part.unfreeze()
+
+    def random_state(self) -> dict[str, Any]:
+        return {name: part.random_state() for name, part in self.parts.items()}
+
+    def set_random_state(self, state: Mapping[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.set_random_state(state[name])

@@ -40,7 +40,9 @@ class Recurrent(Parameters):
     `weight_ih_l{k}` [G*H, I or D*H], `weight_hh_l{k}` [G*H, H], `bias_ih_l{k}` [G*H], `bias_hh_l{k}` [G*H].
     """
 
+    over_time = carries_state = True
     _cell: str
+    _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
     )  # fmt: skip
@@ -194,14 +196,12 @@ class Recurrent(Parameters):
         """Pack the weights once for many calls. Parameters are read-only until `unfreeze`."""
         if self._packed is None:
             self._packed = self._pack()
-            for value in self.parameters.values():
-                value.flags.writeable = False
+            super().freeze()
 
     def unfreeze(self) -> None:
         """Undo `freeze`."""
         self._packed = None
-        for value in self.parameters.values():
-            value.flags.writeable = True
+        super().unfreeze()
 
     def stepper(self, batch_size: int) -> Stepper:
         """A stepper over `batch_size` streams, with this layer's weights as they are now and a zero state.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _check
+from .marks import known_steps
 
 
 class Standardizer:
@@ -31,22 +32,12 @@ class Standardizer:
         x = np.asarray(x)
         if x.ndim < 1 or x.dtype.kind not in "fiu":
             raise ValueError(f"x: expected [..., F] numbers, got {_check.describe(x)}")
-        counts = np.ones(x.shape[:-1], bool)
+        rows = x.reshape(-1, x.shape[-1])
         if lengths is not None or mask is not None:
             if x.ndim != 3:
                 raise ValueError(f"x: expected [T, B, F] with lengths or mask, got {_check.describe(x)}")
-            T, B, _ = x.shape
-            if lengths is not None:
-                ends = np.asarray(lengths)
-                if ends.shape != (B,):
-                    raise ValueError(f"lengths: expected [{B}] whole numbers, got {_check.describe(ends)}")
-                counts &= np.arange(T)[:, None] < ends
-            if mask is not None:
-                marks = np.asarray(mask)
-                if marks.shape != (T, B) or marks.dtype != np.bool_:
-                    raise ValueError(f"mask: expected [{T}, {B}] bool, got {_check.describe(marks)}")
-                counts &= marks
-        rows = x[counts].astype(np.float64)
+            rows = x[known_steps(*x.shape[:2], lengths, mask)]
+        rows = rows.astype(np.float64)
         missing = np.flatnonzero(np.isnan(rows).all(axis=0)) if len(rows) else np.arange(x.shape[-1])
         if missing.size:
             raise ValueError(

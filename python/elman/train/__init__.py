@@ -1,8 +1,55 @@
-"""Training on explicit gradients: what a forecaster needs, and the place for the rest."""
+"""Training on explicit gradients: data as batches, losses, optimisers, schedules, and the loop."""
 
-from .fit import History, fit, predict
-from .losses import mean_squared_error
-from .models import Forecaster
-from .optim import Adam, clip_global_norm
+from .ctc import ctc
+from .data import Batch, Data, Sequences, Stream, forecast_windows
+from .fit import evaluate, fit
+from .history import History
+from .losses import (
+    Loss,
+    binary_cross_entropy,
+    cross_entropy,
+    gaussian,
+    huber,
+    mean_absolute_error,
+    mean_squared_error,
+    quantile,
+)
+from .optim import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, clip_value, global_norm
+from .run import Run
+from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
 
-__all__ = ["Adam", "Forecaster", "History", "clip_global_norm", "fit", "mean_squared_error", "predict"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Batch",
+    "Constant",
+    "Cosine",
+    "Data",
+    "Exponential",
+    "History",
+    "Loss",
+    "Optimizer",
+    "Plateau",
+    "RMSProp",
+    "Run",
+    "Schedule",
+    "Sequences",
+    "Steps",
+    "Stream",
+    "WarmUp",
+    "binary_cross_entropy",
+    "clip_global_norm",
+    "clip_value",
+    "cross_entropy",
+    "ctc",
+    "evaluate",
+    "fit",
+    "forecast_windows",
+    "gaussian",
+    "global_norm",
+    "huber",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "quantile",
+]

@@ -2,137 +2,162 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from .. import _check
-from .._extras import need
-from ..layers.parameters import Parameters
-from .losses import mean_squared_error
-from .optim import Adam, clip_global_norm
+from .checkpoint import Checkpoint
+from .data import as_data
+from .history import History
+from .optim import OPTIMIZERS, Optimizer
+from .progress import Bar
+from .run import Run, Trainable, mean_loss
+from .schedules import Constant, Schedule
 
-Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
-
-
-class Model(Protocol):
-    """What `fit` trains."""
-
-    @property
-    def layers(self) -> list[Any]: ...
-    def __call__(self, x: np.ndarray) -> np.ndarray: ...
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], None]]: ...
+Callback = Callable[[Run], Any]
 
 
-@dataclass
-class History:
-    """What `fit` did: a loss for each epoch, and which epoch's parameters were kept."""
-
-    train_loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    best_epoch: int = 0
-
-
-def batch_of(x: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """x [n, T, I] at these windows, as the [T, B, I] that layers read."""
-    return np.ascontiguousarray(x[index].swapaxes(0, 1))
-
-
-def predict(model: Model, x: np.ndarray, batch_size: int = 256) -> np.ndarray:
-    """The model's predictions [n, outputs] for windows x [n, T, I]."""
-    parts = [
-        model(batch_of(x, np.arange(i, min(i + batch_size, len(x))))) for i in range(0, len(x), batch_size)
-    ]
-    return np.concatenate(parts)
+def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
+    """The model's mean loss over `data`: (x, y), Sequences or Stream."""
+    return mean_loss(model, as_data("data", data), _check.whole_number("batch_size", batch_size, 1))
 
 
 def fit(
-    model: Model,
-    train: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray],
+    model: Trainable,
+    train: Any,
+    validation: Any = None,
     *,
-    epochs: int = 50,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
-    clip_norm: float = 1.0,
-    patience: int = 8,
-    loss: Loss = mean_squared_error,
-    seed: Any = None,
+    epochs: int = 20,
+    batch_size: int = 32,
+    optimizer: str | Optimizer = "adam",
+    learning_rate: float | None = None,
+    weight_decay: float = 0.0,
+    schedule: Schedule | None = None,
+    clip_norm: float | None = 1.0,
+    clip: float | None = None,
+    patience: int | None = None,
+    seed: int | None = None,
     progress: bool | str = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 60.0,
+    callbacks: Iterable[Callback] = (),
 ) -> History:
-    """Train with Adam, and keep the parameters of the epoch with the lowest validation loss.
+    """Train a model, and leave it with the parameters of its best epoch.
 
     Args:
         model: changed in place.
-        train: (x [n, T, I], target [n, outputs]); a NaN in the target counts as unknown.
-        validation: the same, for choosing the epoch.
-        epochs: the most there are.
-        batch_size: windows in a step.
-        learning_rate: of Adam; it falls along half a cosine to a tenth over the epochs.
-        clip_norm: the largest joint norm of the gradients in a step.
-        patience: epochs without a lower validation loss after which it stops.
-        loss: called with (prediction, target), returns (loss, gradient).
-        seed: of the order of the windows.
+        train: (x, y), Sequences or Stream.
+        validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
+        epochs: times that all of `train` is read.
+        batch_size: sequences in a step (lanes of a Stream).
+        optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
+            own learning rate and weight decay.
+        learning_rate: 1e-3 if None; for "sgd" 0.1.
+        weight_decay: as the optimizer defines it.
+        schedule: factor on the learning rate over time, counted in epochs; constant if None.
+        clip_norm: largest joint norm of the gradients in a step (Pascanu et al. 2013); None: no limit.
+        clip: largest size of each single gradient; None: no limit.
+        patience: stop after so many epochs without a lower validation loss; None: never.
+        seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train).
+        checkpoint: a directory (extra: save). What it holds of an earlier run of the same call is resumed, bit for bit;
+            a run killed at any moment leaves a whole checkpoint there.
+        checkpoint_seconds: a checkpoint is written when so many seconds have passed since the last, and after the
+            last epoch.
+        callbacks: called with the Run after each epoch.
 
     Returns:
-        The history; the model holds the best epoch's parameters.
+        The history.
 
     Raises:
-        ValueError: windows and targets do not match.
-        FloatingPointError: the loss is no longer a finite number.
+        ValueError: an argument does not fit.
+        FloatingPointError: the loss is no longer a finite number, or has exploded. The parameters are those that gave
+            it; a checkpoint directory still has the last good ones.
     """
-    for name, (x, target) in {"train": train, "validation": validation}.items():
-        if len(x) != len(target) or len(x) == 0:
-            raise ValueError(
-                f"{name}: expected as many targets as windows, at least one, got {len(x)} and {len(target)}"
-            )
+    train_data = as_data("train", train)
+    validation_data = None if validation is None else as_data("validation", validation)
     epochs = _check.whole_number("epochs", epochs, 1)
     batch_size = _check.whole_number("batch_size", batch_size, 1)
-    patience = _check.whole_number("patience", patience, 1)
-    _check.positive("clip_norm", clip_norm)
+    if clip_norm is not None:
+        _check.positive("clip_norm", clip_norm)
+    if clip is not None:
+        _check.positive("clip", clip)
+    if patience is not None:
+        _check.whole_number("patience", patience, 1)
+        if validation_data is None:
+            raise ValueError("patience: expected validation data with it, got None")
+    if isinstance(optimizer, str):
+        kind = OPTIMIZERS[_check.choice("optimizer", optimizer, tuple(OPTIMIZERS))]
+        optimizer = kind(model, learning_rate=learning_rate, weight_decay=weight_decay)
+    elif learning_rate is not None or weight_decay:
+        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
+    seed = (
+        int(np.random.SeedSequence().generate_state(1)[0])
+        if seed is None
+        else _check.whole_number("seed", seed, 0)
+    )
+
+    run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, seed)
+    saver = None
+    if checkpoint is not None:
+        settings = {
+            "batch_size": batch_size,
+            "sequences": len(train_data),
+            "optimizer": type(optimizer).__name__,
+        }
+        saver = _Saver(run, Checkpoint(checkpoint), settings, checkpoint_seconds)
     bar = None
     if progress:
         label = progress if isinstance(progress, str) else None
-        bar = need("tqdm", "train", "a progress bar").tqdm(total=epochs, unit="epoch", desc=label)
-    rng = np.random.default_rng(seed)
-    layers: list[Parameters] = model.layers
-    adam = Adam(layers, learning_rate)
-    history, best = History(), [layer.state_dict() for layer in layers]
-    x, target = train
-    for epoch in range(epochs):
-        adam.learning_rate = learning_rate * (0.55 + 0.45 * np.cos(np.pi * epoch / epochs))
-        total, order = 0.0, rng.permutation(len(x))
-        for begin in range(0, len(x), batch_size):
-            index = order[begin : begin + batch_size]
-            for layer in layers:
-                layer.zero_grad()
-            prediction, backward = model.forward(batch_of(x, index))
-            value, d_prediction = loss(prediction, target[index])
-            if not np.isfinite(value):
-                raise FloatingPointError(
-                    f"loss: expected a finite number, got {value} in epoch {epoch + 1}; "
-                    "try a lower learning_rate or clip_norm, and look for NaN in x"
-                )
-            backward(d_prediction)
-            clip_global_norm(layers, clip_norm)
-            adam.step()
-            total += value * len(index)
-        history.train_loss.append(total / len(x))
-        history.validation_loss.append(loss(predict(model, validation[0]), validation[1])[0])
-        if history.validation_loss[-1] <= min(history.validation_loss):
-            history.best_epoch = epoch
-            best = [layer.state_dict() for layer in layers]
+        bar = Bar(epochs * len(train_data), train_data.unit, label)
+    try:
+        while run.epoch < epochs and not run.stop:
+            before = run.epoch * len(train_data)
+            for done in run.train_epoch(train_data, batch_size):
+                if bar is not None:
+                    bar.update(before + done, loss=run.loss, norm=run.norm)
+                if saver is not None:
+                    saver.save_in_time()
+            run.end_epoch(validation_data, batch_size, patience)
+            for callback in callbacks:
+                callback(run)
+            if bar is not None:
+                last = run.history.validation_loss[-1:]
+                bar.update(before + len(train_data), **({"validation": last[0]} if last else {}))
+            if saver is not None:
+                saver.save_in_time(at_once=run.epoch >= epochs or bool(run.stop))
+    finally:
         if bar is not None:
-            bar.set_postfix(train=f"{history.train_loss[-1]:.4f}", validation=f"{history.validation_loss[-1]:.4f}",
-                            best=history.best_epoch + 1)  # fmt: skip
-            bar.update()
-        if epoch - history.best_epoch >= patience:
-            break
-    if bar is not None:
-        bar.close()
-    for layer, parameters in zip(layers, best, strict=True):
-        layer.load_state_dict(parameters)
-    return history
+            bar.close()
+    run.history.stopped = run.stop
+    if run.best:
+        model.load_state_dict(run.best)
+    return run.history
+
+
+class _Saver:
+    """Resumes a run from its directory, and saves it there from time to time."""
+
+    def __init__(self, run: Run, checkpoint: Checkpoint, settings: dict[str, Any], seconds: float):
+        self._run, self._checkpoint, self._settings, self._seconds = run, checkpoint, settings, seconds
+        found = checkpoint.load()
+        if found is not None:
+            numbers, arrays = found
+            for name, value in settings.items():
+                if numbers["settings"][name] != value:
+                    raise ValueError(
+                        f"checkpoint: expected one of a run with {name} {value}, got {numbers['settings'][name]} "
+                        f"in {os.fspath(checkpoint.directory)!r}"
+                    )
+            run.restore(numbers, arrays)
+        self._saved = time.monotonic()
+
+    def save_in_time(self, at_once: bool = False) -> None:
+        if at_once or time.monotonic() - self._saved >= self._seconds:
+            numbers, arrays = self._run.snapshot()
+            self._checkpoint.save(numbers | {"settings": self._settings}, arrays)
+            self._saved = time.monotonic()

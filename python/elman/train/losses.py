@@ -1,26 +1,217 @@
-"""Losses: a value and its gradient."""
+"""Losses: a value and its gradient, over the steps and targets that count.
+
+Every loss is the mean over what counts: targets within `lengths` [B] and `mask` (time-first: predictions are
+[T, B, ...] then), and, for real-valued targets, those that are not NaN.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from .. import _check
+from .. import _check, _core
+from ..sequence import known_steps
 
 
-def mean_squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean of (prediction - target)^2 over the targets that are not NaN, and its gradient.
+class Loss(NamedTuple):
+    """`value`, the mean over `count` targets; `gradient` of it, shaped like the prediction, or None."""
 
-    Returns:
-        (loss, d_prediction), the gradient shaped like the prediction and 0 where the target is NaN.
+    value: float
+    gradient: np.ndarray | None
+    count: int
+
+
+def _known(shape: tuple[int, ...], lengths: Any, mask: Any) -> np.ndarray | None:
+    if lengths is None and mask is None:
+        return None
+    if len(shape) < 2:
+        raise ValueError(f"target: expected [T, B, ...] with lengths or mask, got {_check.shape_text(shape)}")
+    return known_steps(*shape[:2], lengths, mask)
+
+
+def _spread(known: np.ndarray, axes: int) -> np.ndarray:
+    """[T, B] with as many axes as the targets have."""
+    return known.reshape(known.shape + (1,) * (axes - 2))
+
+
+def cross_entropy(
+    logits: np.ndarray,
+    target: np.ndarray,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    label_smoothing: float = 0.0,
+    gradient: bool = True,
+) -> Loss:
+    """-sum_c q_c log softmax(logits)_c with q the one-hot target, `label_smoothing` of it spread over all classes
+    (Szegedy et al. 2016).
+
+    Args:
+        logits: [..., C] of any two or more axes, C-contiguous.
+        target: [...] whole numbers 0 to C - 1; what does not count may be anything.
+        lengths, mask: which steps of [T, B, C] count.
+        label_smoothing: from 0 up to, not including, 1.
+        gradient: whether it is wanted.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: shapes differ, or a target is no class.
     """
-    if prediction.shape != target.shape:
+    smoothing = _check.fraction("label_smoothing", label_smoothing)
+    target = np.asarray(target)
+    if logits.ndim < 2 or target.shape != logits.shape[:-1] or target.dtype.kind not in "iu":
+        want = f"{_check.shape_text(logits.shape[:-1])} whole numbers for logits {_check.describe(logits)}"
+        raise ValueError(f"target: expected {want}, got {_check.describe(target)}")
+    C = logits.shape[-1]
+    known = _known(target.shape, lengths, mask)
+    if known is not None:
+        known = np.ascontiguousarray(np.broadcast_to(_spread(known, target.ndim), target.shape))
+    counting = target if known is None else target[known]
+    _check.tokens("target", counting, C)
+    count = counting.size
+    d = _core.empty(logits.shape, logits.dtype) if gradient else None
+    value = _core.cross_entropy(
+        logits.reshape(-1, C), np.ascontiguousarray(target, np.int64).reshape(-1),
+        None if known is None else known.reshape(-1), smoothing,
+        1 / max(count, 1), None if d is None else d.reshape(-1, C),
+    )  # fmt: skip
+    return Loss(value / max(count, 1), d, count)
+
+
+# Of a prediction and a target: what each target costs, and its slope in the prediction.
+Costs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def _mean(
+    costs: Costs, prediction: np.ndarray, target: Any, lengths: Any, mask: Any, gradient: bool, width: int = 0
+) -> Loss:
+    """The mean of `costs`; with `width` the prediction has a last axis of so many values for each target."""
+    target = np.asarray(target)
+    shape = prediction.shape[:-1] if width else prediction.shape
+    if target.shape != shape or (width and prediction.shape[-1] != width):
+        want = _check.shape_text((*target.shape, width) if width else target.shape)
         raise ValueError(
-            f"target: expected {_check.shape_text(prediction.shape)}, got {_check.describe(target)}"
+            f"prediction: expected {want} for target {_check.describe(target)}, got {_check.describe(prediction)}"
         )
-    known = ~np.isnan(target)
-    count = max(int(known.sum()), 1)
-    error = np.where(known, prediction - target, 0).astype(prediction.dtype)
-    return float(np.square(error, dtype=np.float64).sum() / count), error * prediction.dtype.type(2 / count)
+    if target.dtype.kind == "f":
+        known = ~np.isnan(target)
+    else:
+        known = np.ones(target.shape, bool)
+        target = target.astype(prediction.dtype)
+    steps = _known(target.shape, lengths, mask)
+    if steps is not None:
+        known &= _spread(steps, target.ndim)
+    count = int(known.sum())
+    if count < known.size:
+        target = np.where(known, target, 0)
+        prediction = np.where(known[..., None] if width else known, prediction, 0)
+    cost, slope = costs(prediction, target.astype(prediction.dtype, copy=False))
+    value = float(np.sum(cost, where=known, dtype=np.float64) / max(count, 1))
+    if not gradient:
+        return Loss(value, None, count)
+    slope = slope * prediction.dtype.type(1 / max(count, 1))
+    if count < known.size:
+        slope *= known[..., None] if width else known
+    return Loss(value, np.ascontiguousarray(slope, prediction.dtype), count)
+
+
+def mean_squared_error(
+    prediction: np.ndarray,
+    target: np.ndarray,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    gradient: bool = True,
+) -> Loss:
+    """(prediction - target)^2; the two are shaped alike."""
+
+    def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.square(p - t), 2 * (p - t)
+
+    return _mean(costs, prediction, target, lengths, mask, gradient)
+
+
+def mean_absolute_error(
+    prediction: np.ndarray,
+    target: np.ndarray,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    gradient: bool = True,
+) -> Loss:
+    """|prediction - target|."""
+    return _mean(lambda p, t: (np.abs(p - t), np.sign(p - t)), prediction, target, lengths, mask, gradient)
+
+
+def huber(
+    prediction: np.ndarray,
+    target: np.ndarray,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    delta: float = 1.0,
+    gradient: bool = True,
+) -> Loss:
+    """e^2 / 2 for errors e up to `delta`, delta (|e| - delta / 2) beyond (Huber 1964)."""
+    delta = _check.positive("delta", delta)
+
+    def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        within = np.clip(p - t, -delta, delta)
+        return within * (p - t) - np.square(within) / 2, within
+
+    return _mean(costs, prediction, target, lengths, mask, gradient)
+
+
+def binary_cross_entropy(
+    logits: np.ndarray, target: np.ndarray, lengths: Any = None, mask: Any = None, *, gradient: bool = True
+) -> Loss:
+    """-t log sigmoid(x) - (1 - t) log sigmoid(-x) of logits x and targets t from 0 to 1, shaped alike."""
+
+    def costs(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        small = np.exp(-np.abs(x))  # never overflows
+        sigmoid = np.where(x >= 0, 1, small) / (1 + small)
+        return np.maximum(x, 0) - x * t + np.log1p(small), sigmoid - t
+
+    return _mean(costs, logits, target, lengths, mask, gradient)
+
+
+def gaussian(
+    prediction: np.ndarray,
+    target: np.ndarray,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    gradient: bool = True,
+) -> Loss:
+    """Negative log likelihood of a normal distribution, less its constant: (s + (t - m)^2 / exp(s)) / 2 for
+    predictions [..., 2] of the mean m and the log of the variance s (Nix & Weigend 1994)."""
+
+    def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, log_variance = p[..., 0], p[..., 1]
+        scaled = (mean - t) * np.exp(-log_variance)
+        square = scaled * (mean - t)
+        return (log_variance + square) / 2, np.stack([scaled, (1 - square) / 2], axis=-1)
+
+    return _mean(costs, prediction, target, lengths, mask, gradient, width=2)
+
+
+def quantile(
+    prediction: np.ndarray,
+    target: np.ndarray,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    gradient: bool = True,
+) -> Loss:
+    """The pinball loss max(q e, (q - 1) e) of e = target - prediction, summed over the quantiles q of predictions
+    [..., Q] (Koenker & Bassett 1978)."""
+    q = np.array([_check.fraction(f"quantiles[{i}]", value) for i, value in enumerate(quantiles)])
+
+    def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        levels = q.astype(p.dtype)
+        error = t[..., None] - p
+        return np.maximum(levels * error, (levels - 1) * error).sum(axis=-1), (error < 0) - levels
+
+    return _mean(costs, prediction, target, lengths, mask, gradient, width=len(q))

@@ -1,0 +1,164 @@
+"""A sequence as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..sequence.marks import known_steps
+from .parameters import Parameters
+
+KINDS = ("last", "mean", "max")
+
+
+class Pooling(Parameters):
+    """Pools [T, B, F] over time to [B, F], each sequence over its own steps. One without steps gives zeros.
+
+    Args:
+        kind: "last": each sequence's last step; "mean"; "max".
+        bidirectional: x holds a forward half and a reverse half, whose last step is each sequence's first
+            (matters to "last" alone).
+    """
+
+    over_time = True
+
+    def __init__(self, kind: str = "last", bidirectional: bool = False):
+        self.kind = _check.choice("kind", kind, KINDS)
+        self.bidirectional = _check.flag("bidirectional", bidirectional)
+        self._hold({})
+
+    def __repr__(self) -> str:
+        return f"Pooling({self.kind!r}, bidirectional={self.bidirectional})"
+
+    def __call__(self, x: np.ndarray, lengths: Any = None, mask: Any = None) -> np.ndarray:
+        return self.forward(x, lengths, mask)[0]
+
+    def forward(
+        self, x: np.ndarray, lengths: Any = None, mask: Any = None
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """[B, F], and `backward(dy)`, which returns dx [T, B, F].
+
+        Args:
+            x: [T, B, F].
+            lengths: [B], the steps of each sequence; all if None.
+            mask: [T, B] bool, the steps that count; all if None.
+
+        Raises:
+            ValueError: a shape or type does not fit.
+        """
+        if x.ndim != 3:
+            raise ValueError(f"x: expected [T, B, F], got {_check.describe(x)}")
+        T, B, _ = x.shape
+        if T == 0:
+            return np.zeros(x.shape[1:], x.dtype), lambda dy: np.zeros_like(x)
+        known = known_steps(T, B, lengths, mask)
+        return getattr(self, "_" + self.kind)(x, known)
+
+    def _last(self, x: np.ndarray, known: np.ndarray | None) -> Any:
+        T, B, F = x.shape
+        rows = np.arange(B)
+        ends = np.full(B, T - 1), np.zeros(B, int)
+        some = None
+        if known is not None:
+            some = known.any(axis=0)[:, None]
+            ends = T - 1 - known[::-1].argmax(axis=0), known.argmax(axis=0)
+        half = F // 2 if self.bidirectional else F
+        parts = [(slice(0, half), ends[0]), (slice(half, F), ends[1])]
+        y = np.empty((B, F), x.dtype)
+        for columns, at in parts:
+            y[:, columns] = x[at, rows, columns]
+        if some is not None:
+            y *= some
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            dx = np.zeros_like(x)
+            d = dy if some is None else dy * some
+            for columns, at in parts:
+                dx[at, rows, columns] = d[:, columns]
+            return dx
+
+        return y, backward
+
+    def _mean(self, x: np.ndarray, known: np.ndarray | None) -> Any:
+        counts = (
+            np.full((x.shape[1], 1), len(x)) if known is None else np.maximum(known.sum(axis=0), 1)[:, None]
+        )
+        counts = counts.astype(x.dtype)
+        if known is not None:
+            x = np.where(known[..., None], x, x.dtype.type(0))  # what lies beyond a length may be anything
+        y = x.sum(axis=0) / counts
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            dx = np.empty_like(x)
+            dx[:] = dy / counts
+            return dx if known is None else dx * known[..., None]
+
+        return y, backward
+
+    def _max(self, x: np.ndarray, known: np.ndarray | None) -> Any:
+        some = None if known is None else known.any(axis=0)[:, None]
+        if known is not None:
+            x = np.where(known[..., None], x, x.dtype.type(-np.inf))
+        at = x.argmax(axis=0)[None]
+        y = np.take_along_axis(x, at, axis=0)[0]
+        if some is not None:
+            y = np.where(some, y, x.dtype.type(0))
+
+        def backward(dy: np.ndarray) -> np.ndarray:
+            dx = np.zeros_like(x)
+            np.put_along_axis(dx, at, (dy if some is None else dy * some)[None], axis=0)
+            return dx
+
+        return y, backward
+
+    def stepper(self, batch_size: int) -> PoolingStepper:
+        """Pools the steps seen so far, one step per call.
+
+        Raises:
+            ValueError: "last" of two directions, which needs whole sequences.
+        """
+        if self.bidirectional:
+            raise ValueError("stepper: expected a layer that runs forward in time, got bidirectional=True")
+        return PoolingStepper(self.kind, _check.whole_number("batch_size", batch_size, 1))
+
+
+class PoolingStepper:
+    """Running pooling over B streams; made by `Pooling.stepper(B)`."""
+
+    def __init__(self, kind: str, batch_size: int):
+        self.kind, self._B = kind, batch_size
+        self._count = np.zeros((batch_size, 1), np.int64)
+        self._pooled: np.ndarray | None = None
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """The pooled [B, F] after one more step x [B, F]."""
+        if self.kind == "last":
+            return x
+        self._count += 1
+        if self._pooled is None:
+            self._pooled = np.zeros_like(x)
+        if self.kind == "max":
+            self._pooled = np.where(self._count == 1, x, np.maximum(self._pooled, x))
+            return self._pooled.copy()
+        self._pooled += x
+        return self._pooled / self._count.astype(x.dtype)
+
+    @property
+    def state(self) -> Any:
+        """A copy of what is kept: steps seen [B, 1], and the pooled [B, F] or None. Assign to set it."""
+        return self._count.copy(), None if self._pooled is None else self._pooled.copy()
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        count, pooled = value
+        self._count, self._pooled = count.copy(), None if pooled is None else pooled.copy()
+
+    def reset(self, rows: Any = None) -> None:
+        """Forget the streams in `rows`, or all."""
+        rows = slice(None) if rows is None else np.atleast_1d(np.asarray(rows))
+        self._count[rows] = 0
+        if self._pooled is not None:
+            self._pooled[rows] = 0

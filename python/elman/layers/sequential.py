@@ -1,0 +1,126 @@
+"""Layers one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .parameters import Composite, Parameters
+
+
+class Sequential(Composite):
+    """Runs layers in turn; those that work over time get `lengths` and `mask`, recurrent ones a state.
+
+    Args:
+        layers: named "0", "1", ...
+        named: further layers, under these names.
+
+    It takes what its first layer takes, and its state is a tuple with one entry for each recurrent layer (or
+    Sequential) in it.
+    """
+
+    over_time = True
+    carries_state = True
+
+    def __init__(self, *layers: Parameters, **named: Parameters):
+        self.parts = {str(i): layer for i, layer in enumerate(layers)} | named
+        if not self.parts:
+            raise ValueError("layers: expected at least one, got none")
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
+
+    def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> tuple[Any, Any]:
+        """(y, state) of the last layer, keeping nothing."""
+        states, end = self._states(state), []
+        for part in self.parts.values():
+            options = {"lengths": lengths, "mask": mask} if part.over_time else {}
+            if part.carries_state:
+                x, after = part(x, next(states), **options)
+                end.append(after)
+            else:
+                x = part(x, **options)
+        return x, tuple(end)
+
+    def forward(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """(y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer
+        and returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
+        """
+        states, end = self._states(state), []
+        backwards: list[tuple[Parameters, Callable[..., Any]]] = []
+        for part in self.parts.values():
+            options = {"lengths": lengths, "mask": mask} if part.over_time else {}
+            if part.carries_state:
+                x, after, back = part.forward(x, next(states), **options)
+                end.append(after)
+            else:
+                x, back = part.forward(x, **options)
+            backwards.append((part, back))
+
+        def backward(dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
+            dstates, dbegin = list(self._states(dstate)), []
+            for i, (part, back) in reversed(list(enumerate(backwards))):
+                if part.carries_state:
+                    dy, dinitial = back(dy, dstates.pop(), need_dx=need_dx or i > 0)
+                    dbegin.append(dinitial)
+                else:
+                    dy = back(dy)
+            return (dy if need_dx else None), tuple(reversed(dbegin))
+
+        return x, tuple(end), backward
+
+    def _states(self, state: Any) -> Any:
+        count = sum(part.carries_state for part in self.parts.values())
+        if state is None:
+            return iter([None] * count)
+        if not isinstance(state, (tuple, list)) or len(state) != count:
+            raise ValueError(f"state: expected a tuple of {count}, got {_check.describe(state)}")
+        return iter(state)
+
+    def stepper(self, batch_size: int) -> SequentialStepper:
+        """A stepper over `batch_size` streams, with the weights as they are now and a zero state.
+
+        Raises:
+            ValueError: a layer needs whole sequences.
+        """
+        batch_size = _check.whole_number("batch_size", batch_size, 1)
+        return SequentialStepper([part.stepper(batch_size) for part in self.parts.values()])
+
+
+class SequentialStepper:
+    """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`."""
+
+    def __init__(self, steppers: list[Callable[[np.ndarray], np.ndarray]]):
+        self._steppers = steppers
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """The last layer's y [B, F] for one step of x: [B, I], or tokens [B]."""
+        for stepper in self._steppers:
+            x = stepper(x)
+        return x
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """A copy of the state of each layer that has one. Assign to set it."""
+        return tuple(stepper.state for stepper in self._with_state())
+
+    @state.setter
+    def state(self, value: tuple[Any, ...]) -> None:
+        steppers = self._with_state()
+        if not isinstance(value, (tuple, list)) or len(value) != len(steppers):
+            raise ValueError(f"state: expected a tuple of {len(steppers)}, got {_check.describe(value)}")
+        for stepper, part in zip(steppers, value, strict=True):
+            stepper.state = part
+
+    def reset(self, rows: Any = None) -> None:
+        """Start the streams in `rows` (indices below B) anew, or all."""
+        for stepper in self._with_state():
+            stepper.reset(rows)
+
+    def _with_state(self) -> list[Any]:
+        return [stepper for stepper in self._steppers if hasattr(stepper, "reset")]

@@ -1,0 +1,25 @@
+"""Models for the usual tasks: each a composition of layers with its loss, trained by `elman.train.fit`, saved to and
+loaded from one file."""
+
+from .base import Model, load
+from .ctc import CTCRecognizer
+from .decoding import ctc_beam, ctc_greedy
+from .forecaster import Forecaster
+from .network import network
+from .seq2seq import Seq2Seq
+from .sequences import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
+
+__all__ = [
+    "CTCRecognizer",
+    "Forecaster",
+    "LanguageModel",
+    "Model",
+    "Seq2Seq",
+    "SequenceClassifier",
+    "SequenceRegressor",
+    "SequenceTagger",
+    "ctc_beam",
+    "ctc_greedy",
+    "load",
+    "network",
+]

@@ -1,0 +1,78 @@
+"""The network that most models are: vectors or tokens in, recurrent layers, a linear map out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..layers import GRU, LSTM, RNN, Dropout, Embedding, Linear, Parameters, Pooling, Sequential
+from ..layers.recurrent import Recurrent
+
+CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+
+def network(
+    outputs: int | None,
+    pooling: str | None = None,
+    *,
+    input_size: int | None = None,
+    vocabulary: int | None = None,
+    embedding_size: int | None = None,
+    hidden_size: int = 128,
+    cell: str = "lstm",
+    num_layers: int = 1,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    init: str = "orthogonal",
+    dtype: Any = np.float32,
+    seed: Any = None,
+) -> Sequential:
+    """Embedding (for tokens), recurrent layers, pooling (if any), a linear head (unless `outputs` is None).
+
+    Args:
+        outputs: size of the head's output, or None for no head.
+        pooling: "last", "mean" or "max" over time; None keeps every step.
+        input_size: I, features of a step, for x [T, B, I]; or
+        vocabulary: V, how many tokens there are, for x [T, B] of tokens. One of the two is needed.
+        embedding_size: of a token's vector; `hidden_size` if None.
+        hidden_size: H, of each layer and direction.
+        cell: "lstm", "gru" or "rnn".
+        num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
+        dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head,
+            outside the recurrent layers the same ones at all steps of a sequence.
+        dtype: float32 or float64.
+        seed: of initial weights and dropout.
+    """
+    kind = CELLS[_check.choice("cell", cell, tuple(CELLS))]
+    if (input_size is None) == (vocabulary is None):
+        raise ValueError(
+            f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"
+        )
+    _check.fraction("dropout", dropout)
+    seeds = iter(np.random.SeedSequence(seed).spawn(5))
+    parts: dict[str, Parameters] = {}
+    if vocabulary is not None:
+        input_size = embedding_size or hidden_size
+        parts["embedding"] = Embedding(
+            _check.whole_number("vocabulary", vocabulary, 1), input_size, dtype=dtype, seed=next(seeds)
+        )
+        if dropout:
+            parts["embedding_dropout"] = Dropout(dropout, variational=True, seed=next(seeds))
+    elif embedding_size is not None:
+        raise ValueError(f"embedding_size: expected None without vocabulary, got {embedding_size}")
+    recurrent = kind(
+        input_size, hidden_size, num_layers, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout,
+        dropout=dropout if num_layers > 1 else 0.0, init=init, dtype=dtype, seed=next(seeds),
+    )  # fmt: skip
+    parts["recurrent"] = recurrent
+    if pooling is not None:
+        parts["pooling"] = Pooling(pooling, bidirectional=bidirectional)
+    if outputs is not None:
+        if dropout:
+            parts["dropout"] = Dropout(dropout, variational=pooling is None, seed=next(seeds))
+        width = recurrent.directions * hidden_size
+        parts["head"] = Linear(width, outputs, dtype=dtype, seed=next(seeds))
+    return Sequential(**parts)

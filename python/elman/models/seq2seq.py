@@ -1,0 +1,188 @@
+"""One sequence into another: an encoder, and a decoder that attends to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..layers import DotAttention, Embedding, Linear
+from ..train import losses
+from ..train.data import Batch
+from ..train.losses import Loss
+from .base import Model
+from .beam import beam_search
+from .network import CELLS, network
+
+
+class Seq2Seq(Model):
+    """Encoder and decoder with attention (Sutskever et al. 2014; Luong et al. 2015).
+
+    The decoder begins with the encoder's final state and reads the tokens before (the true ones in training). Its h at
+    each step attends to the encoder's outputs by dot products; tanh(W [context; h]) gives the next token's logits.
+
+    Args:
+        target_vocabulary: V, tokens of the target. The model adds one of its own, which begins and ends each target.
+        attention: without it the decoder has the encoder's final state alone.
+        label_smoothing: share of each target spread over all tokens.
+        options: of `elman.models.network`: vocabulary (of the source) or input_size, hidden_size, cell, num_layers,
+            bidirectional (the decoder then has 2 H units), ...
+
+    Targets: a list of [s_i] tokens. Predictions: logits [S + 1, B, V + 1].
+    """
+
+    def __init__(
+        self, target_vocabulary: int, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
+    ):
+        self.boundary = _check.whole_number("target_vocabulary", target_vocabulary, 1)
+        self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
+        seeds = np.random.SeedSequence(options.get("seed")).spawn(5)
+        self.encoder = network(None, **(options | {"seed": seeds[0]}))
+        recurrent = self.encoder.parts["recurrent"]
+        width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
+        embedding_size = options.get("embedding_size") or recurrent.hidden_size
+        self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1])
+        self.decoder = CELLS[options.get("cell", "lstm")](
+            embedding_size, width, recurrent.num_layers, dropout=recurrent.dropout,
+            recurrent_dropout=recurrent.recurrent_dropout, dtype=dtype, seed=seeds[2],
+        )  # fmt: skip
+        self.attention = DotAttention() if _check.flag("attention", attention) else None
+        self.parts = {"encoder": self.encoder, "embedding": self.embedding, "decoder": self.decoder}
+        if self.attention:
+            self.parts["combine"] = self.combine = Linear(2 * width, width, dtype=dtype, seed=seeds[3])
+        self.parts["head"] = self.head = Linear(width, self.boundary + 1, dtype=dtype, seed=seeds[4])
+        self._describe(target_vocabulary=target_vocabulary, attention=attention,
+                       label_smoothing=label_smoothing, **options)  # fmt: skip
+
+    def _shifted(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the decoder reads and what it is to say, [S + 1, B] each, and their lengths."""
+        y, lengths = batch.y_steps()
+        _check.tokens("y", y if lengths is None else y[np.arange(len(y))[:, None] < lengths], self.boundary)
+        ends = np.full(batch.size, len(y)) if lengths is None else lengths
+        before = np.full((len(y) + 1, batch.size), self.boundary)
+        before[1:] = y
+        after = np.full_like(before, self.boundary)
+        after[:-1] = y
+        after[ends, np.arange(batch.size)] = self.boundary
+        before[np.arange(len(before))[:, None] > ends] = self.boundary  # padding may be anything
+        return before, after, ends + 1
+
+    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
+        before, _, lengths = self._shifted(batch)
+        if not train:
+            memory, after = self.encoder(batch.x, state, batch.lengths)
+            h, _ = self.decoder(self.embedding(before), self._join(after[0]), lengths)
+            if self.attention:
+                h = self._combined(self.attention(h, memory, batch.lengths, lengths), h)
+            return self.head(h), None, None
+        memory, after, through_encoder = self.encoder.forward(batch.x, state, batch.lengths)
+        vectors, through_embedding = self.embedding.forward(before)
+        h, _, through_decoder = self.decoder.forward(vectors, self._join(after[0]), lengths)
+        top = h
+        if self.attention:
+            context, through_attention = self.attention.forward(h, memory, batch.lengths, lengths)
+            pairs, through_combine = self.combine.forward(np.concatenate([context, h], axis=-1))
+            top = np.tanh(pairs)
+        logits, through_head = self.head.forward(top)
+
+        def backward(d: np.ndarray) -> None:
+            dh, dmemory = through_head(d), np.zeros_like(memory)
+            if self.attention:
+                dpairs = through_combine(dh * (1 - np.square(top)))
+                dcontext, dh = (np.ascontiguousarray(part) for part in np.split(dpairs, 2, axis=-1))
+                dquery, dmemory = through_attention(dcontext)
+                dh += dquery
+            dvectors, dstate = through_decoder(dh)
+            through_embedding(dvectors)
+            through_encoder(dmemory, (self._part(dstate),), need_dx=False)
+
+        return logits, None, backward
+
+    def _combined(self, context: np.ndarray, h: np.ndarray) -> np.ndarray:
+        return np.tanh(self.combine(np.concatenate([context, h], axis=-1)))
+
+    def _join(self, state: Any) -> Any:
+        """The encoder's final state [L * D, B, H] as the decoder's first [L, B, D * H]."""
+        return _each(state, lambda part: _swap_directions(part, self.decoder.num_layers))
+
+    def _part(self, state: Any) -> Any:
+        """The reverse of `_join`."""
+        D = self.encoder.parts["recurrent"].directions
+        return _each(state, lambda part: _part_directions(part, D))
+
+    def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
+        _, after, lengths = self._shifted(batch)
+        return losses.cross_entropy(
+            prediction, after, lengths, label_smoothing=self.label_smoothing, gradient=gradient
+        )
+
+    def predict(
+        self,
+        x: Any,
+        *,
+        beam_size: int = 4,
+        max_length: int = 100,
+        length_penalty: float = 0.0,
+        batch_size: int = 64,
+    ) -> list[np.ndarray]:
+        """The likeliest target [s_i] found for each sequence of x, by beam search; beam_size 1 is greedy.
+
+        Args:
+            x: a list of [t_i] tokens (or [t_i, I] features), or one array [n, T, ...].
+            beam_size: hypotheses kept at each step.
+            max_length: tokens of a target.
+            length_penalty: a in log probability / length^a, by which whole targets are ranked (Wu et al. 2016).
+            batch_size: sequences at a time.
+        """
+        _check.whole_number("beam_size", beam_size, 1)
+        _check.whole_number("max_length", max_length, 1)
+        found: list[Any] = [None] * len(x)
+        for batch in self._batches(x, batch_size):
+            step = _Decoding(self, batch, beam_size)
+            best = beam_search(step, batch.size, beam_size, self.boundary, max_length, length_penalty)
+            for i, tokens in zip(batch.index, best, strict=True):
+                found[i] = tokens
+        return found
+
+
+class _Decoding:
+    """The decoder's steps over K hypotheses for each of B sequences; row k * B + b is hypothesis k of sequence b."""
+
+    def __init__(self, model: Seq2Seq, batch: Batch, K: int):
+        self._model, self._shape = model, (K, batch.size)
+        memory, state = model.encoder(batch.x, None, batch.lengths)
+        self._attend = model.attention.over(memory, batch.lengths) if model.attention else None
+        self._step = model.decoder.stepper(K * batch.size)
+        self._step.state = _each(model._join(state[0]), lambda part: np.tile(part, (1, K, 1)))
+
+    def __call__(self, tokens: np.ndarray) -> np.ndarray:
+        """Logits [K, B, V + 1] after tokens [K, B]."""
+        model = self._model
+        h = self._step(model.embedding(tokens.reshape(-1))).reshape(*self._shape, -1)
+        if self._attend:
+            h = model._combined(self._attend(h), h)
+        return model.head(h)
+
+    def select(self, origin: np.ndarray) -> None:
+        """Hypothesis k goes on from what was `origin[k]`, [K, B]."""
+        B = origin.shape[1]
+        rows = (origin * B + np.arange(B)).reshape(-1)
+        self._step.state = _each(self._step.state, lambda part: np.ascontiguousarray(part[:, rows]))
+
+
+def _each(state: Any, f: Any) -> Any:
+    """f of h, or of h and c."""
+    return tuple(map(f, state)) if isinstance(state, tuple) else f(state)
+
+
+def _swap_directions(part: np.ndarray, L: int) -> np.ndarray:
+    """[L * D, B, H] as [L, B, D * H]."""
+    rows, B, H = part.shape
+    return np.ascontiguousarray(part.reshape(L, rows // L, B, H).swapaxes(1, 2)).reshape(L, B, -1)
+
+
+def _part_directions(part: np.ndarray, D: int) -> np.ndarray:
+    """[L, B, D * H] as [L * D, B, H]."""
+    L, B, width = part.shape
+    return np.ascontiguousarray(part.reshape(L, B, D, width // D).swapaxes(1, 2)).reshape(L * D, B, -1)

@@ -1,0 +1,76 @@
+"""Losses over real-valued targets by name, and how predictions for them are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..train import losses
+from ..train.losses import Loss
+
+NAMES = ("squared", "absolute", "huber", "binary", "gaussian", "quantile")
+
+
+class Targets:
+    """What a regressor or forecaster predicts for each number: itself, a distribution, or quantiles.
+
+    Attributes:
+        width: values predicted for each number.
+    """
+
+    def __init__(self, loss: str, quantiles: Sequence[float] = (0.1, 0.5, 0.9)):
+        self.name = _check.choice("loss", loss, NAMES)
+        self.levels = tuple(_check.fraction(f"quantiles[{i}]", q) for i, q in enumerate(quantiles))
+        if not self.levels or sorted(set(self.levels)) != list(self.levels):
+            raise ValueError(f"quantiles: expected rising numbers, at least one, got {list(quantiles)}")
+        self.width = {"gaussian": 2, "quantile": len(self.levels)}.get(loss, 1)
+        functions: dict[str, Callable[..., Loss]] = {
+            "squared": losses.mean_squared_error,
+            "absolute": losses.mean_absolute_error,
+            "huber": losses.huber,
+            "binary": losses.binary_cross_entropy,
+            "gaussian": losses.gaussian,
+            "quantile": partial(losses.quantile, quantiles=self.levels),
+        }
+        self.loss = functions[loss]
+
+    def run(self, ran: tuple[Any, Any, Any], outputs: int) -> tuple[Any, Any, Any]:
+        """What a network gave for `outputs` numbers, with the axis of width 2 or Q where there is one."""
+        prediction, state, backward = ran
+        if self.name not in ("gaussian", "quantile"):
+            return prediction, state, backward
+        flat = prediction.shape
+        wide = prediction.reshape(*flat[:-1], outputs, self.width)
+        return wide, state, None if backward is None else lambda d: backward(d.reshape(flat))
+
+    def centre(self, prediction: np.ndarray) -> np.ndarray:
+        """The expected value: mean, median, or for "binary" the probability of 1."""
+        if self.name == "gaussian":
+            return prediction[..., 0]
+        if self.name == "quantile":
+            return prediction[..., int(np.argmin(np.abs(np.array(self.levels) - 0.5)))]
+        if self.name == "binary":
+            return 0.5 * (1 + np.tanh(0.5 * prediction))
+        return prediction
+
+    def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float]) -> np.ndarray:
+        """[..., Q] quantiles of each number."""
+        if self.name == "gaussian":
+            normal = NormalDist()
+            steps = np.array([normal.inv_cdf(q) for q in quantiles], prediction.dtype)
+            mean, log_variance = prediction[..., 0, None], prediction[..., 1, None]
+            return mean + np.exp(0.5 * log_variance) * steps
+        unknown = [q for q in quantiles if q not in self.levels]
+        if self.name != "quantile" or unknown:
+            has = (
+                f"quantiles among {list(self.levels)}"
+                if self.name == "quantile"
+                else "a model of a distribution"
+            )
+            raise ValueError(f"quantiles: expected {has}, got {list(quantiles)} with loss {self.name!r}")
+        return prediction[..., [self.levels.index(q) for q in quantiles]]

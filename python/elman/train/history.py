@@ -1,0 +1,77 @@
+"""What a run of `fit` recorded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .._extras import need
+
+
+@dataclass
+class History:
+    """One entry for each epoch in every list.
+
+    Attributes:
+        train_loss, validation_loss: means over the targets of an epoch; training's while the parameters change.
+        gradient_norm: mean over the epoch's steps of the gradients' joint norm, before clipping.
+        learning_rate: at the epoch's end.
+        seconds: that the epoch took.
+        best_epoch: the index of the epoch with the lowest validation loss (training loss if there is none).
+        stopped: why it ended before its last epoch, or "".
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    gradient_norm: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list, compare=False)
+    best_epoch: int = 0
+    stopped: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs have been run."""
+        return len(self.train_loss)
+
+    @property
+    def watched(self) -> list[float]:
+        """The losses that choose the best epoch."""
+        return self.validation_loss or self.train_loss
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """Draw losses, gradient norm and learning rate over the epochs (extra: plot).
+
+        Args:
+            path: where to save the picture; None does not.
+
+        Returns:
+            The matplotlib figure.
+        """
+        need("matplotlib", "plot", "a plot of the history")
+        from matplotlib.figure import Figure  # not pyplot: no window, no global state
+
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        losses, steps = figure.subplots(1, 2)
+        epochs = range(1, self.epochs + 1)
+        losses.plot(epochs, self.train_loss, label="training")
+        if self.validation_loss:
+            losses.plot(epochs, self.validation_loss, label="validation")
+        if self.epochs:
+            best = self.watched[self.best_epoch]
+            losses.plot(self.best_epoch + 1, best, "o", color="black", label=f"best: {best:.4g}")
+        losses.set(xlabel="epoch", ylabel="loss")
+        losses.legend()
+        steps.plot(epochs, self.gradient_norm, color="tab:green", label="gradient norm")
+        steps.set(xlabel="epoch", ylabel="gradient norm", yscale="log")
+        rate = steps.twinx()
+        rate.plot(epochs, self.learning_rate, color="tab:gray", linestyle="--", label="learning rate")
+        rate.set(ylabel="learning rate", ylim=(0, None))
+        steps.legend(handles=[*steps.get_lines(), *rate.get_lines()])
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure
