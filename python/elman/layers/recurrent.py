@@ -29,9 +29,9 @@ class Recurrent(Parameters):
         bias: whether there are bias_ih and bias_hh.
         batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
         dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
-        recurrent_dropout: share of the units whose h no step of a sequence feeds back through W_hh, in `forward`
-            only: W_hh (m * h) with m 0 or 1/(1-p), drawn once for each sequence, layer and direction (Gal &
-            Ghahramani 2016). Where h or c go on to the next state without W_hh they are whole.
+        recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
+            1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence,
+            layer and direction has its own. What passes W_hh by, z * h of a GRU and c of an LSTM, is whole.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
         reverse: one direction that runs from each sequence's last step to its first.
         dtype: float32 or float64, of parameters, inputs and results.
