@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import numpy as np
 from tests import oracle
@@ -31,14 +32,20 @@ class Case:
     options: dict
     dy: np.ndarray
     dstate: list[np.ndarray]
+    factors: np.ndarray | None = None  # of recurrent dropout, [L * D, B, H]
 
     def packed_state(self, parts):
         return None if parts is None else parts[0] if len(parts) == 1 else tuple(parts)
 
+    def forward(self):
+        """layer.forward with the case's factors of recurrent dropout instead of drawn ones."""
+        with patch.object(self.layer, "_recurrent_factors", lambda call: self.factors):
+            return self.layer.forward(self.x, self.packed_state(self.state), **self.options)
+
     def run(self):
         """y, final state (a list), dx, initial state's gradient (a list) and the weights' gradients."""
         self.layer.zero_grad()
-        y, state, backward = self.layer.forward(self.x, self.packed_state(self.state), **self.options)
+        y, state, backward = self.forward()
         dx, dstate = backward(self.dy, self.packed_state(self.dstate))
         as_list = lambda s: list(s) if isinstance(s, tuple) else [s]  # noqa: E731
         return np.array(y), as_list(state), dx, as_list(dstate), dict(self.layer.grads)
@@ -47,9 +54,17 @@ class Case:
         y, state = self.layer(self.x, self.packed_state(self.state), **self.options)
         return y, list(state) if isinstance(state, tuple) else [state]
 
+    def forward_of(self, stack):
+        """What an oracle makes of the case."""
+        of_layers = None
+        if self.factors is not None:
+            L, D = self.layer.num_layers, self.layer.directions
+            of_layers = self.factors.reshape(L, D, *self.factors.shape[1:])
+        return stack.forward(self.x, self.state, **self.options, factors=of_layers)
+
     def expected(self):
         stack = oracle.of_layer(self.layer)
-        y, state = stack.forward(self.x, self.state, **self.options)
+        y, state = self.forward_of(stack)
         dx, dstate, grads = stack.backward(self.dy, self.dstate)
         named = {}
         for k, layer in enumerate(grads):
@@ -58,7 +73,7 @@ class Case:
         return y, state, dx, dstate, {name: named[name] for name in self.layer.parameters}
 
 
-def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=False) -> Case:
+def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=False, factors=False) -> Case:
     rng = np.random.default_rng(seed)
     normal = lambda *shape: rng.standard_normal(shape).astype(layer.dtype)  # noqa: E731
     rows = layer.num_layers * layer.directions
@@ -70,7 +85,7 @@ def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=
         options["mask"] = rng.random((T, B)) < 0.7
     if reset:
         options["reset"] = rng.random((T, B)) < 0.3
-    return Case(
+    case = Case(
         layer,
         normal(T, B, layer.input_size),
         [normal(rows, B, layer.hidden_size) for _ in range(count)] if state else None,
@@ -78,6 +93,10 @@ def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=
         normal(T, B, layer.directions * layer.hidden_size),
         [normal(rows, B, layer.hidden_size) for _ in range(count)],
     )
+    if factors:
+        kept = rng.random((rows, B, layer.hidden_size)) >= 0.4
+        case.factors = kept.astype(layer.dtype) / 0.6
+    return case
 
 
 def assert_close(got, want, tolerance, what=""):
@@ -98,6 +117,8 @@ def assert_agrees(case: Case, forward: float, backward: float):
         assert_close(got, want, forward if i < len(state) else backward, f"state {i}")
     for name, want in want_grads.items():
         assert_close(grads[name], want, backward, name)
+    if case.factors is not None:
+        return  # a call has no dropout
     inferred, inferred_state = case.infer()
     np.testing.assert_array_equal(inferred, y)  # keeping a tape changes no bit
     for got, want in zip(inferred_state, state, strict=True):

@@ -102,10 +102,14 @@ class Direction:
         )
         self.reverse = reverse
 
-    def forward(self, x, state, valid, reset):
-        """x [T, B, I]; state: list of [B, H]; valid, reset [T, B]. Returns y [T, B, H] and the last state."""
+    def forward(self, x, state, valid, reset, factors=None):
+        """x [T, B, I]; state: list of [B, H]; valid, reset [T, B]; factors [B, H]: recurrent dropout.
+
+        Returns y [T, B, H] and the last state.
+        """
         T, B, _ = x.shape
         H = self.w_hh.shape[1]
+        self.factors = np.ones((B, H)) if factors is None else np.asarray(factors, np.float64)
         self.x, self.trace = x, []
         y = np.zeros((T, B, H))
         for t in reversed(range(T)) if self.reverse else range(T):
@@ -113,7 +117,7 @@ class Direction:
             clear = reset[crossed] if crossed < T else np.zeros(B, bool)
             start = [np.where(clear[:, None], 0, s) for s in state]
             new, kept = self.cell.step(
-                x[t] @ self.w_ih.T + self.b_ih, start[0] @ self.w_hh.T + self.b_hh, *start
+                x[t] @ self.w_ih.T + self.b_ih, (start[0] * self.factors) @ self.w_hh.T + self.b_hh, *start
             )
             on = valid[t][:, None]
             y[t] = np.where(on, new[0], 0)
@@ -131,10 +135,11 @@ class Direction:
             d_new[0] = d_new[0] + np.where(on, dy[t], 0)
             da_x, da_h, direct = self.cell.back(kept, start, d_new)
             dx[t] = da_x @ self.w_ih
-            direct[0] = direct[0] + da_h @ self.w_hh
+            direct[0] = direct[0] + (da_h @ self.w_hh) * self.factors
             d = [np.where(clear, 0, np.where(on, new, old)) for new, old in zip(direct, d, strict=True)]
+            read = start[0] * self.factors
             for grad, term in zip(
-                grads, (da_x.T @ self.x[t], da_h.T @ start[0], da_x.sum(0), da_h.sum(0)), strict=True
+                grads, (da_x.T @ self.x[t], da_h.T @ read, da_x.sum(0), da_h.sum(0)), strict=True
             ):
                 grad += term
         return dx, d, grads
@@ -149,8 +154,11 @@ class Stack:
         ]
         self.states = CELLS[cell].states
 
-    def forward(self, x, state=None, lengths=None, mask=None, reset=None):
-        """x [T, B, I]; state: list of [L * D, B, H] or None. Returns y and the final state, as a list."""
+    def forward(self, x, state=None, lengths=None, mask=None, reset=None, factors=None):
+        """x [T, B, I]; state: list of [L * D, B, H] or None; factors: [layer][direction] -> [B, H] or None.
+
+        Returns y and the final state, as a list.
+        """
         x = np.asarray(x, np.float64)
         T, B, _ = x.shape
         lengths = np.full(B, T) if lengths is None else np.asarray(lengths)
@@ -166,10 +174,11 @@ class Stack:
         )
         final = [np.zeros_like(s) for s in state]
         row = 0
-        for layer in self.layers:
+        for k, layer in enumerate(self.layers):
             outputs = []
-            for direction in layer:
-                y, last = direction.forward(x, [s[row] for s in state], valid, reset)
+            for d, direction in enumerate(layer):
+                masks = None if factors is None else factors[k][d]
+                y, last = direction.forward(x, [s[row] for s in state], valid, reset, masks)
                 outputs.append(y)
                 for whole, part in zip(final, last, strict=True):
                     whole[row] = part

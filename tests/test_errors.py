@@ -32,6 +32,14 @@ CONSTRUCTION = [
     (lambda: lstm(batch_first="no"), "batch_first: expected True or False, got 'no'"),
     (lambda: lstm(dropout=1.0), "dropout: expected a number from 0 up to, not including, 1, got 1.0"),
     (lambda: lstm(dropout="some"), "dropout: expected a number from 0 up to, not including, 1, got 'some'"),
+    (
+        lambda: lstm(recurrent_dropout=1),
+        "recurrent_dropout: expected a number from 0 up to, not including, 1, got 1",
+    ),
+    (
+        lambda: lstm(recurrent_dropout=None),
+        "recurrent_dropout: expected a number from 0 up to, not including, 1, got None",
+    ),
     (lambda: lstm(bidirectional=None), "bidirectional: expected True or False, got None"),
     (lambda: lstm(reverse=2), "reverse: expected True or False, got 2"),
     (lambda: lstm(bidirectional=True, reverse=True), "reverse: expected False with bidirectional=True"),

@@ -9,13 +9,15 @@ from tests.test_oracle import finite_differences
 @pytest.mark.parametrize(
     "options", [{}, {"num_layers": 2, "bidirectional": True}, {"reverse": True}], ids=str
 )
+@pytest.mark.parametrize("factors", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradcheck(isa, cell, options):
+def test_gradcheck(isa, cell, factors, options):
     layer = make_layer(cell, 2, 3, dtype=np.float64, **options)
-    case = make_case(layer, T=4, B=3, lengths=True, mask=True, reset=True)
+    case = make_case(layer, T=4, B=3, lengths=True, mask=True, reset=True, factors=factors)
 
     def loss():
-        y, state = case.infer()
+        y, state, *_ = case.forward()
+        state = state if isinstance(state, tuple) else [state]
         return (y * case.dy).sum() + sum((s * d).sum() for s, d in zip(state, case.dstate, strict=True))
 
     _, _, dx, dstate, grads = case.run()

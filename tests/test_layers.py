@@ -50,8 +50,8 @@ def test_a_seed_gives_the_same_weights(init):
 
 def test_repr():
     assert repr(elman.LSTM(3, 4)) == "LSTM(3, 4)"
-    assert repr(elman.GRU(3, 4, num_layers=2, dropout=0.5, reverse=True)) == (
-        "GRU(3, 4, num_layers=2, dropout=0.5, reverse=True)"
+    assert repr(elman.GRU(3, 4, num_layers=2, dropout=0.5, reverse=True, recurrent_dropout=0.25)) == (
+        "GRU(3, 4, num_layers=2, dropout=0.5, reverse=True, recurrent_dropout=0.25)"
     )
     assert (
         repr(elman.RNN(3, 4, nonlinearity="relu", dtype="float64"))
@@ -77,7 +77,7 @@ def test_copies_are_independent(clone):
     [
         elman.LSTM(3, 4, num_layers=2, bidirectional=True, seed=0),
         elman.GRU(3, 4, reverse=True, bias=False, batch_first=True, dtype=np.float64),
-        elman.RNN(3, 4, nonlinearity="relu", dropout=0.25, num_layers=2),
+        elman.RNN(3, 4, nonlinearity="relu", dropout=0.25, num_layers=2, recurrent_dropout=0.5),
     ],
     ids=repr,
 )

@@ -7,7 +7,7 @@ from tests.helpers import CELLS, make_case, make_layer
 
 
 def loss_of(case, stack):
-    y, state = stack.forward(case.x, case.state, **case.options)
+    y, state = case.forward_of(stack)
     return (y * case.dy).sum() + sum((s * d).sum() for s, d in zip(state, case.dstate, strict=True))
 
 
@@ -27,10 +27,11 @@ def finite_differences(value, loss, step=1e-6):
 @pytest.mark.parametrize(
     "options", [{}, {"reverse": True}, {"bidirectional": True, "num_layers": 2}], ids=str
 )
+@pytest.mark.parametrize("factors", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_match_finite_differences(cell, options):
+def test_gradients_match_finite_differences(cell, factors, options):
     layer = make_layer(cell, 3, 2, dtype=np.float64, **options)
-    case = make_case(layer, T=4, B=3, lengths=True, mask=True, reset=True)
+    case = make_case(layer, T=4, B=3, lengths=True, mask=True, reset=True, factors=factors)
     _, _, dx, dstate, grads = case.expected()
     loss = lambda: loss_of(case, oracle.of_layer(layer))  # noqa: E731
     np.testing.assert_allclose(dx, finite_differences(case.x, loss), atol=1e-7)

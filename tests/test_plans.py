@@ -19,7 +19,8 @@ def test_any_sequences_agree_with_the_oracle(data):
         num_layers=data.draw(st.integers(1, 3)),
         **data.draw(st.sampled_from([{}, {"reverse": True}, {"bidirectional": True}])),
     )
-    case = make_case(layer, T, B, seed=data.draw(st.integers(0, 9)), state=data.draw(st.booleans()))
+    seed, state, factors = data.draw(st.integers(0, 9)), data.draw(st.booleans()), data.draw(st.booleans())
+    case = make_case(layer, T, B, seed=seed, state=state, factors=factors)
     booleans = st.lists(st.booleans(), min_size=T * B, max_size=T * B)
     if data.draw(st.booleans()):
         case.options["lengths"] = np.array(

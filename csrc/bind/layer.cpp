@@ -50,7 +50,7 @@ std::shared_ptr<PackedBack<T>> pack_back(const std::string& cell,
 template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
 using PlanList = std::vector<const Plan*>;
 using StateList = std::vector<std::vector<py::object>>;  // [direction][state]
-using TapeList = std::vector<std::vector<py::object>>;   // [direction][slots, memory]
+using TapeList = std::vector<std::vector<py::object>>;   // [direction][slots, memory, factors, masked]
 
 void check_count(size_t got, size_t directions, const char* name) {
   if (got != directions) throw py::value_error(std::string(name) + ": expected one for each direction");
@@ -66,12 +66,15 @@ void read_states(const StateList& all, size_t d, int states, py::ssize_t size, c
 
 template <class T>
 Tape<T> read_tape(const TapeList& all, size_t d, const Plan& plan, const CellInfo& cell, int H) {
-  if (all[d].size() != 2) throw py::value_error("tapes: expected slots and memory");
+  if (all[d].size() != 4) throw py::value_error("tapes: expected slots, memory, factors and masked");
   const py::ssize_t size = plan.total() * H;
   Tape<T> tape;
   tape.slots = output<T>(all[d][0], size * cell.slots, "slots");
   if (cell.states > 1) tape.memory = output<T>(all[d][1], size, "memory");
-  if (!tape.slots || (cell.states > 1 && !tape.memory)) throw py::value_error("tapes: expected arrays");
+  tape.factors = input<T>(all[d][2], py::ssize_t{plan.B} * H, "factors");
+  tape.masked = output<T>(all[d][3], size, "masked");
+  if (!tape.slots || (cell.states > 1 && !tape.memory) || !tape.factors != !tape.masked)
+    throw py::value_error("tapes: expected arrays");
   return tape;
 }
 

@@ -59,6 +59,11 @@ template <class T> class Direction {
     job.plan = plan_;
     job.slots = call.tape.slots;
     job.memory = call.tape.memory;
+    job.factors = call.tape.factors;
+    if (job.factors) {
+      through_ = Buffer<T>(std::size_t(plan_.rows) * H);
+      job.through = through_.data();
+    }
     job.zeros = zero;
     job.packed = call.packed->hh.data();
     for (int k = 0; k < cell_.states; ++k) {
@@ -148,7 +153,8 @@ template <class T> class Direction {
       const T** row = h_rows_.data() + (plan_.offset[t] - first_);
       for (int r = 0; r < plan_.alive[t]; ++r) {
         const int b = plan_.start[r];
-        if (t) row[r] = job.y + std::ptrdiff_t{plan_.index[plan_.offset[t - 1] + r]} * job.y_stride;
+        if (job.factors) row[r] = call_.tape.masked + std::ptrdiff_t{plan_.offset[t] + r} * job.H;
+        else if (t) row[r] = job.y + std::ptrdiff_t{plan_.index[plan_.offset[t - 1] + r]} * job.y_stride;
         else row[r] = job.initial[0] && b >= 0 ? job.initial[0] + std::ptrdiff_t{b} * job.H : zero_;
       }
     }
@@ -168,7 +174,7 @@ template <class T> class Direction {
   const T* const zero_;
   const bool warm_;
   int64_t first_ = 0, last_ = 0;  // the chunk's rows
-  Buffer<T> carry_[max_states];
+  Buffer<T> carry_[max_states], through_;
   // For the weight gradients:
   OuterJob<T> outer_;
   std::vector<T*> d_ih_rows_, d_hh_rows_;

@@ -39,6 +39,8 @@ template <class T> struct ForwardJob {
   T* final[max_states] = {};          // [B, H]
   T* memory = nullptr;                // the state beyond h: [total, H] if kept, else [rows, H]
   T* slots = nullptr;                 // [total, S * H] if kept, else [rows * chunk, S * H]
+  const T* factors = nullptr;         // [B, H]: of h, where the recurrent product reads it; null for none
+  T* masked = nullptr;                // [total, H]: h times its factors, if any
   const T* zeros = nullptr;           // [H]
   bool keep = false;                  // keep what backward needs
   int chunk = 0;                      // steps whose x-part is computed ahead; 0: none
@@ -59,6 +61,8 @@ template <class T> struct BackwardJob {
   const T* dfinal[max_states] = {};  // [B, H] or null for zeros
   T* dinitial[max_states] = {};      // [B, H]
   T* carry[max_states] = {};         // [rows, H]: gradients of the states on their way back
+  const T* factors = nullptr;        // as forward had them
+  T* through = nullptr;              // [rows, H]: gradients on their way to the factors, if any
   const T* zeros = nullptr;          // [H]
 };
 
@@ -132,12 +136,11 @@ struct Isa {
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.
 template <class T> struct RowPointers {
-  const T **x, **h, **c;
+  const T **x, **h, **h_in, **c;  // h_in: h as the recurrent product reads it
   T **y, **c_out, **slots;
-  static constexpr int kinds = 6;
 };
 
 // Bytes of Piece::scratch for `rows` rows at a time.
-constexpr std::size_t scratch_bytes(std::size_t rows) { return 6 * sizeof(void*) * rows; }
+constexpr std::size_t scratch_bytes(std::size_t rows) { return 7 * sizeof(void*) * rows; }
 
 }  // namespace elman

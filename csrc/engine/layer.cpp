@@ -49,6 +49,8 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
     if (job.keep) {
       job.slots = call.tape.slots;
       job.memory = call.tape.memory;
+      job.factors = call.tape.factors;
+      job.masked = call.tape.masked;
     } else {
       if (chunk) job.slots = take(rows * chunk * cell.slots * H);
       if (cell.states > 1) job.memory = take(rows * H);

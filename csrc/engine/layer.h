@@ -29,6 +29,10 @@ template <class T> struct Packed {
 template <class T> struct Tape {
   T* slots = nullptr;   // [plan.total, slots, H]; null: keep nothing
   T* memory = nullptr;  // [plan.total, H], for cells of two states
+  // Recurrent dropout, both or neither: factors [B, H], written by the caller, and [plan.total, H] for h
+  // times its sequence's factors, as the recurrent product of each row reads it.
+  const T* factors = nullptr;
+  T* masked = nullptr;
 };
 
 template <class T> struct ForwardCall {

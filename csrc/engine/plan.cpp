@@ -8,7 +8,7 @@ namespace elman {
 // A stretch of one sequence between two resets: the caller's rows in the order they are computed.
 struct Plan::Segment {
   std::vector<int32_t> path;
-  int32_t start = -1, finish = -1;
+  int32_t sequence = 0, start = -1, finish = -1;
 };
 
 Plan::Plan(const Options& o) : T(o.T), B(o.B), rows(int64_t{o.T} * o.B) {
@@ -18,7 +18,7 @@ Plan::Plan(const Options& o) : T(o.T), B(o.B), rows(int64_t{o.T} * o.B) {
   for (int b = 0; b < o.B; ++b) {
     const int length = o.lengths ? static_cast<int>(o.lengths[b]) : o.T;
     Segment segment;
-    segment.start = b;
+    segment.sequence = segment.start = b;
     bool moved = false;  // a step or a reset has replaced the initial state
     for (int i = 0; i < length; ++i) {
       const int t = o.reverse ? length - 1 - i : i;
@@ -28,6 +28,7 @@ Plan::Plan(const Options& o) : T(o.T), B(o.B), rows(int64_t{o.T} * o.B) {
       if (o.reset && (!o.reverse || i > 0) && o.reset[cut]) {
         if (!segment.path.empty()) segments.push_back(std::move(segment));
         segment = Segment{};
+        segment.sequence = b;
         moved = true;
       }
       if (o.mask && !o.mask[row]) continue;
@@ -52,7 +53,7 @@ Plan::Plan(const int64_t* batch_sizes, int steps, bool reverse)
   for (int t = 0; t < steps; ++t)
     for (int64_t b = 0; b < batch_sizes[t]; ++b) segments[b].path.push_back(static_cast<int32_t>(row++));
   for (int b = 0; b < B; ++b) {
-    segments[b].start = segments[b].finish = b;
+    segments[b].sequence = segments[b].start = segments[b].finish = b;
     if (reverse) std::reverse(segments[b].path.begin(), segments[b].path.end());
   }
   arrange(segments);
@@ -66,6 +67,7 @@ void Plan::arrange(std::vector<Segment>& segments) {
   alive_.assign(steps, 0);
   offset_.assign(steps + 1, 0);
   for (const Segment& s : segments) {
+    sequence_.push_back(s.sequence);
     start_.push_back(s.start);
     finish_.push_back(s.finish);
     for (size_t t = 0; t < s.path.size(); ++t) ++alive_[t];
@@ -89,6 +91,7 @@ PlanView Plan::view() const {
   v.alive = alive_.data();
   v.offset = offset_.data();
   v.index = index_.data();
+  v.sequence = sequence_.data();
   v.start = start_.data();
   v.finish = finish_.data();
   return v;

@@ -20,11 +20,16 @@ ELMAN_INLINE const T* initial_row(const PlanView& plan, const T* initial, const 
   return initial && b >= 0 ? initial + static_cast<std::ptrdiff_t>(b) * H : zeros;
 }
 
+// The factors of h that row r shares with all rows of its sequence.
+template <class T> ELMAN_INLINE const T* factors_row(const PlanView& plan, const T* factors, int r, int H) {
+  return factors + std::ptrdiff_t{plan.sequence[r]} * H;
+}
+
 template <class T> RowPointers<T> carve(void* scratch, int rows) {
   auto** p = static_cast<const T**>(scratch);
   const auto at = [&](int i) { return p + static_cast<std::ptrdiff_t>(i) * rows; };
   const auto out = [&](int i) { return const_cast<T**>(at(i)); };
-  return {at(0), at(1), at(2), out(3), out(4), out(5)};
+  return {at(0), at(1), at(2), at(3), out(4), out(5), out(6)};
 }
 
 }  // namespace

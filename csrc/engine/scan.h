@@ -51,7 +51,7 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   }
   if (phase != Phase::ahead) {
     weights += S * L + std::ptrdiff_t{I} * Cell::x.count() * L;
-    accumulate<Cell::h.begin, Cell::h.end>(acc, RowInputs<T, R>(rows.h + row), H, weights, stride);
+    accumulate<Cell::h.begin, Cell::h.end>(acc, RowInputs<T, R>(rows.h_in + row), H, weights, stride);
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
         V state[max_states] = {extent.load_at<V>(rows.h[row + r] + unit, w)};
@@ -103,16 +103,24 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     int room = piece.rows;
     if (job.chunk) room *= job.chunk;
     rows_ = carve<T>(piece.scratch, room);
+    if (!job.factors) rows_.h_in = rows_.h;
+    unit_begin_ = piece.block_begin * L;
+    unit_end_ = piece.block_end * L < job.H ? piece.block_end * L : job.H;
   }
 
   void run() {
     const FlushDenormals flush;
     const int ahead = job_.chunk ? job_.chunk : 1;
+    if (job_.factors) {
+      mask(0);
+      if (piece_.barrier) piece_.barrier->wait();
+    }
     for (int t0 = 0; t0 < plan_.steps && alive(t0) > 0; t0 += ahead) {
       const int t1 = t0 + ahead < plan_.steps ? t0 + ahead : plan_.steps;
       if (job_.chunk) compute_ahead(t0, t1);
       for (int t = t0; t < t1 && alive(t) > 0; ++t) {
         step(t, t0);
+        if (job_.factors) mask(t + 1);
         finish(t);
         if (piece_.barrier) piece_.barrier->wait();
       }
@@ -124,6 +132,10 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   std::ptrdiff_t packed(int t, int r) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + r; }
   const T* x_row(std::ptrdiff_t p) const { return job_.x + std::ptrdiff_t{plan_.index[p]} * job_.I; }
   T* y_row(std::ptrdiff_t p) const { return job_.y + std::ptrdiff_t{plan_.index[p]} * job_.y_stride; }
+  const T* h_before(int t, int r) const {
+    return t ? y_row(packed(t - 1, r)) : initial_row(plan_, job_.initial[0], job_.zeros, r, job_.H);
+  }
+  T* masked_row(int t, int r) const { return job_.masked + packed(t, r) * job_.H; }
   T* memory_row(int t, int r) const { return job_.memory + (job_.keep ? packed(t, r) : r) * job_.H; }
 
   // The slots of packed row r at step t; without a tape they live in a buffer of one chunk.
@@ -148,7 +160,8 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     for (int i = 0; i < count; ++i) {
       const int r = piece_.row(i);
       rows_.x[i] = x_row(packed(t, r));
-      rows_.h[i] = t ? y_row(packed(t - 1, r)) : initial_row(plan_, job_.initial[0], job_.zeros, r, job_.H);
+      rows_.h[i] = h_before(t, r);
+      if (job_.factors) rows_.h_in[i] = masked_row(t, r);
       rows_.y[i] = y_row(packed(t, r));
       if (job_.keep || job_.chunk) rows_.slots[i] = slots_row(t, r, t0);
       if constexpr (Cell::states > 1) {
@@ -160,10 +173,22 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, phase, job_.turned != (t % 2 != 0));
   }
 
+  // This piece's units of h as the products of step t will read it.
+  void mask(int t) {
+    using V = Vec<T, L>;
+    for (int i = 0, n = alive(t); i < n; ++i) {
+      const int r = piece_.row(i);
+      const T *h = h_before(t, r), *factors = factors_row(plan_, job_.factors, r, job_.H);
+      T* to = masked_row(t, r);
+      for (int u = unit_begin_; u < unit_end_; u += L) {
+        const Extent extent{job_.H - u};
+        extent.store_at(to + u, 0, extent.load_at<V>(h + u, 0) * extent.load_at<V>(factors + u, 0));
+      }
+    }
+  }
+
   // Hands out the states of the rows whose last step was t.
   void finish(int t) {
-    const int begin = piece_.block_begin * L;
-    const int end = piece_.block_end * L < job_.H ? piece_.block_end * L : job_.H;
     for (int i = alive(t + 1), n = alive(t); i < n; ++i) {
       const int r = piece_.row(i);
       if (plan_.finish[r] < 0) continue;
@@ -171,7 +196,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
         if (!job_.final[k]) continue;
         const T* from = k ? memory_row(t, r) : y_row(packed(t, r));
         T* to = job_.final[k] + std::ptrdiff_t{plan_.finish[r]} * job_.H;
-        for (int u = begin; u < end; ++u) to[u] = from[u];
+        for (int u = unit_begin_; u < unit_end_; ++u) to[u] = from[u];
       }
     }
   }
@@ -180,6 +205,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   const Piece& piece_;
   const PlanView& plan_;
   RowPointers<T> rows_;
+  int unit_begin_, unit_end_;
 };
 
 template <class Cell, class T, int L, int Registers>

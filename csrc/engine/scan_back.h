@@ -1,6 +1,7 @@
 // The backward time loop, the mirror of scan.h: from the last step to the first, the gradient of h is what
 // comes from above, what the cell passes on directly, and the product of the next step's slot gradients
-// with the recurrent weights; the cell's backward then turns the tape's activations into slot gradients.
+// with the recurrent weights (times the factors, if h had any there); the cell's backward then turns the
+// tape's activations into slot gradients.
 #pragma once
 
 #include "engine/product.h"
@@ -37,18 +38,32 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
   int alive(int t) const { return alive_rows(plan_, piece_, t); }
   std::ptrdiff_t packed(int t, int r) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + r; }
   const T* h_row(std::ptrdiff_t p) const { return job_.y + std::ptrdiff_t{plan_.index[p]} * job_.y_stride; }
+  T* through_row(int r) const { return job_.through + std::ptrdiff_t{r} * job_.H; }
   T* carry_row(int state, int r) const { return job_.carry[state] + std::ptrdiff_t{r} * job_.H; }
 
-  // carry[h] += slot gradients of step t times the recurrent weights.
+  // carry[h] += slot gradients of step t times the recurrent weights, times the factors if there are any.
   void through_weights(int t, int count) {
     const int H = job_.H;
+    const bool direct = !job_.factors;
     for (int i = 0; i < count; ++i) {
       const int r = piece_.row(i);
       rows_.x[i] = job_.slots + (packed(t, r) * Cell::slots + Cell::h.begin) * H;
-      rows_.y[i] = carry_row(0, r);
+      rows_.y[i] = direct ? carry_row(0, r) : through_row(r);
     }
     multiply_rows<T, L, Registers>(rows_.x, rows_.y, count, Cell::h.count() * H, job_.packed, H,
-                                   piece_.block_begin, piece_.block_end, true);
+                                   piece_.block_begin, piece_.block_end, direct);
+    for (int i = 0; !direct && i < count; ++i) add_masked(piece_.row(i));
+  }
+
+  void add_masked(int r) {
+    using V = Vec<T, L>;
+    const T *factors = factors_row(plan_, job_.factors, r, job_.H), *from = through_row(r);
+    T* to = carry_row(0, r);
+    for (int u = unit_begin_; u < unit_end_; u += L) {
+      const Extent extent{job_.H - u};
+      const V factor = extent.load_at<V>(factors + u, 0), sum = extent.load_at<V>(to + u, 0);
+      extent.store_at(to + u, 0, mul_add(factor, extent.load_at<V>(from + u, 0), sum));
+    }
   }
 
   void begin_row(int r) {

@@ -64,7 +64,7 @@ class StepperFloat64(_Stepper): ...
 
 Packed = PackedFloat32 | PackedFloat64
 PackedBack = PackedBackFloat32 | PackedBackFloat64
-Tapes = list[list[Array | None]]  # [direction][slots, memory]
+Tapes = list[list[Array | None]]  # [direction][slots, memory, factors, masked]
 
 def pack(
     cell: str, weight_ih: Array, weight_hh: Array, bias_ih: Array | None, bias_hh: Array | None

@@ -93,7 +93,10 @@ template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
     options.reset = reinterpret_cast<const bool*>(reset.data());
     plans.emplace_back(options);
   }
-  std::vector<Buffer<T>> tapes, memories;
+  // Factors of recurrent dropout in one of the two directions.
+  auto factors = normal<T>(rng, states, 1);
+  for (T& factor : factors) factor = factor < 0 ? 0 : 2;
+  std::vector<Buffer<T>> tapes, memories, masked;
   std::vector<ForwardCall<T>> forward(directions);
   std::vector<BackwardCall<T>> backward(directions);
   for (int d = 0; d < directions; ++d) {
@@ -101,7 +104,10 @@ template <class T> Outcome<T> run(const Isa& isa, int cell, Sizes z) {
     forward[d].plan = backward[d].plan = &plans[d];
     tapes.emplace_back(plans[d].total() * info.slots * H);
     memories.emplace_back(plans[d].total() * H);
-    forward[d].tape = backward[d].tape = {tapes[d].data(), memories[d].data()};
+    masked.emplace_back(plans[d].total() * H);
+    forward[d].tape = {tapes[d].data(), memories[d].data()};
+    if (d) forward[d].tape.factors = factors.data(), forward[d].tape.masked = masked[d].data();
+    backward[d].tape = forward[d].tape;
     ForwardJob<T>& f = forward[d].job;
     BackwardJob<T>& b = backward[d].job;
     f.x = backward[d].x = x.data();

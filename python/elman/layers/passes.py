@@ -46,9 +46,11 @@ class Stack(NamedTuple):
         rows = range(k * self.D, (k + 1) * self.D)
         return [[None if part is None else part[row] for part in states] for row in rows]
 
-    def tape_size(self, steps: int, rows: int) -> int:
-        """Numbers that a tape holds, for at most `steps` computed per direction and `rows` rows of x."""
-        parts = _line(steps * SLOTS[self.cell] * self.H) + (_line(steps * self.H) if self.states > 1 else 0)
+    def tape_size(self, steps: int, rows: int, masked: bool = False) -> int:
+        """Numbers that a tape holds, for at most `steps` computed per direction and `rows` rows of x; `masked`:
+        with recurrent dropout."""
+        states = self.states - 1 + masked
+        parts = _line(steps * SLOTS[self.cell] * self.H) + states * _line(steps * self.H)
         return self.L * self.D * parts + (self.L - 1) * _line(rows * self.D * self.H)
 
 
@@ -62,12 +64,18 @@ class Tape:
     direction, and the results of all layers but the last."""
 
     def __init__(
-        self, stack: Stack, plans: list[_core.Plan], shape: tuple[int, ...], memory: np.ndarray | None = None
+        self,
+        stack: Stack,
+        plans: list[_core.Plan],
+        shape: tuple[int, ...],
+        memory: np.ndarray | None = None,
+        factors: np.ndarray | None = None,
     ):
-        """`shape`: of x without its last axis. `memory`: at least tape_size numbers; new if None."""
-        steps, rows = max(plan.total for plan in plans), plans[0].rows
+        """`shape`: of x without its last axis. `memory`: at least tape_size numbers; new if None.
+        `factors`: recurrent dropout [L * D, B, H], of each h where the recurrent product reads it."""
+        steps, rows, masked = max(plan.total for plan in plans), plans[0].rows, factors is not None
         if memory is None:
-            memory = _core.empty((stack.tape_size(steps, rows),), stack.dtype)
+            memory = _core.empty((stack.tape_size(steps, rows, masked),), stack.dtype)
         self.memory = memory
         end = 0
 
@@ -79,10 +87,15 @@ class Tape:
         slots = SLOTS[stack.cell] * stack.H
         self.engine = [
             [
-                [take(plan.total * slots), take(plan.total * stack.H) if stack.states > 1 else None]
-                for plan in plans
+                [
+                    take(plan.total * slots),
+                    take(plan.total * stack.H) if stack.states > 1 else None,
+                    of_direction,
+                    take(plan.total * stack.H) if masked else None,
+                ]
+                for plan, (of_direction,) in zip(plans, stack.of_layer([factors], k), strict=True)
             ]
-            for _ in range(stack.L)
+            for k in range(stack.L)
         ]
         width = stack.D * stack.H
         self.y = [take(rows * width).reshape(*shape, width) for _ in range(stack.L - 1)]

@@ -29,10 +29,13 @@ class Recurrent(Parameters):
         bias: whether there are bias_ih and bias_hh.
         batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
         dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
+        recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
+            1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence,
+            layer and direction has its own. What passes W_hh by, z * h of a GRU and c of an LSTM, is whole.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
         reverse: one direction that runs from each sequence's last step to its first.
         dtype: float32 or float64, of parameters, inputs and results.
-        seed: of the initial weights and of dropout.
+        seed: of the initial weights and of both dropouts.
         init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's
             forget gate 1); "uniform": torch's, everything within 1/sqrt(H).
 
@@ -45,6 +48,7 @@ class Recurrent(Parameters):
     _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
+        "recurrent_dropout",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +61,7 @@ class Recurrent(Parameters):
         dropout: float = 0.0,
         bidirectional: bool = False,
         reverse: bool = False,
+        recurrent_dropout: float = 0.0,
         dtype: Any = np.float32,
         seed: Any = None,
         init: str = "orthogonal",
@@ -69,6 +74,7 @@ class Recurrent(Parameters):
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         self.reverse = _check.flag("reverse", reverse)
+        self.recurrent_dropout = _check.fraction("recurrent_dropout", recurrent_dropout)
         self.dtype = _check.float_type("dtype", dtype)
         _check.choice("init", init, _INITS)
         if self.bidirectional and self.reverse:
@@ -165,7 +171,7 @@ class Recurrent(Parameters):
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any, Backward]:
-        """Like a call, and keeps what the gradients need; dropout is at work.
+        """Like a call, and keeps what the gradients need; dropout and recurrent dropout are at work.
 
         Returns:
             (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
@@ -174,7 +180,8 @@ class Recurrent(Parameters):
         call: Call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
         dropout = self._dropout_factors(call)
-        tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1])
+        factors = self._recurrent_factors(call)
+        tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1], factors=factors)
         y = call.sequence(self.directions * self.hidden_size)
         passes.forward(self._stack, self._pack(), call.plans, call.x, y, call.state, final, dropout, tape)
         y_out = call.sequence_out(y)
@@ -186,11 +193,18 @@ class Recurrent(Parameters):
         """0, or 1 / (1 - p), for every result of all layers but the last."""
         if not self.dropout:
             return []
-        shape, keep = (*call.x.shape[:-1], self.directions * self.hidden_size), 1 - self.dropout
-        return [
-            (self._rng.random(shape, np.float32) >= self.dropout).astype(self.dtype) / keep
-            for _ in range(self.num_layers - 1)
-        ]
+        shape = (*call.x.shape[:-1], self.directions * self.hidden_size)
+        return [self._factors(self.dropout, shape) for _ in range(self.num_layers - 1)]
+
+    def _recurrent_factors(self, call: Call) -> np.ndarray | None:
+        """[L*D, B, H]: 0, or 1 / (1 - p), for h on its way into each sequence's recurrent products."""
+        if not self.recurrent_dropout:
+            return None
+        shape = (self.num_layers * self.directions, call.B, self.hidden_size)
+        return self._factors(self.recurrent_dropout, shape)
+
+    def _factors(self, share: float, shape: tuple[int, ...]) -> np.ndarray:
+        return (self._rng.random(shape, np.float32) >= share).astype(self.dtype) / (1 - share)
 
     def freeze(self) -> None:
         """Pack the weights once for many calls. Parameters are read-only until `unfreeze`."""
@@ -222,7 +236,7 @@ class Recurrent(Parameters):
         numpy.save_file(self.parameters, path, {"elman": json.dumps(config)})
 
     def __repr__(self) -> str:
-        defaults = {"num_layers": 1, "bias": True, "dropout": 0.0}
+        defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options[2:]:
             value = getattr(self, name)
