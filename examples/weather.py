@@ -16,10 +16,10 @@ import matplotlib
 import numpy as np
 from sklearn.linear_model import Ridge
 
-import elman
 from elman.data import Weather, load_weather
+from elman.models import Forecaster
 from elman.sequence import Standardizer, sliding_windows
-from elman.train import Forecaster, fit, predict
+from elman.train import Cosine, fit
 
 matplotlib.use("Agg")
 import itertools
@@ -87,24 +87,29 @@ class Task:
 
 def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> np.ndarray:
     """Forecast changes at JFK for the test windows, [windows, horizons]: the mean of `members` networks."""
-    change = task.change()
-    scale = np.nanstd(change[task.train], axis=(0, 1))
+    change = task.change().swapaxes(1, 2)  # [windows, horizons, stations]
+    scale = np.nanstd(change[task.train], axis=(0, 2), keepdims=True)
     windows = sliding_windows(task.inputs, WINDOW)[: len(task.now)]
-    target = (change / scale).reshape(len(change), -1).astype(np.float32)
+    target = (change / scale).astype(np.float32)
     forecasts = []
     for seed in range(members):
-        gru = elman.GRU(windows.shape[-1], hidden, num_layers=2, dropout=0.5, seed=seed)
-        model = Forecaster(gru, target.shape[1], seed=seed)
+        model = Forecaster(
+            len(HORIZONS), targets=target.shape[2], input_size=windows.shape[2], hidden_size=hidden, cell="gru",
+            num_layers=2, dropout=0.5, seed=seed,
+        )  # fmt: skip
         fit(
             model,
             (windows[task.train], target[task.train]),
             (windows[task.validation], target[task.validation]),
             epochs=epochs,
+            batch_size=64,
+            schedule=Cosine(epochs, floor=0.1),
+            patience=8,
             seed=seed,
             progress=f"network {seed + 1} of {members}",
         )
-        forecasts.append(predict(model, windows[task.test]).reshape(-1, *change.shape[1:]))
-    return (np.mean(forecasts, axis=0) * scale)[:, STATION]
+        forecasts.append(model.predict(windows[task.test]))
+    return (np.mean(forecasts, axis=0) * scale[0])[:, :, STATION]
 
 
 def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarray:

@@ -118,3 +118,28 @@ def empty_dlpack(shape: Sequence[int], bytes: int) -> Any:
 
 def measure_peak(threads: int, dtype: str) -> float: ...
 def measure_bandwidth(threads: int, bytes: int) -> float: ...
+
+class PackedLinearFloat32: ...
+class PackedLinearFloat64: ...
+
+PackedLinear = PackedLinearFloat32 | PackedLinearFloat64
+
+def pack_linear(weight: Array, bias: Array | None) -> PackedLinear: ...
+def linear(packed: PackedLinear, x: Array, y: Array) -> None:
+    """y [..., O] = x [..., I] times the weights, plus the bias."""
+
+def linear_backward(
+    weight: Array, x: Array, dy: Array, dx: Array | None, d_weight: Array, d_bias: Array | None
+) -> None:
+    """Writes dx; adds to d_weight and d_bias."""
+
+def add_rows(table: Array, index: Array, rows: Array) -> None:
+    """table [V, E] += rows [N, E] at index [N] int64."""
+
+def cross_entropy(
+    logits: Array, target: Array, mask: Array | None, smoothing: float, scale: float, d_logits: Array | None
+) -> float:
+    """The sum over the rows of logits [N, C] that count; d_logits is its gradient times scale."""
+
+def softmax(x: Array, p: Array) -> None:
+    """Of each row of x [N, C]; p may be x."""

@@ -1,0 +1,123 @@
+"""elman's models in PyTorch, as its users write them: packed sequences where lengths differ, padding ignored by the
+loss. Each takes its weights from the elman model and loses exactly the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+IGNORED = -100
+
+
+def copy_weights(module: nn.Module, parameters: dict[str, Any], prefix: str) -> None:
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            value.copy_(torch.from_numpy(parameters[f"{prefix}.{name}"]))
+
+
+def recurrent_like(layer: Any) -> nn.Module:
+    kind = getattr(nn, type(layer).__name__)
+    return kind(layer.input_size, layer.hidden_size, layer.num_layers, bidirectional=layer.bidirectional)
+
+
+def padded(y: Any, lengths: Any) -> torch.Tensor:
+    """[T, B] targets with what lies beyond a length ignored."""
+    target = torch.from_numpy(y)
+    if lengths is None:
+        return target
+    beyond = torch.arange(len(y))[:, None] >= torch.from_numpy(lengths)
+    return target.masked_fill(beyond, IGNORED)
+
+
+class Twin(nn.Module):
+    """A recurrent network with an embedding, if the model has one, and a linear head, if it has one."""
+
+    def __init__(self, model: Any, network: Any, prefix: str):
+        super().__init__()
+        parts = network.parts
+        self.recurrent = recurrent_like(parts["recurrent"])
+        copy_weights(self.recurrent, model.parameters, f"{prefix}.recurrent")
+        self.embedding: nn.Module = nn.Identity()
+        if "embedding" in parts:
+            self.embedding = nn.Embedding(parts["embedding"].num_embeddings, parts["embedding"].embedding_dim)
+            copy_weights(self.embedding, model.parameters, f"{prefix}.embedding")
+        self.head: nn.Module = nn.Identity()
+        if "head" in parts:
+            self.head = nn.Linear(parts["head"].in_features, parts["head"].out_features)
+            copy_weights(self.head, model.parameters, f"{prefix}.head")
+
+    def read(self, batch: Any, state: Any = None) -> tuple[torch.Tensor, Any]:
+        x = self.embedding(torch.from_numpy(batch.x))
+        if batch.lengths is None:
+            return self.recurrent(x, state)
+        packed = pack_padded_sequence(x, torch.from_numpy(batch.lengths), enforce_sorted=False)
+        y, state = self.recurrent(packed, state)
+        return pad_packed_sequence(y)[0], state
+
+
+class Classifier(Twin):
+    def __init__(self, model: Any):
+        super().__init__(model, model.network, "network")
+
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        _, (h, _) = self.read(batch)
+        logits = self.head(torch.cat([h[0], h[1]], dim=1))
+        return nn.functional.cross_entropy(logits, torch.from_numpy(batch.y)), None
+
+
+class Tagger(Classifier):
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        logits = self.head(self.read(batch)[0])
+        target = padded(batch.y, batch.y_lengths)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED), None
+
+
+class Language(Classifier):
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        y, (h, c) = self.read(batch, state)
+        target = torch.from_numpy(batch.y)
+        loss = nn.functional.cross_entropy(self.head(y).flatten(0, 1), target.flatten())
+        return loss, (h.detach(), c.detach())
+
+
+class Forecaster(Twin):
+    def __init__(self, model: Any):
+        super().__init__(model, model.encoder, "encoder")
+
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        y, _ = self.read(batch)
+        target = torch.from_numpy(batch.y)
+        return nn.functional.mse_loss(self.head(y[-1]).view(target.shape), target), None
+
+
+class Translator(Twin):
+    def __init__(self, model: Any):
+        super().__init__(model, model.encoder, "encoder")
+        self.model = model
+        self.target_embedding = nn.Embedding(model.embedding.num_embeddings, model.embedding.embedding_dim)
+        self.decoder = recurrent_like(model.decoder)
+        self.combine = nn.Linear(model.combine.in_features, model.combine.out_features)
+        self.out = nn.Linear(model.head.in_features, model.head.out_features)
+        copy_weights(self.target_embedding, model.parameters, "embedding")
+        copy_weights(self.decoder, model.parameters, "decoder")
+        copy_weights(self.combine, model.parameters, "combine")
+        copy_weights(self.out, model.parameters, "head")
+
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        before, after, lengths = self.model._shifted(batch)
+        memory, h = self.read(batch)
+        B = batch.size
+        start = h.transpose(0, 1).reshape(1, B, -1).contiguous()
+        y, _ = self.decoder(self.target_embedding(torch.from_numpy(before)), start)
+        known = None
+        if batch.lengths is not None:
+            known = (torch.arange(len(memory)) < torch.from_numpy(batch.lengths)[:, None])[:, None]
+        context = nn.functional.scaled_dot_product_attention(
+            y.transpose(0, 1), memory.transpose(0, 1), memory.transpose(0, 1), attn_mask=known, scale=1.0
+        ).transpose(0, 1)
+        logits = self.out(torch.tanh(self.combine(torch.cat([context, y], dim=-1))))
+        target = padded(after, lengths)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED), None
