@@ -1,0 +1,177 @@
+"""What the estimators share: their parameters, their data, their training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .. import _check
+from ..models import Model
+from ..sequence import Standardizer
+from ..train import OPTIMIZERS, Constant, Run, Sequences, fit
+
+
+def is_ragged(X: Any) -> bool:
+    """Whether X is a list of sequences [t_i, d] (or [t_i] of several lengths)."""
+    if not isinstance(X, (list, tuple)) and not (
+        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    ):
+        return False
+    if not len(X) or not all(isinstance(x, np.ndarray) for x in X):
+        return False
+    return X[0].ndim == 2 or len({x.shape for x in X}) > 1
+
+
+class RecurrentEstimator(BaseEstimator):
+    """Parameters of every estimator here.
+
+    Args:
+        cell: "lstm", "gru" or "rnn".
+        hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
+        pooling: "last", "mean" or "max" over time.
+        epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
+        validation_fraction: share of the sequences set apart to choose the best epoch; 0: none.
+        patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
+        scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1.
+        verbose: show a progress bar.
+        random_state: of initial weights, dropout, order and validation share.
+
+    Attributes:
+        model_: the `elman.models` model. history_: the `elman.train.History`.
+    """
+
+    def __init__(
+        self,
+        *,
+        cell: str = "gru",
+        hidden_size: int = 32,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        pooling: str = "last",
+        epochs: int = 50,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 0.005,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = 1.0,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        scale: bool = True,
+        verbose: bool = False,
+        random_state: Any = None,
+    ):
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.pooling = pooling
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.scale = scale
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _network_options(self) -> dict[str, Any]:
+        names = ("cell", "hidden_size", "num_layers", "bidirectional", "dropout", "recurrent_dropout")
+        return {name: getattr(self, name) for name in names}
+
+    def _sequences(self, X: Any, reset: bool) -> Any:
+        """X as [n, t, d] float32 or a list of such rows, checked; `reset`: this is what it is fitted to."""
+        if is_ragged(X):
+            rows = [x[:, None] if x.ndim == 1 else x for x in X]
+            found = [check_array(x, dtype=np.float32, input_name=f"X[{i}]") for i, x in enumerate(rows)]
+        else:
+            X = validate_data(self, X, dtype=np.float32, allow_nd=True, reset=reset)
+            found = X[:, :, None] if X.ndim == 2 else X
+            if found.ndim != 3 or found.shape[1] == 0:
+                raise ValueError(
+                    f"X: expected [n, t], [n, t, d] or a list of [t_i, d], got {_check.describe(X)}"
+                )
+        size = found[0].shape[-1]
+        if reset:
+            self._size = size
+        elif size != self._size:
+            raise ValueError(f"X: expected {self._size} features in a step, as in fit, got {size}")
+        return found
+
+    def _scaled(self, sequences: Any, reset: bool) -> Any:
+        if not self.scale:
+            return sequences
+        by_array = isinstance(sequences, np.ndarray)
+        if reset:
+            rows = sequences.reshape(-1, self._size) if by_array else np.concatenate(sequences)
+            self._scaler = Standardizer().fit(rows)
+        if by_array:
+            return self._scaler.transform(sequences)
+        return [self._scaler.transform(x) for x in sequences]
+
+    def _begin(self, model: Model, seed: int) -> None:
+        """Take a new model, with an optimiser for `partial_fit` to go on with."""
+        self.model_ = model
+        kind = OPTIMIZERS[_check.choice("optimizer", self.optimizer, tuple(OPTIMIZERS))]
+        optimizer = kind(model, learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        self._run = Run(model, optimizer, Constant(), self.clip_norm, seed=seed)
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _train(self, data: Sequences, seed: int) -> None:
+        """A whole run of `fit`."""
+        validation = None
+        if self.validation_fraction:
+            n = len(data)
+            apart = max(1, round(n * _check.fraction("validation_fraction", self.validation_fraction)))
+            if apart >= n:
+                raise ValueError(
+                    f"validation_fraction: expected to leave sequences to train on, got {n} in all"
+                )
+            order = np.random.default_rng(seed).permutation(n)
+            validation, data = subset(data, order[:apart]), subset(data, order[apart:])
+        self.history_ = fit(
+            self.model_, data, validation, epochs=self.epochs, batch_size=self.batch_size,
+            optimizer=self._run.optimizer, clip_norm=self.clip_norm, patience=self.patience, seed=seed,
+            progress=self.verbose,
+        )  # fmt: skip
+
+    def _train_epoch(self, data: Sequences) -> None:
+        """One more epoch."""
+        for _ in self._run.train_epoch(data, self.batch_size):
+            pass
+        self._run.end_epoch(None, self.batch_size, None)
+        self.history_ = self._run.history
+
+    def _ready(self, X: Any) -> Any:
+        """X for a fitted model to predict from."""
+        check_is_fitted(self, "model_")
+        return self._scaled(self._sequences(X, reset=False), reset=False)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = False
+        return tags
+
+
+def subset(data: Sequences, index: np.ndarray) -> Sequences:
+    """Some of the sequences."""
+
+    def take(values: Any) -> Any:
+        if values is None or isinstance(values, np.ndarray):
+            return None if values is None else values[index]
+        return [values[i] for i in index]
+
+    return Sequences(take(data.x), take(data.y), take(data.future))
