@@ -334,7 +334,7 @@ REFUSALS = {
         2, input_size=2, bidirectional=True
     ).stepper(1),
     "prompt: expected .t. tokens, at least one, got": lambda: LanguageModel(3).generate(2, prompt=[]),
-    "temperature: expected a number of at least 0, got -1": lambda: Sampler(-1),
+    "temperature: expected a finite number of at least 0, got -1": lambda: Sampler(-1),
     "y: expected targets, got None": lambda: SequenceTagger(2, input_size=2).loss(
         Sequences(np.zeros((1, 2, 2), np.float32)).take(np.array([0]))
     ),

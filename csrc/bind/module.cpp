@@ -137,6 +137,7 @@ PYBIND11_MODULE(_core, m) {
   bind_around(m);
   bind_dlpack(m);
   bind_layer(m);
+  bind_optimise(m);
   bind_sample(m);
   bind_stepper(m);
 }

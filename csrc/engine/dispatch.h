@@ -27,6 +27,10 @@ template <class T> const Rows<T>& row_functions(const Isa& isa);
 template <> inline const Rows<float>& row_functions(const Isa& isa) { return isa.rows_f32; }
 template <> inline const Rows<double>& row_functions(const Isa& isa) { return isa.rows_f64; }
 
+template <class T> const Updates<T>& updates(const Isa& isa);
+template <> inline const Updates<float>& updates(const Isa& isa) { return isa.updates_f32; }
+template <> inline const Updates<double>& updates(const Isa& isa) { return isa.updates_f64; }
+
 // GFLOP/s of the current instruction set on `threads` cores at once.
 template <class T> double measure_peak(int threads);
 

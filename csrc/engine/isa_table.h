@@ -8,6 +8,7 @@
 #include "engine/scan.h"
 #include "engine/scan_back.h"
 #include "layers/softmax.h"
+#include "train/update.h"
 
 namespace elman {
 namespace {
@@ -39,6 +40,10 @@ template <int Bytes, int Registers> struct Tables {
 
   template <class T> static constexpr Rows<T> rows = {softmax<T, lanes<T>>};
 
+  template <class T>
+  static constexpr Updates<T> updates = {update<T, lanes<T>, Sgd<T>>, update<T, lanes<T>, RmsProp<T>>,
+                                         update<T, lanes<T>, Adam<T>>, sum_of_squares<T, lanes<double>>};
+
   static constexpr Isa isa(const char* name) {
     return {name,
             Of<float, Cells>::info,
@@ -47,7 +52,9 @@ template <int Bytes, int Registers> struct Tables {
             products<float>,
             products<double>,
             rows<float>,
-            rows<double>};
+            rows<double>,
+            updates<float>,
+            updates<double>};
   }
 };
 

@@ -115,6 +115,40 @@ template <class T> struct Rows {  // functions of single rows
   RowSums<T> (*softmax)(const T* x, int n, T scale, T shift, T* p);
 };
 
+// What an optimiser does to an element p with gradient g: it takes the gradient as scale g + decay p. In the
+// equations of train/update.h the names are those of the fields.
+template <class T> struct Rule {
+  T rate, scale, decay;
+};
+template <class T> struct Sgd : Rule<T> {
+  static constexpr int least_states = 0, most_states = 1;  // the mean of gradients, with momentum
+  T momentum;
+  bool nesterov;
+};
+template <class T> struct RmsProp : Rule<T> {
+  static constexpr int least_states = 1, most_states = 2;  // the mean square; that of steps, with momentum
+  T keep, add, epsilon, momentum;
+};
+template <class T> struct Adam : Rule<T> {
+  static constexpr int least_states = 2, most_states = 2;  // the first and the second moment
+  T shrink, keep_first, add_first, keep_second, add_second, epsilon;
+};
+constexpr int max_rule_states = 2;
+
+template <class T> struct Slice {  // parameters that lie together, and what belongs to them
+  T* value = nullptr;
+  const T* grad = nullptr;
+  T* state[max_rule_states] = {};  // null where the rule has none
+  int64_t count = 0;
+};
+
+template <class T> struct Updates {  // the optimisers, over short slices
+  void (*sgd)(const Sgd<T>&, const Slice<T>&);
+  void (*rmsprop)(const RmsProp<T>&, const Slice<T>&);
+  void (*adam)(const Adam<T>&, const Slice<T>&);
+  double (*sum_of_squares)(const T* x, int n);
+};
+
 struct CellInfo {
   const char* name;
   int slots, states, gates;
@@ -132,6 +166,8 @@ struct Isa {
   Products<double> products_f64;
   Rows<float> rows_f32;
   Rows<double> rows_f64;
+  Updates<float> updates_f32;
+  Updates<double> updates_f64;
 };
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.

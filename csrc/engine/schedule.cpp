@@ -60,6 +60,10 @@ int threads_for_packing(double weights, int threads, bool warm) {
   return threads_for(weights / packs_per_ns, threads, warm);
 }
 
+int threads_for_streaming(double bytes, int threads, bool warm) {
+  return threads_for(stream_ns(bytes, 1), threads, warm);
+}
+
 Schedule choose_schedule(const Work& w, int threads) {
   Schedule best;
   if (w.rows == 0 || w.steps == 0) return best;

@@ -32,6 +32,7 @@ Schedule choose_schedule(const Work& work, int threads);
 // saves.
 int threads_for_product(double multiply_adds, int lanes, int threads, bool warm);
 int threads_for_packing(double weights, int threads, bool warm);
+int threads_for_streaming(double bytes, int threads, bool warm);  // memory read and written once
 
 // Steps of the x-part to compute at once for a piece with this many rows.
 int steps_ahead(int rows);

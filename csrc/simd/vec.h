@@ -1,5 +1,5 @@
 // The vector type: L lanes of T, or T itself where L is 1, with the few operations that the
-// compilers' vector extensions do not spell (fused multiply-add, partial loads and stores).
+// compilers' vector extensions do not spell (fused multiply-add, square root, partial loads and stores).
 //
 // Everything under simd/ and the kernel headers of engine/ is compiled once per instruction set and
 // lives in an unnamed namespace: with external linkage the linker would keep one copy of an inline
@@ -135,6 +135,34 @@ template <class V> ELMAN_INLINE V mul_add(V a, V b, V c) {
     return (V)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 #endif
   return a * b + c;
+}
+
+// Each lane as a double.
+template <class D, class V> ELMAN_INLINE D widen(V v) {
+  if constexpr (Lanes<V>::count == 1) return v;
+  else return __builtin_convertvector(v, D);
+}
+
+// The square root of each lane, correctly rounded.
+template <class V> ELMAN_INLINE V square_root(V v) {
+  [[maybe_unused]] constexpr int bytes = sizeof(V), element = sizeof(Scalar<V>);
+#if defined(__AVX512F__)
+  if constexpr (bytes == 64 && element == 4) return (V)_mm512_maskz_sqrt_ps(0xffff, (__m512)v);
+  if constexpr (bytes == 64 && element == 8) return (V)_mm512_maskz_sqrt_pd(0xff, (__m512d)v);
+#elif defined(__AVX2__)
+  if constexpr (bytes == 32 && element == 4) return (V)_mm256_sqrt_ps((__m256)v);
+  if constexpr (bytes == 32 && element == 8) return (V)_mm256_sqrt_pd((__m256d)v);
+#elif defined(__ARM_NEON)
+  if constexpr (bytes == 16 && element == 4) return (V)vsqrtq_f32((float32x4_t)v);
+  if constexpr (bytes == 16 && element == 8) return (V)vsqrtq_f64((float64x2_t)v);
+#endif
+  if constexpr (Lanes<V>::count == 1) {
+    if constexpr (element == 4) return __builtin_sqrtf(v);
+    else return __builtin_sqrt(v);
+  } else {
+    for (int i = 0; i < Lanes<V>::count; ++i) v[i] = square_root<Scalar<V>>(v[i]);
+    return v;
+  }
 }
 
 // The smaller and the larger of two in each lane; b where one of them is NaN. (One instruction each on x86,

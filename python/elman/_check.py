@@ -42,9 +42,9 @@ def positive(name: str, value: Any) -> float:
     return float(value)
 
 
-def at_least(name: str, value: Any, least: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= least:
-        raise ValueError(f"{name}: expected a number of at least {least}, got {describe(value)}")
+def not_negative(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {describe(value)}")
     return float(value)
 
 

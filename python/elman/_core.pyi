@@ -92,6 +92,32 @@ def backward(
     dinitial: States,
     dx: Array | None,
 ) -> None: ...
+
+# One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
+# in csrc/train/update.h; each gradient counts as scale * gradient + decay * value.
+def sgd(
+    arrays: list[list[Array]], rate: float, scale: float, decay: float, momentum: float, nesterov: bool
+) -> None: ...
+def rmsprop(
+    arrays: list[list[Array]],
+    rate: float,
+    scale: float,
+    decay: float,
+    keep: float,
+    epsilon: float,
+    momentum: float,
+) -> None: ...
+def adam(
+    arrays: list[list[Array]],
+    rate: float,
+    scale: float,
+    decay: float,
+    shrink: float,
+    keep_first: float,
+    keep_second: float,
+    epsilon: float,
+) -> None: ...
+def sum_of_squares(grads: list[Array]) -> float: ...
 @overload
 def stepper(layers: list[PackedFloat32], batch_size: int) -> StepperFloat32: ...
 @overload

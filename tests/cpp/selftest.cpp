@@ -1,5 +1,6 @@
 // Runs without Python, for processors under emulation and for sanitizers: every cell, type and instruction
-// set this build can run against the scalar kernels, forward and backward, with ragged plans and threads.
+// set this build can run against the scalar kernels, forward and backward, with ragged plans and threads; and
+// the optimisers.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include "engine/layer.h"
 #include "engine/stepper.h"
 #include "engine/threads.h"
+#include "train/optimise.h"
 
 using namespace elman;
 
@@ -160,6 +162,57 @@ template <class T> int compare(const Isa& isa, const char* type, double toleranc
   return failures;
 }
 
+// The values and states after some steps of an optimiser, and the sum of squares of the last gradients.
+template <class T, class Rule>
+Values<T> optimised(const Isa& isa, const Rule& rule, int states, const std::vector<int>& sizes) {
+  use_isa(isa.name);
+  std::mt19937 rng(3);
+  std::vector<Values<T>> arrays;
+  std::vector<Slice<T>> slices;
+  for (const int size : sizes) {
+    Slice<T> slice;
+    slice.count = size;
+    slice.value = arrays.emplace_back(normal<T>(rng, size, 1)).data();
+    for (int k = 0; k < states; ++k) slice.state[k] = arrays.emplace_back(size).data();
+    slice.grad = arrays.emplace_back(normal<T>(rng, size, 1)).data();
+    slices.push_back(slice);
+  }
+  for (int step = 0; step < 3; ++step) run_update(rule, slices);
+  Values<T> all{static_cast<T>(run_sum_of_squares(slices))};
+  for (const Values<T>& array : arrays) all.insert(all.end(), array.begin(), array.end());
+  return all;
+}
+
+// Optimisers give the same bits on every instruction set.
+template <class T> int different_updates(const Isa& isa) {
+  const Isa& reference = *isas().back();
+  const std::vector<int> sizes{1, 3, 18, 33, 5000};
+  int failures = 0;
+  const auto check = [&](const auto& rule, int states, const char* name) {
+    if (optimised<T>(isa, rule, states, sizes) == optimised<T>(reference, rule, states, sizes)) return;
+    ++failures;
+    std::printf("%s %s with %d states: other bits\n", isa.name, name, states);
+  };
+  const Rule<T> shared{T(0.01), T(0.7), T(0.1)};
+  for (const bool nesterov : {false, true}) check(Sgd<T>{shared, T(0.9), nesterov}, 1, "sgd");
+  check(Sgd<T>{shared, 0, false}, 0, "sgd");
+  for (const int states : {1, 2})
+    check(RmsProp<T>{shared, T(0.9), T(0.1), T(1e-8), T(0.9)}, states, "rmsprop");
+  check(Adam<T>{shared, T(0.99), T(0.9), T(0.1), T(0.99), T(0.01), T(1e-8)}, 2, "adam");
+  return failures;
+}
+
+// So many elements that sleeping workers are woken.
+int different_with_threads() {
+  const Sgd<float> rule{{0.01f, 1, 0}, 0.9f, false};
+  set_num_threads(1);
+  const Values<float> want = optimised<float>(current_isa(), rule, 1, {9, 2000000});
+  set_num_threads(3);
+  if (optimised<float>(current_isa(), rule, 1, {9, 2000000}) == want) return 0;
+  std::printf("sgd with threads: other bits\n");
+  return 1;
+}
+
 // Steps of a stack, with threads: no allocation in any of them.
 int allocating_steps() {
   std::mt19937 rng(2);
@@ -188,9 +241,10 @@ int allocating_steps() {
 }  // namespace
 
 int main() {
-  int failures = allocating_steps();
+  int failures = allocating_steps() + different_with_threads();
   for (const Isa* isa : isas()) {
     failures += compare<float>(*isa, "float32", 2e-5) + compare<double>(*isa, "float64", 1e-13);
+    failures += different_updates<float>(*isa) + different_updates<double>(*isa);
     std::printf("%s compared\n", isa->name);
   }
   std::printf("%d failures\n", failures);

@@ -11,6 +11,29 @@ from .. import _check
 from .._arrays import to_numpy
 
 
+def load_arrays(own: Mapping[str, np.ndarray], state_dict: Mapping[str, Any]) -> None:
+    """Copy arrays of any library into `own` by name; nothing is changed where one does not fit."""
+    missing = sorted(own.keys() - state_dict.keys())
+    unknown = sorted(state_dict.keys() - own.keys())
+    if missing or unknown:
+        raise ValueError(
+            f"state_dict: expected the names {', '.join(own)}, "
+            f"got none for {missing} and no use for {unknown}"
+        )
+    arrays = {}
+    for name, to in own.items():
+        value = state_dict[name]
+        detach = getattr(value, "detach", None)
+        value = to_numpy(name, detach() if detach else value)
+        if value.shape != to.shape or value.dtype != to.dtype:
+            raise ValueError(f"{name}: expected {_check.describe(to)}, got {_check.describe(value)}")
+        if not to.flags.writeable:
+            raise ValueError(f"{name}: expected a layer that is not frozen; call unfreeze() first")
+        arrays[name] = value
+    for name, value in arrays.items():
+        np.copyto(own[name], value)
+
+
 class Parameters:
     """Holds `parameters` and `grads`, dicts of arrays under the same names.
 
@@ -50,25 +73,7 @@ class Parameters:
         Raises:
             ValueError: a name is missing or unknown, or a shape or dtype differs; then nothing is changed.
         """
-        missing = sorted(self.parameters.keys() - state_dict.keys())
-        unknown = sorted(state_dict.keys() - self.parameters.keys())
-        if missing or unknown:
-            raise ValueError(
-                f"state_dict: expected the names {', '.join(self.parameters)}, "
-                f"got none for {missing} and no use for {unknown}"
-            )
-        arrays = {}
-        for name, own in self.parameters.items():
-            value = state_dict[name]
-            detach = getattr(value, "detach", None)
-            value = to_numpy(name, detach() if detach else value)
-            if value.shape != own.shape or value.dtype != own.dtype:
-                raise ValueError(f"{name}: expected {_check.describe(own)}, got {_check.describe(value)}")
-            if not own.flags.writeable:
-                raise ValueError(f"{name}: expected a layer that is not frozen; call unfreeze() first")
-            arrays[name] = value
-        for name, value in arrays.items():
-            np.copyto(self.parameters[name], value)
+        load_arrays(self.parameters, state_dict)
 
     def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
         raise NotImplementedError

@@ -21,7 +21,7 @@ class Sampler:
     def __init__(
         self, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None, seed: Any = None
     ):
-        self.temperature = _check.at_least("temperature", temperature, 0)
+        self.temperature = _check.not_negative("temperature", temperature)
         self.top_k = None if top_k is None else _check.whole_number("top_k", top_k, 1)
         self.top_p = None if top_p is None else _check.positive("top_p", top_p)
         self._rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import _check
 from ..models import Model
 from ..sequence import Standardizer
-from ..train import OPTIMIZERS, Constant, Run, Sequences, fit
+from ..train import Constant, Run, Sequences, fit, make_optimizer
 
 
 def is_ragged(X: Any) -> bool:
@@ -58,7 +58,7 @@ class RecurrentEstimator(BaseEstimator):
         batch_size: int = 32,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         clip_norm: float | None = 1.0,
         validation_fraction: float = 0.0,
         patience: int | None = None,
@@ -122,8 +122,7 @@ class RecurrentEstimator(BaseEstimator):
     def _begin(self, model: Model, seed: int) -> None:
         """Take a new model, with an optimiser for `partial_fit` to go on with."""
         self.model_ = model
-        kind = OPTIMIZERS[_check.choice("optimizer", self.optimizer, tuple(OPTIMIZERS))]
-        optimizer = kind(model, learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        optimizer = make_optimizer(self.optimizer, model, self.learning_rate, self.weight_decay)
         self._run = Run(model, optimizer, Constant(), self.clip_norm, seed=seed)
 
     def _seed(self) -> int:

@@ -42,7 +42,7 @@ class RecurrentForecaster(RecurrentEstimator):
         batch_size: int = 32,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         clip_norm: float | None = 1.0,
         validation_fraction: float = 0.0,
         patience: int | None = None,

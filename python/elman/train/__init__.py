@@ -14,9 +14,10 @@ from .losses import (
     mean_squared_error,
     quantile,
 )
-from .optim import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, clip_value, global_norm
+from .optim import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, clip_value, global_norm, make_optimizer
 from .run import Run
 from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
+from .tune import Log, tune
 
 __all__ = [
     "SGD",
@@ -28,6 +29,7 @@ __all__ = [
     "Data",
     "Exponential",
     "History",
+    "Log",
     "Loss",
     "Optimizer",
     "Plateau",
@@ -49,7 +51,9 @@ __all__ = [
     "gaussian",
     "global_norm",
     "huber",
+    "make_optimizer",
     "mean_absolute_error",
     "mean_squared_error",
     "quantile",
+    "tune",
 ]

@@ -13,7 +13,7 @@ from .. import _check
 from .checkpoint import Checkpoint
 from .data import as_data
 from .history import History
-from .optim import OPTIMIZERS, Optimizer
+from .optim import Optimizer, make_optimizer
 from .progress import Bar
 from .run import Run, Trainable, mean_loss
 from .schedules import Constant, Schedule
@@ -35,7 +35,7 @@ def fit(
     batch_size: int = 32,
     optimizer: str | Optimizer = "adam",
     learning_rate: float | None = None,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     schedule: Schedule | None = None,
     clip_norm: float | None = 1.0,
     clip: float | None = None,
@@ -57,7 +57,7 @@ def fit(
         optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
             own learning rate and weight decay.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
-        weight_decay: as the optimizer defines it.
+        weight_decay: as the optimizer defines it; 0 if None, for "adamw" 0.01.
         schedule: factor on the learning rate over time, counted in epochs; constant if None.
         clip_norm: largest joint norm of the gradients in a step (Pascanu et al. 2013); None: no limit.
         clip: largest size of each single gradient; None: no limit.
@@ -91,9 +91,8 @@ def fit(
         if validation_data is None:
             raise ValueError("patience: expected validation data with it, got None")
     if isinstance(optimizer, str):
-        kind = OPTIMIZERS[_check.choice("optimizer", optimizer, tuple(OPTIMIZERS))]
-        optimizer = kind(model, learning_rate=learning_rate, weight_decay=weight_decay)
-    elif learning_rate is not None or weight_decay:
+        optimizer = make_optimizer(optimizer, model, learning_rate, weight_decay)
+    elif learning_rate is not None or weight_decay is not None:
         raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
     seed = (
         int(np.random.SeedSequence().generate_state(1)[0])

@@ -12,8 +12,8 @@ import numpy as np
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .data import Batch, Data
 from .history import History
-from .optim import Optimizer, clip_value, global_norm
-from .schedules import Plateau, Schedule
+from .optim import Optimizer, clip_value
+from .schedules import Schedule
 
 # A loss this many times as large as the run's first one (or 1) counts as exploded.
 EXPLODED = 1e6
@@ -115,14 +115,17 @@ class Run:
             raise self._failure("loss", batch)
         assert step.backward is not None
         step.backward()
-        self.norm = global_norm(self.model)
+        self.norm = self.optimizer.norm()
         if not np.isfinite(self.norm):
             raise self._failure("gradient norm", batch)
+        norm = self.norm
         if self.clip is not None:
             clip_value(self.model, self.clip)
-        limit = np.inf if self.clip_norm is None else self.clip_norm
-        norm = self.norm if self.clip is None else global_norm(self.model)
-        self.optimizer.step(scale=min(1.0, limit / norm) if norm else 1.0)
+            norm = self.optimizer.norm()
+        scale = 1.0
+        if self.clip_norm is not None and norm > self.clip_norm:
+            scale = self.clip_norm / norm
+        self.optimizer.step(scale)
         self.state = step.state
         self.total += step.value * step.count
         self.count += step.count
@@ -153,8 +156,7 @@ class Run:
             if history.validation_loss[-1] <= min(history.validation_loss):
                 history.best_epoch = self.epoch
                 self.best = self.model.state_dict()
-        if isinstance(self.schedule, Plateau):
-            self.schedule.observe(history.watched[-1])
+        self.schedule.observe(history.watched[-1])
         if patience is not None and self.epoch - history.best_epoch >= patience:
             self.stop = f"no lower validation loss in {patience} epochs"
         self.epoch += 1
@@ -181,7 +183,7 @@ class Run:
             "history": self.history.as_dict(),
             "random": self.model.random_state(),
             "optimizer": {name: value for name, value in optimizer.items() if name != "arrays"},
-            "schedule": self.schedule.state_dict() if isinstance(self.schedule, Plateau) else None,
+            "schedule": self.schedule.state_dict(),
             "state": flatten(self.state, state),
         }
         arrays = under("parameters", self.model.parameters) | under("best", self.best)
@@ -192,8 +194,7 @@ class Run:
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
-        if isinstance(self.schedule, Plateau):
-            self.schedule.load_state_dict(numbers["schedule"])
+        self.schedule.load_state_dict(numbers["schedule"])
         for name in self._numbers:
             setattr(self, name, numbers[name])
         self.history = History(**numbers["history"])
