@@ -61,9 +61,9 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
   });
   sums.values = add_lanes(read(values));
 
-  // What fills up the last lanes is the smallest exponential there is: too small to change a sum that has
-  // a 1.
-  const T least = sums.largest - 2 * ExpConstants<T>::exp_limit;
+  // What fills up the last lanes becomes the smallest exponential there is: too small to change a sum that
+  // has a 1. (Infinite, because a number may be lost beside a large `largest`.)
+  const T least = -T(__builtin_inf());
   by_lanes<T, L>(x, n, least, [&](int first, const V* v) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
       V power, rest;
