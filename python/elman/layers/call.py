@@ -92,17 +92,17 @@ def check_state(
     return parts
 
 
-def check_lengths(lengths: Any, T: int, B: int, batched: bool) -> np.ndarray | None:
+def check_lengths(lengths: Any, T: int, B: int, batched: bool, name: str = "lengths") -> np.ndarray | None:
     if lengths is None:
         return None
     values = np.asarray(lengths)
     shape = (B,) if batched else ()
     if values.shape != shape or values.dtype.kind not in "iu":
         raise ValueError(
-            f"lengths: expected {_check.shape_text(shape)} whole numbers, got {_check.describe(values)}"
+            f"{name}: expected {_check.shape_text(shape)} whole numbers, got {_check.describe(values)}"
         )
     if values.size and (values.min() < 0 or values.max() > T):
-        raise ValueError(f"lengths: expected 0 to {T}, got {values.min()} to {values.max()}")
+        raise ValueError(f"{name}: expected 0 to {T}, got {values.min()} to {values.max()}")
     return np.ascontiguousarray(values, np.int64).reshape(B)
 
 
