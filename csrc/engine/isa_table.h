@@ -38,7 +38,7 @@ template <int Bytes, int Registers> struct Tables {
                                            spin<T, lanes<T>, Registers>,
                                            read_all<T, lanes<T>>};
 
-  template <class T> static constexpr Rows<T> rows = {softmax<T, lanes<T>>};
+  template <class T> static constexpr Rows<T> rows = {softmax<T, lanes<T>>, softmax_backward<T, lanes<T>>};
 
   template <class T>
   static constexpr Updates<T> updates = {update<T, lanes<T>, Sgd<T>>, update<T, lanes<T>, RmsProp<T>>,

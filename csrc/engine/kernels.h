@@ -94,8 +94,9 @@ template <class T> struct Products {  // shared by all cells
   int lanes, tile_rows;
   // [ceil(N / L)][K][L] from K rows of N.
   void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
-  // The same from its transpose, N rows of K.
-  void (*pack_transposed)(const T* matrix, int K, int N, T* out, int block_begin, int block_end);
+  // The same from its transpose, N rows of K that lie `stride` apart.
+  void (*pack_transposed)(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int block_begin,
+                          int block_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   std::size_t (*outer_scratch)(int M, int I, int H);
@@ -113,6 +114,8 @@ template <class T> struct RowSums {
 template <class T> struct Rows {  // functions of single rows
   // p = scale * softmax(x) + shift, over n values; p may be null.
   RowSums<T> (*softmax)(const T* x, int n, T scale, T shift, T* p);
+  // The way back through p = softmax(x): dx = scale * p (dp - sum of p dp); dx may be dp.
+  void (*softmax_backward)(const T* p, const T* dp, int n, T scale, T* dx);
 };
 
 // What an optimiser does to an element p with gradient g: it takes the gradient as scale g + decay p. In the

@@ -17,9 +17,10 @@ template <class Cell, int L> std::size_t packed_size(int I, int H) {
   return static_cast<std::size_t>(H + L - 1) / L * block_rows<Cell>(I, H) * L;
 }
 
-// [K][slots][L] from rows of K, one row for each slot and lane. K goes in short runs, so that what is
-// being written stays in the L1 cache while the rows are read a cache line at a time.
-template <class T, int L> void pack_feed(const Feed& feed, const T* weights, int K, int H, int unit, T* out) {
+// [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K goes in short runs,
+// so that what is being written stays in the L1 cache while the rows are read a cache line at a time.
+template <class T, int L>
+void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K, int H, int unit, T* out) {
   constexpr int run = 16;
   const int slots = feed.count();
   for (int k0 = 0; k0 < K; k0 += run) {
@@ -28,7 +29,7 @@ template <class T, int L> void pack_feed(const Feed& feed, const T* weights, int
       for (int lane = 0; lane < L; ++lane) {
         T* to = out + s * L + lane;
         if (unit + lane < H) {
-          const T* from = weights + (static_cast<std::ptrdiff_t>(feed.gate[s]) * H + unit + lane) * K;
+          const T* from = weights + (static_cast<std::ptrdiff_t>(feed.gate[s]) * H + unit + lane) * stride;
           for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = from[k];
         } else {
           for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = 0;
@@ -47,9 +48,10 @@ template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, 
 
 // The layout of pack_matrix (product.h) from the matrix's transpose: one slot, no bias.
 template <class T, int L>
-void pack_transposed(const T* matrix, int K, int N, T* out, int block_begin, int block_end) {
+void pack_transposed(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int block_begin,
+                     int block_end) {
   for (int block = block_begin; block < block_end; ++block)
-    pack_feed<T, L>({0, 1, {0}}, matrix, K, N, block * L, out + std::ptrdiff_t{block} * K * L);
+    pack_feed<T, L>({0, 1, {0}}, matrix, stride, K, N, block * L, out + std::ptrdiff_t{block} * K * L);
 }
 
 template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int block_begin, int block_end) {
@@ -60,8 +62,8 @@ template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int
     add_bias<T, L>(Cell::x, w.bias_ih, w.H, unit, to);
     add_bias<T, L>(Cell::h, w.bias_hh, w.H, unit, to);
     to += Cell::slots * L;
-    pack_feed<T, L>(Cell::x, w.ih, w.I, w.H, unit, to);
-    pack_feed<T, L>(Cell::h, w.hh, w.H, w.H, unit, to + std::ptrdiff_t{w.I} * Cell::x.count() * L);
+    pack_feed<T, L>(Cell::x, w.ih, w.I, w.I, w.H, unit, to);
+    pack_feed<T, L>(Cell::h, w.hh, w.H, w.H, w.H, unit, to + std::ptrdiff_t{w.I} * Cell::x.count() * L);
   }
 }
 

@@ -43,7 +43,7 @@ PackedLinear<T>::PackedLinear(const Isa& isa_, int I_, int O_, const T* weight_,
   ThreadTeam team(num_threads());
   share(team, threads_for_packing(weight.size(), team.size(), team.warm()), blocks,
         [&](int64_t begin, int64_t end) {
-          p.pack_transposed(weight_, I, O, weight.data(), static_cast<int>(begin), static_cast<int>(end));
+          p.pack_transposed(weight_, I, I, O, weight.data(), static_cast<int>(begin), static_cast<int>(end));
         });
 }
 

@@ -1,4 +1,4 @@
-// Softmax over a row, and the sums that its losses need.
+// Softmax over a row, the sums that its losses need, and the way back.
 #pragma once
 
 #include "engine/kernels.h"
@@ -32,9 +32,9 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
   });
   sums.values = add_lanes(read(values));
 
-  // What fills up the last lanes is the smallest exponential there is: too small to change a sum that has
-  // a 1.
-  const T least = sums.largest - 2 * ExpConstants<T>::exp_limit;
+  // What fills up the last lanes becomes the smallest exponential there is: too small to change a sum that
+  // has a 1. (Infinite, because a number may be lost beside a large `largest`.)
+  const T least = -T(__builtin_inf());
   by_lanes<T, L>(x, n, least, [&](int first, const V* v) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
       V power, rest;
@@ -53,6 +53,29 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
     extent.store_at(p + i, 0, mul_add(extent.template load_at<V>(p + i, 0), factor, splat<V>(shift)));
   }
   return sums;
+}
+
+template <class T, int L> void softmax_backward(const T* p, const T* dp, int n, T scale, T* dx) {
+  using V = Vec<T, L>;
+  constexpr int W = sum_lanes / L;
+  const FlushDenormals flush;
+  V sum[W];
+  unroll<W>([&](auto w) ELMAN_INLINED { sum[w] = V{}; });
+  for (int i = 0; i < n; i += sum_lanes) {
+    const Extent extent{n - i};
+    unroll<W>([&](auto w) ELMAN_INLINED {
+      if (w * L < extent.units)
+        sum[w] = mul_add(extent.template load_at<V>(p + i, w), extent.template load_at<V>(dp + i, w), sum[w]);
+    });
+  }
+  T lanes[sum_lanes];
+  unroll<W>([&](auto w) ELMAN_INLINED { store(lanes + w * L, sum[w]); });
+  const V mean = splat<V>(add_lanes(lanes)), factor = splat<V>(scale);
+  for (int i = 0; i < n; i += L) {
+    const Extent extent{n - i};
+    const V chance = extent.template load_at<V>(p + i, 0), d = extent.template load_at<V>(dp + i, 0);
+    extent.store_at(dx + i, 0, factor * chance * (d - mean));
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """Layers: what holds parameters and has a forward and a backward pass."""
 
+from .attention import DotAttention
 from .dropout import Dropout
 from .embedding import Embedding
 from .linear import Linear
@@ -14,6 +15,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Composite",
+    "DotAttention",
     "Dropout",
     "Embedding",
     "Linear",

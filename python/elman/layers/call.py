@@ -92,10 +92,10 @@ def check_state(
     return parts
 
 
-def check_lengths(lengths: Any, T: int, B: int, batched: bool) -> np.ndarray | None:
+def check_lengths(lengths: Any, T: int, B: int, batched: bool, name: str = "lengths") -> np.ndarray | None:
     if lengths is None:
         return None
-    return _check.lengths("lengths", lengths, T, (B,) if batched else ()).reshape(B)
+    return _check.lengths(name, lengths, T, (B,) if batched else ()).reshape(B)
 
 
 def check_marks(name: str, marks: Any, shape: tuple[int, ...]) -> np.ndarray | None:
