@@ -135,6 +135,7 @@ PYBIND11_MODULE(_core, m) {
     return measure_bandwidth(threads, bytes);
   });
   bind_around(m);
+  bind_ctc(m);
   bind_dlpack(m);
   bind_layer(m);
   bind_sample(m);

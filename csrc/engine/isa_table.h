@@ -8,6 +8,7 @@
 #include "engine/scan.h"
 #include "engine/scan_back.h"
 #include "layers/softmax.h"
+#include "train/log_rows.h"
 
 namespace elman {
 namespace {
@@ -38,6 +39,7 @@ template <int Bytes, int Registers> struct Tables {
                                            read_all<T, lanes<T>>};
 
   template <class T> static constexpr Rows<T> rows = {softmax<T, lanes<T>>};
+  static constexpr LogRows log_rows = {log_sum_rows<lanes<double>>, exp_rows<lanes<double>>};
 
   static constexpr Isa isa(const char* name) {
     return {name,
@@ -47,7 +49,8 @@ template <int Bytes, int Registers> struct Tables {
             products<float>,
             products<double>,
             rows<float>,
-            rows<double>};
+            rows<double>,
+            log_rows};
   }
 };
 

@@ -79,3 +79,22 @@ def array(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype) -
             f"np.ascontiguousarray({name}) makes one"
         )
     return value
+
+
+def tokens(name: str, value: Any, count: int) -> np.ndarray:
+    """`value`, if it is an array of whole numbers below `count`."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected an array of whole numbers, got {describe(value)}")
+    if value.size and (value.min() < 0 or value.max() >= count):
+        raise ValueError(f"{name}: expected 0 to {count - 1}, got {value.min()} to {value.max()}")
+    return value
+
+
+def lengths(name: str, value: Any, T: int, shape: tuple[int, ...]) -> np.ndarray:
+    """As many whole numbers from 0 to T as `shape` says, int64."""
+    values = np.asarray(value)
+    if values.shape != shape or values.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected {shape_text(shape)} whole numbers, got {describe(values)}")
+    if values.size and (values.min() < 0 or values.max() > T):
+        raise ValueError(f"{name}: expected 0 to {T}, got {values.min()} to {values.max()}")
+    return np.ascontiguousarray(values, np.int64)

@@ -96,6 +96,19 @@ def backward(
 def stepper(layers: list[PackedFloat32], batch_size: int) -> StepperFloat32: ...
 @overload
 def stepper(layers: list[PackedFloat64], batch_size: int) -> StepperFloat64: ...
+def ctc(
+    logits: Array,
+    lengths: Array,
+    target: Array,
+    target_lengths: Array,
+    blank: int,
+    zero_infinity: bool,
+    losses: Array,
+    scale: Array | None,
+    d_logits: Array | None,
+) -> None:
+    """Writes -log P(target | logits) to losses [B] float64, and its gradient times scale [B] float64 to d_logits."""
+
 def cells() -> dict[str, dict[str, int]]: ...
 def isas() -> list[str]: ...
 def isa() -> str: ...

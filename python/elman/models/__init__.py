@@ -1,0 +1,1 @@
+"""Models for whole tasks, and the decoders of their outputs."""
