@@ -136,6 +136,7 @@ PYBIND11_MODULE(_core, m) {
   });
   bind_around(m);
   bind_attention(m);
+  bind_ctc(m);
   bind_dlpack(m);
   bind_layer(m);
   bind_optimise(m);

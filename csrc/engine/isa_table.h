@@ -8,6 +8,7 @@
 #include "engine/scan.h"
 #include "engine/scan_back.h"
 #include "layers/softmax.h"
+#include "train/log_rows.h"
 #include "train/update.h"
 
 namespace elman {
@@ -43,6 +44,7 @@ template <int Bytes, int Registers> struct Tables {
   template <class T>
   static constexpr Updates<T> updates = {update<T, lanes<T>, Sgd<T>>, update<T, lanes<T>, RmsProp<T>>,
                                          update<T, lanes<T>, Adam<T>>, sum_of_squares<T, lanes<double>>};
+  static constexpr LogRows log_rows = {log_sum_rows<lanes<double>>, exp_rows<lanes<double>>};
 
   static constexpr Isa isa(const char* name) {
     return {name,
@@ -54,7 +56,8 @@ template <int Bytes, int Registers> struct Tables {
             rows<float>,
             rows<double>,
             updates<float>,
-            updates<double>};
+            updates<double>,
+            log_rows};
   }
 };
 

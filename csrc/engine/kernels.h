@@ -152,6 +152,13 @@ template <class T> struct Updates {  // the optimisers, over short slices
   double (*sum_of_squares)(const T* x, int n);
 };
 
+struct LogRows {  // functions of rows of n log-probabilities, for which -1e300 stands in place of -infinity
+  // to = log(exp(a) + exp(b) + exp(c + d)); where a is NaN, so is the sum.
+  void (*sum)(const double* a, const double* b, const double* c, const double* d, int n, double* to);
+  // to = exp(a + b + shift)
+  void (*exp)(const double* a, const double* b, double shift, int n, double* to);
+};
+
 struct CellInfo {
   const char* name;
   int slots, states, gates;
@@ -171,6 +178,7 @@ struct Isa {
   Rows<double> rows_f64;
   Updates<float> updates_f32;
   Updates<double> updates_f64;
+  LogRows log_rows;
 };
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.

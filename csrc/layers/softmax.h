@@ -37,9 +37,7 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
   const T least = -T(__builtin_inf());
   by_lanes<T, L>(x, n, least, [&](int first, const V* v) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
-      V power, rest;
-      exp_parts(v[w] - splat<V>(sums.largest), 1, ExpConstants<T>::exp_limit, power, rest);
-      const V e = mul_add(power, rest, power);
+      const V e = exp(v[w] - splat<V>(sums.largest));
       exponentials[w] = exponentials[w] + e;
       const int left = n - first - w * L;
       if (p && left > 0) Extent{left}.template store_at(p + first + w * L, 0, e);

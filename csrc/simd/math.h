@@ -55,6 +55,26 @@ template <class V> ELMAN_INLINE void exp_parts(V x, int k, Scalar<V> limit, V& s
   p = series<V, last - 1>(r, splat<V>(C::q[last])) * r;
 }
 
+template <class V> ELMAN_INLINE V exp(V x) {
+  V scale, p;
+  exp_parts(x, 1, ExpConstants<Scalar<V>>::exp_limit, scale, p);
+  return mul_add(scale, p, scale);
+}
+
+template <class V, int K> ELMAN_INLINE V atanh_series(V z_squared, V sum) {
+  if constexpr (K < 0) return sum;
+  else
+    return atanh_series<V, K - 1>(z_squared, mul_add(sum, z_squared, splat<V>(Scalar<V>(1.0 / (2 * K + 1)))));
+}
+
+// log(x) for 1 <= x <= 3, as log(sqrt(3)) + 2 atanh(z) with z = (x - sqrt(3)) / (x + sqrt(3)), |z| < 0.268:
+// the first term left out is below 2^-58. Its error is absolute, of a last bit of 1.
+template <class V> ELMAN_INLINE V log_from_1_to_3(V x) {
+  using T = Scalar<V>;
+  const V root = splat<V>(T(1.7320508075688772)), z = (x - root) / (x + root), zz = z * z;
+  return mul_add(z + z, atanh_series<V, 12>(zz, splat<V>(T(1.0 / 27))), splat<V>(T(0.5493061443340549)));
+}
+
 template <class V> ELMAN_INLINE V sigmoid(V x) {
   V scale, p;
   exp_parts(x, -1, ExpConstants<Scalar<V>>::exp_limit, scale, p);

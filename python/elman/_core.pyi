@@ -141,6 +141,19 @@ def attention_backward(
     d_query: Array,
     d_memory: Array,
 ) -> None: ...
+def ctc(
+    logits: Array,
+    lengths: Array,
+    target: Array,
+    target_lengths: Array,
+    blank: int,
+    zero_infinity: bool,
+    losses: Array,
+    scale: Array | None,
+    d_logits: Array | None,
+) -> None:
+    """Writes -log P(target | logits) to losses [B] float64, and its gradient times scale [B] float64 to d_logits."""
+
 def cells() -> dict[str, dict[str, int]]: ...
 def isas() -> list[str]: ...
 def isa() -> str: ...

@@ -1,0 +1,97 @@
+"""Connectionist temporal classification: a loss for labels whose places in the sequence are unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core
+from .._arrays import to_numpy
+from ..sequence import pad
+
+
+def ctc(
+    logits: np.ndarray,
+    target: np.ndarray | Sequence[np.ndarray],
+    lengths: Any = None,
+    target_lengths: Any = None,
+    *,
+    blank: int = 0,
+    zero_infinity: bool = False,
+    gradient: bool = True,
+) -> tuple[float, np.ndarray | None]:
+    """-log P(target | logits), where P sums over every way to spread the labels, in order, over the steps: each may
+    last for several, with blanks anywhere between, and at least one between two that are alike (Graves et al.
+    2006). The softmax over the classes is part of it.
+
+    Args:
+        logits: [T, B, C], C-contiguous, float32 or float64.
+        target: whole numbers [B, S], padded with anything, or a list of B arrays [s_i]; labels are 0 to C - 1
+            without the blank.
+        lengths: [B], 0 to T, steps of each sequence; all T without it.
+        target_lengths: [B], 0 to S, labels of each sequence; all S without it. Not with a list.
+        blank: the class that stands for no label.
+        zero_infinity: whether a target that cannot fit its sequence (it needs a step for each label and one more
+            between two that are alike) counts as 0. Otherwise its loss is infinite, and its gradient NaN.
+        gradient: whether it is wanted.
+
+    Returns:
+        (loss, d_logits): the mean over the batch of each sequence's loss divided by its number of labels (by 1 if it
+        has none), as torch's CTCLoss has it; and its gradient [T, B, C] or None.
+
+    Raises:
+        ValueError: a shape, type, length or label is not as above, or there is no sequence.
+    """
+    logits, steps, blank = check_logits(logits, lengths, blank)
+    _, B, C = logits.shape
+    if B == 0:
+        raise ValueError(f"logits: expected at least one sequence, got {_check.describe(logits)}")
+    labels, counts = _check_target(target, target_lengths, B)
+    known = labels[np.arange(labels.shape[1]) < counts[:, None]]
+    _check.tokens("target", known, C)
+    if (known == blank).any():
+        raise ValueError(f"target: expected labels other than the blank, got {blank}")
+    zero_infinity = _check.flag("zero_infinity", zero_infinity)
+    d = _core.empty(logits.shape, logits.dtype) if _check.flag("gradient", gradient) else None
+    losses = np.empty(B)
+    scale = 1 / (B * np.maximum(counts, 1.0))
+    _core.ctc(logits, steps, labels, counts, blank, zero_infinity, losses, scale, d)
+    return float(np.sum(losses * scale)), d
+
+
+def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """Logits [T, B, C], lengths [B] (T where None is given) and the blank's class."""
+    logits = to_numpy("logits", logits)
+    logits = _check.array("logits", logits, ("T", "B", "C"), _check.float_type("logits", logits.dtype))
+    T, B, C = logits.shape
+    steps = np.full(B, T, np.int64) if lengths is None else _check.lengths("lengths", lengths, T, (B,))
+    if _check.whole_number("blank", blank, 0) >= C:
+        raise ValueError(f"blank: expected a class, 0 to {C - 1}, got {blank}")
+    return logits, steps, int(blank)
+
+
+def _check_target(target: Any, target_lengths: Any, B: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels [B, S] and how many of each row count [B], both int64."""
+    if isinstance(target, (list, tuple)):
+        if target_lengths is not None:
+            raise ValueError("target_lengths: expected None with a list as target: its arrays have lengths")
+        if len(target) != B:
+            raise ValueError(f"target: expected {B} arrays, one for each sequence, got {len(target)}")
+        return pad([_labels(f"target[{i}]", one, ("s",)) for i, one in enumerate(target)], batch_first=True)
+    labels = _labels("target", to_numpy("target", target), (B, "S"))
+    S = labels.shape[1]
+    if target_lengths is None:
+        return labels, np.full(B, S, np.int64)
+    return labels, _check.lengths("target_lengths", target_lengths, S, (B,))
+
+
+def _labels(name: str, value: Any, shape: Sequence[_check.Dim]) -> np.ndarray:
+    values = np.asarray(value)
+    alike = values.ndim == len(shape) and shape[0] in ("s", len(values))
+    if not alike or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: expected {_check.shape_text(shape)} whole numbers, got {_check.describe(values)}"
+        )
+    return np.ascontiguousarray(values, np.int64)
