@@ -94,7 +94,7 @@ def test_forecast_windows():
 REFUSALS = {
     "x: expected at least one sequence, got none": lambda: Sequences([]),
     r"x: expected \[n, T, ...\], got \[3\] float64": lambda: Sequences(np.zeros(3)),
-    "x: expected an array .n, .... or a list of arrays, got int": lambda: Sequences(3),
+    "x: expected an array .n, .... or a list of arrays, got 3": lambda: Sequences(3),
     r"x\[1\]: expected \[t, 2\] float64, got \[4, 3\] float64": lambda: Sequences(
         [np.zeros((3, 2)), np.zeros((4, 3))]
     ),
@@ -111,7 +111,7 @@ REFUSALS = {
     r"series: expected \[n, F\] with at least 7 steps, got \[6, 1\] float64": lambda: forecast_windows(
         np.zeros((6, 1)), 5, 2
     ),
-    r"train: expected \(x, y\), Sequences or Stream, got int": lambda: as_data("train", 3),
+    r"train: expected \(x, y\), Sequences or Stream, got 3": lambda: as_data("train", 3),
     "train: y: expected one for each of 2 sequences, got 3": lambda: as_data(
         "train", (np.zeros((2, 3, 1)), np.zeros(3))
     ),

@@ -162,7 +162,8 @@ def test_a_model_stepped_in_another_process_gives_the_same_bits(tmp_path):
     model = SequenceClassifier(2, input_size=3, hidden_size=9, num_layers=2, dropout=0.2, seed=0)
     fit(model, (x, y), epochs=2, batch_size=4, seed=0, progress=False)
     model.save(tmp_path / "model")
-    np.save(tmp_path / "x.npy", np.ascontiguousarray(x.swapaxes(0, 1)))
+    by_steps = np.ascontiguousarray(x.swapaxes(0, 1))
+    np.save(tmp_path / "x.npy", by_steps)
     code = """
 import sys, numpy as np
 from elman.models import load
@@ -174,8 +175,8 @@ np.save(sys.argv[3], np.stack([step(now) for now in x]))
     subprocess.run([sys.executable, "-c", code, *paths], check=True)
     out = np.load(tmp_path / "out.npy")
     step = model.stepper(20)
-    np.testing.assert_array_equal(out, np.stack([step(x[:, t]) for t in range(6)]))
-    np.testing.assert_array_equal(out[-1], model(np.ascontiguousarray(x.swapaxes(0, 1))))
+    np.testing.assert_array_equal(out, np.stack([step(now) for now in by_steps]))
+    np.testing.assert_array_equal(out[-1], model(by_steps))
 
 
 def test_predictions_come_in_the_order_of_the_data():

@@ -1,9 +1,11 @@
-"""Initial weights.
+"""Initial weights, and seeds for several layers from one.
 
-Every function returns an array of the given shape [rows, columns] with fan-in = columns.
+Every other function returns an array of the given shape [rows, columns] with fan-in = columns.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -22,3 +24,10 @@ def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarr
     """A random orthogonal [size, size] matrix, uniform over all of them (Saxe et al. 2014)."""
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     return (q * np.sign(np.diagonal(r))).astype(dtype)
+
+
+def seeds(seed: Any, count: int) -> list[np.random.SeedSequence]:
+    """Independent seeds for `count` layers; the same ones for the same whole number, new ones for None."""
+    if not isinstance(seed, np.random.SeedSequence):
+        seed = np.random.SeedSequence(seed)
+    return seed.spawn(count)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, init
 from ..layers import Linear
 from ..train.data import Batch
 from ..train.losses import Loss
@@ -55,7 +55,7 @@ class Forecaster(Model):
         else:
             if options.get("bidirectional"):
                 raise ValueError("bidirectional: expected False with future_size, got True")
-            seeds = np.random.SeedSequence(options.get("seed")).spawn(3)
+            seeds = init.seeds(options.get("seed"), 3)
             self.encoder = network(None, **(options | {"seed": seeds[0]}))
             recurrent = self.encoder.parts["recurrent"]
             self.decoder = CELLS[options.get("cell", "lstm")](

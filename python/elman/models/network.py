@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .. import init as initial
 from ..layers import GRU, LSTM, RNN, Dropout, Embedding, Linear, Parameters, Pooling, Sequential
 from ..layers.recurrent import Recurrent
 
@@ -52,7 +53,7 @@ def network(
             f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"
         )
     _check.fraction("dropout", dropout)
-    seeds = iter(np.random.SeedSequence(seed).spawn(5))
+    seeds = iter(initial.seeds(seed, 5))
     parts: dict[str, Parameters] = {}
     if vocabulary is not None:
         input_size = embedding_size or hidden_size

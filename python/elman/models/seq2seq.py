@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, init
 from ..layers import DotAttention, Embedding, Linear
 from ..train import losses
 from ..train.data import Batch
@@ -37,7 +37,7 @@ class Seq2Seq(Model):
     ):
         self.boundary = _check.whole_number("target_vocabulary", target_vocabulary, 1)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
-        seeds = np.random.SeedSequence(options.get("seed")).spawn(5)
+        seeds = init.seeds(options.get("seed"), 5)
         self.encoder = network(None, **(options | {"seed": seeds[0]}))
         recurrent = self.encoder.parts["recurrent"]
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype

@@ -14,7 +14,17 @@ from .losses import (
     mean_squared_error,
     quantile,
 )
-from .optim import SGD, Adam, AdamW, Optimizer, RMSProp, clip_global_norm, clip_value, global_norm, make_optimizer
+from .optim import (
+    SGD,
+    Adam,
+    AdamW,
+    Optimizer,
+    RMSProp,
+    clip_global_norm,
+    clip_value,
+    global_norm,
+    make_optimizer,
+)
 from .run import Run
 from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
 from .tune import Log, tune
