@@ -206,6 +206,11 @@ def test_environment_chooses_instruction_set_and_threads():
         )
 
     assert ask(ELMAN_ISA="scalar", ELMAN_NUM_THREADS="3").stdout.split() == ["scalar", "3"]
+    assert ask(ELMAN_ISA="scalar", OMP_NUM_THREADS="5,2").stdout.split() == ["scalar", "5"]
+    assert ask(ELMAN_ISA="scalar", ELMAN_NUM_THREADS="3", OMP_NUM_THREADS="5").stdout.split() == [
+        "scalar",
+        "3",
+    ]
     refused = ask(ELMAN_ISA="mmx")
     assert (
         refused.returncode != 0

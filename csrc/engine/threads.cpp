@@ -113,6 +113,11 @@ int default_threads() {
           std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") + text + "'");
     return static_cast<int>(n);
   }
+  // What joblib and others tell their worker processes, so that these do not crowd each other out.
+  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+    const long n = std::strtol(text, nullptr, 10);
+    if (n >= 1 && n <= most_threads) return static_cast<int>(n);
+  }
   return processors();
 }
 

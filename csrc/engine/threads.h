@@ -24,7 +24,8 @@ class Barrier {
 
 constexpr int most_threads = 4096;
 
-// Threads that a call may use: ELMAN_NUM_THREADS, else the processors this process may run on.
+// Threads that a call may use: ELMAN_NUM_THREADS, else OMP_NUM_THREADS, else the processors this process may
+// run on.
 int num_threads();
 void set_num_threads(int n);
 

@@ -32,7 +32,7 @@ def num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Let a call use up to `n` threads (also: environment variable ELMAN_NUM_THREADS).
+    """Let a call use up to `n` threads (also: environment variable ELMAN_NUM_THREADS, else OMP_NUM_THREADS).
 
     The default is the number of processors this process may run on. No result depends on it.
 

@@ -112,7 +112,9 @@ class RecurrentForecaster(RecurrentEstimator):
         for i, one in enumerate(series):
             if one.shape[1] != self._size or len(one) < least:
                 want = f"[n, {self._size}] with at least {least} steps"
-                raise ValueError(f"X: expected series {want}, got {_check.describe(one)} as series {i}")
+                raise ValueError(
+                    f"X: expected series {want}, got {_check.describe(one)} as series {i} (n_samples = {len(one)})"
+                )
         return series
 
     def _windows(self, series: list[np.ndarray]) -> Sequences:

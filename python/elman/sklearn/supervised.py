@@ -52,11 +52,13 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities [n, classes], in the order of `classes_`."""
-        return self.model_.predict_proba(self._ready(X))
+        x = self._ready(X)
+        return self.model_.predict_proba(x)
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels [n]."""
-        return self.classes_[self.model_.predict(self._ready(X))]
+        x = self._ready(X)
+        return self.classes_[self.model_.predict(x)]
 
     def _labels(self, sequences: Any, y: Any) -> np.ndarray:
         labels = column_or_1d(_needed(y), warn=True)
@@ -66,7 +68,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
 
     def _make(self, sequences: Any) -> int:
         if len(self.classes_) < 2:
-            raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]!r}")
+            raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]}")
         self._scaled(sequences, reset=True)
         seed = self._seed()
         options = self._network_options() | {"pooling": self.pooling, "input_size": self._size, "seed": seed}
@@ -103,7 +105,8 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """[n], or [n, outputs] if y was so."""
-        values = self.model_.predict(self._ready(X))
+        x = self._ready(X)
+        values = self.model_.predict(x).astype(np.float64)
         if self.scale:
             values = self._target_scaler.inverse_transform(values)
         return values[:, 0] if self._flat else values
