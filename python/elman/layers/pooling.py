@@ -63,7 +63,7 @@ class Pooling(Parameters):
         ends = np.full(B, T - 1), np.zeros(B, int)
         some = None
         if known is not None:
-            some = known.any(axis=0)[:, None]
+            some = np.asarray(known.any(axis=0))[:, None]
             ends = T - 1 - known[::-1].argmax(axis=0), known.argmax(axis=0)
         half = F // 2 if self.bidirectional else F
         parts = [(slice(0, half), ends[0]), (slice(half, F), ends[1])]
@@ -99,7 +99,7 @@ class Pooling(Parameters):
         return y, backward
 
     def _max(self, x: np.ndarray, known: np.ndarray | None) -> Any:
-        some = None if known is None else known.any(axis=0)[:, None]
+        some = None if known is None else np.asarray(known.any(axis=0))[:, None]
         if known is not None:
             x = np.where(known[..., None], x, x.dtype.type(-np.inf))
         at = x.argmax(axis=0)[None]

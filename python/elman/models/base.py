@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from ..train.data import Batch, Sequences
 from ..train.losses import Loss
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """The loss over a batch: its mean over `count` targets, the state after it, and `backward()`, which adds to the
     gradients (None where they are not wanted)."""
 
@@ -67,8 +69,7 @@ class Model(Composite):
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
         """The loss over a batch, as `fit` uses it."""
-        if batch.y is None:
-            raise ValueError("y: expected targets, got None")
+        batch.targets()
         prediction, state, backward = self.run(batch, state, train)
         loss = self.criterion(prediction, batch, gradient=train)
         if backward is None:

@@ -57,7 +57,7 @@ class Forecaster(Model):
                 raise ValueError("bidirectional: expected False with future_size, got True")
             seeds = init.seeds(options.get("seed"), 3)
             self.encoder = network(None, **(options | {"seed": seeds[0]}))
-            recurrent = self.encoder.parts["recurrent"]
+            recurrent = self.encoder.recurrent
             self.decoder = CELLS[options.get("cell", "lstm")](
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
                 recurrent_dropout=recurrent.recurrent_dropout, dtype=recurrent.dtype, seed=seeds[1],
@@ -102,7 +102,7 @@ class Forecaster(Model):
         return _swap(steps), after, backward
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        return self.targets.loss(prediction, batch.y, gradient=gradient)
+        return self.targets.loss(prediction, batch.targets(), gradient=gradient)
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:
         """The prediction for x [T, B, I] and future [S, B, C]."""

@@ -14,6 +14,16 @@ from ..layers.recurrent import Recurrent
 CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
+class Network(Sequential):
+    """A Sequential with one recurrent layer."""
+
+    @property
+    def recurrent(self) -> Recurrent:
+        layer = self.parts["recurrent"]
+        assert isinstance(layer, Recurrent)
+        return layer
+
+
 def network(
     outputs: int | None,
     pooling: str | None = None,
@@ -30,7 +40,7 @@ def network(
     init: str = "orthogonal",
     dtype: Any = np.float32,
     seed: Any = None,
-) -> Sequential:
+) -> Network:
     """Embedding (for tokens), recurrent layers, pooling (if any), a linear head (unless `outputs` is None).
 
     Args:
@@ -55,17 +65,17 @@ def network(
     _check.fraction("dropout", dropout)
     seeds = iter(initial.seeds(seed, 5))
     parts: dict[str, Parameters] = {}
+    width = input_size or embedding_size or hidden_size
     if vocabulary is not None:
-        input_size = embedding_size or hidden_size
         parts["embedding"] = Embedding(
-            _check.whole_number("vocabulary", vocabulary, 1), input_size, dtype=dtype, seed=next(seeds)
+            _check.whole_number("vocabulary", vocabulary, 1), width, dtype=dtype, seed=next(seeds)
         )
         if dropout:
             parts["embedding_dropout"] = Dropout(dropout, variational=True, seed=next(seeds))
     elif embedding_size is not None:
         raise ValueError(f"embedding_size: expected None without vocabulary, got {embedding_size}")
     recurrent = kind(
-        input_size, hidden_size, num_layers, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout,
+        width, hidden_size, num_layers, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout,
         dropout=dropout if num_layers > 1 else 0.0, init=init, dtype=dtype, seed=next(seeds),
     )  # fmt: skip
     parts["recurrent"] = recurrent
@@ -74,6 +84,5 @@ def network(
     if outputs is not None:
         if dropout:
             parts["dropout"] = Dropout(dropout, variational=pooling is None, seed=next(seeds))
-        width = recurrent.directions * hidden_size
-        parts["head"] = Linear(width, outputs, dtype=dtype, seed=next(seeds))
-    return Sequential(**parts)
+        parts["head"] = Linear(recurrent.directions * hidden_size, outputs, dtype=dtype, seed=next(seeds))
+    return Network(**parts)

@@ -39,7 +39,7 @@ class Seq2Seq(Model):
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         seeds = init.seeds(options.get("seed"), 5)
         self.encoder = network(None, **(options | {"seed": seeds[0]}))
-        recurrent = self.encoder.parts["recurrent"]
+        recurrent = self.encoder.recurrent
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
         self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1])
@@ -108,7 +108,7 @@ class Seq2Seq(Model):
 
     def _part(self, state: Any) -> Any:
         """The reverse of `_join`."""
-        D = self.encoder.parts["recurrent"].directions
+        D = self.encoder.recurrent.directions
         return _each(state, lambda part: _part_directions(part, D))
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:

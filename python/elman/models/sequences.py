@@ -70,7 +70,7 @@ class SequenceClassifier(OneNetwork):
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         return losses.cross_entropy(
-            prediction, batch.y, label_smoothing=self.label_smoothing, gradient=gradient
+            prediction, batch.targets(), label_smoothing=self.label_smoothing, gradient=gradient
         )
 
     def predict_proba(self, x: Any, batch_size: int = 256) -> np.ndarray:
@@ -144,7 +144,7 @@ class SequenceRegressor(OneNetwork):
         return self.targets.run(super().run(batch, state, train), self.outputs)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        y, lengths = (batch.y, None) if self.pooling else batch.y_steps()
+        y, lengths = (batch.targets(), None) if self.pooling else batch.y_steps()
         return self.targets.loss(prediction, y, lengths, gradient=gradient)
 
     def predict(self, x: Any, batch_size: int = 256) -> Any:

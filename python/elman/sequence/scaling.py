@@ -36,7 +36,7 @@ class Standardizer:
         if lengths is not None or mask is not None:
             if x.ndim != 3:
                 raise ValueError(f"x: expected [T, B, F] with lengths or mask, got {_check.describe(x)}")
-            rows = x[known_steps(*x.shape[:2], lengths, mask)]
+            rows = x[known_steps(x.shape[0], x.shape[1], lengths, mask)]
         rows = rows.astype(np.float64)
         missing = np.flatnonzero(np.isnan(rows).all(axis=0)) if len(rows) else np.arange(x.shape[-1])
         if missing.size:

@@ -44,6 +44,9 @@ class RecurrentEstimator(BaseEstimator):
         model_: the `elman.models` model. history_: the `elman.train.History`.
     """
 
+    model_: Any
+    history_: Any
+
     def __init__(
         self,
         *,

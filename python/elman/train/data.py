@@ -40,15 +40,20 @@ class Batch:
     def size(self) -> int:
         return len(self.index)
 
-    def y_steps(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """y as [S, B, ...], and its lengths; None where all have S."""
+    def targets(self) -> np.ndarray:
+        """y, which must be there."""
         if self.y is None:
             raise ValueError("y: expected targets, got None")
+        return self.y
+
+    def y_steps(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """y as [S, B, ...], and its lengths; None where all have S."""
+        y = self.targets()
         if self.y_lengths is None:
-            if self.y.ndim < 2:
-                raise ValueError(f"y: expected a target for each step, got {_check.describe(self.y)}")
-            return np.ascontiguousarray(self.y.swapaxes(0, 1)), None
-        return self.y, None if (self.y_lengths == len(self.y)).all() else self.y_lengths
+            if y.ndim < 2:
+                raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
+            return np.ascontiguousarray(y.swapaxes(0, 1)), None
+        return y, None if (self.y_lengths == len(y)).all() else self.y_lengths
 
 
 class Data(Protocol):
@@ -135,7 +140,7 @@ class Sequences:
     def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
         """Batches of sequences of similar length; the order within a length and of the batches is shuffled."""
         done = 0
-        for index in bucket_batches(self.lengths, batch_size, seed):
+        for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
             done += len(index)
             batch = replace(self.take(index), done=done)
             if self.truncate is None:

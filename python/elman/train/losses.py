@@ -7,7 +7,8 @@ Every loss is the mean over what counts: targets within `lengths` [B] and `mask`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from .. import _check, _core
 from ..sequence import known_steps
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True)
+class Loss:
     """`value`, the mean over `count` targets; `gradient` of it, shaped like the prediction, or None."""
 
     value: float
@@ -28,7 +30,7 @@ def _known(shape: tuple[int, ...], lengths: Any, mask: Any) -> np.ndarray | None
         return None
     if len(shape) < 2:
         raise ValueError(f"target: expected [T, B, ...] with lengths or mask, got {_check.shape_text(shape)}")
-    return known_steps(*shape[:2], lengths, mask)
+    return known_steps(shape[0], shape[1], lengths, mask)
 
 
 def _spread(known: np.ndarray, axes: int) -> np.ndarray:

@@ -307,7 +307,7 @@ def make_optimizer(
     """
     _check.choice("optimizer", name, tuple(_DEFAULT_RATES))
     rate = _DEFAULT_RATES[name] if learning_rate is None else learning_rate
-    options = {} if weight_decay is None else {"weight_decay": weight_decay}
+    options: dict[str, Any] = {} if weight_decay is None else {"weight_decay": weight_decay}
     if name == "sgd":
         return SGD(model, rate, momentum=0.9, **options)
     return {"adam": Adam, "adamw": AdamW, "rmsprop": RMSProp}[name](model, rate, **options)
