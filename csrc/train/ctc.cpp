@@ -23,7 +23,13 @@ constexpr int margin = 2;
 // Memory of one thread for its sequences, one after the other.
 struct Scratch {
   std::ptrdiff_t row;  // numbers of a row of states
-  double *skip, *emitted, *left, *after, *occupied, *normaliser, *before;
+  double* skip;        // 0 where the state may be entered from the one two before it, else nowhere
+  double* emitted;     // at one step
+  double* left;        // what comes after a step: Graves' backward variables without the step's emission
+  double* after;       // and with it
+  double* occupied;    // probability of each state at a step, given the target
+  double* normaliser;  // of the softmax, at each step
+  double* before;      // forward variables, a row for each step and one more
 
   static std::ptrdiff_t row_size(int S) { return 2 * std::ptrdiff_t{S} + 1 + 2 * margin; }
   // With room for the forward variables of `steps` steps.
