@@ -56,7 +56,7 @@ def torch_epoch(twin: Any, optimizer: Any, task: Task, epoch: int) -> float:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
         optimizer.step()
-        weight = batch.size if batch.y_lengths is None else int(batch.y_lengths.sum())
+        weight = twin.weight(batch)
         total += loss.item() * weight
         count += weight
     return total / count

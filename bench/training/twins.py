@@ -49,6 +49,10 @@ class Twin(nn.Module):
             self.head = nn.Linear(parts["head"].in_features, parts["head"].out_features)
             copy_weights(self.head, model.parameters, f"{prefix}.head")
 
+    def weight(self, batch: Any) -> int:
+        """How many targets the loss of a batch is the mean of."""
+        return batch.size if batch.y_lengths is None else int(batch.y_lengths.sum())
+
     def read(self, batch: Any, state: Any = None) -> tuple[torch.Tensor, Any]:
         x = self.embedding(torch.from_numpy(batch.x))
         if batch.lengths is None:
@@ -105,6 +109,9 @@ class Translator(Twin):
         copy_weights(self.decoder, model.parameters, "decoder")
         copy_weights(self.combine, model.parameters, "combine")
         copy_weights(self.out, model.parameters, "head")
+
+    def weight(self, batch: Any) -> int:
+        return super().weight(batch) + batch.size  # each target has an end
 
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         before, after, lengths = self.model._shifted(batch)
