@@ -2,6 +2,7 @@
 # make test    the whole test suite                          make format  let the formatters write
 # make bench   the speed grid beside its peers               make dist    wheel and sdist into dist/
 # make bench-quick   the same in under two minutes           make clean   remove all that these made
+# make bench-training   whole training runs beside PyTorch
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc tests/cpp -type f 2>/dev/null)
 CXX_FILES := $(shell find csrc tests/cpp -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
-.PHONY: demo test bench bench-quick check format dist clean
+.PHONY: demo test bench bench-quick bench-training check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -23,6 +24,9 @@ bench: $(VENV)/bench
 
 bench-quick: $(VENV)/bench
 	$(BIN)/python -m bench --rounds 3 --seconds 0.05 --peers torch,onnxruntime,openvino --out out/bench-quick
+
+bench-training: $(VENV)/bench
+	$(BIN)/python -m bench.training
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -95,7 +95,7 @@ def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> np.n
     for seed in range(members):
         model = Forecaster(
             len(HORIZONS), targets=target.shape[2], input_size=windows.shape[2], hidden_size=hidden, cell="gru",
-            num_layers=2, dropout=0.5, seed=seed,
+            num_layers=2, dropout=0.3, recurrent_dropout=0.3, seed=seed,
         )  # fmt: skip
         fit(
             model,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import elman
-from elman.sequence import Standardizer, bucket_batches, pad, sliding_windows, unpad
 from elman.models import Forecaster, load
+from elman.sequence import Standardizer, bucket_batches, pad, sliding_windows, unpad
 from elman.train import History, fit, tune
 
 f32 = np.float32

@@ -67,7 +67,7 @@ class History:
         losses.set(xlabel="epoch", ylabel="loss")
         losses.legend()
         steps.plot(epochs, self.gradient_norm, color="tab:green", label="gradient norm")
-        steps.set(xlabel="epoch", ylabel="gradient norm", yscale="log")
+        steps.set(xlabel="epoch", ylabel="gradient norm", ylim=(0, None))
         rate = steps.twinx()
         rate.plot(epochs, self.learning_rate, color="tab:gray", linestyle="--", label="learning rate")
         rate.set(ylabel="learning rate", ylim=(0, None))
