@@ -3,6 +3,7 @@
 # make bench   the speed grid beside its peers               make dist    wheel and sdist into dist/
 # make bench-quick   the same in under two minutes           make clean   remove all that these made
 # make bench-training   whole training runs beside PyTorch
+# make examples   the seven uses on real data, and their table      make examples-quick   a small slice of each
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
 PYTHON ?= python3
@@ -11,10 +12,22 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc tests/cpp -type f 2>/dev/null)
 CXX_FILES := $(shell find csrc tests/cpp -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
-.PHONY: demo test bench bench-quick bench-training check format dist clean
+EXAMPLES := $(wildcard examples/*.py)
+
+.PHONY: examples examples-quick demo test bench bench-quick bench-training check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
+
+# Status 3: the source of the data cannot be reached, which is no fault of the example's.
+examples-quick: $(VENV)/examples
+	for example in $(EXAMPLES); do \
+	  echo "== $$example"; $(BIN)/python $$example --quick --out out/examples-quick || [ $$? = 3 ] || exit 1; \
+	done
+
+examples: $(VENV)/examples
+	for example in $(EXAMPLES); do echo "== $$example"; $(BIN)/python $$example || exit 1; done
+	$(BIN)/python examples/support/table.py
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest
@@ -52,7 +65,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # One rule for every extra: .venv/NAME says that elman[NAME] is installed from sources no newer than it.
-$(VENV)/demo $(VENV)/bench $(VENV)/dev: $(VENV)/%: $(BIN)/python $(SOURCES)
+$(VENV)/demo $(VENV)/examples $(VENV)/bench $(VENV)/dev: $(VENV)/%: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@
 

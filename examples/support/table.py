@@ -1,0 +1,54 @@
+"""Rewrites the table of examples/README.md, and its pictures, from what the last full runs measured.
+
+python examples/support/table.py [out/examples]
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import sys
+
+EXAMPLES = pathlib.Path(__file__).parents[1]
+BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
+
+
+def row(record: dict) -> str:
+    figures, baselines = [], []
+    for result in record["results"]:
+        value = f"{result['value']:.4g}"
+        baseline = result["baseline"]
+        if baseline is not None:
+            lower = result["better"] == "lower"
+            wins = result["value"] < baseline if lower else result["value"] > baseline
+            value = f"**{value}**" if wins else value
+            baselines.append(f"{result['baseline_name']} {baseline:.4g}")
+        figures.append(f"{result['metric']} {value}")
+    time = f"{record['seconds'] / 60:.1f} min"
+    cells = [
+        record["title"],
+        "<br>".join(figures),
+        "<br>".join(baselines),
+        time,
+        f"`{record['command']}`",
+        record["date"],
+    ]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def main() -> None:
+    out = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "out/examples")
+    records = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
+    table = "| | measured | to beat, on the same split | time | command | date |\n|---|---|---|---|---|---|\n"
+    table += "".join(map(row, records))
+    page = EXAMPLES / "README.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(before + BEGIN + table + END + after)
+    for picture in out.glob("*.png"):
+        shutil.copy(picture, EXAMPLES / "pictures" / picture.name)
+
+
+if __name__ == "__main__":
+    main()
