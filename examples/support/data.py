@@ -69,9 +69,11 @@ def members(archive: pathlib.Path, *patterns: str) -> Iterator[tuple[str, bytes]
         with zipfile.ZipFile(archive) as wheel:
             yield from ((name, wheel.read(name)) for name in wheel.namelist() if wanted(name))
     elif archive.suffix == ".deb":
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as unpacked:
-            with tarfile.open(fileobj=unpacked.stdout, mode="r|") as files:
-                yield from _of_tar(files, wanted)
+        with (
+            subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as unpacked,
+            tarfile.open(fileobj=unpacked.stdout, mode="r|") as files,
+        ):
+            yield from _of_tar(files, wanted)
     else:
         with tarfile.open(archive) as files:
             yield from _of_tar(files, wanted)
