@@ -34,8 +34,8 @@ class Result:
 class Example:
     """One example's run: parses its arguments, knows where its results go, and reports them.
 
-    Arguments that all examples have: --quick (a small slice and few epochs, to see that it runs), --data (the user's own
-    files), --out (a folder for the model, the picture and the figures), --seed.
+    Arguments that all examples have: --quick (a small slice and few epochs, to see that it runs), --data (the
+    user's own files), --out (a folder for the model, the picture and the figures), --seed.
     """
 
     def __init__(self, title: str, doc: str, data_help: str, **more: dict):
@@ -66,8 +66,8 @@ class Example:
         return self.options.out / f"{self.name}.{end}"
 
     def report(self, results: list[Result], note: str = "") -> None:
-        """Print the figures, and keep them for the table of all examples unless this is a quick run or on the user's own
-        data."""
+        """Print the figures, and keep them for the table of all examples unless this is a quick run or on the
+        user's own data."""
         seconds = time.perf_counter() - self._begin
         print(f"\n{self.title}, after {seconds:.0f} s")
         for result in results:
