@@ -8,9 +8,7 @@ persistence, the same hour of the day before and ridge regression on the rest of
 
 from __future__ import annotations
 
-import argparse
 import pathlib
-import time
 
 import matplotlib
 import numpy as np
@@ -20,6 +18,7 @@ from elman.data import Weather, load_weather
 from elman.models import Forecaster
 from elman.sequence import Standardizer, sliding_windows
 from elman.train import Cosine, fit
+from support.run import Example, Result
 
 matplotlib.use("Agg")
 import itertools
@@ -31,6 +30,7 @@ HORIZONS = np.array(
     [1, 2, 3, 4, 6, 8, 12, 18, 24]
 )  # hours ahead it learns; more than shown, which steadies it
 SHOWN = [1, 6, 24]
+SHOWN_AT = [list(HORIZONS).index(ahead) for ahead in SHOWN]
 STATION = 1  # JFK
 DAY = 24
 
@@ -85,8 +85,9 @@ class Task:
         return target - self.known[self.now][:, :, None]
 
 
-def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> np.ndarray:
-    """Forecast changes at JFK for the test windows, [windows, horizons]: the mean of `members` networks."""
+def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> tuple[np.ndarray, Forecaster]:
+    """Forecast changes at JFK for the test windows, [windows, horizons]: the mean of `members` networks; and the last
+    of these."""
     change = task.change().swapaxes(1, 2)  # [windows, horizons, stations]
     scale = np.nanstd(change[task.train], axis=(0, 2), keepdims=True)
     windows = sliding_windows(task.inputs, WINDOW)[: len(task.now)]
@@ -109,7 +110,8 @@ def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> np.n
             progress=f"network {seed + 1} of {members}",
         )
         forecasts.append(model.predict(windows[task.test]))
-    return (np.mean(forecasts, axis=0) * scale[0])[:, :, STATION]
+    model.notes["scale"] = scale.reshape(-1).tolist()  # of the change at each hour ahead
+    return (np.mean(forecasts, axis=0) * scale[0])[:, :, STATION], model
 
 
 def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarray:
@@ -162,18 +164,14 @@ def plot(task: Task, forecast: np.ndarray, path: pathlib.Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--members", type=int, default=5, help="networks whose forecasts are averaged")
-    parser.add_argument("--hidden", type=int, default=64, help="units of each of the two layers")
-    parser.add_argument("--epochs", type=int, default=30, help="at most, for each network")
-    parser.add_argument(
-        "--quick", action="store_true", help="one small network, two epochs: to see that it runs"
-    )
-    parser.add_argument("--plot", type=pathlib.Path, default=pathlib.Path("out/weather.png"))
-    options = parser.parse_args()
-    if options.quick:
+    example = Example(
+        "Forecasting, temperature at JFK", __doc__, "not used: the weather comes with elman",
+        members={"type": int, "default": 5, "help": "networks whose forecasts are averaged"},
+        hidden={"type": int, "default": 64, "help": "units of each of the two layers"},
+        epochs={"type": int, "default": 30, "help": "at most, for each network"},
+    )  # fmt: skip
+    options = example.options
+    if example.quick:
         options.members, options.hidden, options.epochs = 1, 16, 2
 
     task = Task(load_weather())
@@ -181,9 +179,8 @@ def main() -> None:
         f"{task.train.sum()} windows to train on, {task.validation.sum()} to choose the epoch, "
         f"{task.test.sum()} to test, from {task.hours[task.now[task.test][0]]}:00 UTC"
     )
-    begin = time.perf_counter()
-    network = network_forecast(task, options.members, options.hidden, options.epochs)
-    seconds = time.perf_counter() - begin
+    network, model = network_forecast(task, options.members, options.hidden, options.epochs)
+    model.save(example.path("safetensors"))
     forecasts = {
         "elman": network,
         "ridge regression": ridge_forecast(task),
@@ -191,13 +188,18 @@ def main() -> None:
         "same hour yesterday": same_hour_yesterday(task),
     }
     truth = task.change()[task.test, STATION]
-    print(f"\ntrained in {seconds:.0f} s; mean absolute error at JFK in degrees C, on the test")
+    print("\nmean absolute error at JFK in degrees C, on the test")
     print(f"{'':22}" + "".join(f"{f'+{ahead} h':>8}" for ahead in SHOWN))
-    for name, forecast in forecasts.items():
-        errors = np.nanmean(np.abs(forecast - truth), axis=0)
-        print(f"{name:22}" + "".join(f"{errors[list(HORIZONS).index(ahead)]:8.3f}" for ahead in SHOWN))
-    plot(task, network, options.plot)
-    print(f"\nforecast against truth: {options.plot.resolve()}")
+    errors = {name: np.nanmean(np.abs(f - truth), axis=0)[SHOWN_AT] for name, f in forecasts.items()}
+    for name, error in errors.items():
+        print(f"{name:22}" + "".join(f"{value:8.3f}" for value in error))
+    plot(task, network, example.path("png"))
+    example.report(
+        [
+            Result(f"MAE at +{ahead} h, C", errors["elman"][k], errors["ridge regression"][k], "ridge")
+            for k, ahead in enumerate(SHOWN)
+        ]
+    )
 
 
 if __name__ == "__main__":

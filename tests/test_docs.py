@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from elman.models import load
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 
@@ -47,9 +49,8 @@ def test_bench_of_training_runs():
 
 
 def test_weather_example_runs(tmp_path):
-    picture = tmp_path / "weather.png"
     out = subprocess.run(
-        [sys.executable, ROOT / "examples/weather.py", "--quick", "--plot", picture],
+        [sys.executable, ROOT / "examples/weather.py", "--quick", "--out", tmp_path],
         check=True,
         capture_output=True,
         text=True,
@@ -59,7 +60,9 @@ def test_weather_example_runs(tmp_path):
     )
     assert float(errors["persistence"]) == 0.635  # the same whatever the network
     assert 0.3 < float(errors["elman"]) < 0.8
+    picture = tmp_path / "weather.png"
     assert str(picture) in out and picture.read_bytes().startswith(b"\x89PNG")
+    assert load(tmp_path / "weather.safetensors").horizon == 9
 
 
 def test_bench_runs():
