@@ -73,6 +73,7 @@ def race(task: Task, epochs: int) -> tuple[list[float], list[float], list[tuple[
     """Seconds of each epoch of elman and of torch, their losses, and elman's time outside the kernels."""
     model = task.model()
     twin = task.twin(model)
+    twin.copy_weights()
     run = Run(model, Adam(model), Constant(), clip_norm=1.0, seed=0)
     optimizer = torch.optim.Adam(twin.parameters(), fused=True)  # the fastest there is
     ours, theirs, losses = [], [], []

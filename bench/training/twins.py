@@ -12,15 +12,28 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 IGNORED = -100
 
 
-def copy_weights(module: nn.Module, parameters: dict[str, Any], prefix: str) -> None:
-    with torch.no_grad():
-        for name, value in module.named_parameters():
-            value.copy_(torch.from_numpy(parameters[f"{prefix}.{name}"]))
-
-
 def recurrent_like(layer: Any) -> nn.Module:
     kind = getattr(nn, type(layer).__name__)
-    return kind(layer.input_size, layer.hidden_size, layer.num_layers, bidirectional=layer.bidirectional)
+    return kind(
+        layer.input_size,
+        layer.hidden_size,
+        layer.num_layers,
+        bidirectional=layer.bidirectional,
+        dropout=layer.dropout,
+    )
+
+
+class Dropout(nn.Module):
+    """nn.Dropout, or one mask for all steps of a sequence of x [T, B, F]."""
+
+    def __init__(self, layer: Any):
+        super().__init__()
+        self.p, self.variational = layer.p, layer.variational
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.variational or not self.training:
+            return nn.functional.dropout(x, self.p, self.training)
+        return x * nn.functional.dropout(torch.ones_like(x[:1]), self.p)
 
 
 def padded(y: Any, lengths: Any) -> torch.Tensor:
@@ -33,28 +46,43 @@ def padded(y: Any, lengths: Any) -> torch.Tensor:
 
 
 class Twin(nn.Module):
-    """A recurrent network with an embedding, if the model has one, and a linear head, if it has one."""
+    """A recurrent network with the embedding, the dropout and the linear head that the model has.
+
+    PyTorch has no recurrent dropout; a model with it has a twin without.
+    """
 
     def __init__(self, model: Any, network: Any, prefix: str):
         super().__init__()
         parts = network.parts
+        self.model = [model]  # in a list: it is not a torch module
         self.recurrent = recurrent_like(parts["recurrent"])
-        copy_weights(self.recurrent, model.parameters, f"{prefix}.recurrent")
+        self.pairs = [(self.recurrent, f"{prefix}.recurrent")]
         self.embedding: nn.Module = nn.Identity()
+        self.head: nn.Module = nn.Identity()
         if "embedding" in parts:
             self.embedding = nn.Embedding(parts["embedding"].num_embeddings, parts["embedding"].embedding_dim)
-            copy_weights(self.embedding, model.parameters, f"{prefix}.embedding")
-        self.head: nn.Module = nn.Identity()
+            self.pairs.append((self.embedding, f"{prefix}.embedding"))
         if "head" in parts:
             self.head = nn.Linear(parts["head"].in_features, parts["head"].out_features)
-            copy_weights(self.head, model.parameters, f"{prefix}.head")
+            self.pairs.append((self.head, f"{prefix}.head"))
+        dropouts = [parts.get(name) for name in ("embedding_dropout", "dropout")]
+        self.after_embedding, self.before_head = (Dropout(d) if d else nn.Identity() for d in dropouts)
+
+    def copy_weights(self, back: bool = False) -> None:
+        """From elman's model, or back to it."""
+        parameters = self.model[0].parameters
+        for module, prefix in self.pairs:
+            for name, value in module.named_parameters():
+                own = torch.from_numpy(parameters[f"{prefix}.{name}"])
+                with torch.no_grad():
+                    own.copy_(value) if back else value.copy_(own)
 
     def weight(self, batch: Any) -> int:
         """How many targets the loss of a batch is the mean of."""
         return batch.size if batch.y_lengths is None else int(batch.y_lengths.sum())
 
     def read(self, batch: Any, state: Any = None) -> tuple[torch.Tensor, Any]:
-        x = self.embedding(torch.from_numpy(batch.x))
+        x = self.after_embedding(self.embedding(torch.from_numpy(batch.x)))
         if batch.lengths is None:
             return self.recurrent(x, state)
         packed = pack_padded_sequence(x, torch.from_numpy(batch.lengths), enforce_sorted=False)
@@ -68,13 +96,13 @@ class Classifier(Twin):
 
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         _, (h, _) = self.read(batch)
-        logits = self.head(torch.cat([h[0], h[1]], dim=1))
+        logits = self.head(self.before_head(torch.cat([h[0], h[1]], dim=1)))
         return nn.functional.cross_entropy(logits, torch.from_numpy(batch.y)), None
 
 
 class Tagger(Classifier):
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
-        logits = self.head(self.read(batch)[0])
+        logits = self.head(self.before_head(self.read(batch)[0]))
         target = padded(batch.y, batch.y_lengths)
         return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED), None
 
@@ -83,8 +111,23 @@ class Language(Classifier):
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         y, (h, c) = self.read(batch, state)
         target = torch.from_numpy(batch.y)
-        loss = nn.functional.cross_entropy(self.head(y).flatten(0, 1), target.flatten())
+        loss = nn.functional.cross_entropy(self.head(self.before_head(y)).flatten(0, 1), target.flatten())
         return loss, (h.detach(), c.detach())
+
+
+class Recognizer(Classifier):
+    def weight(self, batch: Any) -> int:
+        return batch.size
+
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
+        logits = self.head(self.before_head(self.read(batch)[0]))
+        T, B = logits.shape[:2]
+        lengths = [T] * B if batch.lengths is None else batch.lengths.tolist()
+        target = torch.from_numpy(batch.y.T.copy())
+        return nn.functional.ctc_loss(
+            logits.log_softmax(-1), target, lengths, batch.y_lengths.tolist(), blank=self.model[0].blank,
+            zero_infinity=True,
+        ), None  # fmt: skip
 
 
 class Forecaster(Twin):
@@ -94,27 +137,24 @@ class Forecaster(Twin):
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         y, _ = self.read(batch)
         target = torch.from_numpy(batch.y)
-        return nn.functional.mse_loss(self.head(y[-1]).view(target.shape), target), None
+        return nn.functional.mse_loss(self.head(self.before_head(y[-1])).view(target.shape), target), None
 
 
 class Translator(Twin):
     def __init__(self, model: Any):
         super().__init__(model, model.encoder, "encoder")
-        self.model = model
         self.target_embedding = nn.Embedding(model.embedding.num_embeddings, model.embedding.embedding_dim)
         self.decoder = recurrent_like(model.decoder)
         self.combine = nn.Linear(model.combine.in_features, model.combine.out_features)
         self.out = nn.Linear(model.head.in_features, model.head.out_features)
-        copy_weights(self.target_embedding, model.parameters, "embedding")
-        copy_weights(self.decoder, model.parameters, "decoder")
-        copy_weights(self.combine, model.parameters, "combine")
-        copy_weights(self.out, model.parameters, "head")
+        self.pairs += [(self.target_embedding, "embedding"), (self.decoder, "decoder")]
+        self.pairs += [(self.combine, "combine"), (self.out, "head")]
 
     def weight(self, batch: Any) -> int:
         return super().weight(batch) + batch.size  # each target has an end
 
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
-        before, after, lengths = self.model._shifted(batch)
+        before, after, lengths = self.model[0]._shifted(batch)
         memory, h = self.read(batch)
         B = batch.size
         start = h.transpose(0, 1).reshape(1, B, -1).contiguous()
