@@ -283,6 +283,46 @@ def test_seq2seq_learns_to_reverse():
         assert sum(np.array_equal(a, b) for a, b in zip(got, y, strict=False)) >= 45
         for i in range(5):  # alone as in a batch
             np.testing.assert_array_equal(model.predict(x[i : i + 1], beam_size=beam_size)[0], got[i])
+    # Attention: of the true lengths, and alone as in a batch.
+    weights = model.attention_weights(x[:50], y[:50])
+    assert [w.shape for w in weights] == [(len(b) + 1, len(a)) for a, b in zip(x, y, strict=True)][:50]
+    np.testing.assert_allclose(np.concatenate([w.sum(axis=1) for w in weights]), 1, rtol=1e-5)
+    alone = model.attention_weights(x[7:8], y[7:8], batch_size=1)[0]
+    np.testing.assert_array_equal(alone, weights[7])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_seq2seq_attention_weights_are_those_of_its_logits(bidirectional):
+    """The logits put together by hand from the weights."""
+    x, y = tokens(5), tokens(4, [2, 3, 1])
+    model = Seq2Seq(4, vocabulary=5, bidirectional=bidirectional, **SMALL)
+    for a, b, w in zip(x, y, model.attention_weights(x, y), strict=True):
+        batch = Sequences([a], [b]).take(np.array([0]))
+        memory, (state,) = model.encoder(a[:, None])
+        h, _ = model.decoder(model.embedding(np.append(4, b)[:, None]), model._join(state))
+        pairs = model.combine(np.concatenate([w @ memory[:, 0], h[:, 0]], axis=1))
+        np.testing.assert_allclose(model.head(np.tanh(pairs)), model.run(batch)[0][:, 0], rtol=1e-12)
+
+
+def test_seq2seq_drops_what_its_decoder_reads_and_says():
+    """Each draw of the masks is another function, whose gradient is checked with the draw held fixed."""
+    data = Sequences(tokens(5), tokens(4, [2, 3, 1]))
+    batch = next(data.batches(3))
+    model = Seq2Seq(4, vocabulary=5, bidirectional=True, dropout=0.4, **SMALL)
+    drawn = model.random_state()
+    model.zero_grad()
+    step = model.loss(batch)
+    step.backward()
+    assert model.loss(batch).value != step.value  # masks drawn anew
+
+    def again():
+        model.set_random_state(drawn)
+        return model.loss(batch).value
+
+    assert again() == step.value
+    for name in ("embedding.weight", "head.weight", "combine.weight", "encoder.embedding.weight"):
+        slope = finite_differences(model.parameters[name], again)
+        np.testing.assert_allclose(model.grads[name], slope, atol=2e-7, err_msg=name)
 
 
 def test_recognizer_learns():
@@ -339,6 +379,9 @@ REFUSALS = {
     "y: expected targets, got None": lambda: SequenceTagger(2, input_size=2).loss(
         Sequences(np.zeros((1, 2, 2), np.float32)).take(np.array([0]))
     ),
+    "attention_weights: expected a model with attention, got attention=False": lambda: Seq2Seq(
+        4, vocabulary=3, attention=False
+    ).attention_weights([np.zeros(2, int)], [np.array([3])]),
     "y: expected 0 to 3, got 4 to 4": lambda: Seq2Seq(4, vocabulary=3).loss(
         Sequences([np.zeros(2, int)], [np.array([4])]).take(np.array([0]))
     ),

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check, init
-from ..layers import DotAttention, Embedding, Linear
+from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..train import losses
-from ..train.data import Batch
+from ..train.data import Batch, Sequences
 from ..train.losses import Loss
 from .base import Model
 from .beam import beam_search
@@ -27,7 +27,8 @@ class Seq2Seq(Model):
         attention: without it the decoder has the encoder's final state alone.
         label_smoothing: share of each target spread over all tokens.
         options: of `elman.models.network`: vocabulary (of the source) or input_size, hidden_size, cell, num_layers,
-            bidirectional (the decoder then has 2 H units), ...
+            bidirectional (the decoder then has 2 H units), dropout (of both embeddings, between recurrent layers, and
+            before the decoder's head), ...
 
     Targets: a list of [s_i] tokens. Predictions: logits [S + 1, B, V + 1].
     """
@@ -37,7 +38,7 @@ class Seq2Seq(Model):
     ):
         self.boundary = _check.whole_number("target_vocabulary", target_vocabulary, 1)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
-        seeds = init.seeds(options.get("seed"), 5)
+        seeds = init.seeds(options.get("seed"), 7)
         self.encoder = network(None, **(options | {"seed": seeds[0]}))
         recurrent = self.encoder.recurrent
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
@@ -52,6 +53,11 @@ class Seq2Seq(Model):
         if self.attention:
             self.parts["combine"] = self.combine = Linear(2 * width, width, dtype=dtype, seed=seeds[3])
         self.parts["head"] = self.head = Linear(width, self.boundary + 1, dtype=dtype, seed=seeds[4])
+        dropout = options.get("dropout", 0.0)
+        self.parts["embedding_dropout"] = self.embedding_dropout = Dropout(
+            dropout, variational=True, seed=seeds[5]
+        )
+        self.parts["dropout"] = self.dropout = Dropout(dropout, variational=True, seed=seeds[6])
         self._describe(target_vocabulary=target_vocabulary, attention=attention,
                        label_smoothing=label_smoothing, **options)  # fmt: skip
 
@@ -69,35 +75,43 @@ class Seq2Seq(Model):
         return before, after, ends + 1
 
     def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        before, _, lengths = self._shifted(batch)
         if not train:
-            memory, after = self.encoder(batch.x, state, batch.lengths)
-            h, _ = self.decoder(self.embedding(before), self._join(after[0]), lengths)
+            h, memory, lengths = self._decoded(batch, state)
             if self.attention:
                 h = self._combined(self.attention(h, memory, batch.lengths, lengths), h)
             return self.head(h), None, None
+        before, _, lengths = self._shifted(batch)
         memory, after, through_encoder = self.encoder.forward(batch.x, state, batch.lengths)
         vectors, through_embedding = self.embedding.forward(before)
+        vectors, through_embedding_dropout = self.embedding_dropout.forward(vectors)
         h, _, through_decoder = self.decoder.forward(vectors, self._join(after[0]), lengths)
         top = h
         if self.attention:
             context, through_attention = self.attention.forward(h, memory, batch.lengths, lengths)
             pairs, through_combine = self.combine.forward(np.concatenate([context, h], axis=-1))
             top = np.tanh(pairs)
-        logits, through_head = self.head.forward(top)
+        kept, through_dropout = self.dropout.forward(top)
+        logits, through_head = self.head.forward(kept)
 
         def backward(d: np.ndarray) -> None:
-            dh, dmemory = through_head(d), np.zeros_like(memory)
+            dh, dmemory = through_dropout(through_head(d)), np.zeros_like(memory)
             if self.attention:
                 dpairs = through_combine(dh * (1 - np.square(top)))
                 dcontext, dh = (np.ascontiguousarray(part) for part in np.split(dpairs, 2, axis=-1))
                 dquery, dmemory = through_attention(dcontext)
                 dh += dquery
             dvectors, dstate = through_decoder(dh)
-            through_embedding(dvectors)
+            through_embedding(through_embedding_dropout(dvectors))
             through_encoder(dmemory, (self._part(dstate),), need_dx=False)
 
         return logits, None, backward
+
+    def _decoded(self, batch: Batch, state: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The decoder's h [S + 1, B, H] along the batch's targets, what it attends to [T, B, H], and its lengths."""
+        before, _, lengths = self._shifted(batch)
+        memory, after = self.encoder(batch.x, state, batch.lengths)
+        h, _ = self.decoder(self.embedding(before), self._join(after[0]), lengths)
+        return h, memory, lengths
 
     def _combined(self, context: np.ndarray, h: np.ndarray) -> np.ndarray:
         return np.tanh(self.combine(np.concatenate([context, h], axis=-1)))
@@ -143,6 +157,31 @@ class Seq2Seq(Model):
             best = beam_search(step, batch.size, beam_size, self.boundary, max_length, length_penalty)
             for i, tokens in zip(batch.index, best, strict=True):
                 found[i] = tokens
+        return found
+
+    def attention_weights(self, x: Any, y: Any, batch_size: int = 64) -> list[np.ndarray]:
+        """How much each token of a target draws on each step of its source, by attention.
+
+        Args:
+            x: as for `predict`.
+            y: a list of [s_i] target tokens, those of `predict` for instance.
+            batch_size: sequences at a time.
+
+        Returns:
+            [s_i + 1, t_i] for each sequence; each row sums to 1, the last is that of the target's end.
+
+        Raises:
+            ValueError: the model has no attention, or x and y do not match.
+        """
+        if self.attention is None:
+            raise ValueError("attention_weights: expected a model with attention, got attention=False")
+        found: list[Any] = [None] * len(x)
+        for batch in Sequences(x, y).batches(_check.whole_number("batch_size", batch_size, 1)):
+            h, memory, ends = self._decoded(batch)
+            weights = self.attention.weights(h, memory, batch.lengths, ends)
+            steps = np.full(batch.size, len(memory)) if batch.lengths is None else batch.lengths
+            for b, i in enumerate(batch.index):
+                found[i] = weights[: ends[b], b, : steps[b]]
         return found
 
 
