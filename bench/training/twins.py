@@ -145,6 +145,7 @@ class Translator(Twin):
         super().__init__(model, model.encoder, "encoder")
         self.target_embedding = nn.Embedding(model.embedding.num_embeddings, model.embedding.embedding_dim)
         self.decoder = recurrent_like(model.decoder)
+        self.before_target, self.before_out = Dropout(model.embedding_dropout), Dropout(model.dropout)
         self.combine = nn.Linear(model.combine.in_features, model.combine.out_features)
         self.out = nn.Linear(model.head.in_features, model.head.out_features)
         self.pairs += [(self.target_embedding, "embedding"), (self.decoder, "decoder")]
@@ -158,13 +159,13 @@ class Translator(Twin):
         memory, h = self.read(batch)
         B = batch.size
         start = h.transpose(0, 1).reshape(1, B, -1).contiguous()
-        y, _ = self.decoder(self.target_embedding(torch.from_numpy(before)), start)
+        y, _ = self.decoder(self.before_target(self.target_embedding(torch.from_numpy(before))), start)
         known = None
         if batch.lengths is not None:
             known = (torch.arange(len(memory)) < torch.from_numpy(batch.lengths)[:, None])[:, None]
         context = nn.functional.scaled_dot_product_attention(
             y.transpose(0, 1), memory.transpose(0, 1), memory.transpose(0, 1), attn_mask=known, scale=1.0
         ).transpose(0, 1)
-        logits = self.out(torch.tanh(self.combine(torch.cat([context, y], dim=-1))))
+        logits = self.out(self.before_out(torch.tanh(self.combine(torch.cat([context, y], dim=-1)))))
         target = padded(after, lengths)
         return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED), None

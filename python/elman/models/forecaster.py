@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, init
-from ..layers import Linear
+from ..layers import Dropout, Linear
 from ..train.data import Batch
 from ..train.losses import Loss
 from .base import Model
@@ -55,7 +55,7 @@ class Forecaster(Model):
         else:
             if options.get("bidirectional"):
                 raise ValueError("bidirectional: expected False with future_size, got True")
-            seeds = init.seeds(options.get("seed"), 3)
+            seeds = init.seeds(options.get("seed"), 4)
             self.encoder = network(None, **(options | {"seed": seeds[0]}))
             recurrent = self.encoder.recurrent
             self.decoder = CELLS[options.get("cell", "lstm")](
@@ -63,7 +63,10 @@ class Forecaster(Model):
                 recurrent_dropout=recurrent.recurrent_dropout, dtype=recurrent.dtype, seed=seeds[1],
             )  # fmt: skip
             self.head = Linear(recurrent.hidden_size, width, dtype=recurrent.dtype, seed=seeds[2])
-            self.parts = {"encoder": self.encoder, "decoder": self.decoder, "head": self.head}
+            self.dropout = Dropout(options.get("dropout", 0.0), variational=True, seed=seeds[3])
+            self.parts = {
+                "encoder": self.encoder, "decoder": self.decoder, "dropout": self.dropout, "head": self.head
+            }  # fmt: skip
         self._describe(horizon=horizon, targets=targets, future_size=future_size, loss=loss,
                        quantiles=list(quantiles), **options)  # fmt: skip
 
@@ -93,10 +96,11 @@ class Forecaster(Model):
             return _swap(self.head(self.decoder(future, after[0])[0])), after, None
         read, after, through_encoder = self.encoder.forward(batch.x, state, batch.lengths)
         h, _, through_decoder = self.decoder.forward(future, after[0])
-        steps, through_head = self.head.forward(h)
+        kept, through_dropout = self.dropout.forward(h)
+        steps, through_head = self.head.forward(kept)
 
         def backward(d: np.ndarray) -> None:
-            _, dstate = through_decoder(through_head(_swap(d)), need_dx=False)
+            _, dstate = through_decoder(through_dropout(through_head(_swap(d))), need_dx=False)
             through_encoder(np.zeros_like(read), (dstate,), need_dx=False)
 
         return _swap(steps), after, backward
