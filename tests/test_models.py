@@ -339,9 +339,14 @@ def test_recognizer_learns():
     for beam_size in (None, 8):
         got = model.predict(x, beam_size=beam_size)
         assert sum(np.array_equal(a, b) for a, b in zip(got, y, strict=True)) >= 76
+    without_two = model.predict(x, beam_size=8, score=lambda _, label: -np.inf if label == 2 else 0.0)
+    assert not any((labels == 2).any() for labels in without_two)
 
 
 REFUSALS = {
+    "score: expected a beam_size with it, got None": lambda: CTCRecognizer(3, input_size=4).predict(
+        [np.zeros((2, 4), np.float32)], score=lambda prefix, label: 0.0
+    ),
     "input_size: expected either it or vocabulary, got input_size=None and vocabulary=None": lambda: (
         SequenceClassifier(2)
     ),

@@ -10,7 +10,7 @@ from .. import _check
 from ..train.ctc import ctc
 from ..train.data import Batch
 from ..train.losses import Loss
-from .decoding import ctc_beam, ctc_greedy
+from .decoding import Score, ctc_beam, ctc_greedy
 from .sequences import OneNetwork
 
 
@@ -38,14 +38,21 @@ class CTCRecognizer(OneNetwork):
         )  # fmt: skip
         return Loss(value, d, batch.size)
 
-    def predict(self, x: Any, beam_size: int | None = None, batch_size: int = 64) -> list[np.ndarray]:
-        """Labels [s_i] for each sequence: along the best path, or by prefix beam search with a `beam_size`."""
+    def predict(
+        self, x: Any, beam_size: int | None = None, batch_size: int = 64, score: Score | None = None
+    ) -> list[np.ndarray]:
+        """Labels [s_i] for each sequence: along the best path, or by prefix beam search with a `beam_size`.
+
+        `score`, with a `beam_size` only, is that of a language model as `ctc_beam` takes it.
+        """
+        if score is not None and beam_size is None:
+            raise ValueError("score: expected a beam_size with it, got None")
         found = []
         for logits in self._predict_steps(x, batch_size):
             one = np.ascontiguousarray(logits[:, None])
             if beam_size is None:
                 found.append(ctc_greedy(one, blank=self.blank)[0])
             else:
-                labels, _ = ctc_beam(one, blank=self.blank, beam_size=beam_size)[0][0]
+                labels, _ = ctc_beam(one, blank=self.blank, beam_size=beam_size, score=score)[0][0]
                 found.append(np.array(labels, np.int64))
         return found
