@@ -1,7 +1,8 @@
 """python -m bench.training.full text|translate|speech: an example's whole training, by elman and by PyTorch.
 
-The same data, weights at the start, batches, sizes, dropout rates, optimiser and schedule; epochs in turns. The figure
-at the end is the example's own, of both sets of weights (PyTorch's copied back into elman's model).
+The same data, weights at the start, batches, sizes, optimiser and schedule; the same dropout but for recurrent
+dropout, which PyTorch has not. Epochs go in turns. The figure at the end is the example's own, of both sets of
+weights (PyTorch's copied back into elman's model).
 """
 
 from __future__ import annotations
@@ -21,19 +22,20 @@ from bench.training.__main__ import elman_epoch
 from bench.training.tasks import Task
 
 import elman
-from elman.train import Adam, Cosine, evaluate
+from elman.sequence import Standardizer
+from elman.train import Adam, Cosine, Schedule, WarmUp, evaluate
 from elman.train.run import Run
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples"))
 
 
 class Whole(NamedTuple):
-    """A task with what its example adds: epochs, learning rate, where its schedule ends, and the figure of a model."""
+    """A task with what its example adds: epochs, learning rate, schedule for so many epochs, the figure of a model."""
 
     task: Task
     epochs: int
     learning_rate: float
-    floor: float
+    schedule: Callable[[int], Schedule]
     score: Callable[[Any], dict[str, float]]
 
 
@@ -43,15 +45,42 @@ def text() -> Whole:
     alphabet, data = example.streams(example.king_james(), steps=100)
     task = Task(lambda: example.build_model(len(alphabet), 384, 0), data["train"], twins.Language, 64)
     score = lambda model: {"bits per character": evaluate(model, data["test"], 1) / np.log(2)}  # noqa: E731
-    return Whole(task, 5, 3e-3, 0.02, score)
+    return Whole(task, 5, 3e-3, lambda epochs: Cosine(epochs, floor=0.02), score)
 
 
-WHOLES: dict[str, Callable[[], Whole]] = {"text": text}
+def translate() -> Whole:
+    import translate as example
+
+    parts = example.split(example.load_data(), seed=0)
+    english, spanish = (
+        example.learn_pieces(list(side), example.PIECES) for side in zip(*parts["train"], strict=True)
+    )
+    data = example.Resampled(parts["train"], english, spanish)
+    task = Task(lambda: example.build_model(english, spanish, 192, 0), data, twins.Translator, 32)
+    texts, references = (list(side) for side in zip(*parts["test"], strict=True))
+    score = lambda model: example.scores(example.translate(model, texts), references)  # noqa: E731
+    return Whole(task, 40, 2e-3, lambda epochs: Cosine(epochs, floor=0.01), score)
+
+
+def speech() -> Whole:
+    import speech as example
+    from support.spelling import error_rate
+
+    train, _, test = example.load_data()
+    scale = Standardizer().fit(np.concatenate(train.frames))
+    data = example.Augmented([scale.transform(frames) for frames in train.frames], train.labels())
+    task = Task(lambda: example.build_model(streaming=False), data, twins.Recognizer, 16)
+    x = [example.stack(scale.transform(frames)) for frames in test.frames]
+    score = lambda model: {"letters wrong, best path, %": error_rate(example.read(model, x), test.texts)}  # noqa: E731
+    return Whole(task, 60, 3e-3, lambda epochs: WarmUp(2, then=Cosine(epochs, floor=0.02)), score)
+
+
+WHOLES: dict[str, Callable[[], Whole]] = {f.__name__: f for f in (text, translate, speech)}
 
 
 def torch_epoch(twin: Any, optimizer: Any, whole: Whole, epoch: int) -> float:
     """One epoch of the twin, as `elman.train.fit` does it."""
-    data, schedule = whole.task.data, Cosine(whole.epochs, floor=whole.floor)
+    data, schedule = whole.task.data, whole.schedule(whole.epochs)
     total, count, state = 0.0, 0, None
     twin.train()
     for batch in data.batches(whole.task.batch_size, [0, epoch]):
@@ -77,7 +106,7 @@ def main() -> None:
     model, other = whole.task.model(), whole.task.model()
     twin = whole.task.twin(other)
     twin.copy_weights()
-    run = Run(model, Adam(model, whole.learning_rate), Cosine(whole.epochs, floor=whole.floor), clip_norm=1.0)
+    run = Run(model, Adam(model, whole.learning_rate), whole.schedule(whole.epochs), clip_norm=1.0)
     optimizer = torch.optim.Adam(twin.parameters(), lr=whole.learning_rate, fused=True)
     times = []
     for epoch in range(whole.epochs):

@@ -104,7 +104,10 @@ class Tagger(Classifier):
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         logits = self.head(self.before_head(self.read(batch)[0]))
         target = padded(batch.y, batch.y_lengths)
-        return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED), None
+        smoothing = self.model[0].label_smoothing
+        return nn.functional.cross_entropy(
+            logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, label_smoothing=smoothing
+        ), None
 
 
 class Language(Classifier):
@@ -168,4 +171,7 @@ class Translator(Twin):
         ).transpose(0, 1)
         logits = self.out(self.before_out(torch.tanh(self.combine(torch.cat([context, y], dim=-1)))))
         target = padded(after, lengths)
-        return nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED), None
+        smoothing = self.model[0].label_smoothing
+        return nn.functional.cross_entropy(
+            logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, label_smoothing=smoothing
+        ), None
