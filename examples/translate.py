@@ -159,8 +159,10 @@ def draw(model: Seq2Seq, text: str, path: pathlib.Path) -> None:
     (weights,) = model.attention_weights(x, y)
     figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
     image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(x[0])), english.id_to_piece(x[0].tolist()), rotation=60, ha="left")
-    axes.set_yticks(range(len(y[0]) + 1), [*spanish.id_to_piece(y[0].tolist()), "end"])
+    columns, rows = ([p.replace("▁", "") for p in pieces.id_to_piece(row.tolist())]
+                     for pieces, row in ((english, x[0]), (spanish, y[0])))  # fmt: skip
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows) + 1), [*rows, "end"])
     axes.xaxis.tick_top()
     axes.set_xlabel(f"{text}\n{spanish.decode(y[0].tolist())}")
     figure.colorbar(image, label="attention", shrink=0.5)
