@@ -68,17 +68,16 @@ class Part:
 def load_data(folder: pathlib.Path | None = None, quick: bool = False) -> list[Part]:
     """Training, validation and test utterances: 80, 10 and 10 %; those with the same transcript are together."""
     if folder is None:
-        text = gzip.decompress(
-            member(from_debian("asterisk-core-sounds-en"), "*/core-sounds-en.txt.gz")
-        ).decode()
+        written = member(from_debian("asterisk-core-sounds-en"), "*/core-sounds-en.txt.gz")
+        text = gzip.decompress(written).decode()
         files = members(from_debian("asterisk-core-sounds-en-wav"), "*.wav")
         wavs = {name.partition("en_US_f_Allison/")[2][:-4]: content for name, content in files}
     else:
         text = (folder / "transcripts.txt").read_text()
         wavs = {path.stem: path.read_bytes() for path in folder.glob("*.wav")}
-    written = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     # Numbers of several digits are read in more than one way: leave them out.
-    texts = {name: spoken(line) for name, line in written.items() if not re.search(r"\d\d|\d\.\d", line)}
+    texts = {name: spoken(line) for name, line in lines.items() if not re.search(r"\d\d|\d\.\d", line)}
     names = sorted(name for name in wavs if texts.get(name))
     order = np.random.default_rng(0).permutation(sorted({texts[name] for name in names}))
     if quick:
@@ -116,9 +115,8 @@ class Augmented:
         low = np.minimum(at.astype(int), t - 2)
         part = (at - low).astype(np.float32)[:, None]
         x = frames[low] + part * (frames[low + 1] - frames[low])
-        x += rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0, 0.3)) + np.float32(
-            rng.normal(0, 0.2)
-        )
+        noise, louder = rng.uniform(0, 0.3), rng.normal(0, 0.2)
+        x += np.float32(noise) * rng.standard_normal(x.shape, np.float32) + np.float32(louder)
         for _ in range(2):
             begin, width = rng.integers(bands), rng.integers(8)
             x[:, begin : begin + width] = 0
@@ -137,7 +135,7 @@ def build_model(streaming: bool, hidden_size: int = 128, seed: int = 0) -> CTCRe
 
 def read(model: CTCRecognizer, x: list[np.ndarray], score=None) -> list[str]:
     """Transcripts by best path, or by beam search with the `score` of a language model."""
-    labels = model.predict(x, beam_size=score and 12, score=score)
+    labels = model.predict(x, beam_size=None if score is None else 12, score=score)
     return ["".join(ALPHABET[i] for i in one) for one in labels]
 
 
@@ -156,25 +154,18 @@ def listen(model: CTCRecognizer, audio: np.ndarray, scale: Standardizer) -> None
         last = label
         heard.append((x, logits))
     x, logits = (np.stack(values) for values in zip(*heard, strict=True))
-    print(
-        "  the whole utterance at once gives", "the same bits" if (model(x) == logits).all() else "other bits"
-    )
+    same = (model(x) == logits).all()
+    print("  the whole utterance at once gives", "the same bits" if same else "other bits")
 
 
 def plot(frames: np.ndarray, logits: np.ndarray, true: str, found: str, path: pathlib.Path) -> None:
     """What the model hears in one utterance, and the letters it is sure of, one below the other."""
     probability = np.exp(logits - logits.max(axis=1, keepdims=True))
     probability /= probability.sum(axis=1, keepdims=True)
-    step = STACK * HOP
-    seconds = (np.arange(len(probability)) + 0.5) * step
+    seconds = (np.arange(len(probability)) + 0.5) * STACK * HOP
     figure, (above, below) = plt.subplots(2, 1, figsize=(11, 5.5), sharex=True, layout="constrained")
-    above.imshow(
-        frames.T,
-        origin="lower",
-        aspect="auto",
-        extent=(0, len(frames) * HOP, 0, frames.shape[1]),
-        cmap="magma",
-    )
+    area = (0, len(frames) * HOP, 0, frames.shape[1])
+    above.imshow(frames.T, origin="lower", aspect="auto", extent=area, cmap="magma")
     above.set(ylabel="mel band", title=f"said: {true}\nrecognised: {found}")
     below.plot(seconds, probability[:, -1], color="0.8", label="no letter (blank)")
     for label in np.unique(probability[:, :-1].argmax(axis=1)):
