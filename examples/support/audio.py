@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -36,7 +37,7 @@ def log_mel(audio: np.ndarray, rate: int, bands: int = 40) -> np.ndarray:
     return np.log(power.T @ triangles.T + 1e-9).astype(np.float32)
 
 
-def alike_in_time(a: np.ndarray, b: np.ndarray) -> float:
+def distance_in_time(a: np.ndarray, b: np.ndarray) -> float:
     """How unlike two utterances [frames, bands] are: the mean distance of their frames along the best alignment
     (dynamic time warping, Sakoe & Chiba 1978)."""
     cost = cdist(a, b)
@@ -48,3 +49,9 @@ def alike_in_time(a: np.ndarray, b: np.ndarray) -> float:
         before = np.minimum(np.minimum(best[i - 1, j], best[i, j - 1]), best[i - 1, j - 1])
         best[i, j] = before + cost[i - 1, j - 1]
     return float(best[-1, -1] / (len(a) + len(b)))
+
+
+def most_alike(one: np.ndarray, known: Sequence[np.ndarray]) -> int:
+    """Which of the known utterances, up to half or double as long, is nearest to this one."""
+    near = [i for i, other in enumerate(known) if 0.5 <= len(other) / len(one) <= 2] or range(len(known))
+    return min(near, key=lambda i: distance_in_time(one, known[i]))
