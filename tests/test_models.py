@@ -399,6 +399,13 @@ def test_refusals(message):
         REFUSALS[message]()
 
 
+def test_arguments_may_be_numbers_of_numpy(tmp_path):
+    model = SequenceClassifier(np.int64(2), input_size=3, hidden_size=np.int32(4), dropout=np.float32(0.5))
+    model.save(tmp_path / "model")
+    assert load(tmp_path / "model").config == model.config
+    assert model.config["classes"] == 2 and type(model.config["classes"]) is int
+
+
 def test_files_of_other_kinds_are_refused(tmp_path):
     import elman
 

@@ -48,7 +48,10 @@ class Model(Composite):
         if "dtype" in config:
             config["dtype"] = np.dtype(config["dtype"]).name
         config.pop("seed", None)
-        self.config, self.notes = config, {}
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in config.items()
+        }
+        self.config, self.notes = plain, {}
 
     def __repr__(self) -> str:
         return (
