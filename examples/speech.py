@@ -190,7 +190,7 @@ def main() -> None:
     if options.streaming:  # its figures are beside the others, not in their place
         options.out = options.out / "streaming"
         options.out.mkdir(exist_ok=True)
-    epochs, hidden = (3, 32) if example.quick else (60, 128)
+    epochs, hidden = (3, 32) if example.quick else (100, 128)
     train, validation, test = load_data(options.data, example.quick)
     minutes = sum(map(len, train.audio)) / RATE / 60
     print(f"{len(train.texts)} utterances to train on ({minutes:.1f} min), {len(validation.texts)} to choose the "
