@@ -205,7 +205,7 @@ def main() -> None:
         if k == 0:
             model.notes["stocks"] = list(stocks)
             model.notes["scale"] = [task.scale.mean_.tolist(), task.scale.scale_.tolist()]
-            model.notes["adds_to"] = [[ridge.intercept_, *ridge.coef_.tolist()] for ridge in fits]
+            model.notes["adds_to"] = [[float(ridge.intercept_), *ridge.coef_.tolist()] for ridge in fits]
             model.save(example.path("safetensors"))
     network, fan = np.mean(means, axis=0), np.mean(quantiles, axis=0)
     plot(task, fan, example.path("png"), next(iter(stocks)))
