@@ -34,7 +34,8 @@ endfunction()
 
 # The engine's self-test, which runs without Python; `ARGN` are flags for all but the kernels.
 function(elman_selftest target)
-  add_executable(${target} ${ELMAN_CSRC}/../tests/cpp/selftest.cpp)
+  file(GLOB tests CONFIGURE_DEPENDS ${ELMAN_CSRC}/../tests/cpp/*.cpp)
+  add_executable(${target} ${tests})
   elman_engine(${target})
   target_compile_options(${target} PRIVATE ${ARGN})
   target_link_options(${target} PRIVATE ${ARGN})

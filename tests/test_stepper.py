@@ -120,7 +120,7 @@ print(pages() - before)
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="no /proc on this system")
 def test_memory_does_not_grow():
     """Not by two bytes a step: 200,000 steps leave the process as large as it was. (That a step makes no
-    allocation at all is counted in tests/cpp/selftest.cpp.)"""
+    allocation at all is counted in tests/cpp/stepper.cpp.)"""
     out = subprocess.run(
         [sys.executable, "-c", LEAK_CHECK], check=True, capture_output=True, text=True
     ).stdout

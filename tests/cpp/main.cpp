@@ -1,0 +1,18 @@
+// Runs without Python, for processors under emulation and for sanitizers: all parts of the engine, in both
+// types, on every instruction set that this build has and this processor can run.
+#include "selftest.h"
+
+int main() {
+  using namespace elman;
+  using namespace elman::selftest;
+  test_stepper();
+  for (const Isa* isa : isas()) {
+    use_isa(isa->name);
+    for (const auto test : {test_recurrent, test_optimise, test_linear, test_embedding, test_attention,
+                            test_cross_entropy, test_ctc})
+      test(*isa);
+    std::printf("%s compared\n", isa->name);
+  }
+  std::printf("%d failures\n", failures);
+  return failures != 0;
+}
