@@ -77,7 +77,7 @@ class Coder:
 def build_model(coder: Coder, hidden_size: int, seed: int) -> Seq2Seq:
     model = Seq2Seq(
         len(coder.phonemes), vocabulary=len(coder.letters), embedding_size=64, hidden_size=hidden_size,
-        bidirectional=True, dropout=0.2, seed=seed,
+        bidirectional=True, dropout=0.1, seed=seed,
     )  # fmt: skip
     model.notes = {"letters": coder.letters, "phonemes": coder.phonemes}
     return model
@@ -150,7 +150,7 @@ def main() -> None:
     example = Example(
         "Spelling to sound", __doc__, DATA_HELP,
         hidden={"type": int, "default": 192, "help": "units of each direction"},
-        epochs={"type": int, "default": 10},
+        epochs={"type": int, "default": 8},
         say={"nargs": "+", "metavar": "WORD", "help": "say these by the model of an earlier run"},
     )  # fmt: skip
     options = example.options
@@ -162,7 +162,7 @@ def main() -> None:
 
     dictionary = load_data(options.data)
     if example.quick:
-        dictionary = dict(list(dictionary.items())[::40])
+        dictionary = dict(list(dictionary.items())[:: len(dictionary) // 3000 + 1])
         options.hidden, options.epochs = 32, 2
     parts = split(dictionary, options.seed)
     print(", ".join(f"{len(words)} words for {name}" for name, words in parts.items()))
