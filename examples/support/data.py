@@ -51,8 +51,8 @@ def _download(what: str, how: str, command: list[str], pattern: str) -> pathlib.
     """The newest file in the folder that fits the pattern; made by the command if there is none."""
     if not list(folder().glob(pattern)):
         try:
-            done = subprocess.run(command, cwd=folder(), capture_output=True, text=True)
-        except FileNotFoundError as error:
+            done = subprocess.run(command, cwd=folder(), capture_output=True, text=True, timeout=600)
+        except (FileNotFoundError, subprocess.TimeoutExpired) as error:
             raise Unreachable(what, how, str(error)) from None
         if done.returncode or not list(folder().glob(pattern)):
             raise Unreachable(what, how, done.stderr or done.stdout)
