@@ -153,6 +153,7 @@ def main() -> None:
         "Video captions: artist-drawn animation in words", __doc__, OWN_CLIPS,
         hidden={"type": int, "default": 64, "help": "units of the encoder in each direction"},
         epochs={"type": int, "default": 40},
+        free_picture=False,
     )  # fmt: skip
     options = example.options
     if example.quick:

@@ -196,6 +196,7 @@ def main() -> None:
         members={"type": int, "default": 4, "help": "networks whose probabilities are averaged"},
         hidden={"type": int, "default": 48, "help": "units of the GRU in each direction"},
         epochs={"type": int, "default": 30},
+        free_picture=False,
     )  # fmt: skip
     options = example.options
     if example.quick:

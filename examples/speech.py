@@ -185,6 +185,7 @@ def main() -> None:
         "Speech recognition: recorded telephone prompts", __doc__,
         "a folder of *.wav and transcripts.txt, whose lines are `name of the file without .wav: what is said`",
         streaming={"action": "store_true", "help": "a one-way model, and how it writes while it listens"},
+        free_picture=False,
     )  # fmt: skip
     options = example.options
     if options.streaming:  # its figures are beside the others, not in their place

@@ -38,10 +38,11 @@ class Example:
     user's own files), --out (a folder for the model, the picture and the figures), --seed.
     """
 
-    def __init__(self, title: str, doc: str, data_help: str, **more: dict):
-        """`more`: further arguments for argparse, `epochs={"type": int, "default": 10}`."""
+    def __init__(self, title: str, doc: str, data_help: str, free_picture: bool = True, **more: dict):
+        """`free_picture`: False where the picture shows data whose licence does not let it stand in this repository.
+        `more`: further arguments for argparse, `epochs={"type": int, "default": 10}`."""
         self.name = pathlib.Path(sys.argv[0]).stem
-        self.title = title
+        self.title, self.free_picture = title, free_picture
         parser = argparse.ArgumentParser(
             description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -86,6 +87,7 @@ class Example:
                 "command": f"python examples/{self.name}.py",
                 "results": [asdict(result) for result in results],
                 "note": note,
+                "free_picture": self.free_picture,
                 "seconds": seconds,
                 "date": datetime.date.today().isoformat(),
             }

@@ -46,8 +46,10 @@ def main() -> None:
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(before + BEGIN + table + END + after)
-    for picture in out.glob("*.png"):
-        shutil.copy(picture, EXAMPLES / "pictures" / picture.name)
+    for path in sorted(out.glob("*.json")):
+        picture = path.with_suffix(".png")
+        if json.loads(path.read_text())["free_picture"] and picture.exists():
+            shutil.copy(picture, EXAMPLES / "pictures" / picture.name)
 
 
 if __name__ == "__main__":
