@@ -42,6 +42,11 @@ def main() -> None:
     records = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
     table = "| | measured | to beat, on the same split | time | command | date |\n|---|---|---|---|---|---|\n"
     table += "".join(map(row, records))
+    missing = [
+        path.name for path in sorted(EXAMPLES.glob("*.py")) if not (out / f"{path.stem}.json").exists()
+    ]
+    if missing:
+        table += f"\nNot measured yet: {', '.join(missing)}.\n"
     page = EXAMPLES / "README.md"
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
