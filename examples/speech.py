@@ -210,7 +210,7 @@ def main() -> None:
     model.save(example.path("safetensors"))
 
     letters = LetterModel(train.texts, ALPHABET)
-    scores = {(w, b): letters.score(w, b) for w in (0.3, 0.5, 0.7, 1.0) for b in (0.5, 1.0, 1.5, 2.0, 2.5)}
+    scores = {(w, b): letters.score(w, b) for w in (0.2, 0.4, 0.7) for b in (0.0, 0.5, 1.0, 1.5)}
 
     def error(choice: tuple[float, float]) -> float:
         return error_rate(read(model, validation.x(), scores[choice]), validation.texts)
