@@ -167,15 +167,14 @@ def plot(frames: np.ndarray, logits: np.ndarray, true: str, found: str, path: pa
     area = (0, len(frames) * HOP, 0, frames.shape[1])
     above.imshow(frames.T, origin="lower", aspect="auto", extent=area, cmap="magma")
     above.set(ylabel="mel band", title=f"said: {true}\nrecognised: {found}")
-    below.plot(seconds, probability[:, -1], color="0.8", label="no letter (blank)")
+    below.plot(seconds, probability[:, -1], color="0.8")
     for label in np.unique(probability[:, :-1].argmax(axis=1)):
         below.plot(seconds, probability[:, label])
     likeliest = probability.argmax(axis=1)
     for t in np.flatnonzero((likeliest != len(ALPHABET)) & (np.diff(likeliest, prepend=-1) != 0)):
         letter = ALPHABET[likeliest[t]].replace(" ", "␣")
         below.annotate(letter, (seconds[t], 1.03), ha="center", fontsize=11, annotation_clip=False)
-    below.set(xlabel="seconds", ylabel="probability", ylim=(0, 1.12))
-    below.legend(loc="center right")
+    below.set(xlabel="seconds", ylabel="probability (grey: no letter)", ylim=(0, 1.12))
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
