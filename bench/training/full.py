@@ -72,7 +72,7 @@ def speech() -> Whole:
     task = Task(lambda: example.build_model(streaming=False), data, twins.Recognizer, 16)
     x = [example.stack(scale.transform(frames)) for frames in test.frames]
     score = lambda model: {"letters wrong, best path, %": error_rate(example.read(model, x), test.texts)}  # noqa: E731
-    return Whole(task, 60, 3e-3, lambda epochs: WarmUp(2, then=Cosine(epochs, floor=0.02)), score)
+    return Whole(task, 100, 3e-3, lambda epochs: WarmUp(2, then=Cosine(epochs - 2, floor=0.02)), score)
 
 
 WHOLES: dict[str, Callable[[], Whole]] = {f.__name__: f for f in (text, translate, speech)}
