@@ -24,6 +24,7 @@ from elman.models import Seq2Seq, load
 from elman.train import Cosine, Sequences, fit
 from support.data import from_pypi, member
 from support.run import Example, Result
+from support.spelling import edits
 
 DATA_HELP = "a dictionary, UTF-8: a word and its phonemes on each line, `word W ER D`; as many lines as pronunciations"
 
@@ -81,16 +82,6 @@ def build_model(coder: Coder, hidden_size: int, seed: int) -> Seq2Seq:
     )  # fmt: skip
     model.notes = {"letters": coder.letters, "phonemes": coder.phonemes}
     return model
-
-
-def edits(a: tuple[str, ...], b: tuple[str, ...]) -> int:
-    """The least number of changes, additions and removals that make a of b (Levenshtein 1966)."""
-    row = list(range(len(b) + 1))
-    for i, one in enumerate(a, 1):
-        corner, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (one != other))
-    return row[-1]
 
 
 def error_rates(found: list[tuple[str, ...]], references: list[list[tuple[str, ...]]]) -> dict[str, float]:

@@ -82,16 +82,15 @@ def test_cross_entropy_of_extreme_logits(dtype):
 
 def test_cross_entropy_bits_depend_on_nothing_else(rng):
     x, target = rng.standard_normal((40, 8, 37)).astype(np.float32), rng.integers(0, 37, (40, 8))
-    results = []
-    for isa in elman.isas():
+    first = None
+    for isa in set(elman.isas()) - {"scalar"}:  # which has no fused multiply-add
         for threads in (1, 2, 3):
             elman.use_isa(isa)
             elman.set_num_threads(threads)
-            results.append(losses.cross_entropy(x, target))
-    vector = [r for r in results if r is not None][: 3 * max(1, len(elman.isas()) - 1)]
-    for other in vector[1:]:  # of all sets with a fused multiply-add
-        assert other.value == vector[0].value
-        np.testing.assert_array_equal(other.gradient, vector[0].gradient)
+            loss = losses.cross_entropy(x, target)
+            first = first or loss
+            assert loss.value == first.value
+            np.testing.assert_array_equal(loss.gradient, first.gradient)
 
 
 ALL = {
