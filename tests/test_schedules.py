@@ -112,6 +112,3 @@ def test_a_schedule_of_ones_own():
             return 0.5
 
     assert WarmUp(1, Halves())(0.5) == 0.25 and Halves().state_dict() == {}
-
-
-# Refusals
