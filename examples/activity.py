@@ -15,7 +15,7 @@ import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -25,9 +25,6 @@ from elman.sequence import Standardizer
 from elman.train import Batch, Cosine, fit
 from support import data
 from support.run import Example, Result
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 EXERCISES = [
     "pendulum",

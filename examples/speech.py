@@ -17,24 +17,26 @@ import pathlib
 import re
 from dataclasses import dataclass
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 
 from elman.models import CTCRecognizer
 from elman.sequence import Standardizer
-from elman.train import Cosine, Sequences, WarmUp, fit
+from elman.train import Cosine, Schedule, Sequences, WarmUp, fit
 from support.audio import HOP, log_mel, most_alike, read_wav
 from support.data import from_debian, member, members
 from support.run import Example, Result
 from support.spelling import LetterModel, error_rate
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 RATE = 8000  # samples a second
 STACK = 3  # frames of 10 ms that make one step of the network
 ALPHABET = " 'abcdefghijklmnopqrstuvwxyz"
+TRAINING = {"epochs": 100, "batch_size": 16, "learning_rate": 3e-3}
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+def schedule(epochs: int) -> Schedule:
+    return WarmUp(2, then=Cosine(epochs - 2, floor=0.02))
 
 
 def spoken(text: str) -> str:
@@ -190,7 +192,7 @@ def main() -> None:
     if options.streaming:  # its figures are beside the others, not in their place
         options.out = options.out / "streaming"
         options.out.mkdir(exist_ok=True)
-    epochs, hidden = (3, 32) if example.quick else (100, 128)
+    epochs, hidden = (3, 32) if example.quick else (TRAINING["epochs"], 128)
     train, validation, test = load_data(options.data, example.quick)
     minutes = sum(map(len, train.audio)) / RATE / 60
     print(f"{len(train.texts)} utterances to train on ({minutes:.1f} min), {len(validation.texts)} to choose the "
@@ -205,8 +207,8 @@ def main() -> None:
     # To the end of the schedule, whatever the validation's loss: single words never heard before rule it, and rise
     # when the model is sure of them, while ever fewer letters are wrong.
     fit(
-        model, Augmented(train.frames, train.labels()), epochs=epochs, batch_size=16, learning_rate=3e-3,
-        schedule=WarmUp(2, then=Cosine(epochs - 2, floor=0.02)), seed=options.seed,
+        model, Augmented(train.frames, train.labels()), schedule=schedule(epochs), seed=options.seed,
+        **(TRAINING | {"epochs": epochs}),
     )  # fmt: skip
     model.save(example.path("safetensors"))
 

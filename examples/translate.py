@@ -26,15 +26,21 @@ from pysword.modules import SwordModules
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from elman.models import Seq2Seq, load
-from elman.train import Cosine, Sequences, fit
+from elman.train import Cosine, Schedule, Sequences, fit
 from support.data import from_debian, members
 from support.run import Example, Result
 
 LONGEST = 15  # words on each side
 SKIPPED = {("III John", 1), ("Revelation of John", 12)}  # chapters that are not divided alike
 PIECES = 2000  # word pieces of each language
+HIDDEN = 192  # units of each direction
+TRAINING = {"epochs": 40, "batch_size": 32, "learning_rate": 2e-3}
 
 Pairs = list[tuple[str, str]]
+
+
+def schedule(epochs: int) -> Schedule:
+    return Cosine(epochs, floor=0.01)
 
 
 def verses(package: str) -> dict[tuple[str, int, int], str]:
@@ -172,8 +178,8 @@ def draw(model: Seq2Seq, text: str, path: pathlib.Path) -> None:
 def main() -> None:
     example = Example(
         "Translation, English to Spanish", __doc__, "pairs, UTF-8: on each line a text, a tab and its translation",
-        hidden={"type": int, "default": 192, "help": "units of each direction"},
-        epochs={"type": int, "default": 40},
+        hidden={"type": int, "default": HIDDEN},
+        epochs={"type": int, "default": TRAINING["epochs"]},
         say={"metavar": "TEXT", "help": "translate this by the model of an earlier run"},
     )  # fmt: skip
     options = example.options
@@ -190,8 +196,7 @@ def main() -> None:
     model = build_model(english, spanish, options.hidden, options.seed)
     fit(
         model, Resampled(parts["train"], english, spanish), encoded(parts["validation"], english, spanish),
-        epochs=options.epochs, batch_size=32, learning_rate=2e-3, schedule=Cosine(options.epochs, floor=0.01),
-        seed=options.seed,
+        schedule=schedule(options.epochs), seed=options.seed, **(TRAINING | {"epochs": options.epochs}),
     )  # fmt: skip
     model.save(example.path("safetensors"))
 

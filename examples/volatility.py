@@ -20,6 +20,7 @@ import io
 import pathlib
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import Ridge
 
@@ -155,11 +156,6 @@ def split(task: Task, member: int, members: int) -> tuple[np.ndarray, np.ndarray
 
 def plot(task: Task, quantiles: np.ndarray, path: pathlib.Path, name: str) -> None:
     """The forecasts of the next week, one a week, as a fan around the truth, for the first stock."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     rows = np.flatnonzero(task.test & (task.stock == 0))[::WEEK]
     percent = 100 * np.sqrt(252 * np.exp(quantiles[rows, 0, 0]))
     figure, axis = plt.subplots(figsize=(11, 5), layout="constrained")

@@ -1,29 +1,26 @@
 """Forecast tomorrow's temperature at JFK airport from three days of weather at three airports.
 
-Trains a few GRUs on nine and a half months of 2013, averages their forecasts, and compares them with
-persistence, the same hour of the day before and ridge regression on the rest of the year.
+Trains a few GRUs on nine and a half months of 2013 to say, for each hour ahead, between what bounds the temperature
+will be (quantile regression), averages what they say, and compares the medians with persistence, the same hour of the
+day before and ridge regression on the rest of the year.
 
     python examples/weather.py            # or: make demo
 """
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import Ridge
 
 from elman.data import Weather, load_weather
-from elman.models import Forecaster
+from elman.models import Forecaster, load
 from elman.sequence import Standardizer, sliding_windows
 from elman.train import Cosine, fit
 from support.run import Example, Result
-
-matplotlib.use("Agg")
-import itertools
-
-import matplotlib.pyplot as plt
 
 WINDOW = 72  # hours the network reads
 HORIZONS = np.array(
@@ -31,6 +28,8 @@ HORIZONS = np.array(
 )  # hours ahead it learns; more than shown, which steadies it
 SHOWN = [1, 6, 24]
 SHOWN_AT = [list(HORIZONS).index(ahead) for ahead in SHOWN]
+QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
+MEDIAN = QUANTILES.index(0.5)
 STATION = 1  # JFK
 DAY = 24
 
@@ -86,8 +85,8 @@ class Task:
 
 
 def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> tuple[np.ndarray, Forecaster]:
-    """Forecast changes at JFK for the test windows, [windows, horizons]: the mean of `members` networks; and the last
-    of these."""
+    """Quantiles of the change at JFK for the test windows, [windows, horizons, quantiles]: the mean of what `members`
+    networks say; and the last of these."""
     change = task.change().swapaxes(1, 2)  # [windows, horizons, stations]
     scale = np.nanstd(change[task.train], axis=(0, 2), keepdims=True)
     windows = sliding_windows(task.inputs, WINDOW)[: len(task.now)]
@@ -96,7 +95,7 @@ def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> tupl
     for seed in range(members):
         model = Forecaster(
             len(HORIZONS), targets=target.shape[2], input_size=windows.shape[2], hidden_size=hidden, cell="gru",
-            num_layers=2, dropout=0.3, recurrent_dropout=0.3, seed=seed,
+            num_layers=2, dropout=0.3, recurrent_dropout=0.3, loss="quantile", quantiles=QUANTILES, seed=seed,
         )  # fmt: skip
         fit(
             model,
@@ -109,9 +108,9 @@ def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> tupl
             seed=seed,
             progress=f"network {seed + 1} of {members}",
         )
-        forecasts.append(model.predict(windows[task.test]))
+        forecasts.append(model.predict_quantiles(windows[task.test], QUANTILES)[:, :, STATION])
     model.notes["scale"] = scale.reshape(-1).tolist()  # of the change at each hour ahead
-    return (np.mean(forecasts, axis=0) * scale[0])[:, :, STATION], model
+    return np.mean(forecasts, axis=0) * scale[0], model
 
 
 def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarray:
@@ -143,23 +142,58 @@ def same_hour_yesterday(task: Task) -> np.ndarray:
     )
 
 
-def plot(task: Task, forecast: np.ndarray, path: pathlib.Path) -> None:
-    now = task.now[task.test]
+def follow(path: pathlib.Path, task: Task, hours: int = 6) -> None:
+    """Let a saved network follow the last three days as they come in, and print what it expects in the last hours."""
+    model = load(path)
+    step = model.stepper(batch_size=1)
+    last = len(task.inputs) - 1
+    for now in range(last - WINDOW + 1, last + 1):
+        change = model.targets.centre(step(task.inputs[now : now + 1]))[0, :, STATION] * model.notes["scale"]
+        if now > last - hours:
+            expected = ", ".join(
+                f"{task.known[now, STATION] + change[j]:5.1f} in {HORIZONS[j]:2} h" for j in SHOWN_AT
+            )
+            print(f"  {task.hours[now]}:00  {task.known[now, STATION]:5.1f} C, expected {expected}")
+
+
+def plot(task: Task, forecast: np.ndarray, path: pathlib.Path, days: int = 14) -> None:
+    """Fans: the forecast of every midnight; and each hour as it was expected the day before."""
+    now = task.now[task.test][: days * DAY]
+    level = task.known[now, STATION][:, None, None] + forecast[: len(now)]
     truth = task.temperature[:, STATION]
-    figure, axes = plt.subplots(len(SHOWN), 1, figsize=(11, 8), sharex=True, layout="constrained")
-    shown = slice(0, 21 * DAY)
-    for axis, ahead in zip(axes, SHOWN, strict=True):
-        j = list(HORIZONS).index(ahead)
-        inside = now + ahead < len(truth)
-        at = (now + ahead)[inside][shown]
-        value = (task.known[now, STATION] + forecast[:, j])[inside][shown]
-        axis.plot(task.hours[at], truth[at], color="0.6", linewidth=2.5, label="measured")
-        axis.plot(task.hours[at], value, color="tab:red", linewidth=1.2, label=f"forecast {ahead} h before")
+    figure, axes = plt.subplots(2, 1, figsize=(11, 7.5), sharex=True, layout="constrained")
+    for axis in axes:
+        axis.plot(task.hours[now], truth[now], color="0.3", linewidth=1.5, label="measured", zorder=3)
         axis.set_ylabel("temperature, °C")
-        axis.legend(loc="lower left", ncols=2, frameon=False)
-    axes[0].set_title("Temperature at JFK, the first three weeks of the test (UTC)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+
+    def fan(axis, at: np.ndarray, values: np.ndarray, label: bool) -> None:
+        for outer, shade in ((0, 0.2), (1, 0.4)):
+            chance = f"{100 * (QUANTILES[-1 - outer] - QUANTILES[outer]):.0f} % of chances" if label else None
+            axis.fill_between(task.hours[at], values[:, outer], values[:, -1 - outer], color="tab:red", alpha=shade,
+                              linewidth=0, label=chance)  # fmt: skip
+        axis.plot(
+            task.hours[at],
+            values[:, MEDIAN],
+            color="tab:red",
+            linewidth=1.2,
+            label="median" if label else None,
+        )
+
+    midnights = np.flatnonzero(task.hour_of_day[now[:-DAY]] == 0)
+    for i in midnights:
+        start = np.full((1, len(QUANTILES)), task.known[now[i], STATION])
+        fan(
+            axes[0],
+            now[i] + np.array([0, *HORIZONS]),
+            np.concatenate([start, level[i]]),
+            label=i == midnights[0],
+        )
+    axes[0].set_title("Temperature at JFK, the first two weeks of the test (UTC): forecasts made at midnight")
+    fan(axes[1], now[:-DAY] + DAY, level[:-DAY, -1], label=True)
+    axes[1].set_title("Each hour as it was expected 24 h before")
+    for axis in axes:
+        axis.legend(loc="lower left", ncols=4, frameon=False)
+    figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
@@ -179,11 +213,13 @@ def main() -> None:
         f"{task.train.sum()} windows to train on, {task.validation.sum()} to choose the epoch, "
         f"{task.test.sum()} to test, from {task.hours[task.now[task.test][0]]}:00 UTC"
     )
-    network, model = network_forecast(task, options.members, options.hidden, options.epochs)
+    fans, model = network_forecast(task, options.members, options.hidden, options.epochs)
     model.save(example.path("safetensors"))
+    network, ridge = fans[:, :, MEDIAN], ridge_forecast(task)
     forecasts = {
         "elman": network,
-        "ridge regression": ridge_forecast(task),
+        "ridge regression": ridge,
+        "mean of these two": (network + ridge) / 2,
         "persistence": np.zeros_like(network),
         "same hour yesterday": same_hour_yesterday(task),
     }
@@ -193,12 +229,18 @@ def main() -> None:
     errors = {name: np.nanmean(np.abs(f - truth), axis=0)[SHOWN_AT] for name, f in forecasts.items()}
     for name, error in errors.items():
         print(f"{name:22}" + "".join(f"{value:8.3f}" for value in error))
-    plot(task, network, example.path("png"))
+    known = ~np.isnan(truth)
+    inside = ((fans[:, :, 0] <= truth) & (truth <= fans[:, :, -1]))[known].mean()
+    print("\nthe saved network, as the last hours of the year come in:")
+    follow(example.path("safetensors"), task)
+    plot(task, fans, example.path("png"))
     example.report(
         [
             Result(f"MAE at +{ahead} h, C", errors["elman"][k], errors["ridge regression"][k], "ridge")
             for k, ahead in enumerate(SHOWN)
-        ]
+        ],
+        note=f"{100 * inside:.0f} % of the test lies between the quantiles 5 and 95 %; averaged with the ridge "
+        f"regression, the error at +24 h is {errors['mean of these two'][-1]:.3f}",
     )
 
 

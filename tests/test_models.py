@@ -214,6 +214,12 @@ def test_binary_regressor_predicts_probabilities():
     assert (p >= 0).all() and (p <= 1).all() and ((p > 0.5) == y).mean() > 0.95
 
 
+def test_embedding_std_reaches_every_embedding():
+    model = Seq2Seq(50, vocabulary=60, embedding_size=100, embedding_std=0.1, hidden_size=4, seed=0)
+    for name in ("encoder.embedding.weight", "embedding.weight"):
+        assert abs(model.parameters[name].std() - 0.1) < 0.01
+
+
 REFUSALS = {
     "score: expected a beam_size with it, got None": lambda: CTCRecognizer(3, input_size=4).predict(
         [np.zeros((2, 4), np.float32)], score=lambda prefix, label: 0.0
@@ -230,6 +236,9 @@ REFUSALS = {
     ),
     "embedding_size: expected None without vocabulary, got 3": lambda: SequenceTagger(
         2, input_size=2, embedding_size=3
+    ),
+    "embedding_std: expected 1 without vocabulary, got 0.1": lambda: SequenceTagger(
+        2, input_size=2, embedding_std=0.1
     ),
     "loss: expected one of 'squared'": lambda: SequenceRegressor(1, loss="cubic", input_size=2),
     r"quantiles: expected rising numbers, at least one, got \[0.5, 0.1\]": lambda: SequenceRegressor(

@@ -89,6 +89,14 @@ def test_embedding(rng):
     np.testing.assert_array_equal(step(tokens[0]), layer(tokens)[0])
 
 
+def test_embedding_vectors_begin_with_the_deviation_asked_for():
+    one, small = (
+        Embedding(200, 100, dtype=np.float64, seed=0, std=std).parameters["weight"] for std in (1, 0.1)
+    )
+    assert abs(one.std() - 1) < 0.02
+    np.testing.assert_allclose(small, 0.1 * one)
+
+
 def test_embedding_gradient_bits_do_not_depend_on_threads(rng):
     tokens, d = rng.integers(0, 50, 20000), rng.standard_normal((20000, 9)).astype(np.float32)
     grads = []
@@ -248,6 +256,7 @@ REFUSALS = {
     r"dy: expected \[4, 2\] float32, got \[4, 3\] float32": lambda: Linear(3, 2).forward(
         np.zeros((4, 3), np.float32)
     )[1](np.zeros((4, 3), np.float32)),
+    "std: expected a number above 0, got 0": lambda: Embedding(5, 2, std=0),
     "tokens: expected 0 to 4, got 0 to 5": lambda: Embedding(5, 2)(np.array([0, 5])),
     "tokens: expected 0 to 4, got -1 to 0": lambda: Embedding(5, 2)(np.array([0, -1])),
     r"tokens: expected an array of whole numbers, got \[1\] float64": lambda: Embedding(5, 2)(np.zeros(1)),

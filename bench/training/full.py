@@ -23,19 +23,17 @@ from bench.training.tasks import Task
 
 import elman
 from elman.sequence import Standardizer
-from elman.train import Adam, Cosine, Schedule, WarmUp, evaluate
+from elman.train import Adam, evaluate
 from elman.train.run import Run
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples"))
 
 
 class Whole(NamedTuple):
-    """A task with what its example adds: epochs, learning rate, schedule for so many epochs, the figure of a model."""
+    """A task, the example that it is from, and the figures of a model."""
 
     task: Task
-    epochs: int
-    learning_rate: float
-    schedule: Callable[[int], Schedule]
+    example: Any
     score: Callable[[Any], dict[str, float]]
 
 
@@ -43,9 +41,12 @@ def text() -> Whole:
     import text as example
 
     alphabet, data = example.streams(example.king_james(), steps=100)
-    task = Task(lambda: example.build_model(len(alphabet), 384, 0), data["train"], twins.Language, 64)
+    batch = example.TRAINING["batch_size"]
+    task = Task(
+        lambda: example.build_model(len(alphabet), example.HIDDEN, 0), data["train"], twins.Language, batch
+    )
     score = lambda model: {"bits per character": evaluate(model, data["test"], 1) / np.log(2)}  # noqa: E731
-    return Whole(task, 5, 3e-3, lambda epochs: Cosine(epochs, floor=0.02), score)
+    return Whole(task, example, score)
 
 
 def translate() -> Whole:
@@ -56,10 +57,13 @@ def translate() -> Whole:
         example.learn_pieces(list(side), example.PIECES) for side in zip(*parts["train"], strict=True)
     )
     data = example.Resampled(parts["train"], english, spanish)
-    task = Task(lambda: example.build_model(english, spanish, 192, 0), data, twins.Translator, 32)
+    batch = example.TRAINING["batch_size"]
+    task = Task(
+        lambda: example.build_model(english, spanish, example.HIDDEN, 0), data, twins.Translator, batch
+    )
     texts, references = (list(side) for side in zip(*parts["test"], strict=True))
     score = lambda model: example.scores(example.translate(model, texts), references)  # noqa: E731
-    return Whole(task, 40, 2e-3, lambda epochs: Cosine(epochs, floor=0.01), score)
+    return Whole(task, example, score)
 
 
 def speech() -> Whole:
@@ -69,22 +73,24 @@ def speech() -> Whole:
     train, _, test = example.load_data()
     scale = Standardizer().fit(np.concatenate(train.frames))
     data = example.Augmented([scale.transform(frames) for frames in train.frames], train.labels())
-    task = Task(lambda: example.build_model(streaming=False), data, twins.Recognizer, 16)
+    task = Task(
+        lambda: example.build_model(streaming=False), data, twins.Recognizer, example.TRAINING["batch_size"]
+    )
     x = [example.stack(scale.transform(frames)) for frames in test.frames]
     score = lambda model: {"letters wrong, best path, %": error_rate(example.read(model, x), test.texts)}  # noqa: E731
-    return Whole(task, 100, 3e-3, lambda epochs: WarmUp(2, then=Cosine(epochs - 2, floor=0.02)), score)
+    return Whole(task, example, score)
 
 
 WHOLES: dict[str, Callable[[], Whole]] = {f.__name__: f for f in (text, translate, speech)}
 
 
-def torch_epoch(twin: Any, optimizer: Any, whole: Whole, epoch: int) -> float:
-    """One epoch of the twin, as `elman.train.fit` does it."""
-    data, schedule = whole.task.data, whole.schedule(whole.epochs)
+def torch_epoch(twin: Any, optimizer: Any, task: Task, rate: Callable[[float], float], epoch: int) -> float:
+    """One epoch of the twin, as `elman.train.fit` does it; `rate`: the learning rate after so many epochs."""
+    data = task.data
     total, count, state = 0.0, 0, None
     twin.train()
-    for batch in data.batches(whole.task.batch_size, [0, epoch]):
-        optimizer.param_groups[0]["lr"] = whole.learning_rate * schedule(epoch + batch.done / len(data))
+    for batch in data.batches(task.batch_size, [0, epoch]):
+        optimizer.param_groups[0]["lr"] = rate(epoch + batch.done / len(data))
         optimizer.zero_grad()
         loss, state = twin.loss(batch, state if batch.continues else None)
         loss.backward()
@@ -101,19 +107,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     options = parser.parse_args()
     torch.set_num_threads(elman.num_threads())
-    whole = WHOLES[options.example]()
-    whole = whole._replace(epochs=options.epochs or whole.epochs)
-    model, other = whole.task.model(), whole.task.model()
-    twin = whole.task.twin(other)
+    task, example, score = WHOLES[options.example]()
+    epochs = options.epochs or example.TRAINING["epochs"]
+    learning_rate, schedule = example.TRAINING["learning_rate"], example.schedule(epochs)
+    model, other = task.model(), task.model()
+    twin = task.twin(other)
     twin.copy_weights()
-    run = Run(model, Adam(model, whole.learning_rate), whole.schedule(whole.epochs), clip_norm=1.0)
-    optimizer = torch.optim.Adam(twin.parameters(), lr=whole.learning_rate, fused=True)
+    run = Run(model, Adam(model, learning_rate), schedule, clip_norm=1.0)
+    optimizer = torch.optim.Adam(twin.parameters(), lr=learning_rate, fused=True)
     times = []
-    for epoch in range(whole.epochs):
+    for epoch in range(epochs):
         begin = time.perf_counter()
-        ours = elman_epoch(run, whole.task)
+        ours = elman_epoch(run, task)
         middle = time.perf_counter()
-        theirs = torch_epoch(twin, optimizer, whole, epoch)
+        theirs = torch_epoch(twin, optimizer, task, lambda done: learning_rate * schedule(done), epoch)
         times.append((middle - begin, time.perf_counter() - middle))
         took, other_took = times[-1]
         print(
@@ -124,7 +131,7 @@ def main() -> None:
     elman_time, torch_time = (median(column) for column in zip(*times, strict=True))
     print(f"epoch: elman {elman_time:.1f} s, PyTorch {torch_time:.1f} s, ratio {torch_time / elman_time:.2f}")
     for name, one in (("elman", model), ("PyTorch", other)):
-        print(name, ", ".join(f"{metric} {value:.4g}" for metric, value in whole.score(one).items()))
+        print(name, ", ".join(f"{metric} {value:.4g}" for metric, value in score(one).items()))
 
 
 if __name__ == "__main__":

@@ -19,18 +19,29 @@ class Embedding(Parameters):
         num_embeddings: V, how many tokens there are.
         embedding_dim: E, the size of a vector.
         dtype: float32 or float64.
-        seed: of the initial vectors (standard normal, as in torch).
+        std: standard deviation of the initial vectors, normal with mean 0; 1 as in torch. Where most tokens are rare,
+            smaller ones learn better: they say little until they have been seen.
+        seed: of the initial vectors.
 
     Parameters: `weight` [V, E].
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = np.float32, seed: Any = None):
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        dtype: Any = np.float32,
+        seed: Any = None,
+        *,
+        std: float = 1.0,
+    ):
         self.num_embeddings = _check.whole_number("num_embeddings", num_embeddings, 1)
         self.embedding_dim = _check.whole_number("embedding_dim", embedding_dim, 1)
         self.dtype = _check.float_type("dtype", dtype)
         rng = np.random.default_rng(seed)
         shape = (self.num_embeddings, self.embedding_dim)
-        self._hold({"weight": rng.standard_normal(shape).astype(self.dtype)})
+        std = _check.positive("std", std)
+        self._hold({"weight": (std * rng.standard_normal(shape)).astype(self.dtype)})
 
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim}, dtype={self.dtype})"

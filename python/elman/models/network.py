@@ -31,6 +31,7 @@ def network(
     input_size: int | None = None,
     vocabulary: int | None = None,
     embedding_size: int | None = None,
+    embedding_std: float = 1.0,
     hidden_size: int = 128,
     cell: str = "lstm",
     num_layers: int = 1,
@@ -49,6 +50,7 @@ def network(
         input_size: I, features of a step, for x [T, B, I]; or
         vocabulary: V, how many tokens there are, for x [T, B] of tokens. One of the two is needed.
         embedding_size: of a token's vector; `hidden_size` if None.
+        embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
         cell: "lstm", "gru" or "rnn".
         num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
@@ -68,12 +70,18 @@ def network(
     width = input_size or embedding_size or hidden_size
     if vocabulary is not None:
         parts["embedding"] = Embedding(
-            _check.whole_number("vocabulary", vocabulary, 1), width, dtype=dtype, seed=next(seeds)
+            _check.whole_number("vocabulary", vocabulary, 1),
+            width,
+            dtype=dtype,
+            seed=next(seeds),
+            std=embedding_std,
         )
         if dropout:
             parts["embedding_dropout"] = Dropout(dropout, variational=True, seed=next(seeds))
     elif embedding_size is not None:
         raise ValueError(f"embedding_size: expected None without vocabulary, got {embedding_size}")
+    elif embedding_std != 1:
+        raise ValueError(f"embedding_std: expected 1 without vocabulary, got {embedding_std}")
     recurrent = kind(
         width, hidden_size, num_layers, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout,
         dropout=dropout if num_layers > 1 else 0.0, init=init, dtype=dtype, seed=next(seeds),

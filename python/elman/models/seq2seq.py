@@ -43,7 +43,8 @@ class Seq2Seq(Model):
         recurrent = self.encoder.recurrent
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
-        self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1])
+        std = options.get("embedding_std", 1.0)
+        self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1], std=std)
         self.decoder = CELLS[options.get("cell", "lstm")](
             embedding_size, width, recurrent.num_layers, dropout=recurrent.dropout,
             recurrent_dropout=recurrent.recurrent_dropout, dtype=dtype, seed=seeds[2],
