@@ -21,8 +21,11 @@ demo: $(VENV)/demo
 
 # Status 3: the source of the data cannot be reached, which is no fault of the example's.
 examples-quick: $(VENV)/examples
-	for example in $(EXAMPLES); do \
+	for example in $(EXAMPLES) "examples/speech.py --streaming"; do \
 	  echo "== $$example"; $(BIN)/python $$example --quick --out out/examples-quick || [ $$? = 3 ] || exit 1; \
+	done
+	for model in out/examples-quick/*.safetensors; do \
+	  $(BIN)/python -c "import elman.models; print(elman.models.load('$$model'))" || exit 1; \
 	done
 
 examples: $(VENV)/examples

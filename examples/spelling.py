@@ -49,7 +49,7 @@ def load_data(path: pathlib.Path | None = None) -> Dictionary:
 
 def split(words: Dictionary, seed: int) -> dict[str, list[str]]:
     """Words at random: 10 % to test, 3 % to choose the epoch, the others to train on."""
-    order = [list(words)[i] for i in np.random.default_rng(seed).permutation(len(words))]
+    order = np.random.default_rng(seed).permutation(list(words)).tolist()
     a, b = int(0.1 * len(order)), int(0.13 * len(order))
     return {"test": order[:a], "validation": order[a:b], "train": order[b:]}
 
@@ -78,7 +78,7 @@ class Coder:
 def build_model(coder: Coder, hidden_size: int, seed: int) -> Seq2Seq:
     model = Seq2Seq(
         len(coder.phonemes), vocabulary=len(coder.letters), embedding_size=64, hidden_size=hidden_size,
-        bidirectional=True, dropout=0.1, seed=seed,
+        bidirectional=True, dropout=0.35, label_smoothing=0.1, seed=seed,
     )  # fmt: skip
     model.notes = {"letters": coder.letters, "phonemes": coder.phonemes}
     return model
@@ -140,8 +140,8 @@ def draw(model: Seq2Seq, words: list[str], path: pathlib.Path) -> None:
 def main() -> None:
     example = Example(
         "Spelling to sound", __doc__, DATA_HELP,
-        hidden={"type": int, "default": 192, "help": "units of each direction"},
-        epochs={"type": int, "default": 8},
+        hidden={"type": int, "default": 256, "help": "units of each direction"},
+        epochs={"type": int, "default": 14},
         say={"nargs": "+", "metavar": "WORD", "help": "say these by the model of an earlier run"},
     )  # fmt: skip
     options = example.options

@@ -30,11 +30,11 @@ from elman.train import Cosine, Schedule, Sequences, fit
 from support.data import from_debian, members
 from support.run import Example, Result
 
-LONGEST = 15  # words on each side
+LONGEST = 20  # words on each side
 SKIPPED = {("III John", 1), ("Revelation of John", 12)}  # chapters that are not divided alike
 PIECES = 2000  # word pieces of each language
 HIDDEN = 192  # units of each direction
-TRAINING = {"epochs": 40, "batch_size": 32, "learning_rate": 2e-3}
+TRAINING = {"epochs": 20, "batch_size": 32, "learning_rate": 2e-3}
 
 Pairs = list[tuple[str, str]]
 
@@ -106,7 +106,7 @@ class Resampled:
 
     def batches(self, batch_size, seed=None):
         sentencepiece.set_random_generator_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        data = encoded(self.pairs, self.english, self.spanish, enable_sampling=True, alpha=0.2, nbest_size=-1)
+        data = encoded(self.pairs, self.english, self.spanish, enable_sampling=True, alpha=0.5, nbest_size=-1)
         return data.batches(batch_size, seed)
 
 

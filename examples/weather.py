@@ -1,8 +1,8 @@
 """Forecast tomorrow's temperature at JFK airport from three days of weather at three airports.
 
 Trains a few GRUs on nine and a half months of 2013 to say, for each hour ahead, between what bounds the temperature
-will be (quantile regression), averages what they say, and compares the medians with persistence, the same hour of the
-day before and ridge regression on the rest of the year.
+will be (a normal distribution's mean and variance), averages what they say, and compares the medians with persistence,
+the same hour of the day before and ridge regression on the rest of the year.
 
     python examples/weather.py            # or: make demo
 """
@@ -14,6 +14,7 @@ import pathlib
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from sklearn.linear_model import Ridge
 
 from elman.data import Weather, load_weather
@@ -95,7 +96,7 @@ def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> tupl
     for seed in range(members):
         model = Forecaster(
             len(HORIZONS), targets=target.shape[2], input_size=windows.shape[2], hidden_size=hidden, cell="gru",
-            num_layers=2, dropout=0.3, recurrent_dropout=0.3, loss="quantile", quantiles=QUANTILES, seed=seed,
+            num_layers=2, dropout=0.3, recurrent_dropout=0.3, loss="gaussian", seed=seed,
         )  # fmt: skip
         fit(
             model,
@@ -166,33 +167,24 @@ def plot(task: Task, forecast: np.ndarray, path: pathlib.Path, days: int = 14) -
         axis.plot(task.hours[now], truth[now], color="0.3", linewidth=1.5, label="measured", zorder=3)
         axis.set_ylabel("temperature, °C")
 
-    def fan(axis, at: np.ndarray, values: np.ndarray, label: bool) -> None:
+    def fan(axis, at: np.ndarray, values: np.ndarray) -> None:
         for outer, shade in ((0, 0.2), (1, 0.4)):
-            chance = f"{100 * (QUANTILES[-1 - outer] - QUANTILES[outer]):.0f} % of chances" if label else None
+            chance = f"{100 * (QUANTILES[-1 - outer] - QUANTILES[outer]):.0f} % of chances"
             axis.fill_between(task.hours[at], values[:, outer], values[:, -1 - outer], color="tab:red", alpha=shade,
                               linewidth=0, label=chance)  # fmt: skip
-        axis.plot(
-            task.hours[at],
-            values[:, MEDIAN],
-            color="tab:red",
-            linewidth=1.2,
-            label="median" if label else None,
-        )
+        axis.plot(task.hours[at], values[:, MEDIAN], color="tab:red", linewidth=1.2, label="median")
 
-    midnights = np.flatnonzero(task.hour_of_day[now[:-DAY]] == 0)
-    for i in midnights:
+    ahead = np.array([0, *HORIZONS])
+    for i in np.flatnonzero(task.hour_of_day[now[:-DAY]] == 0):
         start = np.full((1, len(QUANTILES)), task.known[now[i], STATION])
-        fan(
-            axes[0],
-            now[i] + np.array([0, *HORIZONS]),
-            np.concatenate([start, level[i]]),
-            label=i == midnights[0],
-        )
+        fan(axes[0], now[i] + ahead, np.concatenate([start, level[i]]))
     axes[0].set_title("Temperature at JFK, the first two weeks of the test (UTC): forecasts made at midnight")
-    fan(axes[1], now[:-DAY] + DAY, level[:-DAY, -1], label=True)
+    fan(axes[1], now[:-DAY] + DAY, level[:-DAY, -1])
     axes[1].set_title("Each hour as it was expected 24 h before")
-    for axis in axes:
-        axis.legend(loc="lower left", ncols=4, frameon=False)
+    dates = AutoDateLocator()
+    axes[1].xaxis.set_major_locator(dates)
+    axes[1].xaxis.set_major_formatter(ConciseDateFormatter(dates))
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
