@@ -133,7 +133,7 @@ def plot(shown: list[tuple[np.ndarray, str, str]], path) -> None:
     for part, (images, true, written) in zip(parts, shown, strict=False):
         chosen = np.linspace(0, len(images) - 1, FRAMES_SHOWN).round().astype(int)
         axis = part.subplots()
-        axis.imshow(np.concatenate(list(images[chosen, 8:-8, 8:-8]), axis=1))
+        axis.imshow(np.concatenate(list(images[chosen]), axis=1))
         axis.set_axis_off()
         agrees = "tab:green" if (verb(true), weapon(true)) == (verb(written), weapon(written)) else "tab:red"
         axis.set_title(f"written: {written}", loc="left", fontsize=10, color=agrees, pad=3)

@@ -7,9 +7,8 @@
 #include <string>
 #include <thread>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "engine/processors.h"
+
 #if !defined(_WIN32)
 #include <pthread.h>
 #endif
@@ -70,38 +69,6 @@ template <class Done> bool spin(std::chrono::microseconds time, const Done& done
     if (spin(64, done)) return true;
   } while (Clock::now() < end);
   return done();
-}
-
-int processors() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-  const int n = static_cast<int>(std::thread::hardware_concurrency());
-  return n > 0 ? n : 1;
-}
-
-int current_processor() {
-#if defined(__linux__)
-  return sched_getcpu();
-#else
-  return -1;
-#endif
-}
-
-// Moves this thread elsewhere if it runs on that processor and may run on others. The system likes to wake a
-// worker where its caller runs, and takes some 100 ms to notice that both are busy there.
-void leave_processor(int taken) {
-#if defined(__linux__)
-  cpu_set_t allowed, others;
-  if (taken < 0 || sched_getcpu() != taken || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  others = allowed;
-  CPU_CLR(taken, &others);
-  if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
-    sched_setaffinity(0, sizeof allowed, &allowed);
-#else
-  (void)taken;
-#endif
 }
 
 int default_threads() {

@@ -15,21 +15,28 @@ BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
 def row(record: dict) -> str:
-    figures, baselines = [], []
+    """A figure is bold where it beats all of its baselines; one that stands for several figures is named once."""
+    figures: dict[tuple[str, float], bool] = {}
+    baselines = []
     for result in record["results"]:
-        value = f"{result['value']:.4g}"
-        baseline = result["baseline"]
+        figure, baseline = (result["metric"], result["value"]), result["baseline"]
         if baseline is not None:
             lower = result["better"] == "lower"
             wins = result["value"] < baseline if lower else result["value"] > baseline
-            value = f"**{value}**" if wins else value
+            figures[figure] = figures.get(figure, True) and wins
             baselines.append(f"{result['baseline_name']} {baseline:.4g}")
-        figures.append(f"{result['metric']} {value}")
-    time = f"{record['seconds'] / 60:.1f} min"
+        else:
+            figures[figure] = False
+    measured = [
+        f"{metric} **{value:.4g}**" if wins else f"{metric} {value:.4g}"
+        for (metric, value), wins in figures.items()
+    ]
+    seconds = record["seconds"]
+    time = f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"
     cells = [
         record["title"],
-        "<br>".join(figures),
-        "<br>".join(baselines),
+        "<br>".join(measured),
+        "<br>".join(dict.fromkeys(baselines)),
         time,
         f"`{record['command']}`",
         record["date"],
