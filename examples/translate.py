@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import base64
 import functools
-import io
 import pathlib
 import tempfile
 
 import matplotlib.pyplot as plt
 import numpy as np
 import sacrebleu
-import sentencepiece
 from pysword.bible import ZTextModule
 from pysword.modules import SwordModules
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,6 +26,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from elman.models import Seq2Seq, load
 from elman.train import Cosine, Schedule, Sequences, fit
 from support.data import from_debian, members
+from support.pieces import Pieces
 from support.run import Example, Result
 
 LONGEST = 20  # words on each side
@@ -83,62 +82,49 @@ def split(pairs: Pairs, seed: int) -> dict[str, Pairs]:
     return {"test": order[:a], "validation": order[a:b], "train": order[b:]}
 
 
-def learn_pieces(texts: list[str], pieces: int) -> sentencepiece.SentencePieceProcessor:
-    """Word pieces by a unigram model (Kudo 2018)."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts), model_writer=model, vocab_size=pieces, character_coverage=1.0,
-        bos_id=-1, eos_id=-1, hard_vocab_limit=False, minloglevel=2,
-    )  # fmt: skip
-    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-
-
 class Resampled:
     """Training pairs whose words are cut into pieces anew in each epoch (subword regularization, Kudo 2018)."""
 
     unit = "sequences"
 
-    def __init__(self, pairs: Pairs, english, spanish):
+    def __init__(self, pairs: Pairs, english: Pieces, spanish: Pieces):
         self.pairs, self.english, self.spanish = pairs, english, spanish
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def batches(self, batch_size, seed=None):
-        sentencepiece.set_random_generator_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        data = encoded(self.pairs, self.english, self.spanish, enable_sampling=True, alpha=0.5, nbest_size=-1)
+        rng = np.random.default_rng(seed)
+        a, b = zip(*self.pairs, strict=True)
+        data = Sequences(self.english.sample(a, 0.5, rng), self.spanish.sample(b, 0.5, rng))
         return data.batches(batch_size, seed)
 
 
-def encoded(pairs: Pairs, english, spanish, **options) -> Sequences:
+def encoded(pairs: Pairs, english: Pieces, spanish: Pieces) -> Sequences:
     a, b = zip(*pairs, strict=True)
-    return Sequences(tokens(english, a, **options), tokens(spanish, b, **options))
+    return Sequences(english.encode(a), spanish.encode(b))
 
 
-def tokens(pieces, texts, **options) -> list[np.ndarray]:
-    return [np.array(row) for row in pieces.encode(list(texts), **options)]
-
-
-def build_model(english, spanish, hidden_size: int, seed: int) -> Seq2Seq:
+def build_model(english: Pieces, spanish: Pieces, hidden_size: int, seed: int) -> Seq2Seq:
     model = Seq2Seq(
-        len(spanish), vocabulary=len(english), hidden_size=hidden_size, embedding_size=128, bidirectional=True,
+        spanish.size, vocabulary=english.size, hidden_size=hidden_size, embedding_size=128, bidirectional=True,
         dropout=0.4, recurrent_dropout=0.2, label_smoothing=0.1, seed=seed,
     )  # fmt: skip
     for name, pieces in (("english", english), ("spanish", spanish)):
-        model.notes[name] = base64.b64encode(pieces.serialized_model_proto()).decode()
+        model.notes[name] = base64.b64encode(pieces.proto).decode()
     return model
 
 
-def pieces_of(model: Seq2Seq) -> list[sentencepiece.SentencePieceProcessor]:
+def pieces_of(model: Seq2Seq) -> list[Pieces]:
     """Those of both languages, from the model's notes."""
-    protos = (base64.b64decode(model.notes[name]) for name in ("english", "spanish"))
-    return [sentencepiece.SentencePieceProcessor(model_proto=proto) for proto in protos]
+    return [Pieces(base64.b64decode(model.notes[name])) for name in ("english", "spanish")]
 
 
 def translate(model: Seq2Seq, texts: list[str]) -> list[str]:
     english, spanish = pieces_of(model)
-    found = model.predict(tokens(english, texts), beam_size=5, max_length=60, length_penalty=1.0)
-    return [spanish.decode(row.tolist()) for row in found]
+    return spanish.decode(
+        model.predict(english.encode(texts), beam_size=5, max_length=60, length_penalty=1.0)
+    )
 
 
 def nearest(train: Pairs, texts: list[str]) -> list[str]:
@@ -160,17 +146,16 @@ def scores(found: list[str], references: list[str]) -> dict[str, float]:
 def draw(model: Seq2Seq, text: str, path: pathlib.Path) -> None:
     """For each piece that the model writes, which ones it looked at."""
     english, spanish = pieces_of(model)
-    x = tokens(english, [text])
+    x = english.encode([text])
     y = model.predict(x, beam_size=5, length_penalty=1.0)
     (weights,) = model.attention_weights(x, y)
     figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
     image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    columns, rows = ([p.replace("▁", "") for p in pieces.id_to_piece(row.tolist())]
-                     for pieces, row in ((english, x[0]), (spanish, y[0])))  # fmt: skip
+    columns, rows = english.names(x[0]), spanish.names(y[0])
     axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor")
     axes.set_yticks(range(len(rows) + 1), [*rows, "end"])
     axes.xaxis.tick_top()
-    axes.set_xlabel(f"{text}\n{spanish.decode(y[0].tolist())}")
+    axes.set_xlabel(f"{text}\n{spanish.decode(y)[0]}")
     figure.colorbar(image, label="attention", shrink=0.5)
     figure.savefig(path, dpi=110)
 
@@ -192,7 +177,7 @@ def main() -> None:
         pairs, options.hidden, options.epochs = pairs[:800], 32, 2
     parts = split(pairs, options.seed)
     print(", ".join(f"{len(some)} pairs for {name}" for name, some in parts.items()))
-    english, spanish = (learn_pieces(list(texts), PIECES) for texts in zip(*parts["train"], strict=True))
+    english, spanish = (Pieces.learn(texts, PIECES) for texts in zip(*parts["train"], strict=True))
     model = build_model(english, spanish, options.hidden, options.seed)
     fit(
         model, Resampled(parts["train"], english, spanish), encoded(parts["validation"], english, spanish),

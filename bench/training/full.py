@@ -54,7 +54,7 @@ def translate() -> Whole:
 
     parts = example.split(example.load_data(), seed=0)
     english, spanish = (
-        example.learn_pieces(list(side), example.PIECES) for side in zip(*parts["train"], strict=True)
+        example.Pieces.learn(side, example.PIECES) for side in zip(*parts["train"], strict=True)
     )
     data = example.Resampled(parts["train"], english, spanish)
     batch = example.TRAINING["batch_size"]

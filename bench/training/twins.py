@@ -159,10 +159,14 @@ class Translator(Twin):
 
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         before, after, lengths = self.model[0]._shifted(batch)
-        memory, h = self.read(batch)
+        memory, state = self.read(batch)
         B = batch.size
-        start = h.transpose(0, 1).reshape(1, B, -1).contiguous()
-        y, _ = self.decoder(self.before_target(self.target_embedding(torch.from_numpy(before))), start)
+        parts = state if isinstance(state, tuple) else (state,)
+        start = [part.transpose(0, 1).reshape(1, B, -1).contiguous() for part in parts]
+        y, _ = self.decoder(
+            self.before_target(self.target_embedding(torch.from_numpy(before))),
+            tuple(start) if len(start) > 1 else start[0],
+        )
         known = None
         if batch.lengths is not None:
             known = (torch.arange(len(memory)) < torch.from_numpy(batch.lengths)[:, None])[:, None]
