@@ -20,6 +20,7 @@ class Pieces:
         self.proto = proto
         self._model = sentencepiece.SentencePieceProcessor(model_proto=proto)
         self.size = len(self._model)
+        self._scores = np.float32([self._model.get_score(token) for token in range(self.size)])
         self._ways: dict[tuple[str, float], tuple[list[list[int]], np.ndarray]] = {}
 
     @classmethod
@@ -59,9 +60,9 @@ class Pieces:
     def _ways_to_cut(self, word: str, alpha: float) -> tuple[list[list[int]], np.ndarray]:
         """The likeliest ways, and for each but the last the chance of it and those before."""
         if (word, alpha) not in self._ways:
-            found = self._model.nbest_encode(word, nbest_size=WAYS, out_type="proto").nbests
-            scores = np.array([way.score for way in found])
+            ways = self._model.nbest_encode(word, nbest_size=WAYS)
+            # Log-probabilities; an unknown letter is in all ways alike. Summed from the end, as sentencepiece does.
+            scores = np.array([self._scores[way[::-1]].cumsum()[-1] for way in ways], np.float64)
             weights = np.exp(alpha * (scores - scores.max()))
-            ways = [[piece.id for piece in way.pieces] for way in found]
             self._ways[word, alpha] = ways, np.cumsum(weights / weights.sum())[:-1]
         return self._ways[word, alpha]
