@@ -9,8 +9,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc tests/cpp -type f 2>/dev/null)
-CXX_FILES := $(shell find csrc tests/cpp -name '*.h' -o -name '*.cpp' 2>/dev/null)
+SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc tests/cpp tests/cuda -type f 2>/dev/null)
+CXX_FILES := $(shell find csrc tests/cpp tests/cuda -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.inc' 2>/dev/null)
 
 EXAMPLES := $(wildcard examples/*.py)
 

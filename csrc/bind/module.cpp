@@ -62,6 +62,28 @@ std::vector<std::string> isa_names() {
   return names;
 }
 
+template <class V> py::array_t<V> copy(const V* data, py::ssize_t count) {
+  return py::array_t<V>(count, data);
+}
+
+// What a plan consists of, for schedules that do not run on this processor.
+py::dict plan_arrays(const Plan& plan) {
+  const PlanView v = plan.view();
+  py::dict d;
+  d["alive"] = copy(v.alive, v.steps);
+  d["offset"] = copy(v.offset, v.steps + 1);
+  d["index"] = copy(v.index, v.offset[v.steps]);
+  d["sequence"] = copy(v.sequence, v.rows);
+  d["start"] = copy(v.start, v.rows);
+  d["finish"] = copy(v.finish, v.rows);
+  d["holes"] = copy(plan.holes.data(), static_cast<py::ssize_t>(plan.holes.size()));
+  std::vector<int32_t> passed, ended;  // sequences without a step, by what their final state is
+  for (const Plan::Idle& idle : plan.idle) (idle.zero ? ended : passed).push_back(idle.sequence);
+  d["passed"] = copy(passed.data(), static_cast<py::ssize_t>(passed.size()));
+  d["ended"] = copy(ended.data(), static_cast<py::ssize_t>(ended.size()));
+  return d;
+}
+
 // An array whose memory comes from the engine's blocks, so that a large result finds that of an earlier call,
 // with its pages in place, once nobody holds that any more.
 py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
@@ -87,7 +109,8 @@ PYBIND11_MODULE(_core, m) {
       .def_readonly("T", &Plan::T)
       .def_readonly("B", &Plan::B)
       .def_readonly("rows", &Plan::rows)
-      .def_property_readonly("total", &Plan::total);
+      .def_property_readonly("total", &Plan::total)
+      .def("arrays", &plan_arrays);
   m.def("cells", &cells);
   m.def("isas", &isa_names);
   m.def("isa", [] { return current_isa().name; });

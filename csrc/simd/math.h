@@ -35,7 +35,10 @@ template <> struct ExpConstants<double> {
 
 template <class V, int K> ELMAN_INLINE V series(V r, V sum) {
   if constexpr (K < 0) return sum;
-  else return series<V, K - 1>(r, mul_add(sum, r, splat<V>(ExpConstants<Scalar<V>>::q[K])));
+  else {
+    constexpr Scalar<V> q = ExpConstants<Scalar<V>>::q[K];
+    return series<V, K - 1>(r, mul_add(sum, r, splat<V>(q)));
+  }
 }
 
 // exp(k x) = scale * (1 + p), for |x| <= limit.
@@ -45,6 +48,7 @@ template <class V> ELMAN_INLINE void exp_parts(V x, int k, Scalar<V> limit, V& s
   using Int = Vec<typename C::Int, Lanes<V>::count>;
   using Unsigned = Vec<std::make_unsigned_t<typename C::Int>, Lanes<V>::count>;
   constexpr int last = sizeof(C::q) / sizeof(T) - 1;
+  constexpr T first = C::q[last];
   const V factor = splat<V>(T(k * 1.4426950408889634));
   x = larger(splat<V>(-limit), smaller(splat<V>(limit), x));
   const V shifted = mul_add(x, factor, splat<V>(C::round)), n = shifted - splat<V>(C::round);
@@ -52,7 +56,7 @@ template <class V> ELMAN_INLINE void exp_parts(V x, int k, Scalar<V> limit, V& s
   // The low bits of `shifted` hold n: moved to the exponent and added to the bits of 1.0 they are 2^n.
   const Unsigned exponent = bit_cast<Unsigned>(shifted) << C::mantissa;
   scale = bit_cast<V>(bit_cast<Int>(exponent) + bit_cast<Int>(splat<V>(T(1))));
-  p = series<V, last - 1>(r, splat<V>(C::q[last])) * r;
+  p = series<V, last - 1>(r, splat<V>(first)) * r;
 }
 
 template <class V> ELMAN_INLINE V exp(V x) {

@@ -15,7 +15,11 @@
 #include <arm_neon.h>
 #endif
 
+#if defined(__CUDACC__)
+#define ELMAN_INLINE __host__ __device__ __forceinline__
+#else
 #define ELMAN_INLINE inline __attribute__((always_inline))
+#endif
 #define ELMAN_INLINED __attribute__((always_inline))  // after a lambda's parameters
 
 namespace elman {

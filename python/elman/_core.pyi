@@ -32,6 +32,8 @@ class Plan:
     def B(self) -> int: ...
     @property
     def total(self) -> int: ...
+    def arrays(self) -> dict[str, Array]:
+        """What it consists of (csrc/engine/plan.h), as copies."""
 
 class _Packed:
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import Any
 
-from . import _core
+from . import _core, _gpu
 from ._check import whole_number
 from ._version import __version__
 
@@ -52,11 +53,20 @@ def _caches() -> dict[str, str]:
     return sizes
 
 
+def _cuda() -> str:
+    scans, why = _gpu.find()
+    if scans is None:
+        return f"no: {why}"
+    forced = os.environ.get("ELMAN_CUDA_SCHEDULE")
+    return f"yes: {scans.device()['name']}, schedule {forced or 'by the cost model'}"
+
+
 def info() -> dict[str, Any]:
     """Facts about this installation.
 
     Returns:
-        A dict: `version`, `isa` (in use), `isas` (that could be), `threads`, `caches`, `cuda`.
+        A dict: `version`, `isa` (in use), `isas` (that could be), `threads`, `caches`, `cuda` ("yes" or "no", and what
+        GPU or why not; the environment variable ELMAN_CUDA_SCHEDULE forces a schedule there).
     """
     return {
         "version": __version__,
@@ -64,5 +74,5 @@ def info() -> dict[str, Any]:
         "isas": isas(),
         "threads": num_threads(),
         "caches": _caches() or "unknown",
-        "cuda": "no: this version has no CUDA kernels",
+        "cuda": _cuda(),
     }

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from . import engine, ops, reference
+from . import engine, gpu, ops, reference
 from .cache import Cache
-from .engine import Pass
 from .fallback import tracing
 from .spec import NO_STEPS, Spec, Steps
 
@@ -35,7 +34,7 @@ class _Call(torch.autograd.Function):
         *tensors: Tensor,
     ) -> Any:
         x, state, weights, dropout = _split(counts, tensors)
-        call = Pass(spec, x, state, weights, dropout, steps, cache)
+        call: Any = gpu.pass_for(x)(spec, x, state, weights, dropout, steps, cache)
         tape = call.new_tape()
         results = call.forward(tape)
         ctx.spec, ctx.steps, ctx.counts, ctx.kept = spec, steps, counts, (call, tape)
@@ -52,7 +51,7 @@ class _Call(torch.autograd.Function):
         else:
             kept, ctx.kept = ctx.kept, None
             if kept is None:  # used up by an earlier pass over a retained graph
-                call = Pass(ctx.spec, x, state, weights, dropout, ctx.steps)
+                call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps)
                 kept = call, call.new_tape()
                 call.forward(kept[1])
             call, tape = kept
@@ -98,8 +97,10 @@ def run(
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return _Call.apply(spec, steps, cache, (len(state), len(weights), len(dropout)), *tensors)
     one_step = steps is NO_STEPS and (x.dim() == 2 or x.shape[spec.batch_first] == 1)
-    if cache is not None and one_step and x.numel() > 0 and spec.backwards == (False,) and not dropout:
+    kind = gpu.pass_for(x)
+    one_step = one_step and x.numel() > 0 and spec.backwards == (False,) and not dropout
+    if kind is engine.Pass and cache is not None and one_step:
         done = engine.step(spec, x, state, weights, cache)
         if done is not None:
             return done
-    return Pass(spec, x, state, weights, dropout, steps, cache).forward()
+    return kind(spec, x, state, weights, dropout, steps, cache).forward()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import autograd, check, fallback
 from .cache import Cache
-from .layers import _cast
+from .layers import cast
 from .spec import NO_STEPS, Spec
 
 
@@ -23,7 +23,7 @@ class _Cell(torch.nn.RNNCellBase):
         if why := fallback.reason(weights[0]):
             return fallback.run(self, super().forward, why, input, hx)
         I, H = self.input_size, self.hidden_size  # noqa: E741
-        x = _cast(input, weights[0])
+        x, hx, weights = cast(input, hx, weights)
         check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
         cell = self._elman_cell

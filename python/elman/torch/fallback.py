@@ -9,15 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import gpu
 from .spec import DTYPES
 
 
 def reason(weight: Tensor) -> str | None:
     """Why a module with this weight runs torch's own code; None if it runs on the engine."""
-    if weight.dtype not in DTYPES:
-        return f"its weights are {str(weight.dtype).removeprefix('torch.')}"
-    if not weight.is_cpu and weight.device.type != "meta":
+    kind = weight.device.type
+    if kind in gpu.KINDS:
+        if why := gpu.reason(weight):
+            return why
+    elif kind not in ("cpu", "meta"):
         return f"its weights are on {weight.device}"
+    elif weight.dtype not in DTYPES:
+        return f"its weights are {str(weight.dtype).removeprefix('torch.')}"
     if tracing() and torch.onnx.is_in_onnx_export():
         return _ONNX
     return None

@@ -66,7 +66,7 @@ class _Layer(torch.nn.RNNBase):
         return [held[name] if name in held else getattr(self, name) for name in self._flat_weights_names]
 
     def _padded(self, x: Any, hx: Any, weights: list[Tensor], lengths: Any, mask: Any, reset: Any) -> Any:
-        x = _cast(x, weights[0])
+        x, hx, weights = cast(x, hx, weights)
         I = self.input_size  # noqa: E741
         batch_first: bool = self.batch_first
         check.features("input", x, ("BT" if batch_first else "TB", "T"), I, weights[0])
@@ -89,7 +89,7 @@ class _Layer(torch.nn.RNNBase):
 
     def _packed(self, sequence: PackedSequence, hx: Any, weights: list[Tensor]) -> Any:
         x, sizes, order, back = sequence
-        x = _cast(x, weights[0])
+        x, hx, weights = cast(x, hx, weights)
         check.features("input", x, ("N",), self.input_size, weights[0])
         state = [] if hx is None else self._state(hx, x, int(sizes[0]), True)
         if order is not None:
@@ -127,11 +127,20 @@ class _Layer(torch.nn.RNNBase):
         return [f.transpose(0, 1) for f in factors] if batch_first else factors
 
 
-def _cast(x: Any, weight: Tensor) -> Any:
-    """Under autocast the layer computes in its weights' type, whatever type its input has come in."""
-    if isinstance(x, Tensor) and x.dtype != weight.dtype and torch.is_autocast_enabled("cpu"):
-        return x.to(weight.dtype)
-    return x
+def cast(x: Any, hx: Any, weights: list[Tensor]) -> tuple[Any, Any, list[Tensor]]:
+    """Under autocast: on the processor the layer computes in its weights' type, whatever type its input has come in;
+    on a GPU in autocast's type, as torch.nn's layers do."""
+    kind = weights[0].device.type
+    if not isinstance(x, Tensor) or kind == "meta" or not torch.is_autocast_enabled(kind):
+        return x, hx, weights
+    if kind == "cpu":
+        return x.to(weights[0].dtype), hx, weights
+    dtype = torch.get_autocast_dtype(kind)
+    if isinstance(hx, Tensor):
+        hx = hx.to(dtype)
+    elif isinstance(hx, (tuple, list)):
+        hx = tuple(part.to(dtype) if isinstance(part, Tensor) else part for part in hx)
+    return x.to(dtype), hx, [weight.to(dtype) for weight in weights]
 
 
 class LSTM(_Layer, torch.nn.LSTM):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import func, reference
+from . import func, gpu, reference
 from .engine import Pass
 from .spec import Spec, Steps, of_cell, to_array
 
@@ -29,7 +29,7 @@ def _spec(cell: str, backwards: Sequence[int], bias: bool, batch_first: bool) ->
 
 
 @functools.partial(
-    torch.library.custom_op, "elman::rnn", mutates_args=(), device_types="cpu",
+    torch.library.custom_op, "elman::rnn", mutates_args=(), device_types=("cpu", "cuda"),
     schema=f"(Tensor x, {_REST}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
 )  # fmt: skip
 def rnn(
@@ -51,12 +51,18 @@ def rnn(
     spec, steps = _spec(cell, backwards, bias, batch_first), Steps(batch_sizes, lengths, mask, reset)
     if of_cell(x, steps):
         raise ValueError(f"x: expected three axes, or two with batch_sizes, got {list(x.shape)}")
-    call = Pass(spec, x, state, weights, dropout, steps)
+    call = gpu.pass_for(x)(spec, x, state, weights, dropout, steps)
+    keep = keep and _keeps(x)
     # Zeros, because an operator's results must be the same every time, in the parts that nobody reads as well.
     tape = call.new_tape(np.zeros(_tape_size(call), call.stack.dtype)) if keep else None
     y, h, *c = call.forward(tape)
     memory = torch.from_numpy(tape.memory) if tape else x.new_empty(0)
     return y, h, c[0] if c else x.new_empty(0), memory
+
+
+def _keeps(x: Tensor) -> bool:
+    """Whether the operator gives a tape. A GPU's pass has none in one piece: its backward runs forward again."""
+    return gpu.pass_for(x) is Pass
 
 
 def _tape_size(call: Pass) -> int:
@@ -80,11 +86,11 @@ def _(
     h = x.new_empty(stack.L * stack.D, B, stack.H)
     c = torch.empty_like(h) if stack.states > 1 else x.new_empty(0)
     y = x.new_empty(*lead, stack.D * stack.H)
-    return y, h, c, x.new_empty(stack.tape_size(rows, rows) if keep else 0)
+    return y, h, c, x.new_empty(stack.tape_size(rows, rows) if keep and _keeps(x) else 0)
 
 
 @functools.partial(
-    torch.library.custom_op, "elman::rnn_backward", mutates_args=(), device_types="cpu",
+    torch.library.custom_op, "elman::rnn_backward", mutates_args=(), device_types=("cpu", "cuda"),
     schema=f"(Tensor? dy, Tensor? dh, Tensor? dc, Tensor y, Tensor tape, Tensor x, {_REST}) -> Tensor[]",
 )  # fmt: skip
 def rnn_backward(
@@ -108,13 +114,13 @@ def rnn_backward(
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
     spec = _spec(cell, backwards, bias, batch_first)
-    call = Pass(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
+    call = gpu.pass_for(x)(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
     if tape.numel():
         kept = call.new_tape(to_array(tape).copy())
     else:
         kept = call.new_tape()
         call.forward(kept)
-    dx, dstate, dweights = call.backward(kept, y, dy, [dh, dc][: call.stack.states])
+    dx, dstate, dweights = call.backward(kept, y, dy, [dh, dc][: spec.stack(weights).states])
     return [dx, *(dstate if state else ()), *dweights]
 
 

@@ -31,6 +31,7 @@ def run(
     if of_cell(x, steps):
         state = [part.unsqueeze(0) for part in state]
         return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
+    steps = Steps(steps.batch_sizes, *(None if t is None else t.to(x.device) for t in steps[1:]))
     lengths = steps.lengths
     unpad = None
     if steps.batch_sizes is not None:
@@ -41,7 +42,7 @@ def run(
     time_first = (lambda t: t.transpose(0, 1)) if spec.batch_first else (lambda t: t)
     x, dropout = time_first(x), [time_first(factors) for factors in dropout]
     T, B = x.shape[:2]
-    inside = None if lengths is None else torch.arange(T)[:, None] < lengths
+    inside = None if lengths is None else torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)
     counts = inside
     if steps.mask is not None:
         mask = time_first(steps.mask)

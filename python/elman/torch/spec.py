@@ -31,7 +31,9 @@ class Spec(NamedTuple):
         """The stack whose weights, in torch's order, these are."""
         D = len(self.backwards)
         L = len(weights) // (D * self._per_direction)
-        return passes.Stack(self.cell, weights[1].shape[1], L, D, DTYPES[weights[0].dtype])
+        # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
+        dtype = DTYPES.get(weights[0].dtype, np.dtype(np.float32))
+        return passes.Stack(self.cell, weights[1].shape[1], L, D, dtype)
 
     def nest(self, weights: Sequence[np.ndarray]) -> passes.Weights:
         """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from torch's flat order."""

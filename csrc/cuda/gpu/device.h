@@ -1,0 +1,131 @@
+// What the kernels ask of the GPU, each in one place. tests/cuda/device.h has the same names and runs kernels
+// on a CPU, so that everything but this file is tested without a GPU.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "cuda/element.h"
+
+#define ELMAN_DEVICE __device__ __forceinline__
+#define ELMAN_HOST_DEVICE __host__ __device__ __forceinline__
+#define ELMAN_KERNEL __global__
+#define ELMAN_PARAMETER const __grid_constant__
+#define ELMAN_LAUNCH_BOUNDS(threads) __launch_bounds__(threads, 1)
+#define ELMAN_NO_UNROLL _Pragma("unroll 1")
+#define ELMAN_UNROLL _Pragma("unroll")
+
+namespace elman::cuda {
+
+ELMAN_DEVICE float to_float(float x) { return x; }
+ELMAN_DEVICE float to_float(Half x) {
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+  return y;
+}
+ELMAN_DEVICE float to_float(Bfloat16 x) { return __uint_as_float(uint32_t{x.bits} << 16); }
+
+template <class T> ELMAN_DEVICE T from_float(float x);
+template <> ELMAN_DEVICE float from_float(float x) { return x; }
+template <> ELMAN_DEVICE Half from_float(float x) {
+  Half y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+}
+template <> ELMAN_DEVICE Bfloat16 from_float(float x) {
+  Bfloat16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+}
+
+ELMAN_DEVICE int thread_index() { return threadIdx.x; }
+ELMAN_DEVICE int threads() { return blockDim.x; }
+ELMAN_DEVICE int block_index() { return blockIdx.x; }
+
+ELMAN_DEVICE char* shared_memory() {
+  extern __shared__ uint4 bytes[];
+  return reinterpret_cast<char*>(bytes);
+}
+
+ELMAN_DEVICE void block_sync() { __syncthreads(); }
+
+// All threads of the cluster; what they stored in each other's shared memory before is there after.
+ELMAN_DEVICE void cluster_sync() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+#else
+  __trap();
+#endif
+}
+
+// *p = value, in the shared memory of the cluster's block `rank`; p is the address in this block's own.
+template <class V> ELMAN_DEVICE void store_at_peer(V* p, int rank, V value) {
+  static_assert(sizeof(V) == 4 || sizeof(V) == 8);
+#if __CUDA_ARCH__ >= 900
+  uint32_t address;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;"
+      : "=r"(address)
+      : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(p))), "r"(rank));
+  if constexpr (sizeof(V) == 4) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(address), "r"(bits) : "memory");
+  } else {
+    uint64_t bits;
+    memcpy(&bits, &value, 8);
+    asm volatile("st.shared::cluster.b64 [%0], %1;" ::"r"(address), "l"(bits) : "memory");
+  }
+#else
+  __trap();
+#endif
+}
+
+// All threads of the blocks that count on `counter`, which goes up by one for each block; `target`: the count
+// when all have come. What they stored before is there after.
+ELMAN_DEVICE void team_sync(unsigned* counter, unsigned target) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+    unsigned seen;
+    do asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
+    while (seen < target);
+  }
+  __syncthreads();
+}
+
+// Past the L1 cache, which may hold what was there before.
+template <class V> ELMAN_DEVICE V read_fresh(const V* p) {
+  V value;
+  if constexpr (sizeof(V) == 2) {
+    const unsigned short bits = __ldcg(reinterpret_cast<const unsigned short*>(p));
+    memcpy(&value, &bits, 2);
+  } else if constexpr (sizeof(V) == 4) {
+    const unsigned bits = __ldcg(reinterpret_cast<const unsigned*>(p));
+    memcpy(&value, &bits, 4);
+  } else {
+    const uint2 bits = __ldcg(reinterpret_cast<const uint2*>(p));
+    memcpy(&value, &bits, 8);
+  }
+  return value;
+}
+
+// c += a b on the tensor cores: a [16, 16] and b [16, 8] of T, c [16, 8], each spread over the warp's lanes
+// in the layout of mma.m16n8k16 (PTX ISA, "Matrix fragments").
+template <class T>
+ELMAN_DEVICE void multiply_tiles(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
+#define ELMAN_MMA(type, name)                                                                             \
+  template <>                                                                                             \
+  ELMAN_DEVICE void multiply_tiles<type>(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { \
+    asm("mma.sync.aligned.m16n8k16.row.col.f32." name "." name                                            \
+        ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                            \
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])                                                  \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                              \
+  }
+ELMAN_MMA(Half, "f16")
+ELMAN_MMA(Bfloat16, "bf16")
+#undef ELMAN_MMA
+
+}  // namespace elman::cuda

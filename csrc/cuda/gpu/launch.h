@@ -1,0 +1,69 @@
+// Launches, and what the GPU in use can do. tests/cuda/launch.h has the same names and runs kernels on a CPU.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace elman::cuda {
+
+struct Grid {
+  int blocks = 1, threads = 32, cluster = 1;
+  std::size_t shared_bytes = 0;
+  bool together = false;  // all blocks run at the same time: they may wait for each other
+};
+
+using Stream = cudaStream_t;
+
+inline void check(cudaError_t error) {
+  if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(error));
+}
+
+template <class Job> void launch(void (*kernel)(Job), const Grid& grid, Stream stream, const Job& job) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(grid.shared_bytes)));
+  if (grid.cluster > 8)
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+  cudaLaunchAttribute attributes[2] = {};
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(grid.blocks);
+  config.blockDim = dim3(grid.threads);
+  config.dynamicSmemBytes = grid.shared_bytes;
+  config.stream = stream;
+  config.attrs = attributes;
+  if (grid.cluster > 1) {
+    attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
+    attributes[config.numAttrs].val.clusterDim = {static_cast<unsigned>(grid.cluster), 1, 1};
+    ++config.numAttrs;
+  }
+  if (grid.together) {
+    attributes[config.numAttrs].id = cudaLaunchAttributeCooperative;
+    attributes[config.numAttrs].val.cooperative = 1;
+    ++config.numAttrs;
+  }
+  check(cudaLaunchKernelEx(&config, kernel, job));
+}
+
+inline void clear(void* p, std::size_t bytes, Stream stream) { check(cudaMemsetAsync(p, 0, bytes, stream)); }
+
+struct Limits {
+  int multiprocessors, shared_bytes, cluster, blocks_at_once;
+  std::string name;
+};
+
+// Of the current device.
+inline Limits limits() {
+  int device, multiprocessors, shared_bytes, major;
+  check(cudaGetDevice(&device));
+  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  // Clusters of 16 must be asked for and may not find a place; 8 always do. Consumer Blackwell (12) has them
+  // too.
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, device));
+  return {multiprocessors, shared_bytes, major >= 9 ? 16 : 1, multiprocessors, properties.name};
+}
+
+}  // namespace elman::cuda

@@ -1,0 +1,65 @@
+// What a kernel is told: plain structs that are passed by value, all pointers to device memory.
+//
+// Rows are rows of the caller's arrays, T * B or what a PackedSequence holds, everywhere: the plan's index
+// leads there, and the products around the scan (x W_ih, the weights' gradients) see whole matrices in that
+// order.
+#pragma once
+
+#include "cells/cell.h"
+#include "engine/plan.h"
+
+namespace elman::cuda {
+
+constexpr int group = 16;  // units whose gates a warp computes together: the rows of a tensor core's tile
+constexpr int tile_rows = 8;
+constexpr int most_threads = 512;  // of a block: 128 registers each
+
+// How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
+// units.
+struct Layout {
+  int units = group;  // of a block, whole groups
+  int ranks = 1;      // blocks of a team
+  int teams = 1;      // of a direction; row r of the plan is team r % teams's
+  int splits = 1;     // warps that share the sum over k of a group, at least as many as tiles of rows
+  int chunk =
+      1;  // tiles of k that lie in shared memory at a time; all of them where blocks stay for all steps
+  int threads() const { return units / group * splits * 32; }
+};
+
+template <class T> struct ForwardSide {  // one direction
+  PlanView plan;
+  const T* products = nullptr;        // [rows, gates * H]: W_ih x + bias_ih
+  const T* weight = nullptr;          // [gates * H, H]: W_hh
+  const T* bias = nullptr;            // [gates * H]: bias_hh, or null
+  T* y = nullptr;                     // [rows] of H, y_stride apart
+  const T* initial[max_states] = {};  // [B, H], or null for zeros
+  T* final[max_states] = {};          // [B, H]
+  T* slots = nullptr;                 // [rows, slots * H], or null: keep nothing for backward
+  float* memory = nullptr;            // [rows, H]: the state beyond h, likewise
+  float* carry = nullptr;             // [states, plan.rows, H]: from launch to launch
+};
+
+template <class T> struct BackwardSide {
+  PlanView plan;
+  const T* weight = nullptr;
+  const T* y = nullptr;
+  const T* dy = nullptr;  // like y, or null for zeros
+  const T* initial[max_states] = {};
+  const T* dfinal[max_states] = {};  // [B, H], or null for zeros
+  T* dinitial[max_states] = {};      // [B, H]
+  T* slots = nullptr;                // what forward kept in, gradients of the slots out
+  const float* memory = nullptr;
+  float* carry = nullptr;
+};
+
+template <class Side> struct Job {
+  Layout layout;
+  int H = 0;
+  bool whole = false;            // see Access
+  int64_t y_stride = 0;          // of y and dy
+  int t_begin = 0, t_end = 0;    // the steps to take; backward takes -1 last, where the initial states are
+  unsigned* counters = nullptr;  // [directions * teams], zero: for teams that meet in global memory
+  Side side[2];
+};
+
+}  // namespace elman::cuda

@@ -1,0 +1,46 @@
+// Which blocks compute what, and how they pass h on: chosen by a model of what a step costs.
+#pragma once
+
+#include <string>
+
+#include "cuda/job.h"
+
+namespace elman::cuda {
+
+enum class Kind {
+  block,    // one block has all units of its rows: nothing to pass on
+  cluster,  // a cluster of blocks, through each other's shared memory
+  grid,     // blocks all over the GPU, through global memory, meeting at a counter at every step
+  launch,   // a launch for every step; weights may be read anew each time, so that any size has a place
+};
+constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::grid, Kind::launch};
+const char* name_of(Kind kind);
+
+struct Schedule {
+  Kind kind = Kind::launch;
+  Layout layout;
+  int tiles = 1;  // of 8 rows, for each team
+  std::size_t shared_bytes = 0;
+  double microseconds = 0;  // for a step, by the model
+};
+
+// What has to be computed. The product at every step: `outputs` sums for each unit over `inputs` values of
+// each.
+struct Task {
+  int H = 0, rows = 0, directions = 1;
+  int outputs = 1, inputs = 1;
+  int element_bytes = 4;
+};
+
+struct Machine {
+  int multiprocessors = 132;
+  int shared_bytes = 227 << 10;  // of a block
+  int cluster = 16;              // blocks of the largest cluster; 1: there are none
+  int blocks_at_once = 132;      // that may wait for each other
+};
+
+// The cheapest schedule, or the cheapest of the kind that is named; throws std::invalid_argument if there is
+// none.
+Schedule choose_schedule(const Task& task, const Machine& machine, const std::string& kind = "");
+
+}  // namespace elman::cuda

@@ -1,0 +1,55 @@
+// The element types of GPU kernels and pairs of them. Sums, cell maths and cell states are float whatever T
+// is.
+#pragma once
+
+#include <cstdint>
+
+#include "device.h"
+
+namespace elman::cuda {
+
+// The place of a Feed's slot among the gates of the weights, without an array that would lie in memory.
+template <class Feed> ELMAN_DEVICE int gate_of(const Feed& feed, int s) {
+  return s == 0 ? feed.gate[0] : s == 1 ? feed.gate[1] : s == 2 ? feed.gate[2] : feed.gate[3];
+}
+
+// Two values that lie side by side: units u and u + 1 with u even, read and written in one access.
+template <class T> struct alignas(2 * sizeof(T)) Pair {
+  T x, y;
+};
+
+struct Two {
+  float x, y;
+};
+
+template <class T> ELMAN_DEVICE Two widen(Pair<T> p) { return {to_float(p.x), to_float(p.y)}; }
+template <class T> ELMAN_DEVICE Pair<T> narrow(float x, float y) {
+  return {from_float<T>(x), from_float<T>(y)};
+}
+
+// Access to rows of H values. `whole`: H is even and all rows begin at multiples of a pair.
+struct Access {
+  int H;
+  bool whole;
+
+  // Values u and u + 1 of the row, 0 where there are none.
+  template <class T> ELMAN_DEVICE Pair<T> load(const T* row, int u) const {
+    if (whole && u < H) return *reinterpret_cast<const Pair<T>*>(row + u);
+    return {u < H ? row[u] : T{}, u + 1 < H ? row[u + 1] : T{}};
+  }
+  // The same of a row that other blocks have written since this kernel began.
+  template <class T> ELMAN_DEVICE Pair<T> load_fresh(const T* row, int u) const {
+    if (whole && u < H) return read_fresh(reinterpret_cast<const Pair<T>*>(row + u));
+    return {u < H ? read_fresh(row + u) : T{}, u + 1 < H ? read_fresh(row + u + 1) : T{}};
+  }
+  template <class T> ELMAN_DEVICE void store(T* row, int u, Pair<T> value) const {
+    if (whole && u < H) {
+      *reinterpret_cast<Pair<T>*>(row + u) = value;
+    } else {
+      if (u < H) row[u] = value.x;
+      if (u + 1 < H) row[u + 1] = value.y;
+    }
+  }
+};
+
+}  // namespace elman::cuda

@@ -1,0 +1,1 @@
+#include "cuda/bf16.cu"

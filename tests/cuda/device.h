@@ -1,0 +1,88 @@
+// The GPU that csrc/cuda asks for (see csrc/cuda/gpu/device.h), played by one CPU thread: every GPU thread is
+// a fiber, which runs until it waits for others. It sees what a GPU would leave to chance: shared memory
+// begins as NaN, fibers run in an order drawn anew at each turn, waiting for ever is an error, and so is a
+// store to a block that has ended.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "cuda/element.h"
+
+#define ELMAN_DEVICE inline
+#define ELMAN_HOST_DEVICE inline
+#define ELMAN_KERNEL inline
+#define ELMAN_PARAMETER const
+#define ELMAN_LAUNCH_BOUNDS(threads)
+#define ELMAN_NO_UNROLL
+#define ELMAN_UNROLL
+
+namespace elman::cuda {
+
+inline float to_float(float x) { return x; }
+inline float to_float(Half x) {
+  _Float16 y;
+  std::memcpy(&y, &x, 2);
+  return static_cast<float>(y);
+}
+inline float to_float(Bfloat16 x) {
+  const uint32_t bits = uint32_t{x.bits} << 16;
+  float y;
+  std::memcpy(&y, &bits, 4);
+  return y;
+}
+
+template <class T> T from_float(float x);
+template <> inline float from_float(float x) { return x; }
+template <> inline Half from_float(float x) {
+  const _Float16 y = static_cast<_Float16>(x);
+  Half z;
+  std::memcpy(&z, &y, 2);
+  return z;
+}
+template <> inline Bfloat16 from_float(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  if (x != x) return {static_cast<uint16_t>(bits >> 16 | 0x40)};
+  return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};  // to the nearest, ties to even
+}
+
+int thread_index();
+int threads();
+int block_index();
+char* shared_memory();
+void block_sync();
+void cluster_sync();
+void team_sync(unsigned* counter, unsigned target);
+
+// The same place in the shared memory of a block of the cluster.
+void* at_peer(void* p, int rank);
+template <class V> void store_at_peer(V* p, int rank, V value) { *static_cast<V*>(at_peer(p, rank)) = value; }
+
+template <class V> V read_fresh(const V* p) { return *p; }
+
+// What the warp's lanes bring to a product of tiles: the registers of all, once all have come.
+struct Fragments {
+  uint32_t a[32][4], b[32][2];
+};
+const Fragments& gather(const uint32_t (&a)[4], const uint32_t (&b)[2]);
+
+template <class T> void multiply_tiles(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  const Fragments& all = gather(a, b);
+  const int lane = thread_index() % 32;
+  const auto half = [](uint32_t word, int k) {
+    T value;
+    value.bits = static_cast<uint16_t>(word >> 16 * (k % 2));
+    return to_float(value);
+  };
+  for (int i = 0; i < 4; ++i) {
+    const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+    for (int k = 0; k < 16; ++k) {
+      const uint32_t x = all.a[row % 8 * 4 + k % 8 / 2][row / 8 + k / 8 * 2];
+      const uint32_t y = all.b[column * 4 + k % 8 / 2][k / 8];
+      c[i] += half(x, k) * half(y, k);
+    }
+  }
+}
+
+}  // namespace elman::cuda

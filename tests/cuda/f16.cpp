@@ -1,0 +1,1 @@
+#include "cuda/f16.cu"

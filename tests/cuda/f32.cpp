@@ -1,0 +1,1 @@
+#include "cuda/f32.cu"

@@ -1,0 +1,255 @@
+"""The GPU's scans on a GPU that this processor plays (tests/cuda/device.h), against the engine in float64."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("elman._cuda_played", reason="built with ELMAN_SELFTEST only")
+
+import elman.torch  # noqa: E402
+from elman import _gpu  # noqa: E402
+from elman.torch import engine, gpu  # noqa: E402
+from elman.torch.spec import NO_STEPS, Spec, Steps  # noqa: E402
+
+scans = importlib.import_module("elman._cuda_played")
+
+CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
+KINDS = ["block", "cluster", "grid", "launch"]
+# Of results of size 1: what rounding h and the slots to the type leaves after a few steps.
+TOLERANCE = {torch.float32: 2e-6, torch.float16: 4e-3, torch.bfloat16: 3e-2}
+
+
+def make(cell, T, B, I, H, L=1, backwards=(False,), bias=True, seed=0):  # noqa: E741
+    """Inputs that each type holds exactly enough: multiples of 1/64."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape, scale=1.0):
+        return torch.round(torch.randn(*shape, generator=generator, dtype=torch.float64) * scale * 64) / 64
+
+    spec = Spec(cell, tuple(backwards), bias, False)
+    gates, states = {"lstm": (4, 2), "gru": (3, 1)}.get(cell, (1, 1))
+    D = len(backwards)
+    weights = []
+    for k in range(L):
+        for _ in range(D):
+            weights += [
+                draw(gates * H, I if k == 0 else D * H, scale=0.3),
+                draw(gates * H, H, scale=H**-0.5),
+            ]
+            if bias:
+                weights += [draw(gates * H, scale=0.3), draw(gates * H, scale=0.3)]
+    if cell == "rnn_relu":  # far from the corner, on whose sides the gradients differ
+        for one in weights:
+            one *= 1 / 4 if one.dim() == 2 else 0
+            if one.dim() == 1:
+                one += torch.where(torch.arange(H) % 3 > 0, 2.0, -2.0)
+    x, state = draw(T, B, I), [draw(L * D, B, H, scale=0.5) for _ in range(states)]
+    grads = [draw(T, B, D * H), *(draw(L * D, B, H) for _ in range(states))]
+    return spec, x, state, weights, grads
+
+
+def check(case, steps=NO_STEPS, dtype=torch.float32, with_state=True, with_dstate=True, dropout=()):
+    spec, x, state, weights, grads = case
+    state = state if with_state else []
+    dstate = grads[1:] if with_dstate else [None] * (len(grads) - 1)
+    wanted = engine.Pass(spec, x, state, weights, dropout, steps)
+    tape = wanted.new_tape()
+    expected = wanted.forward(tape)
+    y = expected[0].clone()
+    dx, dinitial, dweights = wanted.backward(tape, expected[0], grads[0], dstate)
+
+    def cast(tensors):
+        return [None if t is None else t.to(dtype) for t in tensors]
+
+    call = gpu.Pass(spec, x.to(dtype), cast(state), cast(weights), cast(dropout), steps)
+    tape = call.new_tape()
+    found = call.forward(tape)
+    plain = gpu.Pass(spec, x.to(dtype), cast(state), cast(weights), cast(dropout), steps).forward()
+    for one, other in zip(found, plain, strict=True):
+        assert torch.equal(one, other)  # keeping changes nothing, and neither does the order of the threads
+    found_dx, found_dinitial, found_dweights = call.backward(tape, found[0], grads[0].to(dtype), cast(dstate))
+    for name, one, other in [
+        ("y", found[0], y),
+        *((f"state {k}", a, b) for k, (a, b) in enumerate(zip(found[1:], expected[1:], strict=True))),
+        ("dx", found_dx, dx),
+        *((f"dinitial {k}", a, b) for k, (a, b) in enumerate(zip(found_dinitial, dinitial, strict=True))),
+        *((f"dweight {k}", a, b) for k, (a, b) in enumerate(zip(found_dweights, dweights, strict=True))),
+    ]:
+        assert one.dtype == dtype and one.shape == other.shape, name
+        error = (one.double() - other).abs().max().item() if one.numel() else 0
+        assert error <= TOLERANCE[dtype] * max(1.0, other.abs().max().item() if one.numel() else 0), (
+            name,
+            error,
+        )
+
+
+@pytest.fixture(autouse=True)
+def played(monkeypatch):
+    """Tensors on the processor count as on a GPU."""
+    monkeypatch.setattr(gpu, "KINDS", {"cpu"})
+    monkeypatch.setattr(_gpu, "_found", (scans, ""))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, monkeypatch):
+    monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_schedule(cell, dtype, kind):
+    check(make(cell, 4, 5, 6, 40), dtype=dtype)
+
+
+@pytest.mark.parametrize("H", [1, 3, 7, 9, 18, 33])
+@pytest.mark.parametrize("B", [1, 2, 3, 9])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_awkward_sizes(cell, B, H):
+    check(make(cell, 3, B, 5, H, seed=H))
+    check(make(cell, 1, B, 5, H, seed=H), dtype=torch.bfloat16)
+
+
+def ragged(T, B, seed=0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(0, T + 1, B)
+    lengths[0] = T
+    mask, reset = rng.random((T, B)) < 0.8, rng.random((T, B)) < 0.3
+    return {
+        "lengths": Steps(lengths=torch.from_numpy(lengths)),
+        "mask": Steps(mask=torch.from_numpy(mask)),
+        "reset": Steps(reset=torch.from_numpy(reset)),
+        "all": Steps(None, *map(torch.from_numpy, (lengths, mask, reset))),
+        "packed": Steps(
+            batch_sizes=torch.from_numpy(np.sort((np.arange(T)[:, None] < lengths).sum(1))[::-1].copy())
+        ),
+    }
+
+
+@pytest.mark.parametrize("which", ["lengths", "mask", "reset", "all"])
+@pytest.mark.parametrize("backwards", [(False,), (True,), (False, True)], ids=["forward", "reverse", "both"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_plans(cell, backwards, which, kind):
+    check(make(cell, 6, 11, 4, 20, backwards=backwards), ragged(6, 11)[which])
+
+
+def test_packed(kind):
+    steps = ragged(6, 11)["packed"]
+    sizes = steps.batch_sizes
+    spec, x, state, weights, grads = make("lstm", 6, 11, 4, 20)
+    rows, B = int(sizes.sum()), int(sizes[0])
+    x, dy = x.reshape(-1, 4)[:rows], grads[0].reshape(-1, 20)[:rows]
+    check((spec, x, [s[:, :B] for s in state], weights, [dy, *(g[:, :B] for g in grads[1:])]), steps)
+
+
+@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru"])
+def test_stacks(cell, kind):
+    check(make(cell, 3, 3, 5, 18, L=3, backwards=(False, True)))
+
+
+def test_without_bias_state_and_final_gradient(kind):
+    check(make("gru", 3, 3, 5, 18, bias=False), with_state=False, with_dstate=False)
+    check(make("lstm", 3, 3, 5, 18, bias=False), with_state=False, with_dstate=False)
+
+
+def test_dropout_between_layers():
+    factors = (torch.rand(4, 3, 18, dtype=torch.float64) > 0.5).double() * 2
+    check(make("lstm", 4, 3, 5, 18, L=2), dropout=[factors])
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
+def test_weights_in_chunks(dtype, monkeypatch):
+    monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "launch")
+    monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", str(12 << 10))
+    check(make("lstm", 3, 5, 5, 70), dtype=dtype)
+
+
+def test_many_rows(kind):
+    check(make("lstm", 2, 67, 3, 17))
+
+
+def test_an_impossible_schedule_is_refused(monkeypatch):
+    monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", "1024")
+    monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "block")
+    with pytest.raises(ValueError, match="no 'block' for H = 64 and 3 rows on this GPU"):
+        check(make("lstm", 2, 3, 3, 64))
+    monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "fast")
+    with pytest.raises(ValueError, match="expected block, cluster, grid or launch, got 'fast'"):
+        check(make("lstm", 2, 3, 3, 64))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_modules_and_autograd(name):
+    """Through elman.torch, whose every call goes to the GPU here."""
+    plain = getattr(torch.nn, name)(5, 18, 2, bidirectional=True, batch_first=True)
+    ours = getattr(elman.torch, name)(5, 18, 2, bidirectional=True, batch_first=True)
+    ours.load_state_dict(plain.state_dict())
+    results = []
+    for layer in (plain, ours):
+        x = torch.linspace(-1, 1, 3 * 4 * 5).reshape(3, 4, 5).requires_grad_()
+        y, state = layer(x)
+        h = state[0] if name == "LSTM" else state
+        (y.square().sum() + h.sin().sum()).backward()
+        results.append([y, h, x.grad, *(p.grad for p in layer.parameters())])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_retained_graph_and_second_derivatives():
+    layer = elman.torch.GRU(3, 7)
+    x = torch.linspace(-1, 1, 4 * 2 * 3).reshape(4, 2, 3).requires_grad_()
+    y, _ = layer(x)
+    (first,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+    (again,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
+    (graph,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    assert torch.equal(first, again)
+    torch.testing.assert_close(first, graph, rtol=1e-4, atol=1e-6)
+    graph.square().sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.abs().max() > 0
+
+
+def test_half_precision_module_with_lengths():
+    layer = elman.torch.LSTM(4, 16).half()
+    x, lengths = torch.randn(6, 3, 4).half(), torch.tensor([6, 0, 2])
+    with torch.no_grad():
+        y, (h, c) = layer(x, lengths=lengths)
+    assert y.dtype == h.dtype == c.dtype == torch.float16
+    assert not y[2:, 2].any() and not y[:, 1].any() and not h[0, 1].any()
+    torch.testing.assert_close(h[0, 2], y[1, 2])
+
+
+def test_cells():
+    plain, ours = torch.nn.LSTMCell(3, 5), elman.torch.LSTMCell(3, 5)
+    ours.load_state_dict(plain.state_dict())
+    x, state = torch.randn(2, 3), (torch.randn(2, 5), torch.randn(2, 5))
+    for one, other in zip(ours(x, state), plain(x, state), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    for one, other in zip(ours(x), plain(x), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_compiled():
+    layer = elman.torch.GRU(3, 7)
+    x = torch.randn(4, 2, 3, requires_grad=True)
+    y, h = torch.compile(layer, backend="aot_eager", fullgraph=True)(x)
+    (found,) = torch.autograd.grad(y.sum() + h.sum(), x)
+    y, h = layer(x)
+    (wanted,) = torch.autograd.grad(y.sum() + h.sum(), x)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_what_has_no_gpu_code_says_so(monkeypatch):
+    layer = elman.torch.LSTM(3, 4).double()
+    assert "float64" in elman.torch.report(layer)[0].reason
+    monkeypatch.setattr(_gpu, "_found", (None, "this build has no CUDA kernels"))
+    assert elman.torch.report(elman.torch.LSTM(3, 4))[0].reason == (
+        "torch's own code: its weights are on cpu, and this build has no CUDA kernels"
+    )
+    assert elman.info()["cuda"] == "no: this build has no CUDA kernels"
+    monkeypatch.setattr(_gpu, "_found", (scans, ""))
+    monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "grid")
+    assert elman.info()["cuda"] == "yes: a GPU that a processor plays, schedule grid"
