@@ -71,14 +71,19 @@ int find_cell(const std::string& name) {
   throw py::value_error("cell: unknown, '" + name + "'");
 }
 
-Schedule schedule_of(const std::string& cell, bool backward, int bytes, int H, int rows, int directions,
-                     const std::string& kind) {
-  const CellShape& shape = cell_shapes()[find_cell(cell)];
+Machine this_machine() {
   const Limits has = limits();
-  const Machine machine{has.multiprocessors, has.shared_bytes, has.cluster, has.blocks_at_once};
+  return {has.multiprocessors, has.shared_bytes, has.cluster, has.blocks_at_once};
+}
+
+// `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
+Schedule schedule_of(const std::string& cell, bool backward, int bytes, int H, int rows, int directions,
+                     const std::string& kind, const std::vector<int>& machine) {
+  const CellShape& shape = cell_shapes()[find_cell(cell)];
   Task task{H, rows, directions, shape.h.count(), 1, bytes};
   if (backward) std::swap(task.outputs, task.inputs);
-  return choose_schedule(task, machine, kind);
+  if (machine.empty()) return choose_schedule(task, this_machine(), kind);
+  return choose_schedule(task, {machine.at(0), machine.at(1), machine.at(2), machine.at(0)}, kind);
 }
 
 template <class Side>
@@ -149,7 +154,8 @@ PYBIND11_MODULE(ELMAN_MODULE, m) {
       .def_readonly("shared_bytes", &Schedule::shared_bytes)
       .def_readonly("microseconds", &Schedule::microseconds);
   m.def("schedule", &schedule_of, py::arg("cell"), py::arg("backward"), py::arg("bytes"), py::arg("H"),
-        py::arg("rows"), py::arg("directions"), py::arg("kind"));
+        py::arg("rows"), py::arg("directions"), py::arg("kind") = "",
+        py::arg("machine") = std::vector<int>{});
   m.def("scan", &scan, py::arg("cell"), py::arg("dtype"), py::arg("backward"), py::arg("H"),
         py::arg("y_stride"), py::arg("whole"), py::arg("sides"), py::arg("schedule"), py::arg("counters"),
         py::arg("stream"));

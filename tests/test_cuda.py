@@ -1,21 +1,22 @@
-"""The GPU's scans on a GPU that this processor plays (tests/cuda/device.h), against the engine in float64."""
+"""The GPU's scans against the engine in float64: on a GPU that this processor plays (tests/cuda/device.h), and on a
+real one where there is one."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("elman._cuda_played", reason="built with ELMAN_SELFTEST only")
-
 import elman.torch  # noqa: E402
 from elman import _gpu  # noqa: E402
 from elman.torch import engine, gpu  # noqa: E402
 from elman.torch.spec import NO_STEPS, Spec, Steps  # noqa: E402
 
-scans = importlib.import_module("elman._cuda_played")
+DEVICES = ["played"] if importlib.util.find_spec("elman._cuda_played") else []  # built with ELMAN_SELFTEST
+DEVICES += ["cuda"] if _gpu.find()[0] else []
+pytestmark = pytest.mark.skipif(not DEVICES, reason="no GPU, nor one that the processor plays")
 
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
 KINDS = ["block", "cluster", "grid", "launch"]
@@ -63,15 +64,15 @@ def check(case, steps=NO_STEPS, dtype=torch.float32, with_state=True, with_dstat
     dx, dinitial, dweights = wanted.backward(tape, expected[0], grads[0], dstate)
 
     def cast(tensors):
-        return [None if t is None else t.to(dtype) for t in tensors]
+        return [None if t is None else t.to(where(), dtype) for t in tensors]
 
-    call = gpu.Pass(spec, x.to(dtype), cast(state), cast(weights), cast(dropout), steps)
+    call = gpu.Pass(spec, *cast([x]), cast(state), cast(weights), cast(dropout), steps)
     tape = call.new_tape()
     found = call.forward(tape)
-    plain = gpu.Pass(spec, x.to(dtype), cast(state), cast(weights), cast(dropout), steps).forward()
+    plain = gpu.Pass(spec, *cast([x]), cast(state), cast(weights), cast(dropout), steps).forward()
     for one, other in zip(found, plain, strict=True):
         assert torch.equal(one, other)  # keeping changes nothing, and neither does the order of the threads
-    found_dx, found_dinitial, found_dweights = call.backward(tape, found[0], grads[0].to(dtype), cast(dstate))
+    found_dx, found_dinitial, found_dweights = call.backward(tape, found[0], *cast(grads[:1]), cast(dstate))
     for name, one, other in [
         ("y", found[0], y),
         *((f"state {k}", a, b) for k, (a, b) in enumerate(zip(found[1:], expected[1:], strict=True))),
@@ -80,18 +81,30 @@ def check(case, steps=NO_STEPS, dtype=torch.float32, with_state=True, with_dstat
         *((f"dweight {k}", a, b) for k, (a, b) in enumerate(zip(found_dweights, dweights, strict=True))),
     ]:
         assert one.dtype == dtype and one.shape == other.shape, name
-        error = (one.double() - other).abs().max().item() if one.numel() else 0
+        error = (one.double().cpu() - other).abs().max().item() if one.numel() else 0
         assert error <= TOLERANCE[dtype] * max(1.0, other.abs().max().item() if one.numel() else 0), (
             name,
             error,
         )
 
 
-@pytest.fixture(autouse=True)
-def played(monkeypatch):
-    """Tensors on the processor count as on a GPU."""
-    monkeypatch.setattr(gpu, "KINDS", {"cpu"})
-    monkeypatch.setattr(_gpu, "_found", (scans, ""))
+@pytest.fixture(autouse=True, params=DEVICES)
+def device(request, monkeypatch):
+    if request.param == "played":  # tensors on the processor count as on a GPU
+        monkeypatch.setattr(gpu, "KINDS", {"cpu"})
+        monkeypatch.setattr(_gpu, "_found", (importlib.import_module("elman._cuda_played"), ""))
+    return request.param
+
+
+@pytest.fixture
+def played(device):
+    if device != "played":
+        pytest.skip("about a GPU with little shared memory")
+
+
+def where():
+    """Where tensors are to be."""
+    return torch.device(*gpu.KINDS)
 
 
 @pytest.fixture(params=KINDS)
@@ -162,7 +175,7 @@ def test_dropout_between_layers():
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
-def test_weights_in_chunks(dtype, monkeypatch):
+def test_weights_in_chunks(dtype, monkeypatch, played):
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "launch")
     monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", str(12 << 10))
     check(make("lstm", 3, 5, 5, 70), dtype=dtype)
@@ -172,7 +185,7 @@ def test_many_rows(kind):
     check(make("lstm", 2, 67, 3, 17))
 
 
-def test_an_impossible_schedule_is_refused(monkeypatch):
+def test_an_impossible_schedule_is_refused(monkeypatch, played):
     monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", "1024")
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "block")
     with pytest.raises(ValueError, match="no 'block' for H = 64 and 3 rows on this GPU"):
@@ -184,25 +197,25 @@ def test_an_impossible_schedule_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
 def test_modules_and_autograd(name):
-    """Through elman.torch, whose every call goes to the GPU here."""
     plain = getattr(torch.nn, name)(5, 18, 2, bidirectional=True, batch_first=True)
     ours = getattr(elman.torch, name)(5, 18, 2, bidirectional=True, batch_first=True)
     ours.load_state_dict(plain.state_dict())
     results = []
-    for layer in (plain, ours):
-        x = torch.linspace(-1, 1, 3 * 4 * 5).reshape(3, 4, 5).requires_grad_()
+    for layer, place in ((plain, torch.device("cpu")), (ours, where())):
+        layer.to(place)
+        x = torch.linspace(-1, 1, 3 * 4 * 5).reshape(3, 4, 5).to(place).requires_grad_()
         y, state = layer(x)
         h = state[0] if name == "LSTM" else state
         (y.square().sum() + h.sin().sum()).backward()
-        results.append([y, h, x.grad, *(p.grad for p in layer.parameters())])
+        results.append([t.cpu() for t in (y, h, x.grad, *(p.grad for p in layer.parameters()))])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_a_retained_graph_and_second_derivatives():
-    layer = elman.torch.GRU(3, 7)
-    x = torch.linspace(-1, 1, 4 * 2 * 3).reshape(4, 2, 3).requires_grad_()
-    y, _ = layer(x)
+    layer = elman.torch.GRU(3, 7).to(where())
+    x = torch.linspace(-1, 1, 4 * 2 * 3).reshape(4, 2, 3).to(where()).requires_grad_()
+    y, _ = layer(x, lengths=torch.tensor([4, 2]))
     (first,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
     (again,) = torch.autograd.grad(y.sum(), x, retain_graph=True)
     (graph,) = torch.autograd.grad(y.sum(), x, create_graph=True)
@@ -213,8 +226,8 @@ def test_a_retained_graph_and_second_derivatives():
 
 
 def test_half_precision_module_with_lengths():
-    layer = elman.torch.LSTM(4, 16).half()
-    x, lengths = torch.randn(6, 3, 4).half(), torch.tensor([6, 0, 2])
+    layer = elman.torch.LSTM(4, 16).half().to(where())
+    x, lengths = torch.randn(6, 3, 4).half().to(where()), torch.tensor([6, 0, 2])
     with torch.no_grad():
         y, (h, c) = layer(x, lengths=lengths)
     assert y.dtype == h.dtype == c.dtype == torch.float16
@@ -225,16 +238,18 @@ def test_half_precision_module_with_lengths():
 def test_cells():
     plain, ours = torch.nn.LSTMCell(3, 5), elman.torch.LSTMCell(3, 5)
     ours.load_state_dict(plain.state_dict())
+    ours.to(where())
     x, state = torch.randn(2, 3), (torch.randn(2, 5), torch.randn(2, 5))
-    for one, other in zip(ours(x, state), plain(x, state), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    for one, other in zip(ours(x), plain(x), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    for hx in (state, None):
+        wanted = plain(x, hx)
+        found = ours(x.to(where()), None if hx is None else tuple(part.to(where()) for part in hx))
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one.cpu(), other, rtol=1e-5, atol=1e-6)
 
 
 def test_compiled():
-    layer = elman.torch.GRU(3, 7)
-    x = torch.randn(4, 2, 3, requires_grad=True)
+    layer = elman.torch.GRU(3, 7).to(where())
+    x = torch.randn(4, 2, 3, device=where(), requires_grad=True)
     y, h = torch.compile(layer, backend="aot_eager", fullgraph=True)(x)
     (found,) = torch.autograd.grad(y.sum() + h.sum(), x)
     y, h = layer(x)
@@ -242,9 +257,53 @@ def test_compiled():
     torch.testing.assert_close(found, wanted)
 
 
-def test_what_has_no_gpu_code_says_so(monkeypatch):
+def test_autocast(device):
+    if device != "cuda":
+        pytest.skip("on a processor autocast computes in the weights' type")
+    layer = elman.torch.LSTM(3, 8).cuda()
+    x, state = torch.randn(4, 2, 3).cuda(), (torch.randn(1, 2, 8).cuda(), torch.randn(1, 2, 8).cuda())
+    with torch.autocast("cuda", torch.bfloat16):
+        y, _ = layer(x, state)
+    assert y.dtype == torch.bfloat16
+    y.float().sum().backward()
+    assert all(p.grad.dtype == torch.float32 for p in layer.parameters())
+    torch.testing.assert_close(y.float(), layer(x, state)[0], rtol=0, atol=2e-2)
+
+
+def test_a_cuda_graph_replays(device):
+    if device != "cuda":
+        pytest.skip("CUDA graphs are a GPU's")
+    layer, x = elman.torch.LSTM(3, 40).cuda(), torch.randn(5, 2, 3).cuda()
+    with torch.no_grad():
+        layer(x)  # uploads the plan
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            y, _ = layer(x)
+        x.copy_(torch.randn_like(x))
+        graph.replay()
+        assert torch.equal(y, layer(x)[0])
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("H", [1, 64, 129, 512, 1024, 4096])
+def test_a_schedule_for_every_size(H, backward, played):
+    """On the machine of an H100: within its limits, and every unit and row has its place."""
+    scans = _gpu.find()[0]
+    for cell in CELLS:
+        for size in (2, 4):
+            for rows in (1, 7, 64, 1000):
+                s = scans.schedule(cell, backward, size, H, rows, 2, "", [132, 232448, 16])
+                assert s.units % 16 == 0 and s.units * s.ranks >= H and s.tiles * 8 * s.teams >= rows
+                assert s.splits >= s.tiles and s.units // 16 * s.splits * 32 <= 512
+                assert s.shared_bytes <= 232448 and s.microseconds > 0
+                assert s.kind != "grid" or 2 * s.teams * s.ranks <= 132
+                assert s.kind not in ("block", "cluster") or s.ranks <= 16
+
+
+def test_what_has_no_gpu_code_says_so(monkeypatch, played):
     layer = elman.torch.LSTM(3, 4).double()
     assert "float64" in elman.torch.report(layer)[0].reason
+    scans = _gpu.find()[0]
     monkeypatch.setattr(_gpu, "_found", (None, "this build has no CUDA kernels"))
     assert elman.torch.report(elman.torch.LSTM(3, 4))[0].reason == (
         "torch's own code: its weights are on cpu, and this build has no CUDA kernels"
