@@ -1,0 +1,67 @@
+"""Random shapes, plans, cells, types and schedules on the GPU, each against the engine in float64. A hang is a failure:
+each case has a time limit."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import signal
+import sys
+from typing import Any
+
+COUNT = 10_000
+SECONDS = 20  # for one case
+
+
+def run(out: pathlib.Path, count: int = COUNT, device: str = "cuda", seed: int = 0) -> bool:
+    """Prints how many cases ran and the worst error of each type, in parts of the tests' tolerance."""
+    sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests"))
+    import test_cuda as tests  # needs torch
+
+    draw = random.Random(seed)
+    done, refused, worst = 0, 0, {}
+    for _ in range(count):
+        case = _case(draw, tests)
+        os.environ["ELMAN_CUDA_SCHEDULE"] = case["kind"]
+        signal.signal(signal.SIGALRM, _late)
+        signal.alarm(SECONDS)
+        try:
+            error = tests.check(tests.make(*case["sizes"]), case["steps"], case["dtype"], device=device)
+        except ValueError as impossible:
+            if "on this GPU" not in str(impossible):
+                raise
+            refused += 1
+            continue
+        except Exception:
+            print(f"  case {done + refused + 1} of seed {seed}: {case}", flush=True)
+            raise
+        finally:
+            signal.alarm(0)
+            del os.environ["ELMAN_CUDA_SCHEDULE"]
+        done += 1
+        name = str(case["dtype"])
+        worst[name] = max(worst.get(name, 0.0), error)
+    text = (
+        f"  {done} cases right, {refused} have no such schedule; worst errors, as parts of what is allowed: "
+    )
+    print(text + ", ".join(f"{name} {error:.2f}" for name, error in sorted(worst.items())))
+    return True
+
+
+def _case(draw: random.Random, tests: Any) -> dict[str, Any]:
+    cell, kind = draw.choice(tests.CELLS), draw.choice(["", *tests.KINDS])
+    T, B = draw.randint(1, 12), draw.choice([1, 2, 3, 5, 8, 9, 17, 40])
+    H = draw.choice([draw.randint(1, 70), draw.randint(1, 300)])
+    backwards = draw.choice([(False,), (True,), (False, True)])
+    steps = draw.choice([tests.NO_STEPS, *tests.ragged(T, B, draw.randrange(1000)).values()])
+    if steps.batch_sizes is not None:
+        steps = tests.NO_STEPS
+    sizes = (cell, T, B, draw.randint(1, 40), H, draw.randint(1, 2), backwards, draw.random() < 0.8)
+    # Near relu's corner a unit rounded to 16 bits may have the other side's gradient.
+    dtypes = list(tests.TOLERANCE) if cell != "rnn_relu" else [tests.torch.float32]
+    return {"kind": kind, "sizes": sizes, "steps": steps, "dtype": draw.choice(dtypes)}
+
+
+def _late(*_: Any) -> None:
+    raise TimeoutError(f"no result after {SECONDS} s")
