@@ -8,9 +8,9 @@ import re
 import subprocess
 from collections import Counter
 
-# Bytes that a thread may keep in memory: the largest tiles of an LSTM come to 112 on sm_90a.
-MOST_STACK = 128
-MOST_REGISTERS = 128  # of 512 threads
+# Bytes that a thread may keep in memory.
+MOST_STACK = 0
+MOST_REGISTERS = 255
 
 
 def run(out: pathlib.Path) -> bool:

@@ -12,7 +12,14 @@ namespace elman::cuda {
 
 constexpr int group = 16;  // units whose gates a warp computes together: the rows of a tensor core's tile
 constexpr int tile_rows = 8;
-constexpr int most_threads = 512;  // of a block: 128 registers each
+constexpr int most_threads =
+    256;  // of a block: 255 registers for each, half of them for weights that stay there
+
+// How many tiles of k a warp has those weights of, all M gates of them, if it computes N tiles of rows. (A
+// float's tile of 4 would take as many registers as a 16-bit one of 16.)
+constexpr int tiles_held(int element_bytes, int M, int N) {
+  return element_bytes == 4 ? 0 : (N == 1 ? 32 : N == 2 ? 24 : 12) / M;
+}
 
 // How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
 // units.

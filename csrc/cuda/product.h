@@ -115,23 +115,85 @@ struct Place {
   ELMAN_DEVICE int column(int j) const { return split * tile_rows + lane % 4 * 2 + j; }
 };
 
-// sums += the warp's share of the product over `tiles` tiles of k; `live`: tiles of rows that have any.
-template <class T, int M, int N>
-ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Pair<T>* inputs, int tiles,
-                           const Place& at, int live) {
+// Of the first tiles of k a lane keeps the weights in registers, all M gates of them, where they stay for all
+// steps.
+template <class T, int M, int N> struct Held {
+  static constexpr int count = tiles_held(sizeof(T), M, N);
+  typename Product<T>::Weights w[count ? count : 1][M];
+
+  // Those of the warp's first tiles, from all `tiles` in shared memory.
+  ELMAN_DEVICE void take(const Pair<T>* weights, int tiles, const Place& at) {
+    using P = Product<T>;
+    weights += at.in_block * tiles * M * P::weight_pairs;
+    ELMAN_UNROLL
+    for (int i = 0; i < count; ++i) {
+      const int k = at.split + i * at.splits;
+      ELMAN_UNROLL
+      for (int m = 0; m < M; ++m)
+        w[i][m] =
+            k < tiles ? P::weights(weights + (k * M + m) * P::weight_pairs, at.lane) : typename P::Weights{};
+    }
+  }
+};
+
+// sums += the warp's share of the product over `tiles` tiles of k, the first with the weights in `held` if
+// they are to be used; `live`: tiles of rows that have any. `Some` of the N tiles are computed: no branch on
+// that in the loops, in which the next tiles are on their way while these are multiplied.
+template <bool hold, class T, int M, int N, int Some = N>
+ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, N>& held,
+                           const Pair<T>* inputs, int tiles, const Place& at, int live) {
+  if constexpr (Some > 1)
+    if (live <= Some / 2)
+      return multiply<hold, T, M, N, Some / 2>(sums, weights, held, inputs, tiles, at, live);
   using P = Product<T>;
+  using Weights = typename P::Weights;
+  struct Inputs {
+    typename P::Inputs n[Some];
+  };
   weights += at.in_block * tiles * M * P::weight_pairs;
-  for (int k = at.split; k < tiles; k += at.splits) {
-    typename P::Weights w[M];
+  const auto load_weights = [&](Weights(&w)[M], int k) {
     ELMAN_UNROLL
     for (int m = 0; m < M; ++m) w[m] = P::weights(weights + (k * M + m) * P::weight_pairs, at.lane);
+  };
+  const auto load_inputs = [&](int k) {
+    Inputs x;
     ELMAN_UNROLL
-    for (int n = 0; n < N; ++n) {
-      if (n >= live) break;
-      const typename P::Inputs x = P::inputs(inputs + (k * N + n) * P::input_pairs, at.lane);
+    for (int n = 0; n < Some; ++n) x.n[n] = P::inputs(inputs + (k * N + n) * P::input_pairs, at.lane);
+    return x;
+  };
+  const auto add = [&](const Weights(&w)[M], const Inputs& x) {
+    ELMAN_UNROLL
+    for (int n = 0; n < Some; ++n) {
       ELMAN_UNROLL
-      for (int m = 0; m < M; ++m) P::add(sums[n][m], w[m], x);
+      for (int m = 0; m < M; ++m) P::add(sums[n][m], w[m], x.n[n]);
     }
+  };
+  const auto after = [&](int k) { return k + at.splits < tiles ? k + at.splits : k; };
+  int k = at.split;
+  if (k >= tiles) return;
+  Inputs x = load_inputs(k);
+  if constexpr (hold) {
+    ELMAN_UNROLL
+    for (int i = 0; i < Held<T, M, N>::count; ++i) {
+      if (k >= tiles) return;
+      const Inputs next = load_inputs(after(k));
+      add(held.w[i], x);
+      x = next;
+      k += at.splits;
+    }
+    if (k >= tiles) return;
+  }
+  Weights w[M];
+  load_weights(w, k);
+  ELMAN_UNROLL_BY(2)
+  for (; k < tiles; k += at.splits) {
+    Weights next_w[M];
+    const Inputs next = load_inputs(after(k));
+    load_weights(next_w, after(k));
+    add(w, x);
+    x = next;
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) w[m] = next_w[m];
   }
 }
 

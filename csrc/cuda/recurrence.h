@@ -34,7 +34,11 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   // Before the first step. `input` gives what its product reads.
   template <class WeightAt, class InputAt>
   ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt& input) {
-    if (whole()) stage(weight, 0, tiles_);
+    if (whole()) {
+      stage(weight, 0, tiles_);
+      block_sync();
+      held_.take(weights_, tiles_, at_);
+    }
     if constexpr (exchange == Exchange::shared) {
       fill(inbox_[0], input, 0, tiles_);
       fill(inbox_[1], [](int, int) { return Pair<T>{}; }, 0, tiles_);
@@ -48,7 +52,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   ELMAN_DEVICE void product(Sums (&own)[M], const WeightAt& weight, const InputAt& input, int live) {
     Sums sums[N][M] = {};
     if constexpr (exchange == Exchange::shared) {
-      multiply<T, M, N>(sums, weights_, inbox(now_), tiles_, at_, live);
+      multiply<true, T, M, N>(sums, weights_, held_, inbox(now_), tiles_, at_, live);
     } else {
       const int chunk = at_.layout.chunk;
       for (int first = 0; first < tiles_; first += chunk) {
@@ -57,7 +61,8 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
         if (!whole()) stage(weight, first, count);
         fill(inbox_[0], input, first, count);
         block_sync();
-        multiply<T, M, N>(sums, weights_, inbox_[0], count, at_, live);
+        if (whole()) multiply<true, T, M, N>(sums, weights_, held_, inbox_[0], count, at_, live);
+        else multiply<false, T, M, N>(sums, weights_, held_, inbox_[0], count, at_, live);
       }
     }
     combine(sums, own, partial_, at_, live);
@@ -123,6 +128,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
 
   const Place& at_;
   const int tiles_;
+  Held<T, M, N> held_;
   Pair<T>*weights_, *inbox_[2];
   float* partial_;
   unsigned *counter_, met_ = 0;

@@ -82,7 +82,9 @@ class Chooser {
     const double inputs = double(k_tiles_) * s.tiles * tile_.pairs_inputs * pair;
     // Every warp reads all inputs of its part of the sum. Few warps cannot hide the latency of what they
     // read.
-    const double reads = (weights + inputs * groups) / shared_bytes_per_cycle;
+    const int held = std::min(k_tiles_, l.splits * tiles_held(task_.element_bytes, task_.outputs, s.tiles));
+    const double from_memory = 1 - (s.kind == Kind::launch ? 0 : double(held) / k_tiles_);
+    const double reads = (weights * from_memory + inputs * groups) / shared_bytes_per_cycle;
     const double waiting = 30.0 * ceil_div(k_tiles_, l.splits);
     double cycles = std::max({compute, reads, waiting}) + cell_cycles;
     if (l.splits > 1) cycles += 60 + 8.0 * l.splits * task_.outputs;

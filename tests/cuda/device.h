@@ -16,6 +16,7 @@
 #define ELMAN_LAUNCH_BOUNDS(threads)
 #define ELMAN_NO_UNROLL
 #define ELMAN_UNROLL
+#define ELMAN_UNROLL_BY(count)
 
 namespace elman::cuda {
 

@@ -16,6 +16,8 @@
 #define ELMAN_LAUNCH_BOUNDS(threads) __launch_bounds__(threads, 1)
 #define ELMAN_NO_UNROLL _Pragma("unroll 1")
 #define ELMAN_UNROLL _Pragma("unroll")
+#define ELMAN_TEXT(words) #words
+#define ELMAN_UNROLL_BY(count) _Pragma(ELMAN_TEXT(unroll count))
 
 namespace elman::cuda {
 
