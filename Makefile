@@ -3,6 +3,7 @@
 # make bench   the speed grid beside its peers               make dist    wheel and sdist into dist/
 # make bench-quick   the same in under two minutes           make clean   remove all that these made
 # make bench-training   whole training runs beside PyTorch
+# make cuda    compile the GPU's kernels, without a GPU
 # make examples   the seven uses on real data, and their table      make examples-quick   a small slice of each
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
@@ -14,7 +15,10 @@ CXX_FILES := $(shell find csrc tests/cpp tests/cuda -name '*.h' -o -name '*.cpp'
 
 EXAMPLES := $(wildcard examples/*.py)
 
-.PHONY: examples examples-quick demo test bench bench-quick bench-training check format dist clean
+ARCHITECTURE := 90a
+NVCC := nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl
+
+.PHONY: cuda examples examples-quick demo test bench bench-quick bench-training check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -43,6 +47,17 @@ bench-quick: $(VENV)/bench
 
 bench-training: $(VENV)/bench
 	$(BIN)/python -m bench.training
+
+# The GPU's kernels for one architecture, and whether they keep to their registers; no GPU is needed.
+cuda: $(BIN)/python
+	$(BIN)/python -m pip install --quiet cmake ninja pybind11
+	command -v nvcc >/dev/null || $(BIN)/python -m pip install --quiet $(NVCC)
+	command -v cuobjdump >/dev/null || $(BIN)/python -m pip install --quiet nvidia-cuda-cuobjdump
+	PATH="$$PATH:$$(echo $$PWD/$(VENV)/lib/python3*/site-packages/nvidia/cu13/bin)"; \
+	$(BIN)/cmake -S . -B build/cuda -G Ninja -DELMAN_CUDA=ON -DELMAN_CUDA_ARCHITECTURES=$(ARCHITECTURE) \
+	  -DPython_EXECUTABLE=$$PWD/$(BIN)/python -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) && \
+	$(BIN)/cmake --build build/cuda --target _cuda && \
+	$(BIN)/python -m bench.gpu.resources build/cuda
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

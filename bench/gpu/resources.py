@@ -6,6 +6,7 @@ import importlib.util
 import pathlib
 import re
 import subprocess
+import sys
 from collections import Counter
 
 # Bytes that a thread may keep in memory.
@@ -38,3 +39,8 @@ def check(module: pathlib.Path, out: pathlib.Path) -> bool:
     )
     print(f"  bytes in memory: {dict(sorted(spilling.items())) or 'none'}")
     return max(registers) <= MOST_REGISTERS and max(stack) <= MOST_STACK
+
+
+if __name__ == "__main__":  # python -m bench.gpu.resources FOLDER: of the module that lies there
+    folder = pathlib.Path(sys.argv[1])
+    sys.exit(not check(next(folder.glob("_cuda.*")), folder))
