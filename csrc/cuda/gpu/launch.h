@@ -3,6 +3,8 @@
 
 #include <cuda_runtime.h>
 
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 
@@ -52,10 +54,15 @@ struct Limits {
   std::string name;
 };
 
-// Of the current device.
+// Of the current device. Asked once for each: it takes the driver a millisecond.
 inline Limits limits() {
+  static std::mutex mutex;
+  static std::map<int, Limits> known;
   int device, multiprocessors, shared_bytes, major;
   check(cudaGetDevice(&device));
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto found = known.find(device);
+  if (found != known.end()) return found->second;
   check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
@@ -63,7 +70,8 @@ inline Limits limits() {
   // too.
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device));
-  return {multiprocessors, shared_bytes, major >= 9 ? 16 : 1, multiprocessors, properties.name};
+  return known[device] = {multiprocessors, shared_bytes, major >= 9 ? 16 : 1, multiprocessors,
+                          properties.name};
 }
 
 }  // namespace elman::cuda

@@ -3,6 +3,7 @@ around them torch's, on the current stream and in torch's memory."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Sequence
@@ -88,6 +89,18 @@ def _whole(
 ) -> list[Plan]:
     """Plans of whole sequences: kept, so that a call uploads nothing and a CUDA graph can hold it."""
     return [Plan(_core.Plan(T, B, batch_first, back, None, None, None), device) for back in backwards]
+
+
+@functools.lru_cache(1024)
+def _schedule(scans: Any, device: torch.device, *task: Any) -> Any:
+    """The cheapest of a thousand, which takes as long as a call."""
+    with _on(device):
+        return scans.schedule(*task)
+
+
+def _on(device: torch.device) -> Any:
+    """What the module asks of the current GPU it asks of this one."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
 
 
 class Kept(NamedTuple):
@@ -238,20 +251,23 @@ class Pass:
         rows = max(plan.segments for plan in self.plans)
         if rows == 0:
             return
-        schedule = self._scans.schedule(
-            self._spec.cell, backward, x.element_size(), self.H, rows, self.D,
-            os.environ.get("ELMAN_CUDA_SCHEDULE", ""),
-        )  # fmt: skip
+        size, forced = x.element_size(), os.environ.get("ELMAN_CUDA_SCHEDULE", "")
+        schedule = _schedule(
+            self._scans, x.device, self._spec.cell, backward, size, self.H, rows, self.D, forced
+        )
+        addresses = [a for side in sides for v in side.values() for a in (v if isinstance(v, list) else [v])]
+        whole = self.H % 2 == 0 and all(a % (2 * size) == 0 for a in addresses if isinstance(a, int))
         memory = []  # held until the kernels have their place in the stream: torch then keeps it for this stream
         if schedule.kind == "launch":
             for side, plan in zip(sides, self.plans, strict=True):
                 memory.append(x.new_empty(self._cell["states"], plan.segments, self.H, dtype=torch.float32))
                 side["carry"] = memory[-1].data_ptr()
         memory.append(x.new_empty(self.D * schedule.teams, dtype=torch.int32))
-        self._scans.scan(
-            self._spec.cell, TYPES[x.dtype], backward, self.H, self.D * self.H, self.H % 2 == 0, sides, schedule,
-            memory[-1].data_ptr(), _stream(x),
-        )  # fmt: skip
+        with _on(x.device):
+            self._scans.scan(
+                self._spec.cell, TYPES[x.dtype], backward, self.H, self.D * self.H, whole, sides, schedule,
+                memory[-1].data_ptr(), _stream(x),
+            )  # fmt: skip
 
     def _rows(self, x: Tensor, width: int) -> Tensor:
         """For results of all rows; zeros where no step computes some."""
