@@ -11,13 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 from bench.gpu import random_shapes  # noqa: E402
 
+import elman.gpu  # noqa: E402
 import elman.torch  # noqa: E402
-from elman import _gpu  # noqa: E402
 from elman.torch import engine, gpu  # noqa: E402
 from elman.torch.spec import NO_STEPS, Spec, Steps  # noqa: E402
 
 DEVICES = ["played"] if importlib.util.find_spec("elman._cuda_played") else []  # built with ELMAN_SELFTEST
-DEVICES += ["cuda"] if _gpu.find()[0] else []
+DEVICES += ["cuda"] if elman.gpu.find()[0] else []
 pytestmark = pytest.mark.skipif(not DEVICES, reason="no GPU, nor one that the processor plays")
 
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
@@ -102,7 +102,7 @@ def check(
 def device(request, monkeypatch):
     if request.param == "played":  # tensors on the processor count as on a GPU
         monkeypatch.setattr(gpu, "KINDS", {"cpu"})
-        monkeypatch.setattr(_gpu, "_found", (importlib.import_module("elman._cuda_played"), ""))
+        monkeypatch.setattr(elman.gpu, "_found", (importlib.import_module("elman._cuda_played"), ""))
     return request.param
 
 
@@ -303,7 +303,7 @@ def test_random_shapes(tmp_path, capsys):
 @pytest.mark.parametrize("H", [1, 64, 129, 512, 1024, 4096])
 def test_a_schedule_for_every_size(H, backward, played):
     """On the machine of an H100: within its limits, and every unit and row has its place."""
-    scans = _gpu.find()[0]
+    scans = elman.gpu.find()[0]
     for cell in CELLS:
         for size in (2, 4):
             for rows in (1, 7, 64, 1000):
@@ -318,12 +318,12 @@ def test_a_schedule_for_every_size(H, backward, played):
 def test_what_has_no_gpu_code_says_so(monkeypatch, played):
     layer = elman.torch.LSTM(3, 4).double()
     assert "float64" in elman.torch.report(layer)[0].reason
-    scans = _gpu.find()[0]
-    monkeypatch.setattr(_gpu, "_found", (None, "this build has no CUDA kernels"))
+    scans = elman.gpu.find()[0]
+    monkeypatch.setattr(elman.gpu, "_found", (None, "this build has no CUDA kernels"))
     assert elman.torch.report(elman.torch.LSTM(3, 4))[0].reason == (
         "torch's own code: its weights are on cpu, and this build has no CUDA kernels"
     )
     assert elman.info()["cuda"] == "no: this build has no CUDA kernels"
-    monkeypatch.setattr(_gpu, "_found", (scans, ""))
+    monkeypatch.setattr(elman.gpu, "_found", (scans, ""))
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "grid")
     assert elman.info()["cuda"] == "yes: a GPU that a processor plays, schedule grid"

@@ -18,7 +18,7 @@ from bench import shapes
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.torch
-from elman import _gpu
+from elman import gpu
 
 ROUNDS, SECONDS = 5, 0.02
 TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -56,7 +56,7 @@ def cases() -> Iterator[Case]:
 
 
 def run(out: pathlib.Path) -> bool:
-    if not torch.cuda.is_available() or _gpu.find()[0] is None:
+    if not torch.cuda.is_available() or gpu.find()[0] is None:
         print("  no GPU, or no CUDA kernels in this build")
         return False
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -113,7 +113,7 @@ def measure(case: Case) -> dict[str, Any]:
         calls.items(), (ours, theirs), strict=True)}  # fmt: skip
     size = dtype.itemsize
     cell = "rnn_tanh" if case.cell == "rnn" else case.cell
-    plan = _gpu.find()[0].schedule(cell, False, size, case.H, case.B, case.directions)
+    plan = gpu.find()[0].schedule(cell, False, size, case.H, case.B, case.directions)
     times = _interleaved(work)
     row: dict[str, Any] = {
         "shape": case.name, "dtype": case.dtype, "mode": "train" if case.train else "infer", "schedule": plan.kind,

@@ -6,7 +6,7 @@ import os
 import pathlib
 from typing import Any
 
-from . import _core, _gpu
+from . import _core, gpu
 from ._check import whole_number
 from ._version import __version__
 
@@ -54,7 +54,7 @@ def _caches() -> dict[str, str]:
 
 
 def _cuda() -> str:
-    scans, why = _gpu.find()
+    scans, why = gpu.find()
     if scans is None:
         return f"no: {why}"
     forced = os.environ.get("ELMAN_CUDA_SCHEDULE")

@@ -1,4 +1,7 @@
-"""The module of the GPU's scans, where this build has one and a GPU is there."""
+"""A stack of recurrent layers on a GPU: scans by elman, the matrix products around them by whoever holds the arrays.
+
+`find` gives the module of scans, where this build has one and a GPU is there.
+"""
 
 from __future__ import annotations
 
