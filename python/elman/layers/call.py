@@ -47,6 +47,7 @@ class Call:
     state: States
     plans: list[_core.Plan]  # one for each direction
     wrap: Callable[[np.ndarray], Any]  # makes results the kind of array that x was
+    take: Callable[[str, Any], Any] = to_numpy  # makes arguments the kind of array that is computed with
 
     def sequence(self, features: int) -> np.ndarray:
         """A new array for a sequence of `features` in this call's layout."""
@@ -66,17 +67,23 @@ class Call:
 
     def check_sequence(self, name: str, value: Any, features: int) -> np.ndarray:
         """A gradient shaped like a result of this call, with the batch axis put in where x had none."""
-        value = to_numpy(name, value)
+        value = self.take(name, value)
         shape = (*self.x.shape[:2], features) if self.batched else (self.T, features)
         value = _check.array(name, value, shape, self.layer.dtype)
         return value if self.batched else value[:, None]
 
     def check_state(self, name: str, state: Any) -> States:
-        return check_state(self.layer, name, state, self.B, self.batched, parts_may_be_none=True)
+        return check_state(self.layer, name, state, self.B, self.batched, True, self.take)
 
 
 def check_state(
-    layer: Recurrent, name: str, state: Any, B: int, batched: bool, parts_may_be_none: bool = False
+    layer: Recurrent,
+    name: str,
+    state: Any,
+    B: int,
+    batched: bool,
+    parts_may_be_none: bool = False,
+    take: Callable[[str, Any], Any] = to_numpy,
 ) -> States:
     parts: States = []
     names = [name] if layer._states == 1 else [f"{name}[0]", f"{name}[1]"]
@@ -86,7 +93,7 @@ def check_state(
         if part is not None:
             rows = layer.num_layers * layer.directions
             shape = (rows, B, layer.hidden_size) if batched else (rows, layer.hidden_size)
-            part = _check.array(part_name, to_numpy(part_name, part), shape, layer.dtype)
+            part = _check.array(part_name, take(part_name, part), shape, layer.dtype)
             part = part if batched else part[:, None]
         parts.append(part)
     return parts
@@ -108,10 +115,18 @@ def check_marks(name: str, marks: Any, shape: tuple[int, ...]) -> np.ndarray | N
     return np.ascontiguousarray(values)
 
 
-def prepare(layer: Recurrent, x: Any, state: Any, lengths: Any, mask: Any, reset: Any) -> Call:
+def prepare(
+    layer: Recurrent,
+    x: Any,
+    state: Any,
+    lengths: Any,
+    mask: Any,
+    reset: Any,
+    take: Callable[[str, Any], Any] = to_numpy,
+) -> Call:
     """Check every argument of a call; nothing has been computed when one is refused."""
     wrap = returner(x)
-    x = to_numpy("x", x)
+    x = take("x", x)
     batched = x.ndim != 2
     letters = ("B", "T") if layer.batch_first else ("T", "B")
     shape = (*letters, layer.input_size) if batched else ("T", layer.input_size)
@@ -124,6 +139,6 @@ def prepare(layer: Recurrent, x: Any, state: Any, lengths: Any, mask: Any, reset
     lengths = check_lengths(lengths, T, B, batched)
     mask = check_marks("mask", mask, marks_shape)
     reset = check_marks("reset", reset, marks_shape)
-    parts = check_state(layer, "state", state, B, batched)
+    parts = check_state(layer, "state", state, B, batched, take=take)
     plans = [_core.Plan(T, B, batch_first, backwards, lengths, mask, reset) for backwards in layer._backwards]
-    return Call(layer, x, T, B, batched, parts, plans, wrap)
+    return Call(layer, x, T, B, batched, parts, plans, wrap, take)

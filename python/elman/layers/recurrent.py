@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _check, init
 from .._extras import need
-from . import passes
+from . import on_gpu, passes
 from .backward import Backward
 from .call import Call, prepare
 from .parameters import Parameters
@@ -84,6 +84,7 @@ class Recurrent(Parameters):
         self._rng = np.random.default_rng(seed)
         self._hold(self._initial(init))
         self._packed: list[list[Any]] | None = None  # [layer][direction], kept while frozen
+        self._on_gpu: tuple[Any, list[Any]] | None = None  # likewise, and on which device
 
     @property
     def directions(self) -> int:
@@ -147,7 +148,8 @@ class Recurrent(Parameters):
 
         Args:
             x: [T, B, I] (batch_first: [B, T, I]), or one sequence [T, I]. NumPy, or any array with DLPack,
-                `__array__` or the buffer protocol; C-contiguous, of the layer's dtype.
+                `__array__` or the buffer protocol; C-contiguous, of the layer's dtype. One on a GPU is computed
+                there (docs/gpu.md; extra: cupy), with the state and gradients there too.
             state: the initial h [L*D, B, H], for an LSTM the pair (h, c); zeros if None. [L*D, H] for one sequence.
             lengths: [B], steps of each sequence, 0 to T. What lies beyond is not read, and y is 0 there.
             mask: [T, B] bool (batch_first: [B, T]). Steps where it is False are skipped: the state
@@ -162,6 +164,8 @@ class Recurrent(Parameters):
         Raises:
             ValueError: an argument has the wrong shape, type or value.
         """
+        if on_gpu.wants(x):
+            return on_gpu.call(self, x, state, lengths, mask, reset, keep=False)
         call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
         y = call.sequence(self.directions * self.hidden_size)
@@ -177,6 +181,8 @@ class Recurrent(Parameters):
             (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
             Until it has been called do not change x, state or the parameters; y is read-only.
         """
+        if on_gpu.wants(x):
+            return on_gpu.call(self, x, state, lengths, mask, reset, keep=True)
         call: Call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
         dropout = self._dropout_factors(call)
@@ -214,7 +220,7 @@ class Recurrent(Parameters):
 
     def unfreeze(self) -> None:
         """Undo `freeze`."""
-        self._packed = None
+        self._packed = self._on_gpu = None
         super().unfreeze()
 
     def stepper(self, batch_size: int) -> Stepper:
@@ -247,7 +253,8 @@ class Recurrent(Parameters):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_packed": None}  # packed weights suit one processor only: packed again
+        # Packed weights suit one processor only, and uploaded ones one GPU: made again.
+        return self.__dict__ | {"_packed": None, "_on_gpu": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
