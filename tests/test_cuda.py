@@ -4,6 +4,7 @@ real one where there is one."""
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from elman.torch.spec import NO_STEPS, Spec, Steps  # noqa: E402
 
 DEVICES = ["played"] if importlib.util.find_spec("elman._cuda_played") else []  # built with ELMAN_SELFTEST
 DEVICES += ["cuda"] if elman.gpu.find()[0] else []
+if only := os.environ.get("ELMAN_TEST_GPU"):
+    DEVICES = [only]
 pytestmark = pytest.mark.skipif(not DEVICES, reason="no GPU, nor one that the processor plays")
 
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]

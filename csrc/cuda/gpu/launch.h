@@ -66,12 +66,11 @@ inline Limits limits() {
   check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   check(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-  // Clusters of 16 must be asked for and may not find a place; 8 always do. Consumer Blackwell (12) has them
-  // too.
+  // Hopper and datacentre Blackwell take clusters of 16 blocks if asked to, other GPUs after Ampere 8.
+  const int cluster = major < 9 ? 1 : major < 12 ? 16 : 8;
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device));
-  return known[device] = {multiprocessors, shared_bytes, major >= 9 ? 16 : 1, multiprocessors,
-                          properties.name};
+  return known[device] = {multiprocessors, shared_bytes, cluster, multiprocessors, properties.name};
 }
 
 }  // namespace elman::cuda
