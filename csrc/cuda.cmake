@@ -16,7 +16,7 @@ endfunction()
 
 function(elman_cuda_played)
   set(here ${ELMAN_CSRC}/../tests/cuda)
-  elman_cuda_module(_cuda_played ${here} ${here}/device.cpp ${here}/f32.cpp ${here}/f16.cpp ${here}/bf16.cpp)
+  elman_cuda_module(_cuda_played ${here} ${here}/device.cpp ${here}/f32.cpp ${here}/tf32.cpp ${here}/f16.cpp ${here}/bf16.cpp)
   target_compile_options(_cuda_played PRIVATE -O1 -fno-math-errno)
 endfunction()
 
@@ -66,7 +66,7 @@ if(elman_cuda_architectures)
       list(APPEND flags -gencode=arch=compute_120,code=compute_120)  # PTX, for GPUs to come
     endif()
     elman_cuda_module(_cuda ${ELMAN_CSRC}/cuda/gpu
-      ${ELMAN_CSRC}/cuda/f32.cu ${ELMAN_CSRC}/cuda/f16.cu ${ELMAN_CSRC}/cuda/bf16.cu)
+      ${ELMAN_CSRC}/cuda/f32.cu ${ELMAN_CSRC}/cuda/tf32.cu ${ELMAN_CSRC}/cuda/f16.cu ${ELMAN_CSRC}/cuda/bf16.cu)
     target_compile_options(_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${flags}>)
     target_include_directories(_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
     message(STATUS "elman: CUDA for ${elman_cuda_architectures}")

@@ -299,6 +299,19 @@ def test_a_cuda_graph_replays(device):
         assert torch.equal(y, layer(x)[0])
 
 
+@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru"])
+def test_tf32_on_request(cell, kind, monkeypatch):
+    monkeypatch.setitem(TOLERANCE, torch.float32, 4e-3)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        rounded = check(make(cell, 4, 9, 6, 43))
+        check(make(cell, 3, 9, 6, 20, backwards=(False, True)), ragged(3, 9)["all"])
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert rounded > 10 * check(make(cell, 4, 9, 6, 43))  # without the request nothing is rounded
+
+
 def test_random_shapes(tmp_path, capsys):
     assert random_shapes.run(tmp_path, count=60, device=str(where()), seed=3)
     assert "cases right" in capsys.readouterr().out
@@ -310,9 +323,9 @@ def test_a_schedule_for_every_size(H, backward, played):
     """On the machine of an H100: within its limits, and every unit and row has its place."""
     scans = elman.gpu.find()[0]
     for cell in CELLS:
-        for size in (2, 4):
+        for dtype in ("float32", "tf32", "float16", "bfloat16"):
             for rows in (1, 7, 64, 1000):
-                s = scans.schedule(cell, backward, size, H, rows, 2, "", [132, 232448, 16])
+                s = scans.schedule(cell, backward, dtype, H, rows, 2, "", [132, 232448, 16])
                 assert s.units % 16 == 0 and s.units * s.ranks >= H and s.tiles * 8 * s.teams >= rows
                 assert s.splits >= s.tiles and s.units // 16 * s.splits * 32 <= 256
                 assert s.shared_bytes <= 232448 and s.microseconds > 0

@@ -1,7 +1,8 @@
 """The GPU's scans beside torch.nn (cuDNN), on the grid's layers and where cuDNN is at its best.
 
 Side by side in one run, after both results were compared; the input product and, in training, all gradients are
-included on both sides; weights are flattened; TF32 is off on both. Eager, and replayed from a CUDA graph.
+included on both sides; weights are flattened; TF32 is off on both, or on on both. Eager, and replayed from a CUDA
+graph.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.torch
 from elman import gpu
+from elman.torch.gpu import Tensors
 
 ROUNDS, SECONDS = 5, 0.02
-TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+TYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32, "tf32": torch.float32}
+LIMITS = {"fp16": 1e-2, "bf16": 6e-2, "fp32": 1e-4, "tf32": 1e-2}  # of the results' difference
 
 
 @dataclass
@@ -59,7 +62,6 @@ def run(out: pathlib.Path) -> bool:
     if not torch.cuda.is_available() or gpu.find()[0] is None:
         print("  no GPU, or no CUDA kernels in this build")
         return False
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     rows = []
     for case in cases():
         row = measure(case)
@@ -83,6 +85,9 @@ def run(out: pathlib.Path) -> bool:
 def measure(case: Case) -> dict[str, Any]:
     """PyTorch's time divided by elman's."""
     torch.manual_seed(0)
+    rounded = case.dtype == "tf32"
+    torch.set_float32_matmul_precision("high" if rounded else "highest")
+    torch.backends.cudnn.allow_tf32 = rounded
     name = case.cell.upper()
     options = {"num_layers": case.layers, "bidirectional": case.directions == 2}
     dtype = TYPES[case.dtype]
@@ -105,15 +110,13 @@ def measure(case: Case) -> dict[str, Any]:
 
     with torch.no_grad():
         error = (call_ours().float() - call_theirs().float()).abs().max().item()
-    limit = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 6e-2}[case.dtype]
-    if not error <= limit:
-        raise AssertionError(f"{case}: results differ by {error:.2g}, allowed {limit:.2g}")
+    if not error <= LIMITS[case.dtype]:
+        raise AssertionError(f"{case}: results differ by {error:.2g}, allowed {LIMITS[case.dtype]:.2g}")
     calls = {"ours": call_ours, "theirs": call_theirs}
     work = {name: _work(call, module, x, case.train) for (name, call), module in zip(
         calls.items(), (ours, theirs), strict=True)}  # fmt: skip
-    size = dtype.itemsize
     cell = "rnn_tanh" if case.cell == "rnn" else case.cell
-    plan = gpu.find()[0].schedule(cell, False, size, case.H, case.B, case.directions)
+    plan = gpu.find()[0].schedule(cell, False, Tensors(x).dtype, case.H, case.B, case.directions)
     times = _interleaved(work)
     row: dict[str, Any] = {
         "shape": case.name, "dtype": case.dtype, "mode": "train" if case.train else "infer", "schedule": plan.kind,
@@ -184,7 +187,7 @@ def chart(rows: list[dict[str, Any]], device: str, path: pathlib.Path) -> None:
 
     rows = sorted(rows, key=lambda row: row["eager"])
     figure, axis = plt.subplots(figsize=(8, 0.16 * len(rows) + 1.5), layout="constrained")
-    colors = {"fp16": "tab:blue", "bf16": "tab:orange", "fp32": "tab:green"}
+    colors = {"fp16": "tab:blue", "bf16": "tab:orange", "fp32": "tab:green", "tf32": "tab:red"}
     axis.barh(range(len(rows)), [row["eager"] for row in rows], color=[colors[row["dtype"]] for row in rows])
     axis.set_yticks(range(len(rows)), [f"{r['shape']} {r['mode']} {r['schedule']}" for r in rows], fontsize=6)
     axis.axvline(1, color="0.4", linewidth=0.8)

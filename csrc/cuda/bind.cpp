@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "cuda/cells.h"
@@ -77,10 +78,13 @@ Machine this_machine() {
 }
 
 // `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
-Schedule schedule_of(const std::string& cell, bool backward, int bytes, int H, int rows, int directions,
-                     const std::string& kind, const std::vector<int>& machine) {
+const std::map<std::string, Tile> tiles{
+    {"float32", tile_f32}, {"tf32", tile_tf32}, {"float16", tile_16}, {"bfloat16", tile_16}};
+
+Schedule schedule_of(const std::string& cell, bool backward, const std::string& dtype, int H, int rows,
+                     int directions, const std::string& kind, const std::vector<int>& machine) {
   const CellShape& shape = cell_shapes()[find_cell(cell)];
-  Task task{H, rows, directions, shape.h.count(), 1, bytes};
+  Task task{H, rows, directions, shape.h.count(), 1, tiles.at(dtype)};
   if (backward) std::swap(task.outputs, task.inputs);
   if (machine.empty()) return choose_schedule(task, this_machine(), kind);
   return choose_schedule(task, {machine.at(0), machine.at(1), machine.at(2), machine.at(0)}, kind);
@@ -111,9 +115,10 @@ void scan(const std::string& cell, const std::string& dtype, bool backward, int 
     as(cell, H, y_stride, whole, sides, schedule, counters, stream);
   };
   if (dtype == "float32") call(float{});
+  else if (dtype == "tf32") call(Tf32{});
   else if (dtype == "float16") call(Half{});
   else if (dtype == "bfloat16") call(Bfloat16{});
-  else throw py::value_error("dtype: expected float32, float16 or bfloat16, got " + dtype);
+  else throw py::value_error("dtype: expected float32, tf32, float16 or bfloat16, got " + dtype);
 }
 
 py::dict feed(const Feed& f) {
@@ -153,7 +158,7 @@ PYBIND11_MODULE(ELMAN_MODULE, m) {
       .def_readonly("tiles", &Schedule::tiles)
       .def_readonly("shared_bytes", &Schedule::shared_bytes)
       .def_readonly("microseconds", &Schedule::microseconds);
-  m.def("schedule", &schedule_of, py::arg("cell"), py::arg("backward"), py::arg("bytes"), py::arg("H"),
+  m.def("schedule", &schedule_of, py::arg("cell"), py::arg("backward"), py::arg("dtype"), py::arg("H"),
         py::arg("rows"), py::arg("directions"), py::arg("kind") = "",
         py::arg("machine") = std::vector<int>{});
   m.def("scan", &scan, py::arg("cell"), py::arg("dtype"), py::arg("backward"), py::arg("H"),

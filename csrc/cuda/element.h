@@ -1,4 +1,5 @@
-// 16-bit elements, as their bits: host code only passes them on.
+// Elements beside float, as host code passes them on: 16 bits, and a float whose products may be rounded to
+// TF32.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,9 @@ struct Half {
 };
 struct Bfloat16 {
   uint16_t bits;
+};
+struct Tf32 {
+  float value;
 };
 
 }  // namespace elman::cuda

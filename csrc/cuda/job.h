@@ -12,14 +12,19 @@ namespace elman::cuda {
 
 constexpr int group = 16;  // units whose gates a warp computes together: the rows of a tensor core's tile
 constexpr int tile_rows = 8;
-constexpr int most_threads =
-    256;  // of a block: 255 registers for each, half of them for weights that stay there
+// Of a block: 255 registers for each, half of them for weights that stay there.
+constexpr int most_threads = 256;
 
-// How many tiles of k a warp has those weights of, all M gates of them, if it computes N tiles of rows. (A
-// float's tile of 4 would take as many registers as a 16-bit one of 16.)
-constexpr int tiles_held(int element_bytes, int M, int N) {
-  return element_bytes == 4 ? 0 : (N == 1 ? 32 : N == 2 ? 24 : 12) / M;
-}
+// The tiles of one element type: terms of a sum in a tile, the pairs of a tile of weights and of inputs.
+struct Tile {
+  int k, weight_pairs, input_pairs, element_bytes;
+  bool tensor_cores;
+
+  // Of how many tiles of k a warp has the weights, all M gates of them, in registers, if it computes N tiles
+  // of rows. (By multiply-adds a tile of 4 would take as many as one of 16 on the tensor cores.)
+  constexpr int held(int M, int N) const { return tensor_cores ? (N == 1 ? 32 : N == 2 ? 24 : 12) / M : 0; }
+};
+constexpr Tile tile_f32{4, 32, 16, 4, false}, tile_tf32{8, 64, 32, 4, true}, tile_16{16, 128, 64, 2, true};
 
 // How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
 // units.
@@ -28,8 +33,7 @@ struct Layout {
   int ranks = 1;      // blocks of a team
   int teams = 1;      // of a direction; row r of the plan is team r % teams's
   int splits = 1;     // warps that share the sum over k of a group, at least as many as tiles of rows
-  int chunk =
-      1;  // tiles of k that lie in shared memory at a time; all of them where blocks stay for all steps
+  int chunk = 1;      // tiles of k in shared memory at a time; all of them where blocks stay for all steps
   int threads() const { return units / group * splits * 32; }
 };
 

@@ -19,7 +19,8 @@ ELMAN_DEVICE int unit_of_row(int m) { return 2 * (m % 8) + m / 8; }
 
 // On the tensor cores, 16-bit.
 template <class T> struct Product {
-  static constexpr int K = 16, weight_pairs = 16 * K / 2, input_pairs = K * 8 / 2;
+  static constexpr Tile tile = tile_16;
+  static constexpr int K = tile.k, weight_pairs = tile.weight_pairs, input_pairs = tile.input_pairs;
 
   struct Weights {
     uint32_t bits[4];
@@ -29,6 +30,8 @@ template <class T> struct Product {
   };
   static ELMAN_DEVICE int weight_at(int m, int k) { return (m % 8 * 4 + k % 8 / 2) * 4 + m / 8 + k / 8 * 2; }
   static ELMAN_DEVICE int input_at(int k, int n) { return (n * 4 + k % 8 / 2) * 2 + k / 8; }
+
+  static ELMAN_DEVICE Pair<T> operand(Pair<T> p) { return p; }  // as the product takes it
 
   static ELMAN_DEVICE Weights weights(const Pair<T>* tile, int lane) {
     return reinterpret_cast<const Aligned<Weights, 16>*>(tile)[lane].value;
@@ -48,9 +51,39 @@ template <class T> struct Product {
   };
 };
 
+// On the tensor cores, float rounded to 10 bits of mantissa. A tile's k = 2 i and 2 i + 1 are the hardware's
+// i and i + 4, on both sides, so that pairs stay together.
+template <> struct Product<Tf32> {
+  static constexpr Tile tile = tile_tf32;
+  static constexpr int K = tile.k, weight_pairs = tile.weight_pairs, input_pairs = tile.input_pairs;
+
+  struct alignas(16) Weights {
+    float v[4];
+  };
+  struct alignas(8) Inputs {
+    float v[2];
+  };
+  static ELMAN_DEVICE int weight_at(int m, int k) { return (m % 8 * 4 + k / 2) * 2 + m / 8; }
+  static ELMAN_DEVICE int input_at(int k, int n) { return n * 4 + k / 2; }
+  static ELMAN_DEVICE Pair<Tf32> operand(Pair<Tf32> p) {
+    return {{round_tf32(p.x.value)}, {round_tf32(p.y.value)}};
+  }
+
+  static ELMAN_DEVICE Weights weights(const Pair<Tf32>* tile, int lane) {
+    return reinterpret_cast<const Weights*>(tile)[lane];
+  }
+  static ELMAN_DEVICE Inputs inputs(const Pair<Tf32>* tile, int lane) {
+    return reinterpret_cast<const Inputs*>(tile)[lane];
+  }
+  static ELMAN_DEVICE void add(Sums& sums, const Weights& w, const Inputs& x) {
+    multiply_tf32(sums, {w.v[0], w.v[2], w.v[1], w.v[3]}, x.v);
+  }
+};
+
 // By multiply-adds, float: nothing is rounded to fewer bits.
 template <> struct Product<float> {
-  static constexpr int K = 4, weight_pairs = 16 * K / 2, input_pairs = K * 8 / 2;
+  static constexpr Tile tile = tile_f32;
+  static constexpr int K = tile.k, weight_pairs = tile.weight_pairs, input_pairs = tile.input_pairs;
 
   struct alignas(16) Four {
     float v[4];
@@ -63,6 +96,8 @@ template <> struct Product<float> {
   };
   static ELMAN_DEVICE int weight_at(int m, int k) { return m * 2 + k / 2; }
   static ELMAN_DEVICE int input_at(int k, int n) { return n * 2 + k / 2; }
+
+  static ELMAN_DEVICE Pair<float> operand(Pair<float> p) { return p; }
 
   static ELMAN_DEVICE Weights weights(const Pair<float>* tile, int lane) {
     const Four* rows = reinterpret_cast<const Four*>(tile);
@@ -118,7 +153,7 @@ struct Place {
 // Of the first tiles of k a lane keeps the weights in registers, all M gates of them, where they stay for all
 // steps.
 template <class T, int M, int N> struct Held {
-  static constexpr int count = tiles_held(sizeof(T), M, N);
+  static constexpr int count = Product<T>::tile.held(M, N);
   typename Product<T>::Weights w[count ? count : 1][M];
 
   // Those of the warp's first tiles, from all `tiles` in shared memory.

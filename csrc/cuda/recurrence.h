@@ -71,6 +71,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   // To all blocks of the team, for the next product: values k and k + 1 of a column.
   ELMAN_DEVICE void pass_on(int column, int k, Pair<T> value) {
     if constexpr (exchange == Exchange::shared) {
+      value = P::operand(value);
       Pair<T>* to = inbox(1 - now_) + (k / P::K * N + column / tile_rows) * P::input_pairs +
                     P::input_at(k % P::K, column % tile_rows);
       const int ranks = at_.layout.ranks;
@@ -110,7 +111,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
       const int k = j % across, row = j / across % group, m = j / across / group % M;
       const int g = j / across / group / M, tile = k / pairs, inside = k % pairs * 2;
       weights_[((g * count + tile) * M + m) * P::weight_pairs + P::weight_at(row, inside)] =
-          weight(g, m, row, (first + tile) * P::K + inside);
+          P::operand(weight(g, m, row, (first + tile) * P::K + inside));
     }
   }
 
@@ -122,7 +123,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
     for (int j = thread_index(); j < all; j += threads()) {
       const int k = j % across, column = j / across, tile = k / pairs, inside = k % pairs * 2;
       inbox[(tile * N + column / tile_rows) * P::input_pairs + P::input_at(inside, column % tile_rows)] =
-          input(column, (first + tile) * P::K + inside);
+          P::operand(input(column, (first + tile) * P::K + inside));
     }
   }
 

@@ -14,20 +14,11 @@ constexpr double tensor_cycles = 3.3, float_cycles = 4;  // of a tile's product,
 constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 330, grid_cycles = 1300;
 constexpr double global_latency = 600, launch_cycles = 4400;
 
-struct Tiles {
-  int k, pairs_weights, pairs_inputs;
-};
-Tiles tiles_of(int element_bytes) {
-  if (element_bytes == 2) return {16, 128, 64};
-  return {4, 32, 16};
-}
-
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 class Chooser {
  public:
-  Chooser(const Task& task, const Machine& machine)
-      : task_(task), machine_(machine), tile_(tiles_of(task.element_bytes)) {
+  Chooser(const Task& task, const Machine& machine) : task_(task), machine_(machine), tile_(task.tile) {
     padded_ = ceil_div(task.H, group) * group;
     k_tiles_ = task.inputs * padded_ / tile_.k;
   }
@@ -48,11 +39,11 @@ class Chooser {
 
  private:
   std::size_t shared_bytes(const Schedule& s, int inboxes) const {
-    const std::size_t pair = 2 * task_.element_bytes, groups = s.layout.units / group, chunk = s.layout.chunk;
+    const std::size_t pair = 2 * tile_.element_bytes, groups = s.layout.units / group, chunk = s.layout.chunk;
     const std::size_t partial =
         s.layout.splits == 1 ? 0 : s.layout.splits * groups * s.tiles * task_.outputs * 512;
-    return groups * chunk * task_.outputs * tile_.pairs_weights * pair +
-           inboxes * chunk * s.tiles * tile_.pairs_inputs * pair + partial;
+    return groups * chunk * task_.outputs * tile_.weight_pairs * pair +
+           inboxes * chunk * s.tiles * tile_.input_pairs * pair + partial;
   }
 
   // Fills in the rest; false where the layout has no place.
@@ -76,13 +67,13 @@ class Chooser {
     if (s.shared_bytes > room) return false;
 
     const double products = double(groups) * k_tiles_ * task_.outputs * s.tiles;
-    const double compute = products * (task_.element_bytes == 2 ? tensor_cycles : float_cycles);
-    const double pair = 2 * task_.element_bytes;
-    const double weights = double(groups) * k_tiles_ * task_.outputs * tile_.pairs_weights * pair;
-    const double inputs = double(k_tiles_) * s.tiles * tile_.pairs_inputs * pair;
+    const double compute = products * (tile_.tensor_cores ? tensor_cycles : float_cycles);
+    const double pair = 2 * tile_.element_bytes;
+    const double weights = double(groups) * k_tiles_ * task_.outputs * tile_.weight_pairs * pair;
+    const double inputs = double(k_tiles_) * s.tiles * tile_.input_pairs * pair;
     // Every warp reads all inputs of its part of the sum. Few warps cannot hide the latency of what they
     // read.
-    const int held = std::min(k_tiles_, l.splits * tiles_held(task_.element_bytes, task_.outputs, s.tiles));
+    const int held = std::min(k_tiles_, l.splits * tile_.held(task_.outputs, s.tiles));
     const double from_memory = 1 - (s.kind == Kind::launch ? 0 : double(held) / k_tiles_);
     const double reads = (weights * from_memory + inputs * groups) / shared_bytes_per_cycle;
     const double waiting = 30.0 * ceil_div(k_tiles_, l.splits);
@@ -111,7 +102,7 @@ class Chooser {
 
   const Task& task_;
   const Machine& machine_;
-  const Tiles tile_;
+  const Tile tile_;
   int padded_, k_tiles_;
 };
 

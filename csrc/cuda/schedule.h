@@ -29,7 +29,7 @@ struct Schedule {
 struct Task {
   int H = 0, rows = 0, directions = 1;
   int outputs = 1, inputs = 1;
-  int element_bytes = 4;
+  Tile tile = tile_f32;
 };
 
 struct Machine {

@@ -21,6 +21,7 @@
 namespace elman::cuda {
 
 inline float to_float(float x) { return x; }
+inline float to_float(Tf32 x) { return x.value; }
 inline float to_float(Half x) {
   _Float16 y;
   std::memcpy(&y, &x, 2);
@@ -35,6 +36,7 @@ inline float to_float(Bfloat16 x) {
 
 template <class T> T from_float(float x);
 template <> inline float from_float(float x) { return x; }
+template <> inline Tf32 from_float(float x) { return {x}; }
 template <> inline Half from_float(float x) {
   const _Float16 y = static_cast<_Float16>(x);
   Half z;
@@ -82,6 +84,31 @@ template <class T> void multiply_tiles(float (&c)[4], const uint32_t (&a)[4], co
       const uint32_t x = all.a[row % 8 * 4 + k % 8 / 2][row / 8 + k / 8 * 2];
       const uint32_t y = all.b[column * 4 + k % 8 / 2][k / 8];
       c[i] += half(x, k) * half(y, k);
+    }
+  }
+}
+
+inline float round_tf32(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  bits = (bits + 0x1000) & ~0x1fffu;  // to the nearest of 10 bits of mantissa, ties away from zero
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+inline void multiply_tf32(float (&c)[4], const float (&a)[4], const float (&b)[2]) {
+  uint32_t a_bits[4], b_bits[2];
+  std::memcpy(a_bits, a, sizeof a);
+  std::memcpy(b_bits, b, sizeof b);
+  const Fragments& all = gather(a_bits, b_bits);
+  const int lane = thread_index() % 32;
+  for (int i = 0; i < 4; ++i) {
+    const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+    for (int k = 0; k < 8; ++k) {
+      float x, y;
+      std::memcpy(&x, &all.a[row % 8 * 4 + k % 4][row / 8 + k / 4 * 2], 4);
+      std::memcpy(&y, &all.b[column * 4 + k % 4][k / 4], 4);
+      c[i] += x * y;
     }
   }
 }

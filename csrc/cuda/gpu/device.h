@@ -22,6 +22,7 @@
 namespace elman::cuda {
 
 ELMAN_DEVICE float to_float(float x) { return x; }
+ELMAN_DEVICE float to_float(Tf32 x) { return x.value; }
 ELMAN_DEVICE float to_float(Half x) {
   float y;
   asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
@@ -31,6 +32,7 @@ ELMAN_DEVICE float to_float(Bfloat16 x) { return __uint_as_float(uint32_t{x.bits
 
 template <class T> ELMAN_DEVICE T from_float(float x);
 template <> ELMAN_DEVICE float from_float(float x) { return x; }
+template <> ELMAN_DEVICE Tf32 from_float(float x) { return {x}; }
 template <> ELMAN_DEVICE Half from_float(float x) {
   Half y;
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
@@ -129,5 +131,20 @@ ELMAN_DEVICE void multiply_tiles(float (&c)[4], const uint32_t (&a)[4], const ui
 ELMAN_MMA(Half, "f16")
 ELMAN_MMA(Bfloat16, "bf16")
 #undef ELMAN_MMA
+
+ELMAN_DEVICE float round_tf32(float x) {
+  uint32_t bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return __uint_as_float(bits);
+}
+
+// The same for floats rounded so, a [16, 8] and b [8, 8], in the layout of mma.m16n8k8.
+ELMAN_DEVICE void multiply_tf32(float (&c)[4], const float (&a)[4], const float (&b)[2]) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
+        "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
+}
 
 }  // namespace elman::cuda

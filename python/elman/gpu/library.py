@@ -12,7 +12,9 @@ import numpy as np
 class Library(Protocol):
     """Of one device, for arrays of one floating-point type."""
 
-    dtype: str  # "float32", "float16" or "bfloat16"
+    dtype: (
+        str  # "float32", "tf32" (float32 whose recurrent products may be rounded so), "float16" or "bfloat16"
+    )
     itemsize: int
 
     def __hash__(self) -> int: ...

@@ -153,7 +153,7 @@ class Stack:
             return
         forced = os.environ.get("ELMAN_CUDA_SCHEDULE", "")
         schedule = _schedule(
-            self._scans, library, self._name, backward, library.itemsize, self.H, rows, self.D, forced
+            self._scans, library, self._name, backward, library.dtype, self.H, rows, self.D, forced
         )
         addresses = [a for side in sides for v in side.values() for a in (v if isinstance(v, list) else [v])]
         pairs = 2 * library.itemsize

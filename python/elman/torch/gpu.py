@@ -43,12 +43,14 @@ class Tensors:
     def __init__(self, x: Tensor):
         self._device, self._type = x.device, x.dtype
         self.dtype, self.itemsize = TYPES[x.dtype], x.element_size()
+        if self._type == torch.float32 and torch.get_float32_matmul_precision() != "highest":
+            self.dtype = "tf32"
 
     def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Tensors) and (self._device, self._type) == (other._device, other._type)
+        return isinstance(other, Tensors) and (self._device, self.dtype) == (other._device, other.dtype)
 
     def __hash__(self) -> int:
-        return hash((self._device, self._type))
+        return hash((self._device, self.dtype))
 
     def zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=self._type, device=self._device)

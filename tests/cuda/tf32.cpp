@@ -1,0 +1,1 @@
+#include "cuda/tf32.cu"
