@@ -2,7 +2,7 @@
 // that the blocks of a team computed in the step before and pass on to each other.
 #pragma once
 
-#include "product.h"
+#include "multiply.h"
 
 namespace elman::cuda {
 

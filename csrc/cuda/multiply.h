@@ -1,0 +1,179 @@
+// A block's product: its warps' shares of the sums, added up, and the shared memory that it takes.
+#pragma once
+
+#include "product.h"
+
+namespace elman::cuda {
+
+// A thread's place in the layout.
+struct Place {
+  int lane, split, splits;
+  int in_block;  // its warp's group of units, in the block
+  int groups;    // of the block
+  int unit;      // the first of the lane's two units
+  int rank, team, direction;
+  Layout layout;
+
+  ELMAN_DEVICE explicit Place(const Layout& l) : layout(l) {
+    const int warp = thread_index() / 32;
+    lane = thread_index() % 32;
+    groups = l.units / group;
+    splits = l.splits;
+    in_block = warp % groups;
+    split = warp / groups;
+    rank = block_index() % l.ranks;
+    team = block_index() / l.ranks % l.teams;
+    direction = block_index() / (l.ranks * l.teams);
+    unit = first_unit(in_block) + lane / 4 * 2;
+  }
+  ELMAN_DEVICE int first_unit(int g) const { return rank * layout.units + g * group; }
+
+  // Of the team's rows, the one in column i of its tiles, as a row of the plan; and how many of `alive` it
+  // has.
+  ELMAN_DEVICE int row(int i) const { return team + i * layout.teams; }
+  ELMAN_DEVICE int count(int alive) const {
+    return alive > team ? (alive - team + layout.teams - 1) / layout.teams : 0;
+  }
+  // A warp finishes one tile, that of its split's number (splits >= tiles): the column of the lane's row j, 0
+  // or 1.
+  ELMAN_DEVICE int column(int j) const { return split * tile_rows + lane % 4 * 2 + j; }
+};
+
+// Of the first tiles of k a lane keeps the weights in registers, all M gates of them, where they stay for all
+// steps.
+template <class T, int M, int N> struct Held {
+  static constexpr int count = Product<T>::tile.held(M, N);
+  typename Product<T>::Weights w[count ? count : 1][M];
+
+  // Those of the warp's first tiles, from all `tiles` in shared memory.
+  ELMAN_DEVICE void take(const Pair<T>* weights, int tiles, const Place& at) {
+    using P = Product<T>;
+    weights += at.in_block * tiles * M * P::weight_pairs;
+    ELMAN_UNROLL
+    for (int i = 0; i < count; ++i) {
+      const int k = at.split + i * at.splits;
+      ELMAN_UNROLL
+      for (int m = 0; m < M; ++m)
+        w[i][m] =
+            k < tiles ? P::weights(weights + (k * M + m) * P::weight_pairs, at.lane) : typename P::Weights{};
+    }
+  }
+};
+
+// sums += the warp's share of the product over `tiles` tiles of k, the first with the weights in `held` if
+// they are to be used; `live`: tiles of rows that have any. `Some` of the N tiles are computed: no branch on
+// that in the loops, in which the next tiles are on their way while these are multiplied.
+template <bool hold, class T, int M, int N, int Some = N>
+ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, N>& held,
+                           const Pair<T>* inputs, int tiles, const Place& at, int live) {
+  if constexpr (Some > 1)
+    if (live <= Some / 2)
+      return multiply<hold, T, M, N, Some / 2>(sums, weights, held, inputs, tiles, at, live);
+  using P = Product<T>;
+  using Weights = typename P::Weights;
+  struct Inputs {
+    typename P::Inputs n[Some];
+  };
+  weights += at.in_block * tiles * M * P::weight_pairs;
+  const auto load_weights = [&](Weights(&w)[M], int k) {
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) w[m] = P::weights(weights + (k * M + m) * P::weight_pairs, at.lane);
+  };
+  const auto load_inputs = [&](int k) {
+    Inputs x;
+    ELMAN_UNROLL
+    for (int n = 0; n < Some; ++n) x.n[n] = P::inputs(inputs + (k * N + n) * P::input_pairs, at.lane);
+    return x;
+  };
+  const auto add = [&](const Weights(&w)[M], const Inputs& x) {
+    ELMAN_UNROLL
+    for (int n = 0; n < Some; ++n) {
+      ELMAN_UNROLL
+      for (int m = 0; m < M; ++m) P::add(sums[n][m], w[m], x.n[n]);
+    }
+  };
+  const auto after = [&](int k) { return k + at.splits < tiles ? k + at.splits : k; };
+  int k = at.split;
+  if (k >= tiles) return;
+  Inputs x = load_inputs(k);
+  if constexpr (hold) {
+    ELMAN_UNROLL
+    for (int i = 0; i < Held<T, M, N>::count; ++i) {
+      if (k >= tiles) return;
+      const Inputs next = load_inputs(after(k));
+      add(held.w[i], x);
+      x = next;
+      k += at.splits;
+    }
+    if (k >= tiles) return;
+  }
+  Weights w[M];
+  load_weights(w, k);
+  ELMAN_UNROLL_BY(2)
+  for (; k < tiles; k += at.splits) {
+    Weights next_w[M];
+    const Inputs next = load_inputs(after(k));
+    load_weights(next_w, after(k));
+    add(w, x);
+    x = next;
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) w[m] = next_w[m];
+  }
+}
+
+// The sums of the tile that this warp finishes, if it is live: what the splits have of it, added up in their
+// order.
+template <int M, int N>
+ELMAN_DEVICE void combine(const Sums (&sums)[N][M], Sums (&own)[M], float* partial, const Place& at,
+                          int live) {
+  struct alignas(16) Part {
+    float v[4];
+  };
+  if (at.splits == 1) {  // then N is 1
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) ELMAN_UNROLL
+    for (int i = 0; i < 4; ++i) own[m][i] = sums[0][m][i];
+    return;
+  }
+  Part* parts = reinterpret_cast<Part*>(partial);
+  const auto place = [&](int split, int n, int m) {
+    return ((split * at.groups + at.in_block) * N * M + n * M + m) * 32 + at.lane;
+  };
+  ELMAN_UNROLL
+  for (int n = 0; n < N; ++n) {
+    if (n >= live) break;
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m)
+      parts[place(at.split, n, m)] = {{sums[n][m][0], sums[n][m][1], sums[n][m][2], sums[n][m][3]}};
+  }
+  block_sync();
+  if (at.split >= live) return;
+  ELMAN_UNROLL
+  for (int m = 0; m < M; ++m) {
+    ELMAN_UNROLL
+    for (int i = 0; i < 4; ++i) own[m][i] = 0;
+  }
+  ELMAN_NO_UNROLL
+  for (int split = 0; split < at.splits; ++split) {
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) {
+      const Part part = parts[place(split, at.split, m)];
+      ELMAN_UNROLL
+      for (int i = 0; i < 4; ++i) own[m][i] += part.v[i];
+    }
+  }
+}
+
+// Bytes of shared memory: weights, `inboxes` of inputs, and the partial sums.
+template <class T, int M, int N> struct Memory {
+  using P = Product<T>;
+  std::size_t weights, inbox, partial;
+
+  ELMAN_HOST_DEVICE Memory(const Layout& l)
+      : weights(std::size_t(l.units / group) * l.chunk * M * P::weight_pairs * sizeof(Pair<T>)),
+        inbox(std::size_t(l.chunk) * N * P::input_pairs * sizeof(Pair<T>)),
+        partial(l.splits == 1 ? 0 : std::size_t(l.splits) * (l.units / group) * N * M * 32 * sizeof(Sums)) {}
+  ELMAN_HOST_DEVICE std::size_t total(int inboxes) const { return weights + inboxes * inbox + partial; }
+};
+
+}  // namespace elman::cuda
