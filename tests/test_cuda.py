@@ -26,7 +26,7 @@ if only := os.environ.get("ELMAN_TEST_GPU"):
 pytestmark = pytest.mark.skipif(not DEVICES, reason="no GPU, nor one that the processor plays")
 
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
-KINDS = ["block", "cluster", "grid", "launch"]
+KINDS = ["block", "cluster", "push", "grid", "launch"]
 # Of results of size 1: what rounding h and the slots to the type leaves after a few steps.
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 
@@ -206,7 +206,7 @@ def test_an_impossible_schedule_is_refused(monkeypatch, played):
     with pytest.raises(ValueError, match="no 'block' for H = 64 and 3 rows on this GPU"):
         check(make("lstm", 2, 3, 3, 64))
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "fast")
-    with pytest.raises(ValueError, match="expected block, cluster, grid or launch, got 'fast'"):
+    with pytest.raises(ValueError, match="expected block, cluster, push, grid or launch, got 'fast'"):
         check(make("lstm", 2, 3, 3, 64))
 
 
@@ -330,7 +330,7 @@ def test_a_schedule_for_every_size(H, backward, played):
                 assert s.splits >= s.tiles and s.units // 16 * s.splits * 32 <= 256
                 assert s.shared_bytes <= 232448 and s.microseconds > 0
                 assert s.kind != "grid" or 2 * s.teams * s.ranks <= 132
-                assert s.kind not in ("block", "cluster") or s.ranks <= 16
+                assert s.kind not in ("block", "cluster", "push") or s.ranks <= 16
 
 
 @pytest.fixture

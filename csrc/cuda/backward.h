@@ -12,7 +12,7 @@ template <class Cell, class T, int N, Exchange exchange>
 ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job<BackwardSide<T>> job) {
   constexpr Feed fed_h = Cell::h;
   constexpr int S = Cell::slots, states = Cell::states, G = fed_h.count();
-  const Place at(job.layout);
+  const Place at(job.layout, job.H);
   const BackwardSide<T>& side = job.side[at.direction];
   const PlanView& plan = side.plan;
   const Access rows{job.H, job.whole};
@@ -31,7 +31,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
     const int64_t row = plan.index[plan.offset[t + 1] + r];
     return rows.load_fresh(side.slots + (row * S + fed_h.begin + k / wide) * H, k % wide);
   };
-  Recurrence<T, 1, N, exchange> recurrence(at, G * wide / Product<T>::K, job.counters);
+  Recurrence<T, 1, N, exchange> recurrence(at, G * wide / Product<T>::K, G * ((H + 1) / 2 * 2), job.counters);
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.
@@ -155,7 +155,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
     for (int j = 0; j < 2; ++j) row[j] = before[j], before[j] = next_before[j];
     load_step(t - 1);
     find_rows(next_before, t - 3);
-    recurrence.next();
+    recurrence.next(at.count(alive_at(plan, t)));
   }
 }
 

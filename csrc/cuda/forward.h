@@ -10,7 +10,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
   constexpr Feed fed_x = Cell::x, fed_h = Cell::h;
   constexpr int S = Cell::slots, states = Cell::states, gates = Cell::gates, X = fed_x.count(),
                 M = fed_h.count();
-  const Place at(job.layout);
+  const Place at(job.layout, job.H);
   const ForwardSide<T>& side = job.side[at.direction];
   const PlanView& plan = side.plan;
   const Access rows{job.H, job.whole};
@@ -28,7 +28,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
     const int b = plan.start[r];
     return b >= 0 && side.initial[0] ? rows.load(side.initial[0] + int64_t{b} * H, k) : Pair<T>{};
   };
-  Recurrence<T, M, N, exchange> recurrence(at, padded(H) / Product<T>::K, job.counters);
+  Recurrence<T, M, N, exchange> recurrence(at, padded(H) / Product<T>::K, (H + 1) / 2 * 2, job.counters);
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.
@@ -102,7 +102,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
       s[0][0] = to_float(h.x), s[1][0] = to_float(h.y);  // as every reader of it will have it
       ELMAN_UNROLL
       for (int k = 0; k < states; ++k) state[j][k][0] = s[0][k], state[j][k][1] = s[1][k];
-      if (t + 1 < steps) recurrence.pass_on(at.column(j), unit, h);
+      if (t + 1 < steps && r < left) recurrence.pass_on(at.column(j), unit, h);
       rows.store(side.y + at_row * job.y_stride, unit, h);
       if (side.slots) {
         ELMAN_UNROLL
@@ -126,7 +126,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
     for (int j = 0; j < 2; ++j) row[j] = next_row[j];
     load_products();
     find_rows(next_row, t + 2);
-    recurrence.next();
+    recurrence.next(at.count(left));
   }
 }
 

@@ -29,11 +29,12 @@ constexpr Tile tile_f32{4, 32, 16, 4, false}, tile_tf32{8, 64, 32, 4, true}, til
 // How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
 // units.
 struct Layout {
-  int units = group;  // of a block, whole groups
-  int ranks = 1;      // blocks of a team
-  int teams = 1;      // of a direction; row r of the plan is team r % teams's
-  int splits = 1;     // warps that share the sum over k of a group, at least as many as tiles of rows
-  int chunk = 1;      // tiles of k in shared memory at a time; all of them where blocks stay for all steps
+  int units = group;    // of a block, whole groups
+  int ranks = 1;        // blocks of a team
+  int teams = 1;        // of a direction; row r of the plan is team r % teams's
+  int splits = 1;       // warps that share the sum over k of a group, at least as many as tiles of rows
+  int chunk = 1;        // tiles of k in shared memory at a time; all of them where blocks stay for all steps
+  bool pushed = false;  // a cluster's inboxes count what arrives, instead of all blocks meeting at each step
   int threads() const { return units / group * splits * 32; }
 };
 

@@ -12,9 +12,10 @@ struct Place {
   int groups;    // of the block
   int unit;      // the first of the lane's two units
   int rank, team, direction;
+  bool empty;  // whether its warp's units all lie beyond H
   Layout layout;
 
-  ELMAN_DEVICE explicit Place(const Layout& l) : layout(l) {
+  ELMAN_DEVICE Place(const Layout& l, int H) : layout(l) {
     const int warp = thread_index() / 32;
     lane = thread_index() % 32;
     groups = l.units / group;
@@ -25,6 +26,7 @@ struct Place {
     team = block_index() / l.ranks % l.teams;
     direction = block_index() / (l.ranks * l.teams);
     unit = first_unit(in_block) + lane / 4 * 2;
+    empty = first_unit(in_block) >= H;
   }
   ELMAN_DEVICE int first_unit(int g) const { return rank * layout.units + g * group; }
 
@@ -147,7 +149,7 @@ ELMAN_DEVICE void combine(const Sums (&sums)[N][M], Sums (&own)[M], float* parti
       parts[place(at.split, n, m)] = {{sums[n][m][0], sums[n][m][1], sums[n][m][2], sums[n][m][3]}};
   }
   block_sync();
-  if (at.split >= live) return;
+  if (at.split >= live || at.empty) return;
   ELMAN_UNROLL
   for (int m = 0; m < M; ++m) {
     ELMAN_UNROLL
@@ -173,7 +175,6 @@ template <class T, int M, int N> struct Memory {
       : weights(std::size_t(l.units / group) * l.chunk * M * P::weight_pairs * sizeof(Pair<T>)),
         inbox(std::size_t(l.chunk) * N * P::input_pairs * sizeof(Pair<T>)),
         partial(l.splits == 1 ? 0 : std::size_t(l.splits) * (l.units / group) * N * M * 32 * sizeof(Sums)) {}
-  ELMAN_HOST_DEVICE std::size_t total(int inboxes) const { return weights + inboxes * inbox + partial; }
 };
 
 }  // namespace elman::cuda

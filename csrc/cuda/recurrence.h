@@ -20,14 +20,16 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   using P = Product<T>;
   static constexpr int inboxes = exchange == Exchange::shared ? 2 : 1;
 
-  // `tiles`: of k in all.
-  ELMAN_DEVICE Recurrence(const Place& at, int tiles, unsigned* counters) : at_(at), tiles_(tiles) {
+  // `tiles`: of k in all; `values`: that are passed on for each column.
+  ELMAN_DEVICE Recurrence(const Place& at, int tiles, int values, unsigned* counters)
+      : at_(at), tiles_(tiles), values_(values) {
     const Memory<T, M, N> memory(at.layout);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
     inbox_[0] = reinterpret_cast<Pair<T>*>(bytes + memory.weights);
     inbox_[1] = reinterpret_cast<Pair<T>*>(bytes + memory.weights + (inboxes - 1) * memory.inbox);
     partial_ = reinterpret_cast<float*>(bytes + memory.weights + inboxes * memory.inbox);
+    arrivals_ = reinterpret_cast<uint64_t*>(bytes + memory.weights + inboxes * memory.inbox + memory.partial);
     counter_ = counters + at.direction * at.layout.teams + at.team;
   }
 
@@ -40,6 +42,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
       held_.take(weights_, tiles_, at_);
     }
     if constexpr (exchange == Exchange::shared) {
+      if (at_.layout.pushed) init_arrivals(arrivals_);
       fill(inbox_[0], input, 0, tiles_);
       fill(inbox_[1], [](int, int) { return Pair<T>{}; }, 0, tiles_);
       meet();
@@ -52,7 +55,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   ELMAN_DEVICE void product(Sums (&own)[M], const WeightAt& weight, const InputAt& input, int live) {
     Sums sums[N][M] = {};
     if constexpr (exchange == Exchange::shared) {
-      multiply<true, T, M, N>(sums, weights_, held_, inbox(now_), tiles_, at_, live);
+      if (!at_.empty) multiply<true, T, M, N>(sums, weights_, held_, inbox(now_), tiles_, at_, live);
     } else {
       const int chunk = at_.layout.chunk;
       for (int first = 0; first < tiles_; first += chunk) {
@@ -66,9 +69,11 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
       }
     }
     combine(sums, own, partial_, at_, live);
+    // Where nobody meets before the next product, what a warp passes on says that it has read all it had to.
+    warp_sync();
   }
 
-  // To all blocks of the team, for the next product: values k and k + 1 of a column.
+  // To all blocks of the team, for the next product: values k and k + 1 of a column that takes part in it.
   ELMAN_DEVICE void pass_on(int column, int k, Pair<T> value) {
     if constexpr (exchange == Exchange::shared) {
       value = P::operand(value);
@@ -77,15 +82,27 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
       const int ranks = at_.layout.ranks;
       if (ranks == 1) *to = value;
       else
-        for (int i = 1; i <= ranks; ++i) store_at_peer(to, (at_.rank + i) % ranks, value);
+        for (int i = 1; i <= ranks; ++i) {
+          const int peer = (at_.rank + i) % ranks;
+          if (at_.layout.pushed) push_to_peer(to, peer, value, arrivals_ + (1 - now_));
+          else store_at_peer(to, peer, value);
+        }
     }
   }
 
-  // Between two steps.
-  ELMAN_DEVICE void next() {
+  // Between two steps; `columns`: that take part in the next product.
+  ELMAN_DEVICE void next(int columns) {
     if constexpr (exchange == Exchange::shared) {
-      meet();
       now_ = 1 - now_;
+      if (!at_.layout.pushed) {
+        meet();
+      } else {
+        // Its warps see the next step as the values arrive. None can arrive for the step after that before
+        // all blocks have this block's own, which it passes on when it has read what is in the other inbox.
+        if (thread_index() == 0) expect_arrivals(arrivals_ + now_, columns * values_ * int{sizeof(T)});
+        wait_for_arrivals(arrivals_ + now_, phase_ >> now_ & 1);
+        phase_ ^= 1 << now_;
+      }
     } else {
       met_ += at_.layout.ranks;
       team_sync(counter_, met_);
@@ -128,12 +145,13 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   }
 
   const Place& at_;
-  const int tiles_;
+  const int tiles_, values_;
   Held<T, M, N> held_;
   Pair<T>*weights_, *inbox_[2];
   float* partial_;
   unsigned *counter_, met_ = 0;
-  int now_ = 0;
+  uint64_t* arrivals_;  // for each inbox
+  int now_ = 0, phase_ = 0;
 };
 
 // Units rounded up to whole groups, in which the sums over k count them.

@@ -11,7 +11,8 @@ namespace {
 constexpr double clock_mhz = 1750;
 constexpr double shared_bytes_per_cycle = 128, global_bytes_per_cycle = 48;
 constexpr double tensor_cycles = 3.3, float_cycles = 4;  // of a tile's product, on one multiprocessor
-constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 330, grid_cycles = 1300;
+constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 330, push_cycles = 230,
+                 grid_cycles = 1300;
 constexpr double global_latency = 600, launch_cycles = 4400;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -43,7 +44,7 @@ class Chooser {
     const std::size_t partial =
         s.layout.splits == 1 ? 0 : s.layout.splits * groups * s.tiles * task_.outputs * 512;
     return groups * chunk * task_.outputs * tile_.weight_pairs * pair +
-           inboxes * chunk * s.tiles * tile_.input_pairs * pair + partial;
+           inboxes * chunk * s.tiles * tile_.input_pairs * pair + partial + 2 * sizeof(uint64_t);
   }
 
   // Fills in the rest; false where the layout has no place.
@@ -55,10 +56,11 @@ class Chooser {
     l.ranks = ceil_div(padded_, l.units);
     l.teams = std::max(1, ceil_div(task_.rows, s.tiles * tile_rows));
     l.chunk = k_tiles_;
-    const bool shared = s.kind == Kind::block || s.kind == Kind::cluster;
+    l.pushed = s.kind == Kind::push;
+    const bool shared = in_shared_memory(s.kind);
     const int blocks = task_.directions * l.teams * l.ranks;
     if (s.kind == Kind::block && l.ranks != 1) return false;
-    if (s.kind == Kind::cluster && (l.ranks == 1 || l.ranks > machine_.cluster)) return false;
+    if (in_clusters(s.kind) && (l.ranks == 1 || l.ranks > machine_.cluster)) return false;
     if (s.kind == Kind::grid && (l.ranks == 1 || blocks > machine_.blocks_at_once)) return false;
     const std::size_t room = machine_.shared_bytes;
     if (s.kind == Kind::launch)
@@ -84,7 +86,9 @@ class Chooser {
         cycles += block_cycles;
         break;
       case Kind::cluster:
-        cycles += cluster_cycles + 4.0 * l.ranks * s.tiles * task_.inputs;
+      case Kind::push:
+        cycles +=
+            (s.kind == Kind::push ? push_cycles : cluster_cycles) + 4.0 * l.ranks * s.tiles * task_.inputs;
         break;
       case Kind::grid:
         cycles += grid_cycles + global_latency + inputs / global_bytes_per_cycle;
@@ -93,7 +97,7 @@ class Chooser {
         cycles += launch_cycles + global_latency + (weights + inputs) / global_bytes_per_cycle;
         break;
     }
-    const int together = s.kind == Kind::cluster ? l.ranks : 1;
+    const int together = in_clusters(s.kind) ? l.ranks : 1;
     const int places = machine_.multiprocessors / together * together;
     if (places == 0) return false;
     s.microseconds = cycles * ceil_div(blocks, places) / clock_mhz;
@@ -114,6 +118,8 @@ const char* name_of(Kind kind) {
       return "block";
     case Kind::cluster:
       return "cluster";
+    case Kind::push:
+      return "push";
     case Kind::grid:
       return "grid";
     default:
@@ -127,12 +133,14 @@ Schedule choose_schedule(const Task& task, const Machine& machine, const std::st
   best.microseconds = std::numeric_limits<double>::infinity();
   bool known = kind.empty();
   for (const Kind one : kinds) {
-    if (!kind.empty() && kind != name_of(one)) continue;
+    // push is not chosen before it has been measured.
+    if (kind.empty() ? one == Kind::push : kind != name_of(one)) continue;
     known = true;
     chooser.consider(one, best);
   }
   if (!known)
-    throw std::invalid_argument("schedule: expected block, cluster, grid or launch, got '" + kind + "'");
+    throw std::invalid_argument("schedule: expected block, cluster, push, grid or launch, got '" + kind +
+                                "'");
   if (best.microseconds == std::numeric_limits<double>::infinity())
     throw std::invalid_argument("schedule: no '" + kind + "' for H = " + std::to_string(task.H) + " and " +
                                 std::to_string(task.rows) + " rows on this GPU");

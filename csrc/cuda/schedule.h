@@ -9,11 +9,14 @@ namespace elman::cuda {
 
 enum class Kind {
   block,    // one block has all units of its rows: nothing to pass on
-  cluster,  // a cluster of blocks, through each other's shared memory
+  cluster,  // a cluster of blocks, through each other's shared memory, meeting at every step
+  push,     // the same, each block going on when all that it needs has arrived
   grid,     // blocks all over the GPU, through global memory, meeting at a counter at every step
   launch,   // a launch for every step; weights may be read anew each time, so that any size has a place
 };
-constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::grid, Kind::launch};
+constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::push, Kind::grid, Kind::launch};
+constexpr bool in_shared_memory(Kind kind) { return kind < Kind::grid; }
+constexpr bool in_clusters(Kind kind) { return kind == Kind::cluster || kind == Kind::push; }
 const char* name_of(Kind kind);
 
 struct Schedule {

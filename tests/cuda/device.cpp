@@ -45,11 +45,34 @@ struct Fiber {
   jmp_buf place;
 };
 
+// On its way to a peer's shared memory.
+struct Push {
+  Block* to;
+  void* place;
+  uint64_t value;
+  int bytes;
+  struct Arrivals* barrier;
+};
+
+struct Arrivals {  // in shared memory, in 8 bytes
+  int32_t bytes = 0;
+  int16_t expected = 1;  // the thread that says how many
+  int16_t phase = 0;
+
+  void check() {
+    if (expected || bytes) return;
+    expected = 1;
+    phase ^= 1;
+  }
+};
+static_assert(sizeof(Arrivals) == sizeof(uint64_t));
+
 struct Machine {
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<std::unique_ptr<Barrier>> clusters;
   std::vector<std::unique_ptr<Warp>> warps;
   std::vector<std::unique_ptr<Fiber>> fibers;
+  std::vector<Push> pushes;
   const std::function<void()>* kernel = nullptr;
   Fiber* fiber = nullptr;
   int threads = 0, cluster = 1;
@@ -97,6 +120,23 @@ void resume(Fiber& fiber) {
   setcontext(&fiber.entry);
 }
 
+void deliver(bool all) {
+  Machine& m = *machine;
+  std::vector<Push> left;
+  for (Push& push : m.pushes) {
+    if (!all && m.random() % 2) {
+      left.push_back(push);
+      continue;
+    }
+    if (push.to->running != m.threads) m.error = "a store to a block that has ended";
+    std::memcpy(push.place, &push.value, push.bytes);
+    push.barrier->bytes -= push.bytes;
+    push.barrier->check();
+    m.moved = true;
+  }
+  m.pushes.swap(left);
+}
+
 // Blocks first and on that run at the same time.
 void run_blocks(int first, int count, const Grid& grid) {
   Machine& m = *machine;
@@ -136,6 +176,7 @@ void run_blocks(int first, int count, const Grid& grid) {
       resume(*fiber);
       if (!m.error.empty()) break;
     }
+    deliver(!m.moved);
     if (!m.moved && m.error.empty()) m.error = "threads wait for ever";
     running.erase(std::remove_if(running.begin(), running.end(), [](Fiber* f) { return f->done; }),
                   running.end());
@@ -154,6 +195,36 @@ int block_index() { return machine->fiber->block->index; }
 char* shared_memory() { return machine->fiber->block->shared; }
 void block_sync() { wait(machine->fiber->block->barrier); }
 void cluster_sync() { wait(*machine->fiber->block->cluster); }
+
+void warp_sync() { wait(machine->fiber->warp->barrier); }
+
+void init_arrivals(uint64_t* barriers) {
+  if (thread_index() == 0)
+    for (int i = 0; i < 2; ++i) new (barriers + i) Arrivals;
+}
+
+void expect_arrivals(uint64_t* barrier, int bytes) {
+  auto* arrivals = reinterpret_cast<Arrivals*>(barrier);
+  arrivals->bytes += bytes;
+  --arrivals->expected;
+  arrivals->check();
+  machine->moved = true;
+}
+
+void wait_for_arrivals(uint64_t* barrier, int parity) {
+  while (reinterpret_cast<volatile Arrivals*>(barrier)->phase == parity) yield();
+  machine->moved = true;
+}
+
+void push_bytes(void* p, int rank, const void* value, int bytes, uint64_t* barrier) {
+  Push push{nullptr, at_peer(p, rank), 0, bytes, static_cast<Arrivals*>(at_peer(barrier, rank))};
+  const Block& own = *machine->fiber->block;
+  const int base = (own.index - machine->blocks[0]->index) / machine->cluster * machine->cluster;
+  push.to = machine->blocks[base + rank].get();
+  std::memcpy(&push.value, value, bytes);
+  machine->pushes.push_back(push);
+  machine->moved = true;
+}
 
 void team_sync(unsigned* counter, unsigned target) {
   block_sync();

@@ -55,12 +55,22 @@ int threads();
 int block_index();
 char* shared_memory();
 void block_sync();
+void warp_sync();
 void cluster_sync();
 void team_sync(unsigned* counter, unsigned target);
 
 // The same place in the shared memory of a block of the cluster.
 void* at_peer(void* p, int rank);
 template <class V> void store_at_peer(V* p, int rank, V value) { *static_cast<V*>(at_peer(p, rank)) = value; }
+
+// Barriers that count bytes, and stores that arrive some time later.
+void init_arrivals(uint64_t* barriers);
+void expect_arrivals(uint64_t* barrier, int bytes);
+void wait_for_arrivals(uint64_t* barrier, int parity);
+void push_bytes(void* p, int rank, const void* value, int bytes, uint64_t* barrier);
+template <class V> void push_to_peer(V* p, int rank, V value, uint64_t* barrier) {
+  push_bytes(p, rank, &value, sizeof(V), barrier);
+}
 
 template <class V> V read_fresh(const V* p) { return *p; }
 

@@ -54,6 +54,7 @@ ELMAN_DEVICE char* shared_memory() {
 }
 
 ELMAN_DEVICE void block_sync() { __syncthreads(); }
+ELMAN_DEVICE void warp_sync() { __syncwarp(); }
 
 // All threads of the cluster; what they stored in each other's shared memory before is there after.
 ELMAN_DEVICE void cluster_sync() {
@@ -83,6 +84,77 @@ template <class V> ELMAN_DEVICE void store_at_peer(V* p, int rank, V value) {
   }
 #else
   __trap();
+#endif
+}
+
+// Two barriers in this block's shared memory, each of which counts bytes that arrive. Peers may push when the
+// cluster has met after this.
+ELMAN_DEVICE void init_arrivals(uint64_t* barriers) {
+#if __CUDA_ARCH__ >= 900
+  if (threadIdx.x == 0)
+    for (int i = 0; i < 2; ++i)
+      asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(
+                       static_cast<uint32_t>(__cvta_generic_to_shared(barriers + i)))
+                   : "memory");
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#else
+  __trap();
+#endif
+}
+
+// By one thread, once for each phase: how many bytes are to arrive in it.
+ELMAN_DEVICE void expect_arrivals(uint64_t* barrier, int bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
+                   static_cast<uint32_t>(__cvta_generic_to_shared(barrier))),
+               "r"(bytes)
+               : "memory");
+#endif
+}
+
+// Until the barrier's phase of this parity is over; what has arrived is there after.
+ELMAN_DEVICE void wait_for_arrivals(uint64_t* barrier, int parity) {
+#if __CUDA_ARCH__ >= 900
+  const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
+  uint32_t over;
+  do
+    asm volatile(
+        "{\n.reg .pred p;\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n}"
+        : "=r"(over)
+        : "r"(address), "r"(parity)
+        : "memory");
+  while (!over);
+#endif
+}
+
+// As store_at_peer, and the peer's barrier at the same place as `barrier` counts the bytes when they are
+// there.
+template <class V> ELMAN_DEVICE void push_to_peer(V* p, int rank, V value, uint64_t* barrier) {
+  static_assert(sizeof(V) == 4 || sizeof(V) == 8);
+#if __CUDA_ARCH__ >= 900
+  const auto at_peer = [rank](void* own) {
+    uint32_t address;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;"
+        : "=r"(address)
+        : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(own))), "r"(rank));
+    return address;
+  };
+  const uint32_t to = at_peer(p), counts = at_peer(barrier);
+  if constexpr (sizeof(V) == 4) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(to),
+                 "r"(bits), "r"(counts)
+                 : "memory");
+  } else {
+    uint64_t bits;
+    memcpy(&bits, &value, 8);
+    asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];" ::"r"(to),
+                 "l"(bits), "r"(counts)
+                 : "memory");
+  }
 #endif
 }
 
