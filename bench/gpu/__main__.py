@@ -1,9 +1,9 @@
 """python -m bench.gpu [stage ...]: checks and times the GPU's scans, all of it in one run.
 
 Stages, in order: `resources` (registers and spills of every kernel), `tests` (the suite's GPU tests), `sanitizer`
-(memcheck and racecheck of some of them), `random` (thousands of random shapes against the engine in float64), `time`
-(beside torch.nn, which is cuDNN). A stage that fails is told at the end; the others run all the same. Results go to
-out/gpu, the timing as a table and a chart.
+(memcheck and racecheck of some of them), `random` (thousands of random shapes against the engine in float64),
+`schedules` (every schedule that a size has, beside the cost model), `time` (beside torch.nn, which is cuDNN). A stage
+that fails is told at the end; the others run all the same. Results go to out/gpu, the timing as a table and a chart.
 
 Where elman has been built with nvcc and the GPU in sight (README, "On a GPU"), this needs torch with CUDA, pytest and
 matplotlib, and for two stages the CUDA toolkit's cuobjdump and compute-sanitizer.
@@ -40,6 +40,12 @@ def sanitizer(out: pathlib.Path) -> bool:
     return done
 
 
+def schedules(out: pathlib.Path) -> bool:
+    from bench.gpu import schedules  # needs torch with CUDA
+
+    return schedules.run(out)
+
+
 def timing(out: pathlib.Path) -> bool:
     from bench.gpu import timing  # needs torch with CUDA
 
@@ -65,6 +71,7 @@ STAGES: dict[str, Callable[[pathlib.Path], bool]] = {
     "tests": tests,
     "sanitizer": sanitizer,
     "random": random_shapes.run,
+    "schedules": schedules,
     "time": timing,
 }
 

@@ -1,7 +1,7 @@
 // The GPU that csrc/cuda asks for (see csrc/cuda/gpu/device.h), played by one CPU thread: every GPU thread is
 // a fiber, which runs until it waits for others. It shows what a GPU would leave to chance: shared memory
-// begins as NaN, fibers run in an order drawn anew at each turn, in which some lag behind, what is pushed to a
-// peer arrives some time later, waiting for ever is an error, and so is a store to a block that has ended.
+// begins as NaN, fibers run in an order drawn anew at each turn, in which some lag behind, what is pushed to
+// a peer arrives some time later, waiting for ever is an error, and so is a store to a block that has ended.
 #pragma once
 
 #include <cstdint>
