@@ -22,7 +22,10 @@ struct Tile {
 
   // Of how many tiles of k a warp has the weights, all M gates of them, in registers, if it computes N tiles
   // of rows. (By multiply-adds a tile of 4 would take as many as one of 16 on the tensor cores.)
-  constexpr int held(int M, int N) const { return tensor_cores ? (N == 1 ? 32 : N == 2 ? 24 : 12) / M : 0; }
+  constexpr int held(int M, int N) const {
+    if (!tensor_cores) return 0;
+    return N == 1 ? (M == 1 ? 28 : 32 / M) : (N == 2 ? 24 : 12) / M;  // 32 in backward: LSTM's spilled
+  }
 };
 constexpr Tile tile_f32{4, 32, 16, 4, false}, tile_tf32{8, 64, 32, 4, true}, tile_16{16, 128, 64, 2, true};
 
