@@ -29,9 +29,9 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
     const int r = at.row(column);
     if (r >= alive_at(plan, t + 1)) return Pair<T>{};
     const int64_t row = plan.index[plan.offset[t + 1] + r];
-    return rows.load_fresh(side.slots + (row * S + fed_h.begin + k / wide) * H, k % wide);
+    return rows.load(side.slots + (row * S + fed_h.begin + k / wide) * H, k % wide);
   };
-  Recurrence<T, 1, N, exchange> recurrence(at, G * wide / Product<T>::K, G * ((H + 1) / 2 * 2), job.counters);
+  Recurrence<T, 1, N, exchange> recurrence(at, G, H, job.words);
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.

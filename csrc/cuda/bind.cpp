@@ -72,34 +72,45 @@ int find_cell(const std::string& name) {
   throw py::value_error("cell: unknown, '" + name + "'");
 }
 
-Machine this_machine() {
-  const Limits has = limits();
-  return {has.multiprocessors, has.shared_bytes, has.cluster, has.blocks_at_once};
+Limits limits_here() {
+  return limits(reinterpret_cast<const void*>(kernels<float>()->forward[0][0]), most_threads);
 }
 
-// `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
+// [0, 0, clusters of 2 blocks, of 3, ...], where multiprocessors lie in groups of the size of the largest.
+std::vector<int> clusters_of(int multiprocessors, int largest) {
+  std::vector<int> clusters(largest + 1, 0);
+  for (int n = 2; n <= largest; ++n) clusters[n] = multiprocessors / largest * (largest / n);
+  return clusters;
+}
+
 const std::map<std::string, Tile> tiles{
     {"float32", tile_f32}, {"tf32", tile_tf32}, {"float16", tile_16}, {"bfloat16", tile_16}};
 
+// `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
 Schedule schedule_of(const std::string& cell, bool backward, const std::string& dtype, int H, int rows,
                      int directions, const std::string& kind, const std::vector<int>& machine) {
   const CellShape& shape = cell_shapes()[find_cell(cell)];
   Task task{H, rows, directions, shape.h.count(), 1, tiles.at(dtype)};
   if (backward) std::swap(task.outputs, task.inputs);
-  if (machine.empty()) return choose_schedule(task, this_machine(), kind);
-  return choose_schedule(task, {machine.at(0), machine.at(1), machine.at(2), machine.at(0)}, kind);
+  if (machine.empty()) {
+    const Limits has = limits_here();
+    return choose_schedule(task, {has.multiprocessors, has.shared_bytes, has.blocks_at_once, has.clusters},
+                           kind);
+  }
+  const int count = machine.at(0), shared_bytes = machine.at(1);
+  return choose_schedule(task, {count, shared_bytes, count, clusters_of(count, machine.at(2))}, kind);
 }
 
 template <class Side>
 void scan_as(const std::string& cell, int H, std::int64_t y_stride, bool whole, const py::list& sides,
-             const Schedule& schedule, std::uintptr_t counters, std::uintptr_t stream) {
+             const Schedule& schedule, std::uintptr_t words, std::uintptr_t stream) {
   const int index = find_cell(cell), directions = static_cast<int>(sides.size());
   if (directions < 1 || directions > 2) throw py::value_error("sides: expected one or two");
   Job<Side> job;
   job.H = H;
   job.whole = whole;
   job.y_stride = y_stride;
-  job.counters = reinterpret_cast<unsigned*>(counters);
+  job.words = reinterpret_cast<uint64_t*>(words);
   for (int d = 0; d < directions; ++d)
     read(sides[d].cast<py::dict>(), cell_shapes()[index].states, job.side[d]);
   const py::gil_scoped_release release;
@@ -107,12 +118,12 @@ void scan_as(const std::string& cell, int H, std::int64_t y_stride, bool whole, 
 }
 
 void scan(const std::string& cell, const std::string& dtype, bool backward, int H, std::int64_t y_stride,
-          bool whole, const py::list& sides, const Schedule& schedule, std::uintptr_t counters,
+          bool whole, const py::list& sides, const Schedule& schedule, std::uintptr_t words,
           std::uintptr_t stream) {
   const auto call = [&](auto zero) {
     using T = decltype(zero);
     const auto as = backward ? scan_as<BackwardSide<T>> : scan_as<ForwardSide<T>>;
-    as(cell, H, y_stride, whole, sides, schedule, counters, stream);
+    as(cell, H, y_stride, whole, sides, schedule, words, stream);
   };
   if (dtype == "float32") call(float{});
   else if (dtype == "tf32") call(Tf32{});
@@ -157,21 +168,22 @@ PYBIND11_MODULE(ELMAN_MODULE, m) {
       .def_property_readonly("chunk", [](const Schedule& s) { return s.layout.chunk; })
       .def_readonly("tiles", &Schedule::tiles)
       .def_readonly("shared_bytes", &Schedule::shared_bytes)
+      .def_readonly("words", &Schedule::words)
       .def_readonly("microseconds", &Schedule::microseconds);
   m.def("schedule", &schedule_of, py::arg("cell"), py::arg("backward"), py::arg("dtype"), py::arg("H"),
         py::arg("rows"), py::arg("directions"), py::arg("kind") = "",
         py::arg("machine") = std::vector<int>{});
   m.def("scan", &scan, py::arg("cell"), py::arg("dtype"), py::arg("backward"), py::arg("H"),
-        py::arg("y_stride"), py::arg("whole"), py::arg("sides"), py::arg("schedule"), py::arg("counters"),
+        py::arg("y_stride"), py::arg("whole"), py::arg("sides"), py::arg("schedule"), py::arg("words"),
         py::arg("stream"));
   m.def("cells", &cells);
   m.def("device", [] {
-    const Limits has = limits();
+    const Limits has = limits_here();
     py::dict d;
     d["name"] = has.name;
     d["multiprocessors"] = has.multiprocessors;
     d["shared_bytes"] = has.shared_bytes;
-    d["cluster"] = has.cluster;
+    d["clusters"] = has.clusters;
     return d;
   });
 }

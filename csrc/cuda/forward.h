@@ -24,11 +24,11 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
   const auto input = [&](int column, int k) {
     const int r = at.row(column);
     if (r >= alive_at(plan, t)) return Pair<T>{};
-    if (t) return rows.load_fresh(side.y + plan.index[plan.offset[t - 1] + r] * job.y_stride, k);
+    if (t) return rows.load(side.y + plan.index[plan.offset[t - 1] + r] * job.y_stride, k);
     const int b = plan.start[r];
     return b >= 0 && side.initial[0] ? rows.load(side.initial[0] + int64_t{b} * H, k) : Pair<T>{};
   };
-  Recurrence<T, M, N, exchange> recurrence(at, padded(H) / Product<T>::K, (H + 1) / 2 * 2, job.counters);
+  Recurrence<T, M, N, exchange> recurrence(at, 1, H, job.words);
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.

@@ -70,10 +70,10 @@ template <class T> struct BackwardSide {
 template <class Side> struct Job {
   Layout layout;
   int H = 0;
-  bool whole = false;            // see Access
-  int64_t y_stride = 0;          // of y and dy
-  int t_begin = 0, t_end = 0;    // the steps to take; backward takes -1 last, where the initial states are
-  unsigned* counters = nullptr;  // [directions * teams], zero: for teams that meet in global memory
+  bool whole = false;          // see Access
+  int64_t y_stride = 0;        // of y and dy
+  int t_begin = 0, t_end = 0;  // the steps to take; backward takes -1 last, where the initial states are
+  uint64_t* words = nullptr;   // [Schedule::words], zero: for what is passed on in global memory
   Side side[2];
 };
 

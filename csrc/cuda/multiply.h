@@ -166,15 +166,18 @@ ELMAN_DEVICE void combine(const Sums (&sums)[N][M], Sums (&own)[M], float* parti
   }
 }
 
-// Bytes of shared memory: weights, `inboxes` of inputs, and the partial sums.
+// Bytes of shared memory: weights, an inbox of inputs, and the partial sums; and what a team needs of global
+// memory to pass on, words of 8 bytes.
 template <class T, int M, int N> struct Memory {
   using P = Product<T>;
-  std::size_t weights, inbox, partial;
+  static constexpr int words_of_tile = P::input_pairs * sizeof(Pair<T>) / 4;
+  std::size_t weights, inbox, partial, words;
 
   ELMAN_HOST_DEVICE Memory(const Layout& l)
       : weights(std::size_t(l.units / group) * l.chunk * M * P::weight_pairs * sizeof(Pair<T>)),
         inbox(std::size_t(l.chunk) * N * P::input_pairs * sizeof(Pair<T>)),
-        partial(l.splits == 1 ? 0 : std::size_t(l.splits) * (l.units / group) * N * M * 32 * sizeof(Sums)) {}
+        partial(l.splits == 1 ? 0 : std::size_t(l.splits) * (l.units / group) * N * M * 32 * sizeof(Sums)),
+        words(std::size_t(2) * l.chunk * N * words_of_tile) {}
 };
 
 }  // namespace elman::cuda

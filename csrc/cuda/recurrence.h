@@ -6,10 +6,14 @@
 
 namespace elman::cuda {
 
-// The two ways to pass on. In shared memory: weights stay there for all steps, and every block stores what it
-// computed into the inboxes of its team, a cluster of blocks or itself alone. In global memory: a block reads
-// what the others left in the results, after they have met at a counter or after the launch that wrote them.
+// The two ways to pass on. In shared memory: every block stores what it computed into the inboxes of its
+// team, a cluster of blocks or itself alone. In global memory: every block stores it once, in words that hold
+// four bytes and the step's number, and all of the team read until each word is of the step they wait for.
+// (With one launch for each step nothing is passed on: the next one reads results.)
 enum class Exchange { shared, global };
+
+// Units rounded up to whole groups, in which the sums over k count them.
+ELMAN_HOST_DEVICE int padded(int H) { return (H + group - 1) / group * group; }
 
 ELMAN_DEVICE int alive_at(const PlanView& plan, int t) { return t < plan.steps ? plan.alive[t] : 0; }
 
@@ -18,11 +22,12 @@ ELMAN_DEVICE int alive_at(const PlanView& plan, int t) { return t < plan.steps ?
 template <class T, int M, int N, Exchange exchange> class Recurrence {
  public:
   using P = Product<T>;
+  static constexpr int words_of_tile = Memory<T, M, N>::words_of_tile;
   static constexpr int inboxes = exchange == Exchange::shared ? 2 : 1;
 
-  // `tiles`: of k in all; `values`: that are passed on for each column.
-  ELMAN_DEVICE Recurrence(const Place& at, int tiles, int values, unsigned* counters)
-      : at_(at), tiles_(tiles), values_(values) {
+  // The sum runs over `feeds` times H inputs.
+  ELMAN_DEVICE Recurrence(const Place& at, int feeds, int H, uint64_t* words)
+      : at_(at), feeds_(feeds), H_(H), tiles_(feeds * padded(H) / P::K) {
     const Memory<T, M, N> memory(at.layout);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
@@ -30,7 +35,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
     inbox_[1] = reinterpret_cast<Pair<T>*>(bytes + memory.weights + (inboxes - 1) * memory.inbox);
     partial_ = reinterpret_cast<float*>(bytes + memory.weights + inboxes * memory.inbox);
     arrivals_ = reinterpret_cast<uint64_t*>(bytes + memory.weights + inboxes * memory.inbox + memory.partial);
-    counter_ = counters + at.direction * at.layout.teams + at.team;
+    words_ = words + (at.direction * at.layout.teams + at.team) * memory.words;
   }
 
   // Before the first step. `input` gives what its product reads.
@@ -55,14 +60,15 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   ELMAN_DEVICE void product(Sums (&own)[M], const WeightAt& weight, const InputAt& input, int live) {
     Sums sums[N][M] = {};
     if constexpr (exchange == Exchange::shared) {
-      if (!at_.empty) multiply<true, T, M, N>(sums, weights_, held_, inbox(now_), tiles_, at_, live);
+      if (!at_.empty) multiply<true, T, M, N>(sums, weights_, held_, inbox(step_), tiles_, at_, live);
     } else {
       const int chunk = at_.layout.chunk;
       for (int first = 0; first < tiles_; first += chunk) {
         const int count = first + chunk < tiles_ ? chunk : tiles_ - first;
         if (first) block_sync();  // all have read the chunk before
         if (!whole()) stage(weight, first, count);
-        fill(inbox_[0], input, first, count);
+        if (step_) collect();
+        else fill(inbox_[0], input, first, count);
         block_sync();
         if (whole()) multiply<true, T, M, N>(sums, weights_, held_, inbox_[0], count, at_, live);
         else multiply<false, T, M, N>(sums, weights_, held_, inbox_[0], count, at_, live);
@@ -75,16 +81,19 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
 
   // To all blocks of the team, for the next product: values k and k + 1 of a column that takes part in it.
   ELMAN_DEVICE void pass_on(int column, int k, Pair<T> value) {
-    if constexpr (exchange == Exchange::shared) {
-      value = P::operand(value);
-      Pair<T>* to = inbox(1 - now_) + (k / P::K * N + column / tile_rows) * P::input_pairs +
-                    P::input_at(k % P::K, column % tile_rows);
+    value = P::operand(value);
+    const int place =
+        (k / P::K * N + column / tile_rows) * P::input_pairs + P::input_at(k % P::K, column % tile_rows);
+    if constexpr (exchange == Exchange::global) {
+      post(words_of(step_ + 1) + place * int{sizeof(Pair<T>) / 4}, value, step_ + 1);
+    } else {
+      Pair<T>* to = inbox(step_ + 1) + place;
       const int ranks = at_.layout.ranks;
       if (ranks == 1) *to = value;
       else
         for (int i = 1; i <= ranks; ++i) {
           const int peer = (at_.rank + i) % ranks;
-          if (at_.layout.pushed) push_to_peer(to, peer, value, arrivals_ + (1 - now_));
+          if (at_.layout.pushed) push_to_peer(to, peer, value, arrivals_ + (step_ + 1) % 2);
           else store_at_peer(to, peer, value);
         }
     }
@@ -92,26 +101,36 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
 
   // Between two steps; `columns`: that take part in the next product.
   ELMAN_DEVICE void next(int columns) {
+    if constexpr (exchange == Exchange::global) {
+      if (at_.split < N && at_.unit >= H_ && !at_.empty)  // what no unit passes on
+        for (int j = 0; j < 2; ++j)
+          for (int feed = 0; feed < feeds_ && at_.column(j) < columns; ++feed)
+            pass_on(at_.column(j), feed * padded(H_) + at_.unit, Pair<T>{});
+    }
+    ++step_;
     if constexpr (exchange == Exchange::shared) {
-      now_ = 1 - now_;
       if (!at_.layout.pushed) {
         meet();
       } else {
         // Its warps see the next step as the values arrive. None can arrive for the step after that before
         // all blocks have this block's own, which it passes on when it has read what is in the other inbox.
-        if (thread_index() == 0) expect_arrivals(arrivals_ + now_, columns * values_ * int{sizeof(T)});
-        wait_for_arrivals(arrivals_ + now_, phase_ >> now_ & 1);
-        phase_ ^= 1 << now_;
+        const int bytes = columns * feeds_ * ((H_ + 1) / 2 * 2) * int{sizeof(T)};
+        if (thread_index() == 0) expect_arrivals(arrivals_ + step_ % 2, bytes);
+        wait_for_arrivals(arrivals_ + step_ % 2, (step_ - 1) / 2 % 2);
       }
     } else {
-      met_ += at_.layout.ranks;
-      team_sync(counter_, met_);
+      columns_ = columns;
+      block_sync();  // all have read the inbox
     }
   }
 
  private:
   // No array: a run-time index would put it into memory.
-  ELMAN_DEVICE Pair<T>* inbox(int which) const { return which ? inbox_[1] : inbox_[0]; }
+  ELMAN_DEVICE Pair<T>* inbox(int step) const { return step % 2 ? inbox_[1] : inbox_[0]; }
+
+  // Two steps' are enough: a block posts those of a step when it has all of the step before, whose blocks had
+  // read all before that.
+  ELMAN_DEVICE uint64_t* words_of(int step) const { return words_ + step % 2 * tiles_ * N * words_of_tile; }
 
   ELMAN_DEVICE bool whole() const { return at_.layout.chunk >= tiles_; }
 
@@ -144,17 +163,36 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
     }
   }
 
+  // The words of this step into the inbox, as they come. A thread waits for two at a time, of which it reads
+  // some ahead.
+  ELMAN_DEVICE void collect() {
+    constexpr int of_tile = words_of_tile / 2, of_column = of_tile / tile_rows, ahead = 4;
+    const uint64_t* from = words_of(step_);
+    Bytes* to = reinterpret_cast<Bytes*>(inbox_[0]);
+    const int all = tiles_ * N * of_tile, by = threads();
+    const auto wanted = [&](int j) {
+      return j < all && j / of_tile % N * tile_rows + j % of_tile / of_column < columns_;
+    };
+    ELMAN_NO_UNROLL
+    for (int j = thread_index(); j < all; j += by * ahead) {
+      Words found[ahead];
+      ELMAN_UNROLL
+      for (int i = 0; i < ahead; ++i)
+        if (wanted(j + i * by)) found[i] = look(from + 2 * (j + i * by));
+      ELMAN_UNROLL
+      for (int i = 0; i < ahead; ++i)
+        if (wanted(j + i * by)) to[j + i * by] = await(from + 2 * (j + i * by), found[i], step_);
+    }
+  }
+
   const Place& at_;
-  const int tiles_, values_;
+  const int feeds_, H_, tiles_;
   Held<T, M, N> held_;
   Pair<T>*weights_, *inbox_[2];
   float* partial_;
-  unsigned *counter_, met_ = 0;
   uint64_t* arrivals_;  // for each inbox
-  int now_ = 0, phase_ = 0;
+  uint64_t* words_;     // of the team
+  int step_ = 0, columns_ = 0;
 };
-
-// Units rounded up to whole groups, in which the sums over k count them.
-ELMAN_HOST_DEVICE int padded(int H) { return (H + group - 1) / group * group; }
 
 }  // namespace elman::cuda

@@ -9,10 +9,10 @@ namespace {
 
 // Cycles, from the literature on the H100 (none measured by this project yet).
 constexpr double clock_mhz = 1750;
-constexpr double shared_bytes_per_cycle = 128, global_bytes_per_cycle = 48;
+constexpr double shared_bytes_per_cycle = 128, global_bytes_per_cycle = 30;
 constexpr double tensor_cycles = 3.3, float_cycles = 4;  // of a tile's product, on one multiprocessor
 constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 330, push_cycles = 230,
-                 grid_cycles = 1300;
+                 grid_cycles = 350;
 constexpr double global_latency = 600, launch_cycles = 4400;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -60,13 +60,21 @@ class Chooser {
     const bool shared = in_shared_memory(s.kind);
     const int blocks = task_.directions * l.teams * l.ranks;
     if (s.kind == Kind::block && l.ranks != 1) return false;
-    if (in_clusters(s.kind) && (l.ranks == 1 || l.ranks > machine_.cluster)) return false;
+    int places = machine_.multiprocessors;
+    if (in_clusters(s.kind)) {
+      if (l.ranks == 1 || l.ranks >= static_cast<int>(machine_.clusters.size())) return false;
+      places = machine_.clusters[l.ranks] * l.ranks;
+      if (places == 0) return false;
+    }
     if (s.kind == Kind::grid && (l.ranks == 1 || blocks > machine_.blocks_at_once)) return false;
     const std::size_t room = machine_.shared_bytes;
     if (s.kind == Kind::launch)
       while (l.chunk > 1 && shared_bytes(s, 1) > room) l.chunk = ceil_div(l.chunk, 2);
     s.shared_bytes = shared_bytes(s, shared ? 2 : 1);
     if (s.shared_bytes > room) return false;
+    if (s.kind == Kind::grid)
+      s.words = std::size_t(2) * task_.directions * l.teams * l.chunk * s.tiles * tile_.input_pairs *
+                tile_.element_bytes / 2;
 
     const double products = double(groups) * k_tiles_ * task_.outputs * s.tiles;
     const double compute = products * (tile_.tensor_cores ? tensor_cycles : float_cycles);
@@ -91,15 +99,15 @@ class Chooser {
             (s.kind == Kind::push ? push_cycles : cluster_cycles) + 4.0 * l.ranks * s.tiles * task_.inputs;
         break;
       case Kind::grid:
-        cycles += grid_cycles + global_latency + inputs / global_bytes_per_cycle;
+        // Words are twice the values. Rows that are not there are not read.
+        cycles += grid_cycles + 2 * inputs *
+                                    std::min(1.0, double(task_.rows) / (l.teams * s.tiles * tile_rows)) /
+                                    global_bytes_per_cycle;
         break;
       case Kind::launch:
         cycles += launch_cycles + global_latency + (weights + inputs) / global_bytes_per_cycle;
         break;
     }
-    const int together = in_clusters(s.kind) ? l.ranks : 1;
-    const int places = machine_.multiprocessors / together * together;
-    if (places == 0) return false;
     s.microseconds = cycles * ceil_div(blocks, places) / clock_mhz;
     return true;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cuda/job.h"
 
@@ -11,7 +12,7 @@ enum class Kind {
   block,    // one block has all units of its rows: nothing to pass on
   cluster,  // a cluster of blocks, through each other's shared memory, meeting at every step
   push,     // the same, each block going on when all that it needs has arrived
-  grid,     // blocks all over the GPU, through global memory, meeting at a counter at every step
+  grid,     // blocks all over the GPU, through global memory
   launch,   // a launch for every step; weights may be read anew each time, so that any size has a place
 };
 constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::push, Kind::grid, Kind::launch};
@@ -24,6 +25,7 @@ struct Schedule {
   Layout layout;
   int tiles = 1;  // of 8 rows, for each team
   std::size_t shared_bytes = 0;
+  std::size_t words = 0;    // of 8 bytes in global memory, for what is passed on there
   double microseconds = 0;  // for a step, by the model
 };
 
@@ -38,8 +40,8 @@ struct Task {
 struct Machine {
   int multiprocessors = 132;
   int shared_bytes = 227 << 10;  // of a block
-  int cluster = 16;              // blocks of the largest cluster; 1: there are none
   int blocks_at_once = 132;      // that may wait for each other
+  std::vector<int> clusters;     // [n]: clusters of n blocks that run at once
 };
 
 // The cheapest schedule, or the cheapest of the kind that is named; throws std::invalid_argument if there is

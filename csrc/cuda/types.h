@@ -37,11 +37,6 @@ struct Access {
     if (whole && u < H) return *reinterpret_cast<const Pair<T>*>(row + u);
     return {u < H ? row[u] : T{}, u + 1 < H ? row[u + 1] : T{}};
   }
-  // The same of a row that other blocks have written since this kernel began.
-  template <class T> ELMAN_DEVICE Pair<T> load_fresh(const T* row, int u) const {
-    if (whole && u < H) return read_fresh(reinterpret_cast<const Pair<T>*>(row + u));
-    return {u < H ? read_fresh(row + u) : T{}, u + 1 < H ? read_fresh(row + u + 1) : T{}};
-  }
   template <class T> ELMAN_DEVICE void store(T* row, int u, Pair<T> value) const {
     if (whole && u < H) {
       *reinterpret_cast<Pair<T>*>(row + u) = value;

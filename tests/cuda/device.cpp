@@ -45,7 +45,7 @@ struct Fiber {
   jmp_buf place;
 };
 
-// On its way to a peer's shared memory.
+// On its way to a peer's shared memory, or to global memory, where `to` and `barrier` are null.
 struct Push {
   Block* to;
   void* place;
@@ -128,10 +128,12 @@ void deliver(bool all) {
       left.push_back(push);
       continue;
     }
-    if (push.to->running != m.threads) m.error = "a store to a block that has ended";
+    if (push.to && push.to->running != m.threads) m.error = "a store to a block that has ended";
     std::memcpy(push.place, &push.value, push.bytes);
-    push.barrier->bytes -= push.bytes;
-    push.barrier->check();
+    if (push.barrier) {
+      push.barrier->bytes -= push.bytes;
+      push.barrier->check();
+    }
     m.moved = true;
   }
   m.pushes.swap(left);
@@ -169,21 +171,18 @@ void run_blocks(int first, int count, const Grid& grid) {
   }
   std::vector<Fiber*> running;
   for (const auto& fiber : m.fibers) running.push_back(fiber.get());
+  int still = 0;  // turns in which nothing moved; with luck, because of those that lagged behind
   while (!running.empty() && m.error.empty()) {
     std::shuffle(running.begin(), running.end(), m.random);
     m.moved = false;
-    bool skipped = false;
     for (Fiber* fiber : running) {
-      if (m.random() % 4 == 0) {
-        skipped = true;  // some lag behind
-        continue;
-      }
+      if (m.random() % 4 == 0) continue;  // some lag behind
       resume(*fiber);
       if (!m.error.empty()) break;
     }
     deliver(!m.moved);
-    m.moved |= skipped;
-    if (!m.moved && m.error.empty()) m.error = "threads wait for ever";
+    still = m.moved ? 0 : still + 1;
+    if (still == 30 && m.error.empty()) m.error = "threads wait for ever";
     running.erase(std::remove_if(running.begin(), running.end(), [](Fiber* f) { return f->done; }),
                   running.end());
   }
@@ -232,15 +231,18 @@ void push_bytes(void* p, int rank, const void* value, int bytes, uint64_t* barri
   machine->moved = true;
 }
 
-void team_sync(unsigned* counter, unsigned target) {
-  block_sync();
-  if (thread_index() == 0) {
-    ++*counter;
-    machine->moved = true;
-    while (*counter < target) yield();
-    machine->moved = true;
+void post_word(uint64_t* to, uint64_t word) {
+  machine->pushes.push_back({nullptr, to, word, sizeof word, nullptr});
+  machine->moved = true;
+}
+
+Bytes await(const uint64_t* from, Words found, uint32_t tag) {
+  while (found.w[0] >> 32 != tag || found.w[1] >> 32 != tag) {
+    yield();
+    found = look(from);
   }
-  block_sync();
+  machine->moved = true;
+  return {{static_cast<uint32_t>(found.w[0]), static_cast<uint32_t>(found.w[1])}};
 }
 
 void* at_peer(void* p, int rank) {

@@ -57,7 +57,6 @@ char* shared_memory();
 void block_sync();
 void warp_sync();
 void cluster_sync();
-void team_sync(unsigned* counter, unsigned target);
 
 // The same place in the shared memory of a block of the cluster.
 void* at_peer(void* p, int rank);
@@ -72,7 +71,21 @@ template <class V> void push_to_peer(V* p, int rank, V value, uint64_t* barrier)
   push_bytes(p, rank, &value, sizeof(V), barrier);
 }
 
-template <class V> V read_fresh(const V* p) { return *p; }
+// Words of global memory that are posted, some time later than is said, and awaited.
+struct Words {
+  uint64_t w[2];
+};
+struct alignas(8) Bytes {
+  uint32_t v[2];
+};
+void post_word(uint64_t* to, uint64_t word);
+template <class V> void post(uint64_t* to, V value, uint32_t tag) {
+  uint32_t bits[sizeof(V) / 4];
+  std::memcpy(bits, &value, sizeof(V));
+  for (std::size_t i = 0; i < sizeof(V) / 4; ++i) post_word(to + i, uint64_t{tag} << 32 | bits[i]);
+}
+inline Words look(const uint64_t* from) { return {{from[0], from[1]}}; }
+Bytes await(const uint64_t* from, Words found, uint32_t tag);
 
 // What the warp's lanes bring to a product of tiles: the registers of all, once all have come.
 struct Fragments {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace elman::cuda {
 
@@ -27,13 +28,15 @@ template <class Job> void launch(void (*kernel)(Job), const Grid& grid, Stream, 
 inline void clear(void* p, std::size_t bytes, Stream) { std::memset(p, 0, bytes); }
 
 struct Limits {
-  int multiprocessors, shared_bytes, cluster, blocks_at_once;
+  int multiprocessors, shared_bytes, blocks_at_once;
+  std::vector<int> clusters;
   std::string name;
 };
 // The tests choose the shared memory, so that weights have to come in chunks.
-inline Limits limits() {
+inline Limits limits(const void*, int) {
   const char* bytes = std::getenv("ELMAN_PLAYED_SHARED_BYTES");
-  return {4, bytes ? std::atoi(bytes) : 227 << 10, 8, 64, "a GPU that a processor plays"};
+  return {4, bytes ? std::atoi(bytes) : 227 << 10, 64, std::vector<int>(9, 1),
+          "a GPU that a processor plays"};
 }
 
 }  // namespace elman::cuda

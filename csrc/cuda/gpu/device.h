@@ -59,6 +59,7 @@ ELMAN_DEVICE void warp_sync() { __syncwarp(); }
 // All threads of the cluster; what they stored in each other's shared memory before is there after.
 ELMAN_DEVICE void cluster_sync() {
 #if __CUDA_ARCH__ >= 900
+  __syncwarp();  // .aligned wants the warp together
   asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 #else
   __trap();
@@ -158,34 +159,41 @@ template <class V> ELMAN_DEVICE void push_to_peer(V* p, int rank, V value, uint6
 #endif
 }
 
-// All threads of the blocks that count on `counter`, which goes up by one for each block; `target`: the count
-// when all have come. What they stored before is there after.
-ELMAN_DEVICE void team_sync(unsigned* counter, unsigned target) {
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    __threadfence();
-    asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
-    unsigned seen;
-    do asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
-    while (seen < target);
-  }
-  __syncthreads();
+// A word of global memory: four bytes and a number above 0 that says which they are, read and written as one.
+struct Words {  // two, of which somebody waits
+  uint64_t w[2];
+};
+struct alignas(8) Bytes {  // theirs
+  uint32_t v[2];
+};
+
+// The value in words of the number `tag`.
+template <class V> ELMAN_DEVICE void post(uint64_t* to, V value, uint32_t tag) {
+  static_assert(sizeof(V) == 4 || sizeof(V) == 8);
+  uint32_t bits[sizeof(V) / 4];
+  memcpy(bits, &value, sizeof(V));
+  const uint64_t high = uint64_t{tag} << 32;
+  if constexpr (sizeof(V) == 4)
+    asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(to), "l"(high | bits[0]) : "memory");
+  else
+    asm volatile("st.relaxed.gpu.global.v2.b64 [%0], {%1, %2};" ::"l"(to), "l"(high | bits[0]),
+                 "l"(high | bits[1])
+                 : "memory");
 }
 
-// Past the L1 cache, which may hold what was there before.
-template <class V> ELMAN_DEVICE V read_fresh(const V* p) {
-  V value;
-  if constexpr (sizeof(V) == 2) {
-    const unsigned short bits = __ldcg(reinterpret_cast<const unsigned short*>(p));
-    memcpy(&value, &bits, 2);
-  } else if constexpr (sizeof(V) == 4) {
-    const unsigned bits = __ldcg(reinterpret_cast<const unsigned*>(p));
-    memcpy(&value, &bits, 4);
-  } else {
-    const uint2 bits = __ldcg(reinterpret_cast<const uint2*>(p));
-    memcpy(&value, &bits, 8);
-  }
-  return value;
+ELMAN_DEVICE Words look(const uint64_t* from) {
+  Words found;
+  asm volatile("ld.relaxed.gpu.global.v2.b64 {%0, %1}, [%2];"
+               : "=l"(found.w[0]), "=l"(found.w[1])
+               : "l"(from)
+               : "memory");
+  return found;
+}
+
+// What the two words say, once both are of the number `tag`; `found`: what a look at them gave.
+ELMAN_DEVICE Bytes await(const uint64_t* from, Words found, uint32_t tag) {
+  while (found.w[0] >> 32 != tag || found.w[1] >> 32 != tag) found = look(from);
+  return {{static_cast<uint32_t>(found.w[0]), static_cast<uint32_t>(found.w[1])}};
 }
 
 // c += a b on the tensor cores: a [16, 16] and b [16, 8] of T, c [16, 8], each spread over the warp's lanes

@@ -163,7 +163,7 @@ class Stack:
             for side, plan in zip(sides, self.plans, strict=True):
                 held.append(library.empty(self._cell["states"], plan.segments, self.H, dtype="float32"))
                 side["carry"] = library.address(held[-1])
-        held.append(library.empty(self.D * schedule.teams, dtype="int32"))
+        held.append(library.empty(2 * schedule.words, dtype="int32"))
         with library.current():
             self._scans.scan(
                 self._name, library.dtype, backward, self.H, self.D * self.H, whole, sides, schedule,
