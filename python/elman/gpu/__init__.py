@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from typing import Any
@@ -19,6 +20,12 @@ def find() -> tuple[Any, str]:
     if _found is None:
         _found = _find()
     return _found
+
+
+@functools.cache
+def cells() -> dict[str, Any]:
+    """Of each cell the counts of its slots, states and gates, and which of them x and h feed."""
+    return find()[0].cells()  # type: ignore[no-any-return]
 
 
 def _find() -> tuple[Any, str]:

@@ -18,9 +18,14 @@ class Library(Protocol):
     itemsize: int
 
     def __hash__(self) -> int: ...
-    def zeros(self, *shape: int) -> Any: ...
+    def zeros(self, *shape: int, dtype: str = "") -> Any:
+        """`dtype`: another than its own, "float32" or "int32"."""
+
     def empty(self, *shape: int, dtype: str = "") -> Any:
-        """Not initialised; `dtype`: another than its own, "float32" or "int32"."""
+        """Not initialised."""
+
+    def view(self, array: Any, dtype: str) -> Any:
+        """The bytes of a contiguous array as numbers of `dtype`."""
 
     def upload(self, array: np.ndarray) -> Any: ...
     def address(self, array: Any) -> int: ...
@@ -51,11 +56,14 @@ class Arrays:
     def __hash__(self) -> int:
         return hash((self._np.__name__, self._device))
 
-    def zeros(self, *shape: int) -> Any:
-        return self._np.zeros(shape, self.dtype)
+    def zeros(self, *shape: int, dtype: str = "") -> Any:
+        return self._np.zeros(shape, dtype or self.dtype)
 
     def empty(self, *shape: int, dtype: str = "") -> Any:
         return self._np.empty(shape, dtype or self.dtype)
+
+    def view(self, array: Any, dtype: str) -> Any:
+        return array.view(dtype or self.dtype)
 
     def upload(self, array: np.ndarray) -> Any:
         return self._np.asarray(array)

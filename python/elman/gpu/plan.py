@@ -35,6 +35,20 @@ class Plan:
         return len(self._host["holes"]) > 0
 
     @functools.cached_property
+    def starts_all(self) -> bool:
+        """Whether every sequence's initial state is read by a step."""
+        return self._has_all("start")
+
+    @functools.cached_property
+    def finishes_all(self) -> bool:
+        """Whether every sequence's final state is written by a step."""
+        return self._has_all("finish")
+
+    def _has_all(self, ends: str) -> bool:
+        found = self._host[ends]
+        return np.count_nonzero(np.bincount(found[found >= 0], minlength=self.B)) == self.B
+
+    @functools.cached_property
     def passed(self) -> Any:
         """Sequences without a step whose final state is their initial state, or None."""
         passed = self._host["passed"]
@@ -42,16 +56,30 @@ class Plan:
 
     @functools.cached_property
     def previous(self) -> Any:
-        """[rows]: for each row the one whose h it read; rows + b: the initial state of sequence b; last: zeros."""
-        host = self._host
-        alive, offset, index, start = (host[name] for name in ("alive", "offset", "index", "start"))
-        found = np.full(self.rows, self.rows + self.B)
+        """[rows]: for each row the one whose h it read; itself where that was no row's or no step computes it."""
+        host, found = self._host, np.arange(self.rows)
+        alive, offset, index = (host[name] for name in ("alive", "offset", "index"))
         if self.steps:
             step = np.repeat(np.arange(self.steps), alive)
             later = np.arange(offset[1], offset[-1])
             found[index[later]] = index[later - alive[step[later] - 1]]
-            found[index[: len(start)]] = np.where(start < 0, self.rows + self.B, self.rows + start)
         return self._library.upload(found)
+
+    @functools.cached_property
+    def first(self) -> tuple[Any, Any]:
+        """Rows that read the initial states, and which of them."""
+        start = self._host["start"]
+        b = np.flatnonzero(start >= 0)
+        return self._upload_rows(b), self._library.upload(start[b].astype(np.int64))
+
+    @functools.cached_property
+    def reset(self) -> Any:
+        """Rows that read zeros instead, or None."""
+        after = np.flatnonzero(self._host["start"] < 0)
+        return self._upload_rows(after) if len(after) else None
+
+    def _upload_rows(self, segments: np.ndarray) -> Any:
+        return self._library.upload(self._host["index"][segments].astype(np.int64))
 
 
 @functools.lru_cache(64)

@@ -5,20 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import find
+from . import cells, find
 from .library import Library
 from .plan import Plan
-
-
-class Kept(NamedTuple):
-    """Of one layer, for its backward pass."""
-
-    x: Any  # [rows, I]
-    y: Any  # [rows, D * H]; None for the last layer's, which is the call's result
-    slots: list[Any]  # [rows, slots * H] for each direction
-    memory: list[Any]
+from .tape import Tape
 
 
 @functools.lru_cache(1024)
@@ -53,43 +45,58 @@ class Stack:
     ):
         self._library, self._name, self._layers, self.plans = library, cell, layers, plans
         self._scans = find()[0]
-        self._cell = self._scans.cells()[cell]
+        self._cell = cells()[cell]
         self.L, self.D, self.H, self.B = len(layers), len(plans), layers[0][0][1].shape[1], plans[0].B
         self._state, self._dropout = state, dropout
 
-    def forward(self, x: Any, tape: list[Kept] | None = None) -> tuple[Any, list[Any]]:
+    @property
+    def holes(self) -> bool:
+        """Whether there are rows that no step computes. Their results are zeros."""
+        return any(plan.has_holes for plan in self.plans)
+
+    def new_tape(self, rows: int, part_of: Any = None) -> Tape:
+        return Tape(self._library, self._cell, self.L, self.D, self.H, rows, self.holes, part_of)
+
+    def forward(self, x: Any, tape: Tape | None = None) -> tuple[Any, list[Any]]:
         """y [rows, D*H] of x [rows, I], and each final state; the tape gets what backward needs."""
-        final = self._states()
-        for k, layer in enumerate(self._layers):
-            if k and self._dropout:
-                x = x * self._dropout[k - 1]
-            x = self._layer_forward(k, layer, x, final, tape)
+        final = self._states(all(plan.finishes_all for plan in self.plans))
+        for k in range(self.L):
+            if tape is not None and k + 1 < self.L:
+                y = tape.y[k]
+            else:
+                y = (self._library.zeros if self.holes else self._library.empty)(len(x), self.D * self.H)
+            self._layer_forward(k, self._dropped(x, k), y, final, tape)
+            x = y
         return x, final
 
     def backward(
-        self, tape: list[Kept], y: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
+        self, tape: Tape, x: Any, y: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
     ) -> tuple[Any, list[Any], list[list[Any]]]:
         """The gradients of x (None unless wanted), of each initial state and, for each layer and direction, of the
-        weights. dy and those of the final states may be None. Uses the tape up."""
-        tape[-1] = tape[-1]._replace(y=y)
-        dinitial = self._states()
+        weights. x and y: forward's. dy and those of the final states may be None. Uses the tape up."""
+        dinitial = self._states(all(plan.starts_all for plan in self.plans))
         grads: list[list[Any]] = []
-        d = dy
+        d, ys = dy, [x, *tape.y, y]
         for k in reversed(range(self.L)):
-            d, of_layer = self._layer_backward(k, tape.pop(), d, dfinal, dinitial, want_dx or k > 0)
-            if k and self._dropout and d is not None:
-                d = d * self._dropout[k - 1]
+            y, slots, memory = ys.pop(), tape.slots.pop(), tape.memory.pop()
+            self._scan_backward(k, y, slots, memory, d, dfinal, dinitial)
+            d, of_layer = self._products(k, self._dropped(ys[-1], k), y, slots, want_dx or k > 0)
+            d = self._dropped(d, k)
             grads = of_layer + grads
         return d, dinitial, grads
 
-    def _states(self) -> list[Any]:
-        return [self._library.zeros(self.L * self.D, self.B, self.H) for _ in range(self._cell["states"])]
+    def _dropped(self, x: Any, k: int) -> Any:
+        """What dropout leaves of layer k's input, or of its gradient."""
+        return x * self._dropout[k - 1] if k and self._dropout else x
 
-    def _layer_forward(self, k: int, layer: Any, x: Any, final: list[Any], tape: list[Kept] | None) -> Any:
-        library, cell, H, rows = self._library, self._cell, self.H, len(x)
-        y = self._rows(rows, self.D * H)
-        sides, slots, memory, held = [], [], [], []
-        for d, (plan, (w_ih, w_hh, *bias)) in enumerate(zip(self.plans, layer, strict=True)):
+    def _states(self, all_written: bool) -> list[Any]:
+        new = self._library.empty if all_written else self._library.zeros
+        return [new(self.L * self.D, self.B, self.H) for _ in range(self._cell["states"])]
+
+    def _layer_forward(self, k: int, x: Any, y: Any, final: list[Any], tape: Tape | None) -> None:
+        library, H = self._library, self.H
+        sides, held = [], []
+        for d, (plan, (w_ih, w_hh, *bias)) in enumerate(zip(self.plans, self._layers[k], strict=True)):
             held.append(library.affine(x, w_ih, bias[0] if bias else None))
             side = {
                 "plan": plan.view, "products": library.address(held[-1]), "weight": library.address(w_hh),
@@ -99,30 +106,27 @@ class Stack:
             if bias:
                 side["bias"] = library.address(bias[1])
             if tape is not None:
-                slots.append(self._rows(rows, cell["slots"] * H))
-                memory.append(library.empty(rows if cell["states"] > 1 else 0, H, dtype="float32"))
-                side |= {"slots": library.address(slots[-1]), "memory": library.address(memory[-1])}
+                side["slots"] = library.address(tape.slots[k][d])
+                side["memory"] = library.address(tape.memory[k][d])
             if plan.passed is not None and self._state:
                 for to, start in zip(final, self._state, strict=True):
                     to[k * self.D + d, plan.passed] = start[k * self.D + d, plan.passed]
             sides.append(side)
         self._scan(False, sides)
-        if tape is not None:
-            tape.append(Kept(x, y if k + 1 < self.L else None, slots, memory))
-        return y
 
-    def _layer_backward(
-        self, k: int, kept: Kept, dy: Any, dfinal: Sequence[Any], dinitial: list[Any], want_dx: bool
-    ) -> tuple[Any, list[list[Any]]]:
-        library, H, layer = self._library, self.H, self._layers[k]
+    def _scan_backward(
+        self, k: int, y: Any, slots: list[Any], memory: list[Any], dy: Any, dfinal: Sequence[Any], dinitial: list[Any]
+    ) -> None:  # fmt: skip
+        """Layer k's: the slots' gradients in their place."""
+        library, layer = self._library, self._layers[k]
         sides = []
         for d, plan in enumerate(self.plans):
-            skip = d * H * library.itemsize
+            skip = d * self.H * library.itemsize
             side = {
-                "plan": plan.view, "weight": library.address(layer[d][1]), "y": library.address(kept.y) + skip,
+                "plan": plan.view, "weight": library.address(layer[d][1]), "y": library.address(y) + skip,
                 "initial": self._addresses(self._state, k, d), "dfinal": self._addresses(dfinal, k, d),
-                "dinitial": self._addresses(dinitial, k, d), "slots": library.address(kept.slots[d]),
-                "memory": library.address(kept.memory[d]),
+                "dinitial": self._addresses(dinitial, k, d), "slots": library.address(slots[d]),
+                "memory": library.address(memory[d]),
             }  # fmt: skip
             if dy is not None:
                 side["dy"] = library.address(dy) + skip
@@ -132,12 +136,17 @@ class Stack:
                         to[k * self.D + d, plan.passed] = end[k * self.D + d, plan.passed]
             sides.append(side)
         self._scan(True, sides)
+
+    def _products(
+        self, k: int, x: Any, y: Any, slots: list[Any], want_dx: bool
+    ) -> tuple[Any, list[list[Any]]]:
+        """From the slots' gradients those of layer k's input and weights."""
         dx, grads = None, []
         for d, plan in enumerate(self.plans):
-            w_ih, _, *bias = layer[d]
-            da_x, da_h = (self._fed(kept.slots[d], feed) for feed in ("x", "h"))
-            h = self._previous_h(k, d, kept.y, plan)
-            group = [self._by_gate(da_x.T @ kept.x, "x"), self._by_gate(da_h.T @ h, "h")]
+            w_ih, _, *bias = self._layers[k][d]
+            da_x, da_h = (self._fed(slots[d], feed) for feed in ("x", "h"))
+            h = self._previous_h(k, d, y, plan)
+            group = [self._by_gate(da_x.T @ x, "x"), self._by_gate(da_h.T @ h, "h")]
             if bias:
                 group += [self._by_gate(da.sum(0), feed) for da, feed in ((da_x, "x"), (da_h, "h"))]
             grads.append(group)
@@ -170,11 +179,6 @@ class Stack:
                 library.address(held[-1]), library.stream(),
             )  # fmt: skip
 
-    def _rows(self, rows: int, width: int) -> Any:
-        """For results of all rows; zeros where no step computes some."""
-        holes = any(plan.has_holes for plan in self.plans)
-        return (self._library.zeros if holes else self._library.empty)(rows, width)
-
     def _addresses(self, states: Sequence[Any], k: int, d: int) -> list[int]:
         return [0 if s is None else self._library.address(s[k * self.D + d]) for s in states]
 
@@ -197,7 +201,10 @@ class Stack:
 
     def _previous_h(self, k: int, d: int, y: Any, plan: Plan) -> Any:
         """[rows, H]: what the recurrent product of each row read."""
-        library = self._library
-        initial = self._state[0][k * self.D + d] if self._state else library.zeros(self.B, self.H)
-        every = library.concatenate([y[:, d * self.H : (d + 1) * self.H], initial, library.zeros(1, self.H)])
-        return library.take(every, plan.previous)
+        library, H = self._library, self.H
+        h = library.take(y[:, d * H : (d + 1) * H], plan.previous)
+        rows, b = plan.first
+        h[rows] = library.take(self._state[0][k * self.D + d], b) if self._state else 0
+        if plan.reset is not None:
+            h[plan.reset] = 0
+        return h

@@ -12,7 +12,8 @@ from .._extras import need
 from ..gpu import find
 from ..gpu.library import Arrays
 from ..gpu.plan import Plan, whole
-from ..gpu.stack import Kept, Stack
+from ..gpu.stack import Stack
+from ..gpu.tape import Tape
 from .call import Call, prepare
 
 if TYPE_CHECKING:
@@ -51,18 +52,19 @@ def call(
         library, layer._cell, _weights(layer, library), plans, [s for s in run.state if s is not None],
         [library.upload(f.reshape(T * B, -1)) for f in dropout],
     )  # fmt: skip
-    tape: list[Kept] | None = [] if keep else None
-    y, final = stack.forward(run.x.reshape(T * B, -1), tape)
+    x_rows = run.x.reshape(T * B, -1)
+    tape = stack.new_tape(T * B) if keep else None
+    y, final = stack.forward(x_rows, tape)
     results = _sequence_out(run, y), run.state_out(final)
-    return (*results, Backward(run, stack, y, tape)) if tape is not None else results
+    return (*results, Backward(run, stack, x_rows, y, tape)) if tape is not None else results
 
 
 class Backward:
     """The backward pass of one forward pass, as that of layers.Backward; it can run once."""
 
-    def __init__(self, call: Call, stack: Stack, y: Any, tape: list[Kept]):
-        self._call, self._stack, self._y = call, stack, y
-        self._tape: list[Kept] | None = tape
+    def __init__(self, call: Call, stack: Stack, x: Any, y: Any, tape: Tape):
+        self._call, self._stack, self._x, self._y = call, stack, x, y
+        self._tape: Tape | None = tape
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
         """Add the gradients of every parameter to `layer.grads`, which are in main memory; (dx, dstate)."""
@@ -74,7 +76,7 @@ class Backward:
         if self._tape is None:
             raise RuntimeError("backward: expected one call after each forward, got a second one")
         tape, self._tape = self._tape, None
-        dx, dinitial, grads = self._stack.backward(tape, self._y, dy, dfinal, need_dx)
+        dx, dinitial, grads = self._stack.backward(tape, self._x, self._y, dy, dfinal, need_dx)
         for k, of_layer in enumerate(_nested(layer, grads)):
             for d, group in enumerate(of_layer):
                 for name, grad in zip(layer._names(k, d), group, strict=False):

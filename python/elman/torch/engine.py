@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
@@ -39,8 +40,19 @@ class Pass:
         self.dropout = to_arrays(dropout)
         self.plans = steps.plans(spec, self.x.shape)
 
-    def new_tape(self, memory: np.ndarray | None = None) -> passes.Tape:
-        return passes.Tape(self.stack, self.plans, self.x.shape[:-1], memory)
+    @staticmethod
+    def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
+        # For as many steps as x has rows, so that the shape does not depend on lengths.
+        rows = x.numel() // x.shape[-1]
+        return spec.stack(weights).tape_size(rows, rows)
+
+    def new_memory(self, size: int) -> Tensor:
+        """For a tape: zeros, so that it is the same for the same call in the parts that nobody reads as well."""
+        return torch.from_numpy(np.zeros(size, self.stack.dtype))
+
+    def new_tape(self, memory: Tensor | None = None) -> passes.Tape:
+        array = None if memory is None else to_array(memory)
+        return passes.Tape(self.stack, self.plans, self.x.shape[:-1], array)
 
     def forward(self, tape: passes.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""

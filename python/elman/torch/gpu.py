@@ -13,7 +13,8 @@ from torch import Tensor
 
 from .. import gpu
 from ..gpu.plan import Plan, whole
-from ..gpu.stack import Kept, Stack
+from ..gpu.stack import Stack
+from ..gpu.tape import Tape, tape_size
 from . import engine
 from .spec import NO_STEPS, Spec, Steps, of_cell
 
@@ -52,11 +53,14 @@ class Tensors:
     def __hash__(self) -> int:
         return hash((self._device, self.dtype))
 
-    def zeros(self, *shape: int) -> Tensor:
-        return torch.zeros(shape, dtype=self._type, device=self._device)
+    def zeros(self, *shape: int, dtype: str = "") -> Tensor:
+        return torch.zeros(shape, dtype=_OTHER_TYPES.get(dtype, self._type), device=self._device)
 
     def empty(self, *shape: int, dtype: str = "") -> Tensor:
         return torch.empty(shape, dtype=_OTHER_TYPES.get(dtype, self._type), device=self._device)
+
+    def view(self, array: Tensor, dtype: str) -> Tensor:
+        return array.view(_OTHER_TYPES.get(dtype, self._type))
 
     def upload(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self._device)
@@ -112,17 +116,27 @@ class Pass:
             library, spec.cell, layers, plans, [self._state(s) for s in state], [_rows(f) for f in dropout]
         )
 
-    def new_tape(self) -> list[Kept]:
-        return []
+    @staticmethod
+    def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
+        stack = spec.stack(weights)
+        cell = gpu.cells()[spec.cell]
+        return tape_size(cell, stack.L, stack.D, stack.H, x.numel() // x.shape[-1], x.element_size())
 
-    def forward(self, tape: list[Kept] | None = None) -> list[Tensor]:
+    def new_memory(self, size: int) -> Tensor:
+        """For a tape, the same for the same call."""
+        return (self._x.new_zeros if self._stack.holes else self._x.new_empty)(size)
+
+    def new_tape(self, memory: Tensor | None = None) -> Tape:
+        return self._stack.new_tape(len(self._x), memory)
+
+    def forward(self, tape: Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]; the tape gets what backward needs."""
         y, final = self._stack.forward(self._x, tape)
         return [y.reshape(*self._lead, -1), *map(self._state_out, final)]
 
     def backward(
         self,
-        tape: list[Kept],
+        tape: Tape,
         y: Tensor,
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
@@ -130,7 +144,7 @@ class Pass:
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
         dx, dinitial, grads = self._stack.backward(
-            tape, _rows(y), None if dy is None else _rows(dy),
+            tape, self._x, _rows(y), None if dy is None else _rows(dy),
             [None if d is None else self._state(d) for d in dstate], want_dx,
         )  # fmt: skip
         dx = None if dx is None else dx.reshape(*self._lead, -1)

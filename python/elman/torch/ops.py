@@ -10,13 +10,11 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from . import func, gpu, reference
-from .engine import Pass
-from .spec import Spec, Steps, of_cell, to_array
+from .spec import Spec, Steps, of_cell
 
 # What both take after x, and in this order. (Schemas are written out because PyTorch 2.4 cannot read annotations
 # that are strings. A list of ints for booleans, because torch.jit.trace cannot record those.)
@@ -51,24 +49,11 @@ def rnn(
     spec, steps = _spec(cell, backwards, bias, batch_first), Steps(batch_sizes, lengths, mask, reset)
     if of_cell(x, steps):
         raise ValueError(f"x: expected three axes, or two with batch_sizes, got {list(x.shape)}")
-    call = gpu.pass_for(x)(spec, x, state, weights, dropout, steps)
-    keep = keep and _keeps(x)
-    # Zeros, because an operator's results must be the same every time, in the parts that nobody reads as well.
-    tape = call.new_tape(np.zeros(_tape_size(call), call.stack.dtype)) if keep else None
-    y, h, *c = call.forward(tape)
-    memory = torch.from_numpy(tape.memory) if tape else x.new_empty(0)
+    kind = gpu.pass_for(x)
+    call = kind(spec, x, state, weights, dropout, steps)
+    memory = call.new_memory(kind.tape_size(spec, x, weights)) if keep else x.new_empty(0)
+    y, h, *c = call.forward(call.new_tape(memory) if keep else None)
     return y, h, c[0] if c else x.new_empty(0), memory
-
-
-def _keeps(x: Tensor) -> bool:
-    """Whether the operator gives a tape. A GPU's pass has none in one piece: its backward runs forward again."""
-    return gpu.pass_for(x) is Pass
-
-
-def _tape_size(call: Pass) -> int:
-    # For as many steps as x has rows, so that the shape does not depend on lengths.
-    rows = call.plans[0].rows
-    return call.stack.tape_size(rows, rows)
 
 
 @rnn.register_fake
@@ -82,11 +67,10 @@ def _(
         B = state[0].shape[1] if state else torch.library.get_ctx().new_dynamic_size()
     else:
         B = x.shape[0] if batch_first else x.shape[1]
-    rows = x.numel() // x.shape[-1]
     h = x.new_empty(stack.L * stack.D, B, stack.H)
     c = torch.empty_like(h) if stack.states > 1 else x.new_empty(0)
     y = x.new_empty(*lead, stack.D * stack.H)
-    return y, h, c, x.new_empty(stack.tape_size(rows, rows) if keep and _keeps(x) else 0)
+    return y, h, c, x.new_empty(gpu.pass_for(x).tape_size(spec, x, weights) if keep else 0)
 
 
 @functools.partial(
@@ -116,7 +100,7 @@ def rnn_backward(
     spec = _spec(cell, backwards, bias, batch_first)
     call = gpu.pass_for(x)(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
     if tape.numel():
-        kept = call.new_tape(to_array(tape).copy())
+        kept = call.new_tape(tape.clone())
     else:
         kept = call.new_tape()
         call.forward(kept)
