@@ -23,7 +23,7 @@ from bench.gpu import random_shapes, resources
 
 import elman
 
-TESTS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_cuda.py"]
+TESTS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gpu"]
 # Each schedule, cell and type once, ragged ones too: the sanitizers slow kernels down a hundredfold.
 FEW = ["-k", "every_schedule or (test_plans and both and all)"]
 

@@ -16,18 +16,18 @@ SECONDS = 20  # for one case
 
 def run(out: pathlib.Path, count: int = COUNT, device: str = "cuda", seed: int = 0) -> bool:
     """Prints how many cases ran and the worst error of each type, in parts of the tests' tolerance."""
-    sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests"))
-    import test_cuda as tests  # needs torch
+    sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests/gpu"))
+    import gpu_cases as cases  # needs torch
 
     draw = random.Random(seed)
     done, refused, worst = 0, 0, {}
     for _ in range(count):
-        case = _case(draw, tests)
+        case = _case(draw, cases)
         os.environ["ELMAN_CUDA_SCHEDULE"] = case["kind"]
         signal.signal(signal.SIGALRM, _late)
         signal.alarm(SECONDS)
         try:
-            error = tests.check(tests.make(*case["sizes"]), case["steps"], case["dtype"], device=device)
+            error = cases.check(cases.make(*case["sizes"]), case["steps"], case["dtype"], device=device)
         except ValueError as impossible:
             if "on this GPU" not in str(impossible):
                 raise
@@ -49,17 +49,17 @@ def run(out: pathlib.Path, count: int = COUNT, device: str = "cuda", seed: int =
     return True
 
 
-def _case(draw: random.Random, tests: Any) -> dict[str, Any]:
-    cell, kind = draw.choice(tests.CELLS), draw.choice(["", *tests.KINDS])
+def _case(draw: random.Random, cases: Any) -> dict[str, Any]:
+    cell, kind = draw.choice(cases.CELLS), draw.choice(["", *cases.KINDS])
     T, B = draw.randint(1, 12), draw.choice([1, 2, 3, 5, 8, 9, 17, 40])
     H = draw.choice([draw.randint(1, 70), draw.randint(1, 300)])
     backwards = draw.choice([(False,), (True,), (False, True)])
-    steps = draw.choice([tests.NO_STEPS, *tests.ragged(T, B, draw.randrange(1000)).values()])
+    steps = draw.choice([cases.NO_STEPS, *cases.ragged(T, B, draw.randrange(1000)).values()])
     if steps.batch_sizes is not None:
-        steps = tests.NO_STEPS
+        steps = cases.NO_STEPS
     sizes = (cell, T, B, draw.randint(1, 40), H, draw.randint(1, 2), backwards, draw.random() < 0.8)
     # Near relu's corner a unit rounded to 16 bits may have the other side's gradient.
-    dtypes = list(tests.TOLERANCE) if cell != "rnn_relu" else [tests.torch.float32]
+    dtypes = list(cases.TOLERANCE) if cell != "rnn_relu" else [cases.torch.float32]
     return {"kind": kind, "sizes": sizes, "steps": steps, "dtype": draw.choice(dtypes)}
 
 

@@ -1,0 +1,91 @@
+"""elman's own layers on arrays of other libraries."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import elman
+from elman.gpu.library import Arrays
+from elman.layers import on_gpu
+
+
+@pytest.fixture
+def arrays(monkeypatch, played):
+    """NumPy's arrays count as CuPy's on a GPU."""
+    monkeypatch.setattr(on_gpu, "wants", lambda x: isinstance(x, np.ndarray))
+    monkeypatch.setattr(on_gpu, "_library", lambda x: (Arrays(np), lambda name, value: value))
+
+
+def both_ways(layer, monkeypatch, *args, **kwargs):
+    """Results and gradients on the GPU and in main memory."""
+    outcomes = []
+    for wants in (on_gpu.wants, lambda x: False):
+        monkeypatch.setattr(on_gpu, "wants", wants)
+        layer.zero_grad()
+        y, state, backward = layer.forward(*args, **kwargs)
+        state = state if isinstance(state, tuple) else (state,)
+        dx, dstate = backward(np.cos(y), tuple(map(np.sin, state)) if len(state) > 1 else np.sin(state[0]))
+        dstate = dstate if isinstance(dstate, tuple) else (dstate,)
+        plain, _ = layer(*args, **kwargs)
+        np.testing.assert_array_equal(plain, y)
+        outcomes.append([y, *state, dx, *dstate, *(grad.copy() for grad in layer.grads.values())])
+    for one, other in zip(*outcomes, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_first": True}, {"bidirectional": True, "num_layers": 2}, {"bias": False}]
+)
+@pytest.mark.parametrize("kind", [elman.RNN, elman.LSTM, elman.GRU])
+def test_arrays_of_other_libraries(kind, options, arrays, monkeypatch):
+    layer = kind(3, 9, seed=1, **options)
+    x = np.random.default_rng(0).standard_normal((4, 5, 3), np.float32)
+    both_ways(layer, monkeypatch, x)
+
+
+def test_arrays_with_lengths_state_and_frozen_weights(arrays, monkeypatch):
+    layer = elman.LSTM(3, 8, seed=1)
+    rng = np.random.default_rng(0)
+    x, h, c = (rng.standard_normal(s, np.float32) for s in [(6, 4, 3), (1, 4, 8), (1, 4, 8)])
+    both_ways(layer, monkeypatch, x, (h, c), lengths=[6, 0, 3, 1])
+    both_ways(layer, monkeypatch, x[:, 0].copy(), reset=np.array([0, 0, 1, 0, 1, 0], bool))
+    monkeypatch.setattr(on_gpu, "wants", lambda x: True)
+    before = layer(x)[0]
+    layer.freeze()
+    assert np.array_equal(layer(x)[0], before) and layer._on_gpu is not None
+    assert np.array_equal(layer(x)[0], before)
+    layer.unfreeze()
+    assert layer._on_gpu is None
+
+
+def test_cupy(device):
+    if device != "cuda":
+        pytest.skip("CuPy's arrays are on a GPU")
+    cupy = pytest.importorskip("cupy")
+    layer = elman.LSTM(3, 9, bidirectional=True)
+    x = np.random.default_rng(0).standard_normal((4, 5, 3), np.float32)
+    y, (h, _), backward = layer.forward(cupy.asarray(x), lengths=[4, 0, 2, 3, 1])
+    assert isinstance(y, cupy.ndarray) and isinstance(h, cupy.ndarray)
+    dx, _ = backward(cupy.cos(y))
+    found = [y.get(), dx.get(), *(grad.copy() for grad in layer.grads.values())]
+    layer.zero_grad()
+    y, _, backward = layer.forward(x, lengths=[4, 0, 2, 3, 1])
+    wanted = [y, backward(np.cos(y))[0], *layer.grads.values()]
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5)
+
+
+def test_what_arrays_on_a_gpu_cannot_have(arrays, monkeypatch):
+    x = np.zeros((2, 3, 4), np.float32)
+    with pytest.raises(ValueError, match="x: expected an array in main memory for a float64 layer"):
+        elman.GRU(4, 5, dtype=np.float64)(x)
+    with pytest.raises(ValueError, match=r"recurrent_dropout: expected 0 on a GPU, got 0\.5"):
+        elman.GRU(4, 5, recurrent_dropout=0.5).forward(x)
+    with pytest.raises(ValueError, match=r"x: expected \[T, B, 4\] float32"):
+        elman.GRU(4, 5)(x[:, :, :3].copy())
+    monkeypatch.setattr(elman.gpu, "_found", (None, "this build has no CUDA kernels"))
+    with pytest.raises(
+        ValueError, match=r"expected an array in main memory \(this build has no CUDA kernels\)"
+    ):
+        elman.GRU(4, 5)(x)
