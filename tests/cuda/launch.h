@@ -35,7 +35,7 @@ struct Limits {
 // The tests choose the shared memory, so that weights have to come in chunks.
 inline Limits limits(const void*, int) {
   const char* bytes = std::getenv("ELMAN_PLAYED_SHARED_BYTES");
-  return {4, bytes ? std::atoi(bytes) : 227 << 10, 64, std::vector<int>(9, 1),
+  return {4, bytes ? std::atoi(bytes) : 227 << 10, 20, std::vector<int>(9, 1),
           "a GPU that a processor plays"};
 }
 
