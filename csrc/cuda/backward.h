@@ -3,7 +3,10 @@
 // caller's.
 #pragma once
 
-#include "recurrence.h"
+#include <type_traits>
+
+#include "gather.h"
+#include "scatter.h"
 
 namespace elman::cuda {
 
@@ -16,22 +19,26 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
   const BackwardSide<T>& side = job.side[at.direction];
   const PlanView& plan = side.plan;
   const Access rows{job.H, job.whole};
-  const int H = job.H, unit = at.unit, wide = padded(H);
+  const int H = job.H, unit = at.unit;
   int t = job.t_end - 1;
+  using Recurrence =
+      std::conditional_t<exchange == Exchange::none, Gather<T, 1, N, exchange>, Scatter<T, N, exchange>>;
+  Recurrence recurrence(at, G, H, job.words);
 
   // The sum runs over the slots that h feeds, and in each over the units v.
-  const auto weight = [&](int g, int, int row, int k) {
-    const int u = at.first_unit(g) + unit_of_row(row), v = k % wide;
-    const T* from = side.weight + (int64_t{gate_of(fed_h, k / wide)} * H + v) * H + u;
+  const auto weight = [&](int g, int m, int row, int k) {
+    const int u = recurrence.output(g, m) + unit_of_row(row);
+    const auto [feed, v] = recurrence.source(k);
+    const T* from = side.weight + (int64_t{gate_of(fed_h, feed)} * H + v) * H + u;
     return Pair<T>{u < H && v < H ? from[0] : T{}, u < H && v + 1 < H ? from[H] : T{}};
   };
   const auto input = [&](int column, int k) {
     const int r = at.row(column);
     if (r >= alive_at(plan, t + 1)) return Pair<T>{};
     const int64_t row = plan.index[plan.offset[t + 1] + r];
-    return rows.load(side.slots + (row * S + fed_h.begin + k / wide) * H, k % wide);
+    const auto [feed, v] = recurrence.source(k);
+    return rows.load(side.slots + (row * S + fed_h.begin + feed) * H, v);
   };
-  Recurrence<T, 1, N, exchange> recurrence(at, G, H, job.words);
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.
@@ -91,9 +98,9 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
   load_step(t);
 
   for (;; --t) {
-    const int above = alive_at(plan, t + 1), live = (at.count(above) + tile_rows - 1) / tile_rows;
+    const int above = alive_at(plan, t + 1);
     Sums sums[1] = {};
-    if (live) recurrence.product(sums, weight, input, live);
+    if (at.count(above)) recurrence.take(sums, weight, input, at.count(above));
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
       const int column = at.column(j), r = at.row(column);
@@ -143,7 +150,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
         const Pair<T> da = narrow<T>(a[0][i], a[1][i]);
         rows.store(side.slots + (int64_t{row[j]} * S + i) * H, unit, da);
         if (t > job.t_begin && i >= fed_h.begin && i < fed_h.end)
-          recurrence.pass_on(column, (i - fed_h.begin) * wide + unit, da);
+          recurrence.pass_on(column, i - fed_h.begin, unit, da);
       }
       if (t == job.t_begin) {
         ELMAN_UNROLL

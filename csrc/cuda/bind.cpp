@@ -90,8 +90,7 @@ const std::map<std::string, Tile> tiles{
 Schedule schedule_of(const std::string& cell, bool backward, const std::string& dtype, int H, int rows,
                      int directions, const std::string& kind, const std::vector<int>& machine) {
   const CellShape& shape = cell_shapes()[find_cell(cell)];
-  Task task{H, rows, directions, shape.h.count(), 1, tiles.at(dtype)};
-  if (backward) std::swap(task.outputs, task.inputs);
+  const Task task{H, rows, directions, shape.h.count(), backward, tiles.at(dtype)};
   if (machine.empty()) {
     const Limits has = limits_here();
     return choose_schedule(task, {has.multiprocessors, has.shared_bytes, has.blocks_at_once, has.clusters},

@@ -1,7 +1,7 @@
 // The forward scan of a layer: one kernel for every cell, type and schedule.
 #pragma once
 
-#include "recurrence.h"
+#include "gather.h"
 
 namespace elman::cuda {
 
@@ -28,7 +28,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
     const int b = plan.start[r];
     return b >= 0 && side.initial[0] ? rows.load(side.initial[0] + int64_t{b} * H, k) : Pair<T>{};
   };
-  Recurrence<T, M, N, exchange> recurrence(at, 1, H, job.words);
+  Gather<T, M, N, exchange> recurrence(at, 1, H, job.words);
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.
@@ -78,7 +78,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
     const int count = at.count(alive_at(plan, t)), left = alive_at(plan, t + 1);
     if (count == 0) return;
     Sums sums[M] = {};
-    recurrence.product(sums, weight, input, (count + tile_rows - 1) / tile_rows);
+    recurrence.take(sums, weight, input, count);
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
       if (row[j] < 0 || unit >= H) continue;
@@ -102,7 +102,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
       s[0][0] = to_float(h.x), s[1][0] = to_float(h.y);  // as every reader of it will have it
       ELMAN_UNROLL
       for (int k = 0; k < states; ++k) state[j][k][0] = s[0][k], state[j][k][1] = s[1][k];
-      if (t + 1 < steps && r < left) recurrence.pass_on(at.column(j), unit, h);
+      if (t + 1 < steps && r < left) recurrence.pass_on(at.column(j), 0, unit, h);
       rows.store(side.y + at_row * job.y_stride, unit, h);
       if (side.slots) {
         ELMAN_UNROLL

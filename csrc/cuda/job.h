@@ -21,13 +21,21 @@ struct Tile {
   bool tensor_cores;
 
   // Of how many tiles of k a warp has the weights, all M gates of them, in registers, if it computes N tiles
-  // of rows. (By multiply-adds a tile of 4 would take as many as one of 16 on the tensor cores.)
+  // of rows: as many as leave no kernel short of registers. (By multiply-adds a tile of 4 would take as many
+  // as one of 16 on the tensor cores.)
   constexpr int held(int M, int N) const {
     if (!tensor_cores) return 0;
-    return N == 1 ? (M == 1 ? 28 : 32 / M) : (N == 2 ? 24 : 12) / M;  // 32 in backward: LSTM's spilled
+    return N == 1 ? (M == 1 ? 28 : 32 / M) : (N == 2 ? 24 : 12) / M;
+  }
+  // The same where sums are passed on: of a set.
+  constexpr int held_of_sets(int N, bool shared) const {
+    if (!tensor_cores) return 0;
+    return N == 1 ? (shared ? 6 : 5) : N == 2 ? (shared ? 3 : 2) : 2;
   }
 };
 constexpr Tile tile_f32{4, 32, 16, 4, false}, tile_tf32{8, 64, 32, 4, true}, tile_16{16, 128, 64, 2, true};
+
+constexpr int set_tiles = 4;  // of outputs, which a warp computes together where sums are passed on
 
 // How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
 // units.
@@ -39,6 +47,15 @@ struct Layout {
   int chunk = 1;        // tiles of k in shared memory at a time; all of them where blocks stay for all steps
   bool pushed = false;  // a cluster's inboxes count what arrives, instead of all blocks meeting at each step
   int threads() const { return units / group * splits * 32; }
+};
+
+// How a block divides the product whose sums it passes on: all of the layer's units in sets of tiles, its own
+// gates among as many warps as are left for each set.
+struct Sets {
+  int count, splits;
+  constexpr Sets(const Layout& l, int H)
+      : count((H + group * set_tiles - 1) / (group * set_tiles)),
+        splits(l.units / group * l.splits > count ? l.units / group * l.splits / count : 1) {}
 };
 
 template <class T> struct ForwardSide {  // one direction

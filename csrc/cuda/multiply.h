@@ -5,6 +5,14 @@
 
 namespace elman::cuda {
 
+// Units rounded up to whole groups, in which the sums over k count them.
+ELMAN_HOST_DEVICE int padded(int H) { return (H + group - 1) / group * group; }
+
+// A warp's part of a block's product: the tiles of weights `index`, and of the tiles of k every `splits`th.
+struct Share {
+  int lane, index, split, splits;
+};
+
 // A thread's place in the layout.
 struct Place {
   int lane, split, splits;
@@ -28,6 +36,7 @@ struct Place {
     unit = first_unit(in_block) + lane / 4 * 2;
     empty = first_unit(in_block) >= H;
   }
+  ELMAN_DEVICE Share share() const { return {lane, in_block, split, splits}; }
   ELMAN_DEVICE int first_unit(int g) const { return rank * layout.units + g * group; }
 
   // Of the team's rows, the one in column i of its tiles, as a row of the plan; and how many of `alive` it
@@ -43,14 +52,13 @@ struct Place {
 
 // Of the first tiles of k a lane keeps the weights in registers, all M gates of them, where they stay for all
 // steps.
-template <class T, int M, int N> struct Held {
-  static constexpr int count = Product<T>::tile.held(M, N);
+template <class T, int M, int count> struct Held {
   typename Product<T>::Weights w[count ? count : 1][M];
 
   // Those of the warp's first tiles, from all `tiles` in shared memory.
-  ELMAN_DEVICE void take(const Pair<T>* weights, int tiles, const Place& at) {
+  ELMAN_DEVICE void take(const Pair<T>* weights, int tiles, const Share& at) {
     using P = Product<T>;
-    weights += at.in_block * tiles * M * P::weight_pairs;
+    weights += at.index * tiles * M * P::weight_pairs;
     ELMAN_UNROLL
     for (int i = 0; i < count; ++i) {
       const int k = at.split + i * at.splits;
@@ -62,12 +70,12 @@ template <class T, int M, int N> struct Held {
   }
 };
 
-// sums += the warp's share of the product over `tiles` tiles of k, the first with the weights in `held` if
-// they are to be used; `live`: tiles of rows that have any. `Some` of the N tiles are computed: no branch on
-// that in the loops, in which the next tiles are on their way while these are multiplied.
-template <bool hold, class T, int M, int N, int Some = N>
-ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, N>& held,
-                           const Pair<T>* inputs, int tiles, const Place& at, int live) {
+// sums += the warp's share of the product over `tiles` tiles of k, the first `hold` with the weights in
+// `held`; `live`: tiles of rows that have any. `Some` of the N tiles are computed: no branch on that in the
+// loops, in which the next tiles are on their way while these are multiplied.
+template <int hold, class T, int M, int N, int Some = N>
+ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, hold>& held,
+                           const Pair<T>* inputs, int tiles, const Share& at, int live) {
   if constexpr (Some > 1)
     if (live <= Some / 2)
       return multiply<hold, T, M, N, Some / 2>(sums, weights, held, inputs, tiles, at, live);
@@ -76,7 +84,7 @@ ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Hel
   struct Inputs {
     typename P::Inputs n[Some];
   };
-  weights += at.in_block * tiles * M * P::weight_pairs;
+  weights += at.index * tiles * M * P::weight_pairs;
   const auto load_weights = [&](Weights(&w)[M], int k) {
     ELMAN_UNROLL
     for (int m = 0; m < M; ++m) w[m] = P::weights(weights + (k * M + m) * P::weight_pairs, at.lane);
@@ -98,9 +106,9 @@ ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Hel
   int k = at.split;
   if (k >= tiles) return;
   Inputs x = load_inputs(k);
-  if constexpr (hold) {
+  if constexpr (hold > 0) {
     ELMAN_UNROLL
-    for (int i = 0; i < Held<T, M, N>::count; ++i) {
+    for (int i = 0; i < hold; ++i) {
       if (k >= tiles) return;
       const Inputs next = load_inputs(after(k));
       add(held.w[i], x);

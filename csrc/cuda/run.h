@@ -6,11 +6,12 @@
 
 namespace elman::cuda {
 
-template <class T> struct Kernels {  // [number of tiles: 1, 2, 4][Exchange]
+template <class T>
+struct Kernels {  // [number of tiles: 1, 2, 4][Exchange]; forward has one for global and none
   using Forward = void (*)(Job<ForwardSide<T>>);
   using Backward = void (*)(Job<BackwardSide<T>>);
-  Forward forward[3][2];
-  Backward backward[3][2];
+  Forward forward[3][3];
+  Backward backward[3][3];
 };
 template <class T> const Kernels<T>* kernels();  // [one for each of cells/cells.h]
 

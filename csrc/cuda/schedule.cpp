@@ -1,6 +1,7 @@
 #include "cuda/schedule.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 
@@ -18,12 +19,20 @@ constexpr double global_latency = 600, launch_cycles = 4400;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
+// What a block holds and does in a step.
+struct Work {
+  double weights, inbox, arriving, partial;  // bytes of shared memory; arriving: of one step
+  double products;                           // of a tile of weights and a tile of rows
+  double reads;                              // bytes, beside the weights
+  double held;                               // the part of the weights that lies in registers
+  double chain;                              // tiles that a warp reads one after the other
+  double passed;                             // bytes that come from the team's blocks
+};
+
 class Chooser {
  public:
-  Chooser(const Task& task, const Machine& machine) : task_(task), machine_(machine), tile_(task.tile) {
-    padded_ = ceil_div(task.H, group) * group;
-    k_tiles_ = task.inputs * padded_ / tile_.k;
-  }
+  Chooser(const Task& task, const Machine& machine)
+      : task_(task), machine_(machine), tile_(task.tile), padded_(ceil_div(task.H, group) * group) {}
 
   // Keeps the cheapest layout of a kind. Few rows for each team leave multiprocessors idle or little to pass
   // on.
@@ -42,12 +51,46 @@ class Chooser {
   }
 
  private:
-  std::size_t shared_bytes(const Schedule& s, int inboxes) const {
-    const std::size_t pair = 2 * tile_.element_bytes, groups = s.layout.units / group, chunk = s.layout.chunk;
-    const std::size_t partial =
-        s.layout.splits == 1 ? 0 : s.layout.splits * groups * s.tiles * task_.outputs * 512;
-    return groups * chunk * task_.outputs * tile_.weight_pairs * pair +
-           inboxes * chunk * s.tiles * tile_.input_pairs * pair + partial + 2 * sizeof(uint64_t);
+  bool scatters(const Schedule& s) const { return task_.backward && s.kind != Kind::launch; }
+  double bytes(double pairs) const { return pairs * 2 * tile_.element_bytes; }
+  double rows_of_team(const Layout& l) const { return ceil_div(task_.rows, l.teams); }
+  int k_tiles() const { return (task_.backward ? task_.gates : 1) * padded_ / tile_.k; }
+
+  // The block's units of all sums (gather.h).
+  Work gather(const Schedule& s) const {
+    const Layout& l = s.layout;
+    const int groups = l.units / group, outputs = task_.backward ? 1 : task_.gates;
+    Work w;
+    w.weights = bytes(double(groups) * l.chunk * outputs * tile_.weight_pairs);
+    w.inbox = bytes(double(l.chunk) * s.tiles * tile_.input_pairs);
+    w.arriving = s.kind == Kind::grid ? 2 * w.inbox : w.inbox;
+    w.partial = l.splits == 1 ? 0 : double(l.splits) * groups * s.tiles * outputs * 512;
+    w.products = double(groups) * k_tiles() * outputs * s.tiles;
+    w.reads = w.inbox * groups * k_tiles() / l.chunk;
+    w.chain = ceil_div(k_tiles(), l.splits);
+    w.held = std::min(1.0, tile_.held(outputs, s.tiles) / w.chain);
+    w.passed = w.inbox * rows_of_team(l) / (s.tiles * tile_rows);
+    return w;
+  }
+
+  // All sums of the block's units (scatter.h).
+  Work scatter(const Schedule& s) const {
+    const Layout& l = s.layout;
+    const Sets sets(l, task_.H);
+    const int groups = l.units / group, warps = groups * l.splits, tiles = task_.gates * l.units / tile_.k;
+    const double sums = double(l.ranks) * sets.splits * groups;  // tiles of them
+    Work w;
+    w.weights = bytes(double(sets.count) * tiles * set_tiles * tile_.weight_pairs);
+    w.inbox = bytes(double(tiles) * s.tiles * tile_.input_pairs);
+    w.arriving = sums * s.tiles * 512 * (s.kind == Kind::grid ? 2 : 1);
+    w.partial = l.splits == 1 ? 0 : double(l.splits) * groups * s.tiles * 512;
+    w.products = double(sets.count) * set_tiles * tiles * s.tiles;
+    w.reads = w.inbox * sets.count;
+    const int share = ceil_div(tiles, sets.splits), passes = ceil_div(sets.count, warps);
+    w.chain = share * passes + ceil_div(l.ranks * sets.splits, l.splits * 4);
+    w.held = std::min(1.0, double(tile_.held_of_sets(s.tiles, in_shared_memory(s.kind))) / share) / passes;
+    w.passed = sums * 512 * std::ceil(rows_of_team(l) / 2) * 2 / tile_rows;
+    return w;
   }
 
   // How many blocks of teams of so many run at once.
@@ -67,67 +110,69 @@ class Chooser {
   // Fills in the rest; false where the layout has no place.
   bool complete(Schedule& s, bool spread) const {
     Layout& l = s.layout;
-    if (l.threads() > most_threads || l.splits < s.tiles || (l.splits > k_tiles_ && l.splits > s.tiles))
-      return false;
     l.ranks = ceil_div(padded_, l.units);
+    l.chunk = k_tiles();
+    l.pushed = s.kind == Kind::push;
+    if (l.threads() > most_threads || l.splits < s.tiles || l.splits > std::max(l.chunk, s.tiles))
+      return false;
     if (s.kind != Kind::launch && (s.kind == Kind::block) != (l.ranks == 1)) return false;
     const int at_once = places(s.kind, l.ranks);
     if (at_once == 0) return false;
     l.teams = teams(s, at_once, spread);
-    l.chunk = k_tiles_;
-    l.pushed = s.kind == Kind::push;
     const int blocks = task_.directions * l.teams * l.ranks;
     if (s.kind == Kind::grid && blocks > at_once) return false;
-    const std::size_t room = machine_.shared_bytes;
-    if (s.kind == Kind::launch)
-      while (l.chunk > 1 && shared_bytes(s, 1) > room) l.chunk = ceil_div(l.chunk, 2);
-    s.shared_bytes = shared_bytes(s, in_shared_memory(s.kind) ? 2 : 1);
-    if (s.shared_bytes > room) return false;
+    Work work = scatters(s) ? scatter(s) : gather(s);
+    s.shared_bytes = shared_bytes(s, work);
+    while (s.kind == Kind::launch && l.chunk > 1 && s.shared_bytes > room()) {
+      l.chunk = ceil_div(l.chunk, 2);
+      s.shared_bytes = shared_bytes(s, work = gather(s));
+    }
+    if (s.shared_bytes > room()) return false;
     if (s.kind == Kind::grid)
-      s.words = std::size_t(2) * task_.directions * l.teams * l.chunk * s.tiles * tile_.input_pairs *
-                tile_.element_bytes / 2;
-    s.microseconds = cycles(s, blocks) * ceil_div(blocks, at_once) / clock_mhz;
+      s.words = std::size_t(2 * work.arriving / sizeof(uint64_t)) * task_.directions * l.teams *
+                (scatters(s) ? l.ranks : 1);
+    s.microseconds = cycles(s, work, blocks) * ceil_div(blocks, at_once) / clock_mhz;
     return true;
   }
 
+  std::size_t room() const { return machine_.shared_bytes; }
+
+  std::size_t shared_bytes(const Schedule& s, const Work& w) const {
+    double all = w.weights + w.partial + 2 * sizeof(uint64_t);
+    if (scatters(s)) all += w.inbox + (in_shared_memory(s.kind) ? 2 * w.arriving : 0);
+    else all += in_shared_memory(s.kind) ? 2 * w.inbox : w.inbox;
+    return std::size_t(all);
+  }
+
   // Of a step, for blocks that all run at once.
-  double cycles(const Schedule& s, int blocks) const {
+  double cycles(const Schedule& s, const Work& w, int blocks) const {
     const Layout& l = s.layout;
-    const int groups = l.units / group;
-    const double products = double(groups) * k_tiles_ * task_.outputs * s.tiles;
-    const double compute = products * (tile_.tensor_cores ? tensor_cycles : float_cycles);
-    const double pair = 2 * tile_.element_bytes;
-    const double weights = double(groups) * k_tiles_ * task_.outputs * tile_.weight_pairs * pair;
-    const double inputs = double(k_tiles_) * s.tiles * tile_.input_pairs * pair;
-    // What a block is passed; there is nothing for columns without a row.
-    const double passed = inputs * ceil_div(task_.rows, l.teams) / (s.tiles * tile_rows);
     const double global_rate = std::min(most_global_bytes, global_bytes_per_cycle / blocks);
-    // Every warp reads all inputs of its part of the sum. Few warps cannot hide the latency of what they
-    // read.
-    const int held = std::min(k_tiles_, l.splits * tile_.held(task_.outputs, s.tiles));
-    const double from_memory = 1 - (s.kind == Kind::launch ? 0 : double(held) / k_tiles_);
-    const double reads = (weights * from_memory + inputs * groups) / shared_bytes_per_cycle;
-    const double waiting = 30.0 * ceil_div(k_tiles_, l.splits);
-    const double sums = l.splits > 1 ? 60 + 8.0 * l.splits * task_.outputs : 0;
-    const double own = std::max({compute, reads, waiting}) + sums + cell_cycles;
+    const double weights = w.weights * k_tiles() / l.chunk;
+    const double compute = w.products * (tile_.tensor_cores ? tensor_cycles : float_cycles);
+    const double from_memory = s.kind == Kind::launch ? 1 : 1 - w.held;
+    const double reads = (weights * from_memory + w.reads) / shared_bytes_per_cycle;
+    // Few warps cannot hide the latency of what they read.
+    const double sums = l.splits > 1 ? 60 + w.partial / shared_bytes_per_cycle : 0;
+    const double own = std::max({compute, reads, 30 * w.chain}) + sums + cell_cycles;
     switch (s.kind) {
       case Kind::block:
         return own + block_cycles;
       case Kind::cluster:
-        return own + cluster_cycles + passed / cluster_bytes_per_cycle;
+        return own + cluster_cycles + w.passed / cluster_bytes_per_cycle;
       case Kind::push:
-        return own + push_cycles + passed / cluster_bytes_per_cycle;
+        return own + push_cycles + w.passed / cluster_bytes_per_cycle;
       case Kind::grid:
-        return own + grid_cycles + 2 * passed / global_rate;  // words are twice what they hold
+        return own + grid_cycles + 2 * w.passed / global_rate;  // words are twice what they hold
       default:
-        return own + launch_cycles + global_latency + (weights + inputs) / global_rate;
+        return own + launch_cycles + global_latency + (weights + w.passed) / global_rate;
     }
   }
 
   const Task& task_;
   const Machine& machine_;
   const Tile tile_;
-  int padded_, k_tiles_;
+  const int padded_;
 };
 
 }  // namespace

@@ -29,11 +29,11 @@ struct Schedule {
   double microseconds = 0;  // for a step, by the model
 };
 
-// What has to be computed. The product at every step: `outputs` sums for each unit over `inputs` values of
-// each.
+// What has to be computed.
 struct Task {
   int H = 0, rows = 0, directions = 1;
-  int outputs = 1, inputs = 1;
+  int gates = 1;  // that h feeds
+  bool backward = false;
   Tile tile = tile_f32;
 };
 

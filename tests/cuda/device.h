@@ -68,7 +68,9 @@ void expect_arrivals(uint64_t* barrier, int bytes);
 void wait_for_arrivals(uint64_t* barrier, int parity);
 void push_bytes(void* p, int rank, const void* value, int bytes, uint64_t* barrier);
 template <class V> void push_to_peer(V* p, int rank, V value, uint64_t* barrier) {
-  push_bytes(p, rank, &value, sizeof(V), barrier);
+  constexpr int most = sizeof(V) < 8 ? sizeof(V) : 8;
+  for (std::size_t i = 0; i < sizeof(V); i += most)
+    push_bytes(reinterpret_cast<char*>(p) + i, rank, reinterpret_cast<char*>(&value) + i, most, barrier);
 }
 
 // Words of global memory that are posted, some time later than is said, and awaited.

@@ -66,25 +66,40 @@ ELMAN_DEVICE void cluster_sync() {
 #endif
 }
 
-// *p = value, in the shared memory of the cluster's block `rank`; p is the address in this block's own.
-template <class V> ELMAN_DEVICE void store_at_peer(V* p, int rank, V value) {
-  static_assert(sizeof(V) == 4 || sizeof(V) == 8);
+// A value as words of 4 bytes.
+template <class V> struct Split {
+  static constexpr int count = sizeof(V) / 4;
+  static_assert(count == 1 || count == 2 || count == 4);
+  uint32_t v[count];
+  ELMAN_DEVICE explicit Split(const V& value) { memcpy(v, &value, sizeof(V)); }
+};
+
+// Of an address in this block's shared memory, the same place in that of the cluster's block `rank`.
+ELMAN_DEVICE uint32_t address_at_peer(void* own, int rank) {
+  uint32_t address = 0;
 #if __CUDA_ARCH__ >= 900
-  uint32_t address;
   asm("mapa.shared::cluster.u32 %0, %1, %2;"
       : "=r"(address)
-      : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(p))), "r"(rank));
-  if constexpr (sizeof(V) == 4) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(address), "r"(bits) : "memory");
-  } else {
-    uint64_t bits;
-    memcpy(&bits, &value, 8);
-    asm volatile("st.shared::cluster.b64 [%0], %1;" ::"r"(address), "l"(bits) : "memory");
-  }
+      : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(own))), "r"(rank));
 #else
   __trap();
+#endif
+  return address;
+}
+
+// *p = value there.
+template <class V> ELMAN_DEVICE void store_at_peer(V* p, int rank, V value) {
+#if __CUDA_ARCH__ >= 900
+  const uint32_t to = address_at_peer(p, rank);
+  const Split<V> w(value);
+  if constexpr (w.count == 1)
+    asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(to), "r"(w.v[0]) : "memory");
+  else if constexpr (w.count == 2)
+    asm volatile("st.shared::cluster.v2.b32 [%0], {%1, %2};" ::"r"(to), "r"(w.v[0]), "r"(w.v[1]) : "memory");
+  else
+    asm volatile("st.shared::cluster.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(w.v[0]), "r"(w.v[1]),
+                 "r"(w.v[2]), "r"(w.v[3])
+                 : "memory");
 #endif
 }
 
@@ -133,29 +148,24 @@ ELMAN_DEVICE void wait_for_arrivals(uint64_t* barrier, int parity) {
 // As store_at_peer, and the peer's barrier at the same place as `barrier` counts the bytes when they are
 // there.
 template <class V> ELMAN_DEVICE void push_to_peer(V* p, int rank, V value, uint64_t* barrier) {
-  static_assert(sizeof(V) == 4 || sizeof(V) == 8);
 #if __CUDA_ARCH__ >= 900
-  const auto at_peer = [rank](void* own) {
-    uint32_t address;
-    asm("mapa.shared::cluster.u32 %0, %1, %2;"
-        : "=r"(address)
-        : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(own))), "r"(rank));
-    return address;
-  };
-  const uint32_t to = at_peer(p), counts = at_peer(barrier);
-  if constexpr (sizeof(V) == 4) {
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
+  const uint32_t to = address_at_peer(p, rank), counts = address_at_peer(barrier, rank);
+  const Split<V> w(value);
+  if constexpr (w.count == 1)
     asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(to),
-                 "r"(bits), "r"(counts)
+                 "r"(w.v[0]), "r"(counts)
                  : "memory");
-  } else {
-    uint64_t bits;
-    memcpy(&bits, &value, 8);
-    asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];" ::"r"(to),
-                 "l"(bits), "r"(counts)
-                 : "memory");
-  }
+  else if constexpr (w.count == 2)
+    asm volatile(
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%0], {%1, %2}, [%3];" ::"r"(to),
+        "r"(w.v[0]), "r"(w.v[1]), "r"(counts)
+        : "memory");
+  else
+    asm volatile(
+        "st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(
+            to),
+        "r"(w.v[0]), "r"(w.v[1]), "r"(w.v[2]), "r"(w.v[3]), "r"(counts)
+        : "memory");
 #endif
 }
 
@@ -169,16 +179,17 @@ struct alignas(8) Bytes {  // theirs
 
 // The value in words of the number `tag`.
 template <class V> ELMAN_DEVICE void post(uint64_t* to, V value, uint32_t tag) {
-  static_assert(sizeof(V) == 4 || sizeof(V) == 8);
-  uint32_t bits[sizeof(V) / 4];
-  memcpy(bits, &value, sizeof(V));
+  const Split<V> w(value);
   const uint64_t high = uint64_t{tag} << 32;
-  if constexpr (sizeof(V) == 4)
-    asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(to), "l"(high | bits[0]) : "memory");
-  else
-    asm volatile("st.relaxed.gpu.global.v2.b64 [%0], {%1, %2};" ::"l"(to), "l"(high | bits[0]),
-                 "l"(high | bits[1])
-                 : "memory");
+  if constexpr (w.count == 1) {
+    asm volatile("st.relaxed.gpu.global.b64 [%0], %1;" ::"l"(to), "l"(high | w.v[0]) : "memory");
+  } else {
+    ELMAN_UNROLL
+    for (int i = 0; i < w.count; i += 2)
+      asm volatile("st.relaxed.gpu.global.v2.b64 [%0], {%1, %2};" ::"l"(to + i), "l"(high | w.v[i]),
+                   "l"(high | w.v[i + 1])
+                   : "memory");
+  }
 }
 
 ELMAN_DEVICE Words look(const uint64_t* from) {

@@ -1,32 +1,23 @@
-// What the forward and the backward scan share: a product with the recurrent weights at every step, of inputs
-// that the blocks of a team computed in the step before and pass on to each other.
+// A step's recurrent product of all that the team's blocks computed in the step before: each passes its
+// values on to all, who multiply them with the weights of their own units. Forward passes h on so; backward,
+// where each step is a launch, the gradients of the slots.
 #pragma once
 
-#include "multiply.h"
+#include "staging.h"
 
 namespace elman::cuda {
 
-// The two ways to pass on. In shared memory: every block stores what it computed into the inboxes of its
-// team, a cluster of blocks or itself alone. In global memory: every block stores it once, in words that hold
-// four bytes and the step's number, and all of the team read until each word is of the step they wait for.
-// (With one launch for each step nothing is passed on: the next one reads results.)
-enum class Exchange { shared, global };
-
-// Units rounded up to whole groups, in which the sums over k count them.
-ELMAN_HOST_DEVICE int padded(int H) { return (H + group - 1) / group * group; }
-
-ELMAN_DEVICE int alive_at(const PlanView& plan, int t) { return t < plan.steps ? plan.alive[t] : 0; }
-
 // M tiles of weights for a group of units, N tiles of rows. The sources give pairs along k, zeros where there
 // is nothing: weight(group, m, row of the tile, k) and input(column, k), k even.
-template <class T, int M, int N, Exchange exchange> class Recurrence {
+template <class T, int M, int N, Exchange exchange> class Gather {
  public:
   using P = Product<T>;
   static constexpr int words_of_tile = Memory<T, M, N>::words_of_tile;
+  static constexpr int hold = P::tile.held(M, N);
   static constexpr int inboxes = exchange == Exchange::shared ? 2 : 1;
 
   // The sum runs over `feeds` times H inputs.
-  ELMAN_DEVICE Recurrence(const Place& at, int feeds, int H, uint64_t* words)
+  ELMAN_DEVICE Gather(const Place& at, int feeds, int H, uint64_t* words)
       : at_(at), feeds_(feeds), H_(H), tiles_(feeds * padded(H) / P::K) {
     const Memory<T, M, N> memory(at.layout);
     char* bytes = shared_memory();
@@ -38,40 +29,44 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
     words_ = words + (at.direction * at.layout.teams + at.team) * memory.words;
   }
 
+  // The first unit whose sums a tile of weights gives, and what input k of those sums is.
+  ELMAN_DEVICE int output(int g, int) const { return at_.first_unit(g); }
+  ELMAN_DEVICE Source source(int k) const { return {k / padded(H_), k % padded(H_)}; }
+
   // Before the first step. `input` gives what its product reads.
   template <class WeightAt, class InputAt>
   ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt& input) {
     if (whole()) {
-      stage(weight, 0, tiles_);
+      stage<T, M>(weights_, at_.groups, weight, 0, tiles_);
       block_sync();
-      held_.take(weights_, tiles_, at_);
+      held_.take(weights_, tiles_, at_.share());
     }
     if constexpr (exchange == Exchange::shared) {
       if (at_.layout.pushed) init_arrivals(arrivals_);
-      fill(inbox_[0], input, 0, tiles_);
-      fill(inbox_[1], [](int, int) { return Pair<T>{}; }, 0, tiles_);
-      meet();
+      fill<T, N>(inbox_[0], input, 0, tiles_);
+      fill<T, N>(inbox_[1], [](int, int) { return Pair<T>{}; }, 0, tiles_);
+      meet(at_.layout.ranks);
     }
   }
 
-  // The team's product of this step: each warp gets the sums of the tile that it finishes. `live`: tiles of
-  // rows that have any.
+  // The sums of this step, `columns` of them: each warp gets those of the tile that it finishes.
   template <class WeightAt, class InputAt>
-  ELMAN_DEVICE void product(Sums (&own)[M], const WeightAt& weight, const InputAt& input, int live) {
+  ELMAN_DEVICE void take(Sums (&own)[M], const WeightAt& weight, const InputAt& input, int columns) {
+    const int live = tiles_of(columns);
     Sums sums[N][M] = {};
     if constexpr (exchange == Exchange::shared) {
-      if (!at_.empty) multiply<true, T, M, N>(sums, weights_, held_, inbox(step_), tiles_, at_, live);
+      if (!at_.empty) multiply<hold, T, M, N>(sums, weights_, held_, inbox(step_), tiles_, at_.share(), live);
     } else {
       const int chunk = at_.layout.chunk;
       for (int first = 0; first < tiles_; first += chunk) {
         const int count = first + chunk < tiles_ ? chunk : tiles_ - first;
         if (first) block_sync();  // all have read the chunk before
-        if (!whole()) stage(weight, first, count);
-        if (step_) collect();
-        else fill(inbox_[0], input, first, count);
+        if (!whole()) stage<T, M>(weights_, at_.groups, weight, first, count);
+        if (exchange == Exchange::global && step_) collect();
+        else fill<T, N>(inbox_[0], input, first, count);
         block_sync();
-        if (whole()) multiply<true, T, M, N>(sums, weights_, held_, inbox_[0], count, at_, live);
-        else multiply<false, T, M, N>(sums, weights_, held_, inbox_[0], count, at_, live);
+        if (whole()) multiply<hold, T, M, N>(sums, weights_, held_, inbox_[0], count, at_.share(), live);
+        else multiply<0, T, M, N>(sums, weights_, {}, inbox_[0], count, at_.share(), live);
       }
     }
     combine(sums, own, partial_, at_, live);
@@ -79,14 +74,14 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
     warp_sync();
   }
 
-  // To all blocks of the team, for the next product: values k and k + 1 of a column that takes part in it.
-  ELMAN_DEVICE void pass_on(int column, int k, Pair<T> value) {
+  // To all blocks of the team, for the next product: values of two units of a column that takes part in it.
+  ELMAN_DEVICE void pass_on(int column, int feed, int unit, Pair<T> value) {
+    const int k = feed * padded(H_) + unit;
     value = P::operand(value);
-    const int place =
-        (k / P::K * N + column / tile_rows) * P::input_pairs + P::input_at(k % P::K, column % tile_rows);
+    const int place = inbox_at<T, N>(column, k);
     if constexpr (exchange == Exchange::global) {
       post(words_of(step_ + 1) + place * int{sizeof(Pair<T>) / 4}, value, step_ + 1);
-    } else {
+    } else if constexpr (exchange == Exchange::shared) {
       Pair<T>* to = inbox(step_ + 1) + place;
       const int ranks = at_.layout.ranks;
       if (ranks == 1) *to = value;
@@ -105,12 +100,12 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
       if (at_.split < N && at_.unit >= H_ && !at_.empty)  // what no unit passes on
         for (int j = 0; j < 2; ++j)
           for (int feed = 0; feed < feeds_ && at_.column(j) < columns; ++feed)
-            pass_on(at_.column(j), feed * padded(H_) + at_.unit, Pair<T>{});
+            pass_on(at_.column(j), feed, at_.unit, Pair<T>{});
     }
     ++step_;
     if constexpr (exchange == Exchange::shared) {
       if (!at_.layout.pushed) {
-        meet();
+        meet(at_.layout.ranks);
       } else {
         // Its warps see the next step as the values arrive. None can arrive for the step after that before
         // all blocks have this block's own, which it passes on when it has read what is in the other inbox.
@@ -118,7 +113,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
         if (thread_index() == 0) expect_arrivals(arrivals_ + step_ % 2, bytes);
         wait_for_arrivals(arrivals_ + step_ % 2, (step_ - 1) / 2 % 2);
       }
-    } else {
+    } else if constexpr (exchange == Exchange::global) {
       columns_ = columns;
       block_sync();  // all have read the inbox
     }
@@ -133,35 +128,6 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
   ELMAN_DEVICE uint64_t* words_of(int step) const { return words_ + step % 2 * tiles_ * N * words_of_tile; }
 
   ELMAN_DEVICE bool whole() const { return at_.layout.chunk >= tiles_; }
-
-  ELMAN_DEVICE void meet() {
-    if (at_.layout.ranks == 1) block_sync();
-    else cluster_sync();
-  }
-
-  template <class WeightAt> ELMAN_DEVICE void stage(const WeightAt& weight, int first, int count) {
-    constexpr int pairs = P::K / 2;
-    const int across = count * pairs, all = at_.groups * M * group * across;
-    ELMAN_NO_UNROLL
-    for (int j = thread_index(); j < all; j += threads()) {
-      const int k = j % across, row = j / across % group, m = j / across / group % M;
-      const int g = j / across / group / M, tile = k / pairs, inside = k % pairs * 2;
-      weights_[((g * count + tile) * M + m) * P::weight_pairs + P::weight_at(row, inside)] =
-          P::operand(weight(g, m, row, (first + tile) * P::K + inside));
-    }
-  }
-
-  template <class InputAt>
-  ELMAN_DEVICE void fill(Pair<T>* inbox, const InputAt& input, int first, int count) {
-    constexpr int pairs = P::K / 2;
-    const int across = count * pairs, all = N * tile_rows * across;
-    ELMAN_NO_UNROLL
-    for (int j = thread_index(); j < all; j += threads()) {
-      const int k = j % across, column = j / across, tile = k / pairs, inside = k % pairs * 2;
-      inbox[(tile * N + column / tile_rows) * P::input_pairs + P::input_at(inside, column % tile_rows)] =
-          P::operand(input(column, (first + tile) * P::K + inside));
-    }
-  }
 
   // The words of this step into the inbox, as they come. A thread waits for two at a time, of which it reads
   // some ahead.
@@ -187,7 +153,7 @@ template <class T, int M, int N, Exchange exchange> class Recurrence {
 
   const Place& at_;
   const int feeds_, H_, tiles_;
-  Held<T, M, N> held_;
+  Held<T, M, hold> held_;
   Pair<T>*weights_, *inbox_[2];
   float* partial_;
   uint64_t* arrivals_;  // for each inbox

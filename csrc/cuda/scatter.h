@@ -1,0 +1,191 @@
+// A step's recurrent product of what this block's units computed in the step before, with all weights that
+// lead from them: each block passes on the sums, to the block whose units they are for, which adds up what it
+// gets from all. Backward does so: of an LSTM it passes on a float for each unit and row instead of four
+// gates to all blocks, and needs only its own gates in shared memory.
+#pragma once
+
+#include "staging.h"
+
+namespace elman::cuda {
+
+// Bytes of shared memory: weights, the inbox, the sums of each split of a tile, and what comes in a step.
+template <class T, int N> struct ScatterMemory {
+  using P = Product<T>;
+  std::size_t weights, inbox, partial, sums;
+
+  ELMAN_HOST_DEVICE ScatterMemory(const Layout& l, int feeds, int H) {
+    const Sets sets(l, H);
+    const std::size_t tiles = feeds * l.units / P::K, tile = N * 32 * sizeof(Sums), groups = l.units / group;
+    weights = sets.count * tiles * set_tiles * P::weight_pairs * sizeof(Pair<T>);
+    inbox = tiles * N * P::input_pairs * sizeof(Pair<T>);
+    partial = l.splits == 1 ? 0 : l.splits * groups * tile;
+    sums = l.ranks * sets.splits * groups * tile;
+  }
+};
+
+template <class T, int N, Exchange exchange> class Scatter {
+ public:
+  using P = Product<T>;
+  static constexpr int M = set_tiles, hold = P::tile.held_of_sets(N, exchange == Exchange::shared);
+
+  // The sum runs over `feeds` times H inputs.
+  ELMAN_DEVICE Scatter(const Place& at, int feeds, int H, uint64_t* words)
+      : at_(at), outputs_(padded(H)), tiles_(feeds * at.layout.units / P::K), sets_(at.layout, H) {
+    const ScatterMemory<T, N> memory(at.layout, feeds, H);
+    char* bytes = shared_memory();
+    weights_ = reinterpret_cast<Pair<T>*>(bytes);
+    inbox_ = reinterpret_cast<Pair<T>*>(bytes += memory.weights);
+    partial_ = reinterpret_cast<float*>(bytes += memory.inbox);
+    sums_ = reinterpret_cast<Part*>(bytes += memory.partial);
+    arrivals_ = reinterpret_cast<uint64_t*>(bytes + (exchange == Exchange::shared ? 2 * memory.sums : 0));
+    words_ = words + (at.direction * at.layout.teams + at.team) * at.layout.ranks * 2 * words_of_block();
+    const int warp = at.in_block + at.split * at.groups;
+    share_ = {at.lane, warp % (sets_.splits > 1 ? sets_.count : at.groups * at.splits),
+              sets_.splits > 1 ? warp / sets_.count : 0, sets_.splits};
+  }
+
+  // The first unit whose sums a tile of weights gives, and what input k of those sums is.
+  ELMAN_DEVICE int output(int set, int m) const { return (set * M + m) * group; }
+  ELMAN_DEVICE Source source(int k) const {
+    return {k / at_.layout.units, at_.first_unit(0) + k % at_.layout.units};
+  }
+
+  // Before the first step, which has no sums yet.
+  template <class WeightAt, class InputAt> ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt&) {
+    stage<T, M>(weights_, sets_.count, weight, 0, tiles_);
+    fill<T, N>(inbox_, [](int, int) { return Pair<T>{}; }, 0, tiles_);
+    if (exchange == Exchange::shared && at_.layout.pushed) init_arrivals(arrivals_);
+    if constexpr (exchange == Exchange::shared) meet(at_.layout.ranks);
+    else block_sync();
+    if (share_.index < sets_.count) held_.take(weights_, tiles_, share_);
+  }
+
+  // The sums of this step, `columns` of them: each warp gets those of the tile that it finishes.
+  template <class WeightAt, class InputAt>
+  ELMAN_DEVICE void take(Sums (&own)[1], const WeightAt&, const InputAt&, int columns) {
+    Sums sums[N][1] = {};
+    ELMAN_UNROLL
+    for (int n = 0; n < N; ++n)
+      if (has(n, columns) && !at_.empty) add_up(sums[n][0], n);
+    combine(sums, own, partial_, at_, tiles_of(columns));
+  }
+
+  // To this block's next product: values of two units of a column that takes part in it.
+  ELMAN_DEVICE void pass_on(int column, int feed, int unit, Pair<T> value) {
+    const int k = feed * at_.layout.units + unit - at_.first_unit(0);
+    inbox_[inbox_at<T, N>(column, k)] = P::operand(value);
+  }
+
+  // Between two steps; `columns`: that take part in the next product, which is made here.
+  ELMAN_DEVICE void next(int columns) {
+    ++step_;
+    block_sync();
+    if (share_.split < share_.splits) {
+      ELMAN_NO_UNROLL
+      for (int set = share_.index; set < sets_.count; set += at_.groups * at_.splits) {
+        Sums sums[N][M] = {};
+        const Share share{share_.lane, set, share_.split, share_.splits};
+        if (set == share_.index)
+          multiply<hold, T, M, N>(sums, weights_, held_, inbox_, tiles_, share, tiles_of(columns));
+        else multiply<0, T, M, N>(sums, weights_, {}, inbox_, tiles_, share, tiles_of(columns));
+        ELMAN_UNROLL
+        for (int m = 0; m < M; ++m) ELMAN_UNROLL
+        for (int n = 0; n < N; ++n)
+          if (output(set, m) < outputs_ && has(n, columns)) send(output(set, m), n, sums[n][m]);
+      }
+    }
+    if (exchange == Exchange::shared && !at_.layout.pushed) {
+      meet(at_.layout.ranks);
+    } else {
+      if (exchange == Exchange::shared) {
+        // From each source for each group, 16 bytes from each lane that has a row.
+        const int groups = (outputs_ - at_.first_unit(0)) / group;
+        const int lanes = (columns + 1) / 2 * 8 * (groups < at_.groups ? groups : at_.groups);
+        if (thread_index() == 0)
+          expect_arrivals(arrivals_ + step_ % 2, sources() * lanes * int{sizeof(Part)});
+        wait_for_arrivals(arrivals_ + step_ % 2, (step_ - 1) / 2 % 2);
+      }
+      block_sync();  // all have read the inbox
+    }
+  }
+
+ private:
+  struct alignas(16) Part {
+    float v[4];
+  };
+
+  ELMAN_DEVICE int sources() const { return at_.layout.ranks * sets_.splits; }
+  ELMAN_DEVICE int words_of_block() const { return sources() * at_.groups * N * 32 * 4; }
+  // Whether the lane has a row in tile n.
+  ELMAN_DEVICE bool has(int n, int columns) const { return n * tile_rows + at_.lane % 4 * 2 < columns; }
+
+  // Where the sums from a source for a tile of a block lie, among all that the block gets in a step.
+  ELMAN_DEVICE int place(int source, int g, int n) const {
+    return ((source * at_.groups + g) * N + n) * 32 + at_.lane;
+  }
+  // Two steps' are enough: a block sends those of a step when it has all of the step before, and nobody sent
+  // those before having read all before that.
+  ELMAN_DEVICE Part* sums_of(int step) const { return sums_ + step % 2 * sources() * at_.groups * N * 32; }
+  ELMAN_DEVICE uint64_t* words_of(int rank, int step) const {
+    return words_ + (rank * 2 + step % 2) * words_of_block();
+  }
+
+  // To the block whose units begin with this one or before.
+  ELMAN_DEVICE void send(int unit, int n, const Sums& sums) {
+    const int units = at_.layout.units, rank = unit / units, ranks = at_.layout.ranks;
+    const int to = place(at_.rank * sets_.splits + share_.split, unit % units / group, n);
+    const Part part{{sums[0], sums[1], sums[2], sums[3]}};
+    if constexpr (exchange == Exchange::global) post(words_of(rank, step_) + to * 4, part, step_);
+    else if (ranks == 1) sums_of(step_)[to] = part;
+    else if (at_.layout.pushed) push_to_peer(sums_of(step_) + to, rank, part, arrivals_ + step_ % 2);
+    else store_at_peer(sums_of(step_) + to, rank, part);
+  }
+
+  // This warp's share of the sources.
+  ELMAN_DEVICE void add_up(Sums& sums, int n) {
+    constexpr int ahead = exchange == Exchange::shared ? 4 : 2;
+    const int all = sources(), by = at_.splits;
+    ELMAN_NO_UNROLL
+    for (int source = at_.split; source < all; source += by * ahead) {
+      Part parts[ahead];
+      if constexpr (exchange == Exchange::shared) {
+        ELMAN_UNROLL
+        for (int i = 0; i < ahead; ++i)
+          if (source + i * by < all) parts[i] = sums_of(step_)[place(source + i * by, at_.in_block, n)];
+      } else {
+        const uint64_t* from = words_of(at_.rank, step_);
+        Words found[ahead][2];
+        ELMAN_UNROLL
+        for (int i = 0; i < ahead; ++i) ELMAN_UNROLL
+        for (int half = 0; half < 2; ++half)
+          if (source + i * by < all)
+            found[i][half] = look(from + place(source + i * by, at_.in_block, n) * 4 + half * 2);
+        ELMAN_UNROLL
+        for (int i = 0; i < ahead; ++i) ELMAN_UNROLL
+        for (int half = 0; half < 2; ++half)
+          if (source + i * by < all) {
+            const uint64_t* at = from + place(source + i * by, at_.in_block, n) * 4 + half * 2;
+            const Bytes bytes = await(at, found[i][half], step_);
+            memcpy(parts[i].v + half * 2, &bytes, sizeof bytes);
+          }
+      }
+      ELMAN_UNROLL
+      for (int i = 0; i < ahead; ++i)
+        if (source + i * by < all) ELMAN_UNROLL
+      for (int v = 0; v < 4; ++v) sums[v] += parts[i].v[v];
+    }
+  }
+
+  const Place& at_;
+  const int outputs_, tiles_;
+  const Sets sets_;
+  Share share_;
+  Held<T, M, hold> held_;
+  Pair<T>*weights_, *inbox_;
+  float* partial_;
+  Part* sums_;
+  uint64_t *arrivals_, *words_;  // of each of two steps; of the team
+  int step_ = 0;
+};
+
+}  // namespace elman::cuda
