@@ -19,6 +19,7 @@ constexpr int most_threads = 256;
 struct Tile {
   int k, weight_pairs, input_pairs, element_bytes;
   bool tensor_cores;
+  int set;  // of outputs, which a warp computes together where sums are passed on
 
   // Of how many tiles of k a warp has the weights, all M gates of them, in registers, if it computes N tiles
   // of rows: as many as leave no kernel short of registers. (By multiply-adds a tile of 4 would take as many
@@ -33,9 +34,8 @@ struct Tile {
     return N == 1 ? (shared ? 6 : 5) : N == 2 ? (shared ? 3 : 2) : 2;
   }
 };
-constexpr Tile tile_f32{4, 32, 16, 4, false}, tile_tf32{8, 64, 32, 4, true}, tile_16{16, 128, 64, 2, true};
-
-constexpr int set_tiles = 4;  // of outputs, which a warp computes together where sums are passed on
+constexpr Tile tile_f32{4, 32, 16, 4, false, 2}, tile_tf32{8, 64, 32, 4, true, 4},
+    tile_16{16, 128, 64, 2, true, 4};
 
 // How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
 // units.
@@ -53,8 +53,8 @@ struct Layout {
 // gates among as many warps as are left for each set.
 struct Sets {
   int count, splits;
-  constexpr Sets(const Layout& l, int H)
-      : count((H + group * set_tiles - 1) / (group * set_tiles)),
+  constexpr Sets(const Layout& l, int H, int set)
+      : count((H + group * set - 1) / (group * set)),
         splits(l.units / group * l.splits > count ? l.units / group * l.splits / count : 1) {}
 };
 

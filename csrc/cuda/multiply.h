@@ -71,18 +71,15 @@ template <class T, int M, int count> struct Held {
 };
 
 // sums += the warp's share of the product over `tiles` tiles of k, the first `hold` with the weights in
-// `held`; `live`: tiles of rows that have any. `Some` of the N tiles are computed: no branch on that in the
-// loops, in which the next tiles are on their way while these are multiplied.
-template <int hold, class T, int M, int N, int Some = N>
-ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, hold>& held,
-                           const Pair<T>* inputs, int tiles, const Share& at, int live) {
-  if constexpr (Some > 1)
-    if (live <= Some / 2)
-      return multiply<hold, T, M, N, Some / 2>(sums, weights, held, inputs, tiles, at, live);
+// `held`, for the first `some` of the N tiles of rows. The next tiles are on their way while these are
+// multiplied.
+template <int hold, class T, int M, int N, int some>
+ELMAN_DEVICE void multiply_some(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, hold>& held,
+                                const Pair<T>* inputs, int tiles, const Share& at) {
   using P = Product<T>;
   using Weights = typename P::Weights;
   struct Inputs {
-    typename P::Inputs n[Some];
+    typename P::Inputs n[some];
   };
   weights += at.index * tiles * M * P::weight_pairs;
   const auto load_weights = [&](Weights(&w)[M], int k) {
@@ -92,12 +89,12 @@ ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Hel
   const auto load_inputs = [&](int k) {
     Inputs x;
     ELMAN_UNROLL
-    for (int n = 0; n < Some; ++n) x.n[n] = P::inputs(inputs + (k * N + n) * P::input_pairs, at.lane);
+    for (int n = 0; n < some; ++n) x.n[n] = P::inputs(inputs + (k * N + n) * P::input_pairs, at.lane);
     return x;
   };
   const auto add = [&](const Weights(&w)[M], const Inputs& x) {
     ELMAN_UNROLL
-    for (int n = 0; n < Some; ++n) {
+    for (int n = 0; n < some; ++n) {
       ELMAN_UNROLL
       for (int m = 0; m < M; ++m) P::add(sums[n][m], w[m], x.n[n]);
     }
@@ -129,6 +126,16 @@ ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Hel
     ELMAN_UNROLL
     for (int m = 0; m < M; ++m) w[m] = next_w[m];
   }
+}
+
+// The same for the `live` tiles that have rows, or a few more: no branch on that in the loops.
+template <int hold, class T, int M, int N, int some = N>
+ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, hold>& held,
+                           const Pair<T>* inputs, int tiles, const Share& at, int live) {
+  if constexpr (some > 1)
+    if (live <= some / 2)
+      return multiply<hold, T, M, N, some / 2>(sums, weights, held, inputs, tiles, at, live);
+  multiply_some<hold, T, M, N, some>(sums, weights, held, inputs, tiles, at);
 }
 
 // The sums of the tile that this warp finishes, if it is live: what the splits have of it, added up in their

@@ -14,9 +14,9 @@ template <class T, int N> struct ScatterMemory {
   std::size_t weights, inbox, partial, sums;
 
   ELMAN_HOST_DEVICE ScatterMemory(const Layout& l, int feeds, int H) {
-    const Sets sets(l, H);
+    const Sets sets(l, H, P::tile.set);
     const std::size_t tiles = feeds * l.units / P::K, tile = N * 32 * sizeof(Sums), groups = l.units / group;
-    weights = sets.count * tiles * set_tiles * P::weight_pairs * sizeof(Pair<T>);
+    weights = sets.count * tiles * P::tile.set * P::weight_pairs * sizeof(Pair<T>);
     inbox = tiles * N * P::input_pairs * sizeof(Pair<T>);
     partial = l.splits == 1 ? 0 : l.splits * groups * tile;
     sums = l.ranks * sets.splits * groups * tile;
@@ -26,11 +26,11 @@ template <class T, int N> struct ScatterMemory {
 template <class T, int N, Exchange exchange> class Scatter {
  public:
   using P = Product<T>;
-  static constexpr int M = set_tiles, hold = P::tile.held_of_sets(N, exchange == Exchange::shared);
+  static constexpr int M = P::tile.set, hold = P::tile.held_of_sets(N, exchange == Exchange::shared);
 
   // The sum runs over `feeds` times H inputs.
   ELMAN_DEVICE Scatter(const Place& at, int feeds, int H, uint64_t* words)
-      : at_(at), outputs_(padded(H)), tiles_(feeds * at.layout.units / P::K), sets_(at.layout, H) {
+      : at_(at), outputs_(padded(H)), tiles_(feeds * at.layout.units / P::K), sets_(at.layout, H, M) {
     const ScatterMemory<T, N> memory(at.layout, feeds, H);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
@@ -87,7 +87,7 @@ template <class T, int N, Exchange exchange> class Scatter {
         const Share share{share_.lane, set, share_.split, share_.splits};
         if (set == share_.index)
           multiply<hold, T, M, N>(sums, weights_, held_, inbox_, tiles_, share, tiles_of(columns));
-        else multiply<0, T, M, N>(sums, weights_, {}, inbox_, tiles_, share, tiles_of(columns));
+        else multiply_some<0, T, M, N, N>(sums, weights_, {}, inbox_, tiles_, share);
         ELMAN_UNROLL
         for (int m = 0; m < M; ++m) ELMAN_UNROLL
         for (int n = 0; n < N; ++n)

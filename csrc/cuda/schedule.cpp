@@ -76,15 +76,15 @@ class Chooser {
   // All sums of the block's units (scatter.h).
   Work scatter(const Schedule& s) const {
     const Layout& l = s.layout;
-    const Sets sets(l, task_.H);
+    const Sets sets(l, task_.H, tile_.set);
     const int groups = l.units / group, warps = groups * l.splits, tiles = task_.gates * l.units / tile_.k;
     const double sums = double(l.ranks) * sets.splits * groups;  // tiles of them
     Work w;
-    w.weights = bytes(double(sets.count) * tiles * set_tiles * tile_.weight_pairs);
+    w.weights = bytes(double(sets.count) * tiles * tile_.set * tile_.weight_pairs);
     w.inbox = bytes(double(tiles) * s.tiles * tile_.input_pairs);
     w.arriving = sums * s.tiles * 512 * (s.kind == Kind::grid ? 2 : 1);
     w.partial = l.splits == 1 ? 0 : double(l.splits) * groups * s.tiles * 512;
-    w.products = double(sets.count) * set_tiles * tiles * s.tiles;
+    w.products = double(sets.count) * tile_.set * tiles * s.tiles;
     w.reads = w.inbox * sets.count;
     const int share = ceil_div(tiles, sets.splits), passes = ceil_div(sets.count, warps);
     w.chain = share * passes + ceil_div(l.ranks * sets.splits, l.splits * 4);
