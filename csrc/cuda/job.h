@@ -29,10 +29,7 @@ struct Tile {
     return N == 1 ? (M == 1 ? 28 : 32 / M) : (N == 2 ? 24 : 12) / M;
   }
   // The same where sums are passed on: of a set.
-  constexpr int held_of_sets(int N, bool shared) const {
-    if (!tensor_cores) return 0;
-    return N == 1 ? (shared ? 6 : 5) : N == 2 ? (shared ? 3 : 2) : 2;
-  }
+  constexpr int held_of_sets(int N) const { return !tensor_cores ? 0 : N == 1 ? 5 : 2; }
 };
 constexpr Tile tile_f32{4, 32, 16, 4, false, 2}, tile_tf32{8, 64, 32, 4, true, 4},
     tile_16{16, 128, 64, 2, true, 4};

@@ -26,7 +26,7 @@ template <class T, int N> struct ScatterMemory {
 template <class T, int N, Exchange exchange> class Scatter {
  public:
   using P = Product<T>;
-  static constexpr int M = P::tile.set, hold = P::tile.held_of_sets(N, exchange == Exchange::shared);
+  static constexpr int M = P::tile.set, hold = P::tile.held_of_sets(N);
 
   // The sum runs over `feeds` times H inputs.
   ELMAN_DEVICE Scatter(const Place& at, int feeds, int H, uint64_t* words)
@@ -153,26 +153,29 @@ template <class T, int N, Exchange exchange> class Scatter {
         for (int i = 0; i < ahead; ++i)
           if (source + i * by < all) parts[i] = sums_of(step_)[place(source + i * by, at_.in_block, n)];
       } else {
-        const uint64_t* from = words_of(at_.rank, step_);
+        const auto words = [&](int i, int half) {
+          return words_of(at_.rank, step_) + place(source + i * by, at_.in_block, n) * 4 + half * 2;
+        };
         Words found[ahead][2];
         ELMAN_UNROLL
-        for (int i = 0; i < ahead; ++i) ELMAN_UNROLL
-        for (int half = 0; half < 2; ++half)
-          if (source + i * by < all)
-            found[i][half] = look(from + place(source + i * by, at_.in_block, n) * 4 + half * 2);
+        for (int i = 0; i < ahead; ++i)
+          if (source + i * by < all) found[i][0] = look(words(i, 0)), found[i][1] = look(words(i, 1));
         ELMAN_UNROLL
-        for (int i = 0; i < ahead; ++i) ELMAN_UNROLL
-        for (int half = 0; half < 2; ++half)
+        for (int i = 0; i < ahead; ++i) {
           if (source + i * by < all) {
-            const uint64_t* at = from + place(source + i * by, at_.in_block, n) * 4 + half * 2;
-            const Bytes bytes = await(at, found[i][half], step_);
-            memcpy(parts[i].v + half * 2, &bytes, sizeof bytes);
+            const Bytes first = await(words(i, 0), found[i][0], step_),
+                        last = await(words(i, 1), found[i][1], step_);
+            memcpy(parts[i].v, &first, sizeof first);
+            memcpy(parts[i].v + 2, &last, sizeof last);
           }
+        }
       }
       ELMAN_UNROLL
-      for (int i = 0; i < ahead; ++i)
-        if (source + i * by < all) ELMAN_UNROLL
-      for (int v = 0; v < 4; ++v) sums[v] += parts[i].v[v];
+      for (int i = 0; i < ahead; ++i) {
+        ELMAN_UNROLL
+        for (int v = 0; v < 4; ++v)
+          if (source + i * by < all) sums[v] += parts[i].v[v];
+      }
     }
   }
 

@@ -88,7 +88,7 @@ class Chooser {
     w.reads = w.inbox * sets.count;
     const int share = ceil_div(tiles, sets.splits), passes = ceil_div(sets.count, warps);
     w.chain = share * passes + ceil_div(l.ranks * sets.splits, l.splits * 4);
-    w.held = std::min(1.0, double(tile_.held_of_sets(s.tiles, in_shared_memory(s.kind))) / share) / passes;
+    w.held = std::min(1.0, double(tile_.held_of_sets(s.tiles)) / share) / passes;
     w.passed = sums * 512 * std::ceil(rows_of_team(l) / 2) * 2 / tile_rows;
     return w;
   }
