@@ -5,7 +5,7 @@ Stages, in order: `resources` (registers and spills of every kernel), `tests` (t
 `schedules` (every schedule that a size has, beside the cost model), `time` (beside torch.nn, which is cuDNN). A stage
 that fails is told at the end; the others run all the same. Results go to out/gpu, the timing as a table and a chart.
 
-Where elman has been built with nvcc and the GPU in sight (README, "On a GPU"), this needs torch with CUDA, pytest and
+Where elman has been built with nvcc and the GPU in sight (docs/gpu.md), this needs torch with CUDA, pytest and
 matplotlib, and for two stages the CUDA toolkit's cuobjdump and compute-sanitizer.
 """
 

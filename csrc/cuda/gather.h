@@ -12,21 +12,22 @@ namespace elman::cuda {
 template <class T, int M, int N, Exchange exchange> class Gather {
  public:
   using P = Product<T>;
-  static constexpr int words_of_tile = Memory<T, M, N>::words_of_tile;
+  static constexpr int words_of_tile = P::input_pairs * sizeof(Pair<T>) / 4;
   static constexpr int hold = P::tile.held(M, N);
   static constexpr int inboxes = exchange == Exchange::shared ? 2 : 1;
 
   // The sum runs over `feeds` times H inputs.
   ELMAN_DEVICE Gather(const Place& at, int feeds, int H, uint64_t* words)
       : at_(at), feeds_(feeds), H_(H), tiles_(feeds * padded(H) / P::K) {
-    const Memory<T, M, N> memory(at.layout);
+    constexpr Tile tile = P::tile;  // device code has no address of the other
+    const Memory memory = gather_memory(tile, at.layout, M, N);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
     inbox_[0] = reinterpret_cast<Pair<T>*>(bytes + memory.weights);
     inbox_[1] = reinterpret_cast<Pair<T>*>(bytes + memory.weights + (inboxes - 1) * memory.inbox);
     partial_ = reinterpret_cast<float*>(bytes + memory.weights + inboxes * memory.inbox);
     arrivals_ = reinterpret_cast<uint64_t*>(bytes + memory.weights + inboxes * memory.inbox + memory.partial);
-    words_ = words + (at.direction * at.layout.teams + at.team) * memory.words;
+    words_ = words + (at.direction * at.layout.teams + at.team) * 2 * tiles_ * N * words_of_tile;
   }
 
   // The first unit whose sums a tile of weights gives, and what input k of those sums is.

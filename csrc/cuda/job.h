@@ -5,6 +5,8 @@
 // order.
 #pragma once
 
+#include <cstddef>
+
 #include "cells/cell.h"
 #include "engine/plan.h"
 
@@ -54,6 +56,30 @@ struct Sets {
       : count((H + group * set - 1) / (group * set)),
         splits(l.units / group * l.splits > count ? l.units / group * l.splits / count : 1) {}
 };
+
+// Bytes that a block needs: of weights, of an inbox of inputs, of sums that its warps share, and of what
+// comes to it in a step.
+struct Memory {
+  std::size_t weights, inbox, partial, arriving;
+};
+constexpr std::size_t tile_of_sums = 16 * 8 * sizeof(float);
+
+// If it has its units of all sums (gather.h), of M gates, for N tiles of rows.
+constexpr Memory gather_memory(const Tile& tile, const Layout& l, int M, int N) {
+  const std::size_t pair = 2 * tile.element_bytes, groups = l.units / group;
+  const std::size_t inbox = pair * l.chunk * N * tile.input_pairs;
+  return {pair * groups * l.chunk * M * tile.weight_pairs, inbox,
+          l.splits == 1 ? 0 : l.splits * groups * N * M * tile_of_sums, inbox};
+}
+
+// If it has all sums of its units (scatter.h), of so many gates each.
+constexpr Memory scatter_memory(const Tile& tile, const Layout& l, int gates, int H, int N) {
+  const Sets sets(l, H, tile.set);
+  const std::size_t pair = 2 * tile.element_bytes, groups = l.units / group, tiles = gates * l.units / tile.k;
+  return {pair * sets.count * tiles * tile.set * tile.weight_pairs, pair * tiles * N * tile.input_pairs,
+          l.splits == 1 ? 0 : l.splits * groups * N * tile_of_sums,
+          l.ranks * sets.splits * groups * N * tile_of_sums};
+}
 
 template <class T> struct ForwardSide {  // one direction
   PlanView plan;

@@ -1,4 +1,4 @@
-// A block's product: its warps' shares of the sums, added up, and the shared memory that it takes.
+// A block's product: its warps' shares of the sums, added up.
 #pragma once
 
 #include "product.h"
@@ -180,19 +180,5 @@ ELMAN_DEVICE void combine(const Sums (&sums)[N][M], Sums (&own)[M], float* parti
     }
   }
 }
-
-// Bytes of shared memory: weights, an inbox of inputs, and the partial sums; and what a team needs of global
-// memory to pass on, words of 8 bytes.
-template <class T, int M, int N> struct Memory {
-  using P = Product<T>;
-  static constexpr int words_of_tile = P::input_pairs * sizeof(Pair<T>) / 4;
-  std::size_t weights, inbox, partial, words;
-
-  ELMAN_HOST_DEVICE Memory(const Layout& l)
-      : weights(std::size_t(l.units / group) * l.chunk * M * P::weight_pairs * sizeof(Pair<T>)),
-        inbox(std::size_t(l.chunk) * N * P::input_pairs * sizeof(Pair<T>)),
-        partial(l.splits == 1 ? 0 : std::size_t(l.splits) * (l.units / group) * N * M * 32 * sizeof(Sums)),
-        words(std::size_t(2) * l.chunk * N * words_of_tile) {}
-};
 
 }  // namespace elman::cuda

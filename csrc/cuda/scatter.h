@@ -8,21 +8,6 @@
 
 namespace elman::cuda {
 
-// Bytes of shared memory: weights, the inbox, the sums of each split of a tile, and what comes in a step.
-template <class T, int N> struct ScatterMemory {
-  using P = Product<T>;
-  std::size_t weights, inbox, partial, sums;
-
-  ELMAN_HOST_DEVICE ScatterMemory(const Layout& l, int feeds, int H) {
-    const Sets sets(l, H, P::tile.set);
-    const std::size_t tiles = feeds * l.units / P::K, tile = N * 32 * sizeof(Sums), groups = l.units / group;
-    weights = sets.count * tiles * P::tile.set * P::weight_pairs * sizeof(Pair<T>);
-    inbox = tiles * N * P::input_pairs * sizeof(Pair<T>);
-    partial = l.splits == 1 ? 0 : l.splits * groups * tile;
-    sums = l.ranks * sets.splits * groups * tile;
-  }
-};
-
 template <class T, int N, Exchange exchange> class Scatter {
  public:
   using P = Product<T>;
@@ -31,13 +16,14 @@ template <class T, int N, Exchange exchange> class Scatter {
   // The sum runs over `feeds` times H inputs.
   ELMAN_DEVICE Scatter(const Place& at, int feeds, int H, uint64_t* words)
       : at_(at), outputs_(padded(H)), tiles_(feeds * at.layout.units / P::K), sets_(at.layout, H, M) {
-    const ScatterMemory<T, N> memory(at.layout, feeds, H);
+    constexpr Tile tile = P::tile;  // device code has no address of the other
+    const Memory memory = scatter_memory(tile, at.layout, feeds, H, N);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
     inbox_ = reinterpret_cast<Pair<T>*>(bytes += memory.weights);
     partial_ = reinterpret_cast<float*>(bytes += memory.inbox);
     sums_ = reinterpret_cast<Part*>(bytes += memory.partial);
-    arrivals_ = reinterpret_cast<uint64_t*>(bytes + (exchange == Exchange::shared ? 2 * memory.sums : 0));
+    arrivals_ = reinterpret_cast<uint64_t*>(bytes + (exchange == Exchange::shared ? 2 * memory.arriving : 0));
     words_ = words + (at.direction * at.layout.teams + at.team) * at.layout.ranks * 2 * words_of_block();
     const int warp = at.in_block + at.split * at.groups;
     share_ = {at.lane, warp % (sets_.splits > 1 ? sets_.count : at.groups * at.splits),

@@ -21,12 +21,12 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // What a block holds and does in a step.
 struct Work {
-  double weights, inbox, arriving, partial;  // bytes of shared memory; arriving: of one step
-  double products;                           // of a tile of weights and a tile of rows
-  double reads;                              // bytes, beside the weights
-  double held;                               // the part of the weights that lies in registers
-  double chain;                              // tiles that a warp reads one after the other
-  double passed;                             // bytes that come from the team's blocks
+  Memory memory;
+  double products;  // of a tile of weights and a tile of rows
+  double reads;     // bytes, beside the weights
+  double held;      // the part of the weights that lies in registers
+  double chain;     // tiles that a warp reads one after the other
+  double passed;    // bytes that come from the team's blocks
 };
 
 class Chooser {
@@ -52,7 +52,6 @@ class Chooser {
 
  private:
   bool scatters(const Schedule& s) const { return task_.backward && s.kind != Kind::launch; }
-  double bytes(double pairs) const { return pairs * 2 * tile_.element_bytes; }
   double rows_of_team(const Layout& l) const { return ceil_div(task_.rows, l.teams); }
   int k_tiles() const { return (task_.backward ? task_.gates : 1) * padded_ / tile_.k; }
 
@@ -61,15 +60,12 @@ class Chooser {
     const Layout& l = s.layout;
     const int groups = l.units / group, outputs = task_.backward ? 1 : task_.gates;
     Work w;
-    w.weights = bytes(double(groups) * l.chunk * outputs * tile_.weight_pairs);
-    w.inbox = bytes(double(l.chunk) * s.tiles * tile_.input_pairs);
-    w.arriving = s.kind == Kind::grid ? 2 * w.inbox : w.inbox;
-    w.partial = l.splits == 1 ? 0 : double(l.splits) * groups * s.tiles * outputs * 512;
+    w.memory = gather_memory(tile_, l, outputs, s.tiles);
     w.products = double(groups) * k_tiles() * outputs * s.tiles;
-    w.reads = w.inbox * groups * k_tiles() / l.chunk;
+    w.reads = double(w.memory.inbox) * groups * k_tiles() / l.chunk;
     w.chain = ceil_div(k_tiles(), l.splits);
     w.held = std::min(1.0, tile_.held(outputs, s.tiles) / w.chain);
-    w.passed = w.inbox * rows_of_team(l) / (s.tiles * tile_rows);
+    w.passed = w.memory.inbox * rows_of_team(l) / (s.tiles * tile_rows);
     return w;
   }
 
@@ -78,18 +74,14 @@ class Chooser {
     const Layout& l = s.layout;
     const Sets sets(l, task_.H, tile_.set);
     const int groups = l.units / group, warps = groups * l.splits, tiles = task_.gates * l.units / tile_.k;
-    const double sums = double(l.ranks) * sets.splits * groups;  // tiles of them
     Work w;
-    w.weights = bytes(double(sets.count) * tiles * tile_.set * tile_.weight_pairs);
-    w.inbox = bytes(double(tiles) * s.tiles * tile_.input_pairs);
-    w.arriving = sums * s.tiles * 512 * (s.kind == Kind::grid ? 2 : 1);
-    w.partial = l.splits == 1 ? 0 : double(l.splits) * groups * s.tiles * 512;
+    w.memory = scatter_memory(tile_, l, task_.gates, task_.H, s.tiles);
     w.products = double(sets.count) * tile_.set * tiles * s.tiles;
-    w.reads = w.inbox * sets.count;
+    w.reads = double(w.memory.inbox) * sets.count;
     const int share = ceil_div(tiles, sets.splits), passes = ceil_div(sets.count, warps);
     w.chain = share * passes + ceil_div(l.ranks * sets.splits, l.splits * 4);
     w.held = std::min(1.0, double(tile_.held_of_sets(s.tiles)) / share) / passes;
-    w.passed = sums * 512 * std::ceil(rows_of_team(l) / 2) * 2 / tile_rows;
+    w.passed = w.memory.arriving * std::ceil(rows_of_team(l) / 2) * 2 / (s.tiles * tile_rows);
     return w;
   }
 
@@ -122,38 +114,37 @@ class Chooser {
     const int blocks = task_.directions * l.teams * l.ranks;
     if (s.kind == Kind::grid && blocks > at_once) return false;
     Work work = scatters(s) ? scatter(s) : gather(s);
-    s.shared_bytes = shared_bytes(s, work);
+    s.shared_bytes = shared_bytes(s, work.memory);
     while (s.kind == Kind::launch && l.chunk > 1 && s.shared_bytes > room()) {
       l.chunk = ceil_div(l.chunk, 2);
-      s.shared_bytes = shared_bytes(s, work = gather(s));
+      s.shared_bytes = shared_bytes(s, (work = gather(s)).memory);
     }
     if (s.shared_bytes > room()) return false;
     if (s.kind == Kind::grid)
-      s.words = std::size_t(2 * work.arriving / sizeof(uint64_t)) * task_.directions * l.teams *
-                (scatters(s) ? l.ranks : 1);
+      s.words = 2 * work.memory.arriving / 4 * task_.directions * l.teams * (scatters(s) ? l.ranks : 1);
     s.microseconds = cycles(s, work, blocks) * ceil_div(blocks, at_once) / clock_mhz;
     return true;
   }
 
   std::size_t room() const { return machine_.shared_bytes; }
 
-  std::size_t shared_bytes(const Schedule& s, const Work& w) const {
-    double all = w.weights + w.partial + 2 * sizeof(uint64_t);
-    if (scatters(s)) all += w.inbox + (in_shared_memory(s.kind) ? 2 * w.arriving : 0);
-    else all += in_shared_memory(s.kind) ? 2 * w.inbox : w.inbox;
-    return std::size_t(all);
+  std::size_t shared_bytes(const Schedule& s, const Memory& m) const {
+    const bool shared = in_shared_memory(s.kind);  // then there is place for two steps' of what comes
+    const std::size_t inboxes =
+        scatters(s) ? m.inbox + (shared ? 2 * m.arriving : 0) : (shared ? 2 : 1) * m.inbox;
+    return m.weights + inboxes + m.partial + 2 * sizeof(uint64_t);
   }
 
   // Of a step, for blocks that all run at once.
   double cycles(const Schedule& s, const Work& w, int blocks) const {
     const Layout& l = s.layout;
     const double global_rate = std::min(most_global_bytes, global_bytes_per_cycle / blocks);
-    const double weights = w.weights * k_tiles() / l.chunk;
+    const double weights = double(w.memory.weights) * k_tiles() / l.chunk;
     const double compute = w.products * (tile_.tensor_cores ? tensor_cycles : float_cycles);
     const double from_memory = s.kind == Kind::launch ? 1 : 1 - w.held;
     const double reads = (weights * from_memory + w.reads) / shared_bytes_per_cycle;
     // Few warps cannot hide the latency of what they read.
-    const double sums = l.splits > 1 ? 60 + w.partial / shared_bytes_per_cycle : 0;
+    const double sums = l.splits > 1 ? 60 + w.memory.partial / shared_bytes_per_cycle : 0;
     const double own = std::max({compute, reads, 30 * w.chain}) + sums + cell_cycles;
     switch (s.kind) {
       case Kind::block:

@@ -75,6 +75,7 @@ template <class V> struct Split {
 };
 
 // Of an address in this block's shared memory, the same place in that of the cluster's block `rank`.
+// Only where there are clusters, as all that follows about peers.
 ELMAN_DEVICE uint32_t address_at_peer(void* own, int rank) {
   uint32_t address = 0;
 #if __CUDA_ARCH__ >= 900
