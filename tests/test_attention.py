@@ -253,7 +253,7 @@ REFUSALS = [
     (lambda a: a(zeros(3, 1, 4), M), "query: expected [Tq, 2, 4] float32, got [3, 1, 4] float32"),
     (lambda a: a(zeros(2, 4), M), "query: expected [Tq, 2, 4] float32, got [2, 4] float32"),
     (lambda a: a(Q.astype(float), M), "query: expected [Tq, 2, 4] float32, got [3, 2, 4] float64"),
-    (lambda a: a(1.0, M), "query: expected [Tq, 2, 4] float32, got [] float32"),
+    (lambda a: a(1.0, M), "query: expected [Tq, 2, 4] float32, got 1.0"),
     (lambda a: a(Q, M, [5]), "lengths: expected [2] whole numbers, got [1] int64"),
     (lambda a: a(Q, M, [5, 6]), "lengths: expected 0 to 5, got 5 to 6"),
     (lambda a: a(Q, M, None, [1.0, 2.0]), "query_lengths: expected [2] whole numbers, got [2] float64"),

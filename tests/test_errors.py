@@ -113,7 +113,7 @@ CALLS = [
     ),
     (
         lambda: setattr(lstm().stepper(2), "state", (zeros(1, 2, 4), 1)),
-        "state[1]: expected [1, 2, 4] float32, got [] float32",
+        "state[1]: expected [1, 2, 4] float32, got 1.0",
     ),
     (
         lambda: setattr(elman.GRU(3, 4).stepper(2), "state", zeros(1, 4)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,27 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
     if dtype is not None and (not weak or (number and np.can_cast(array.dtype, dtype, "same_kind"))):
         return array.astype(dtype)
     return array
+
+
+def has_axes(value: Any) -> bool:
+    """Whether it is a list or an array of one axis or more, rather than a number."""
+    return isinstance(value, (list, tuple, range)) or bool(getattr(value, "ndim", 0))
+
+
+def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndarray]:
+    """Values that belong together, by name, as arrays. Those made of Python's numbers alone are whole numbers where all
+    are, else of the arrays' float type, or of `floats` where there is no such array."""
+    named = list(named)
+    natural = [to_numpy(name, value) for name, value in named]
+    dtype: Any = np.int64
+    if any(array.size and array.dtype.kind == "f" for array in natural):
+        typed = (
+            a.dtype
+            for a, (_, value) in zip(natural, named, strict=True)
+            if not isinstance(value, (list, tuple))
+        )
+        dtype = next((one for one in typed if one.kind == "f"), floats)
+    return [to_numpy(name, value, dtype) for name, value in named]
 
 
 def returner(value: Any) -> Callable[[np.ndarray], Any]:

@@ -23,6 +23,8 @@ def shape_text(shape: Sequence[Dim]) -> str:
 def describe(value: Any) -> str:
     """What came, in the words of the expectation."""
     if isinstance(value, np.ndarray):
+        if not value.ndim:
+            return repr(value.item())
         return f"{shape_text(value.shape)} {value.dtype}"
     if isinstance(value, (str, int, float, bool, type(None), np.generic)):
         return repr(value)
