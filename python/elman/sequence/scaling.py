@@ -14,8 +14,8 @@ from .marks import known_steps
 class Standardizer:
     """(x - mean_) / scale_ for each feature, the last axis of x.
 
-    Padding does not count (`lengths` or `mask`), nor does NaN, which stays NaN. A constant feature has scale 1; constant
-    is also one whose deviation is no more than the rounding of its values.
+    Padding does not count (`lengths` or `mask`), nor does NaN, which stays NaN. A constant feature has scale 1;
+    constant is also one whose deviation is no more than the rounding of its values.
 
     Attributes after `fit`: `mean_` and `scale_`, float64 [F].
     """

@@ -15,7 +15,6 @@ from ..models import Model
 from ..sequence import Standardizer
 from ..train import Constant, Run, Sequences, fit, make_optimizer
 
-
 WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
 
 
@@ -60,8 +59,8 @@ class RecurrentEstimator(BaseEstimator):
         epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
         validation_fraction: share of the sequences set apart to choose the best epoch; 0: none.
         patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
-        scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1, in float64. Without it
-            they are cast to float32 as they are.
+        scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1, in float64. Without
+            it they are cast to float32 as they are.
         verbose: show a progress bar.
         random_state: of initial weights, dropout, order and validation share.
 
@@ -118,7 +117,7 @@ class RecurrentEstimator(BaseEstimator):
         return {name: getattr(self, name) for name in names}
 
     def _sequences(self, X: Any, reset: bool) -> Any:
-        """X as [n, t, d], float32 or float64, or a list of such rows, checked; `reset`: this is what it is fitted to."""
+        """X as [n, t, d], float32 or float64, or a list of such rows, checked; `reset`: it is what is fitted to."""
         found: Any = ragged(X)
         if found is None:
             X = validate_data(self, numbers("X", X), dtype=WIDE, allow_nd=True, reset=reset)
