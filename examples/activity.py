@@ -14,6 +14,7 @@ import pathlib
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -94,7 +95,7 @@ class Kind:
 class ArraysOnly(pickle.Unpickler):
     """A pickle may call anything; this one only what stands here for NumPy's functions, and makes `Numbers`."""
 
-    stand_ins = {
+    stand_ins: ClassVar[dict] = {
         ("numpy.core.multiarray", "_reconstruct"): Numbers,
         ("numpy", "ndarray"): None,
         ("numpy", "dtype"): Kind,

