@@ -14,6 +14,7 @@ import pathlib
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,16 +63,63 @@ class Recordings:
         return x, self.exercises[rows], self.people[rows]
 
 
-class ArraysOnly(pickle.Unpickler):
-    """A pickle may call anything; this one only what makes NumPy arrays."""
+class Numbers:
+    """An array in a pickle, made without any of NumPy's own functions for that: those take raw bytes as objects too."""
 
-    allowed = ("_reconstruct", "ndarray", "dtype", "encode")
-    modules = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs")
+    def __init__(self, *kind):
+        self.array: np.ndarray | list | None = None
+
+    def __setstate__(self, state) -> None:
+        _, shape, kind, by_columns, content = state
+        if kind.name == "O8" and isinstance(content, list):
+            self.array = content
+        elif kind.name in ("f8", "i8") and isinstance(content, bytes):
+            self.array = np.frombuffer(content, "<" + kind.name).reshape(
+                shape, order="F" if by_columns else "C"
+            )
+        else:
+            raise pickle.UnpicklingError(f"expected numbers as bytes or objects as a list, got {kind.name}")
+
+
+class Kind:
+    """The type of an array in a pickle."""
+
+    def __init__(self, name: str, *options):
+        self.name = name
+
+    def __setstate__(self, state) -> None:
+        if state[1] not in "<|":
+            raise pickle.UnpicklingError(f"expected numbers with the lowest byte first, got {state[1]!r}")
+
+
+class ArraysOnly(pickle.Unpickler):
+    """A pickle may call anything; this one only what stands here for NumPy's functions, and makes `Numbers`."""
+
+    stand_ins: ClassVar[dict] = {
+        ("numpy.core.multiarray", "_reconstruct"): Numbers,
+        ("numpy", "ndarray"): None,
+        ("numpy", "dtype"): Kind,
+        ("_codecs", "encode"): lambda text, _: text.encode("latin1"),
+    }
 
     def find_class(self, module: str, name: str):
-        if module not in self.modules or name not in self.allowed:
+        if (module, name) not in self.stand_ins:
             raise pickle.UnpicklingError(f"expected arrays only, got {module}.{name}")
-        return super().find_class(module, name)
+        return self.stand_ins[module, name]
+
+
+def read_objects(content: bytes) -> dict:
+    """The dict of lists and arrays of numbers in a .npy file of one object."""
+    file = io.BytesIO(content)
+    np.lib.format.read_magic(file)
+    np.lib.format.read_array_header_1_0(file)
+    (found,) = ArraysOnly(file, encoding="latin1").load().array
+    return {
+        name: [one.array if isinstance(one, Numbers) else one for one in value]
+        if isinstance(value, list)
+        else value.array
+        for name, value in found.items()
+    }
 
 
 def load_data(path: pathlib.Path | None = None) -> Recordings:
@@ -81,10 +129,7 @@ def load_data(path: pathlib.Path | None = None) -> Recordings:
             signals = np.split(own["signals"].astype(np.float32), np.cumsum(own["lengths"])[:-1])
             return Recordings(signals, own["exercises"], own["people"])
     content = data.member(data.from_pypi("seglearn", "1.2.5"), "seglearn/data/watch_dataset.npy")
-    file = io.BytesIO(content)
-    np.lib.format.read_magic(file)
-    np.lib.format.read_array_header_1_0(file)
-    found = ArraysOnly(file, encoding="latin1").load().item()
+    found = read_objects(content)
     return Recordings([x.astype(np.float32) for x in found["X"]], found["y"], found["subject"])
 
 

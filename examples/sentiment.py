@@ -30,7 +30,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from elman.models import SequenceRegressor, load
 from elman.train import Batch, Cosine, Sequences, fit
-from support.data import from_pypi, member
+from support.data import member, source_from_pypi
 from support.pieces import UNKNOWN, Pieces
 from support.run import Example, Result
 
@@ -50,7 +50,7 @@ def load_data(path: pathlib.Path | None = None) -> tuple[list[str], np.ndarray]:
     if path:
         rows = [line.split("\t", 1) for line in path.read_text().splitlines()]
         return [text for _, text in rows], np.float32([[2 * int(label) - 1] for label, _ in rows])
-    archive = member(from_pypi("vaderSentiment", "3.3.2", source=True), "*/hutto_ICWSM_2014.tar.gz")
+    archive = member(source_from_pypi("vaderSentiment", "3.3.2"), "*/hutto_ICWSM_2014.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         file = files.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt")
         assert file is not None

@@ -148,7 +148,7 @@ def test_grid_search_with_two_jobs():
 
 
 REFUSALS = {
-    r"X: expected \[n, t\], \[n, t, d\] or a list of \[t_i, d\], got \[2, 3, 4, 5\] float32": lambda x, y: (
+    r"X: expected \[n, t\], \[n, t, d\] or a list of \[t_i, d\], got \[2, 3, 4, 5\] float64": lambda x, y: (
         RecurrentClassifier().fit(np.zeros((2, 3, 4, 5)), [0, 1])
     ),
     "X: expected 2 features in a step, as in fit, got 3": lambda x, y: (
@@ -161,10 +161,10 @@ REFUSALS = {
         RecurrentRegressor(validation_fraction=0.9).fit(x[:2], [1.0, 2.0])
     ),
     "optimizer: expected one of 'adam'": lambda x, y: RecurrentClassifier(optimizer="lion").fit(x, y),
-    r"X: expected series \[n, 2\] with at least 25 steps, got \[10, 2\] float32 as series 0": lambda x, y: (
+    r"X: expected series \[n, 2\] with at least 25 steps, got \[10, 2\] float64 as series 0": lambda x, y: (
         RecurrentForecaster().fit(np.zeros((10, 2)))
     ),
-    "X: expected series of at least 5 steps, got .4, 1. float32": lambda x, y: (
+    "X: expected series of at least 5 steps, got .4, 1. float64": lambda x, y: (
         RecurrentForecaster(context=4, epochs=1).fit(np.arange(9.0)[:, None]).score(np.zeros((4, 1)))
     ),
 }

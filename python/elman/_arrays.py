@@ -1,22 +1,31 @@
-"""Arrays of any library in, arrays of the same library out, without a copy (DLPack)."""
+"""Arrays of any library in, arrays of the same library out, without a copy where memory can be shared (DLPack)."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 
-def to_numpy(name: str, value: Any) -> np.ndarray:
-    """`value` as a NumPy array over the same memory.
+def to_numpy(name: str, value: Any, dtype: Any = None) -> np.ndarray:
+    """`value` as a NumPy array, over the same memory where there is any.
 
-    Takes NumPy arrays and what has `__dlpack__`, `__array__` or the buffer protocol. A plain list is
-    refused: its type and layout would have to be guessed.
+    Takes NumPy arrays, what has `__dlpack__`, `__array__` or the buffer protocol, numbers, and lists of all these.
+    Arrays keep their type. Python's own numbers have none: they take `dtype`, if it is of their kind.
     """
     if isinstance(value, np.ndarray):
-        return value
+        if isinstance(value, np.ma.MaskedArray):
+            raise ValueError(
+                f"{name}: expected an array without a mask of its own, got a masked array; give the steps that count "
+                f"as mask= where there is such an argument, and the values as {name}.filled()"
+            )
+        value = np.asarray(value)
+        # The other order of bytes holds the same numbers, and no engine reads it.
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+    if isinstance(value, (list, tuple, range, bool, int, float)) and not isinstance(value, np.generic):
+        return _from_python(name, value, dtype)
     if getattr(value, "requires_grad", False):
         raise ValueError(
             f"{name}: expected an array without autograd, got a tensor that requires grad; pass {name}.detach()"
@@ -35,6 +44,58 @@ def to_numpy(name: str, value: Any) -> np.ndarray:
         return np.asarray(memoryview(value))
     except TypeError:
         raise ValueError(f"{name}: expected an array, got {type(value).__name__}") from None
+
+
+def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
+    typed: list[np.dtype] = []  # of the arrays in it
+    weak: dict[type, Any] = {}  # a number of each of Python's types in it
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, (list, tuple, range)):
+            return [plain(one) for one in part]
+        if type(part) in (bool, int, float):
+            weak[type(part)] = type(part)(1)
+            return part
+        array = to_numpy(name, part)
+        typed.append(array.dtype)
+        return array
+
+    try:
+        nested = plain(value)
+        if typed:
+            return np.array(nested, np.result_type(*typed, *weak.values()))
+        array = np.array(nested)
+    except (TypeError, ValueError, OverflowError) as error:
+        if str(error).startswith(f"{name}: "):
+            raise
+        raise ValueError(
+            f"{name}: expected an array of numbers, got {type(value).__name__}: {error}"
+        ) from None
+    number = array.dtype.kind in "iuf" and bool not in weak
+    if dtype is not None and (not weak or (number and np.can_cast(array.dtype, dtype, "same_kind"))):
+        return array.astype(dtype)
+    return array
+
+
+def has_axes(value: Any) -> bool:
+    """Whether it is a list or an array of one axis or more, rather than a number."""
+    return isinstance(value, (list, tuple, range)) or bool(getattr(value, "ndim", 0))
+
+
+def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndarray]:
+    """Values that belong together, by name, as arrays. Those made of Python's numbers alone are whole numbers where all
+    are, else of the arrays' float type, or of `floats` where there is no such array."""
+    named = list(named)
+    natural = [to_numpy(name, value) for name, value in named]
+    dtype: Any = np.int64
+    if any(array.size and array.dtype.kind == "f" for array in natural):
+        typed = (
+            a.dtype
+            for a, (_, value) in zip(natural, named, strict=True)
+            if not isinstance(value, (list, tuple))
+        )
+        dtype = next((one for one in typed if one.kind == "f"), floats)
+    return [to_numpy(name, value, dtype) for name, value in named]
 
 
 def returner(value: Any) -> Callable[[np.ndarray], Any]:

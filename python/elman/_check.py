@@ -5,10 +5,13 @@ The wording: `x: expected [T, B, 128] float32, got [100, 32, 64] float32`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from ._arrays import to_numpy
 
 Dim = int | str
 
@@ -20,42 +23,58 @@ def shape_text(shape: Sequence[Dim]) -> str:
 def describe(value: Any) -> str:
     """What came, in the words of the expectation."""
     if isinstance(value, np.ndarray):
+        if not value.ndim:
+            return repr(value.item())
         return f"{shape_text(value.shape)} {value.dtype}"
-    return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
+        return repr(value)
+    return type(value).__name__
+
+
+def _number(value: Any) -> bool | int | float | None:
+    """A number of Python's, of NumPy's or in an array without axes, as Python's own; None for anything else."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = None if isinstance(value, np.ma.MaskedArray) else value.item()
+    if isinstance(value, np.floating):  # longdouble has no fellow in Python
+        value = float(value)
+    return value if isinstance(value, (bool, int, float)) else None
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+    number = _number(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise ValueError(f"{name}: expected a whole number of at least {least}, got {describe(value)}")
-    return int(value)
+    return int(number)
+
+
+def _within(name: str, value: Any, fits: Callable[[float], bool], what: str) -> float:
+    number = _number(value)
+    if number is None or isinstance(number, bool) or not fits(number):
+        raise ValueError(f"{name}: expected {what}, got {describe(value)}")
+    return float(number)
 
 
 def fraction(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a number from 0 up to, not including, 1, got {describe(value)}")
-    return float(value)
+    return _within(name, value, lambda v: 0 <= v < 1, "a number from 0 up to, not including, 1")
 
 
 def positive(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
-        raise ValueError(f"{name}: expected a number above 0, got {describe(value)}")
-    return float(value)
+    return _within(name, value, lambda v: v > 0, "a number above 0")
 
 
 def not_negative(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {describe(value)}")
-    return float(value)
+    return _within(name, value, lambda v: 0 <= v < np.inf, "a finite number of at least 0")
 
 
 def flag(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
+    truth = _number(value)
+    if not isinstance(truth, bool):
         raise ValueError(f"{name}: expected True or False, got {describe(value)}")
-    return bool(value)
+    return truth
 
 
 def choice(name: str, value: Any, options: Sequence[str]) -> str:
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {describe(value)}")
     return value
 
@@ -70,15 +89,61 @@ def float_type(name: str, value: Any) -> np.dtype:
     return dtype
 
 
-def array(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype) -> np.ndarray:
-    """`value`, if it is a C-contiguous array of this type whose shape fits; letters fit any size."""
-    fits = (
-        value.dtype == dtype
-        and value.ndim == len(shape)
-        and all(isinstance(want, str) or want == got for want, got in zip(shape, value.shape, strict=True))
+def _fits(value: np.ndarray, shape: Sequence[Dim]) -> bool:
+    """Whether the shape is this one; letters fit any size."""
+    return value.ndim == len(shape) and all(
+        isinstance(want, str) or want == got for want, got in zip(shape, value.shape, strict=True)
     )
-    if not fits:
-        raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}")
+
+
+def _expect(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool) -> None:
+    if fits and value.dtype == dtype:
+        return
+    # Another type is refused because a cast changes numbers; who wants it may write it.
+    hint = f"; {name}.astype(np.{dtype}) casts it" if fits and value.dtype.kind in "biuf" else ""
+    raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
+
+
+def _rows(value: np.ndarray) -> np.ndarray:
+    """The array as the engine reads one, C-contiguous and aligned: itself, or a copy."""
+    return (
+        value if value.flags.c_contiguous and getattr(value.flags, "aligned", True) else value.copy(order="C")
+    )
+
+
+def array(
+    name: str, value: Any, shape: Sequence[Dim], dtype: np.dtype, take: Callable[..., Any] = to_numpy
+) -> np.ndarray:
+    """`value` as an array of this shape and type, C-contiguous: a copy if it is laid out in another way, or a list.
+    Letters fit any size. `take` makes it an array (of another device)."""
+    value = take(name, value, dtype)
+    _expect(name, value, shape, dtype, _fits(value, shape))
+    if max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
+        raise ValueError(f"{name}: expected fewer than 2^31 rows, got {describe(value)}")
+    return _rows(value)
+
+
+def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
+    """Likewise an array [..., size]."""
+    value = to_numpy(name, value, dtype)
+    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,))
+    return _rows(value)
+
+
+def floats(name: str, value: Any, shape: Sequence[Dim] | None = None) -> np.ndarray:
+    """`value` as an array of float32 or float64, whatever its layout."""
+    value = to_numpy(name, value, np.float64)
+    known = value.dtype in (np.float32, np.float64)
+    if not known or not _fits(value, value.shape if shape is None else shape):
+        want = "an array of" if shape is None else shape_text(shape)
+        kind = value.dtype if known else "float32 or float64"
+        raise ValueError(f"{name}: expected {want} {kind}, got {describe(value)}")
+    return value
+
+
+def in_place(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype) -> np.ndarray:
+    """`value` itself, which is written to: a C-contiguous array of this shape and type."""
+    _expect(name, value, shape, dtype, _fits(value, shape))
     if not value.flags.c_contiguous:
         raise ValueError(
             f"{name}: expected a C-contiguous array, got strides {value.strides} for {describe(value)}; "
@@ -87,27 +152,56 @@ def array(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype) -
     return value
 
 
-def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
-    """`value`, if it is a C-contiguous array [..., size] of this type."""
-    if not isinstance(value, np.ndarray) or value.ndim < 1 or value.shape[-1] != size or value.dtype != dtype:
-        raise ValueError(f"{name}: expected [..., {size}] {dtype}, got {describe(value)}")
-    return array(name, value, value.shape, dtype)
+# What says where to read or write is copied before it is checked: another thread may write to the caller's array.
 
 
 def tokens(name: str, value: Any, count: int) -> np.ndarray:
-    """`value`, if it is an array of whole numbers below `count`."""
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected an array of whole numbers, got {describe(value)}")
-    if value.size and (value.min() < 0 or value.max() >= count):
-        raise ValueError(f"{name}: expected 0 to {count - 1}, got {value.min()} to {value.max()}")
-    return value
+    """Whole numbers (or booleans) below `count`: int64, an array of their own."""
+    values = to_numpy(name, value, np.int64)
+    if values.dtype.kind not in "biu":
+        raise ValueError(f"{name}: expected an array of whole numbers, got {describe(values)}")
+    return _between(name, values, 0, count - 1)
 
 
 def lengths(name: str, value: Any, T: int, shape: tuple[int, ...]) -> np.ndarray:
-    """As many whole numbers from 0 to T as `shape` says, int64."""
-    values = np.asarray(value)
+    """As many whole numbers from 0 to T as `shape` says: int64, an array of their own."""
+    values = to_numpy(name, value, np.int64)
     if values.shape != shape or values.dtype.kind not in "iu":
         raise ValueError(f"{name}: expected {shape_text(shape)} whole numbers, got {describe(values)}")
-    if values.size and (values.min() < 0 or values.max() > T):
-        raise ValueError(f"{name}: expected 0 to {T}, got {values.min()} to {values.max()}")
-    return np.ascontiguousarray(values, np.int64)
+    return _between(name, values, 0, T)
+
+
+def _between(name: str, values: np.ndarray, least: int, most: int) -> np.ndarray:
+    values = values.copy(order="C")
+    if values.size and (values.min() < least or values.max() > most):
+        raise ValueError(f"{name}: expected {least} to {most}, got {values.min()} to {values.max()}")
+    return values.astype(np.int64, copy=False)
+
+
+def marks(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask or reset: booleans for each step of each sequence, an array of their own."""
+    values = to_numpy(name, value, np.bool_)
+    if values.shape != shape or values.dtype != np.bool_:
+        raise ValueError(f"{name}: expected {shape_text(shape)} bool, got {describe(values)}")
+    return values.copy(order="C")
+
+
+def rows(name: str, value: Any, count: int) -> np.ndarray:
+    """Which of `count` rows are meant, int64: those of indices, each given once, or of flags [count]; all if None."""
+    if value is None:
+        return np.arange(count)
+    values = to_numpy(name, value, np.int64)
+    if values.dtype == np.bool_:
+        return np.flatnonzero(marks(name, values, (count,)))
+    if values.ndim > 1 or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: expected indices, whole numbers, or flags [{count}] bool, got {describe(values)}"
+        )
+    values = _between(name, np.atleast_1d(values), 0, count - 1)
+    found, times = np.unique(values, return_counts=True)
+    if (times > 1).any():
+        twice = found[times > 1][0]
+        raise ValueError(
+            f"{name}: expected each index once, got {twice} {times.max()} times; flags are booleans [{count}]"
+        )
+    return values

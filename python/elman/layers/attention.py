@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core
-from .._arrays import returner, to_numpy
+from .._arrays import returner
 from .call import check_lengths
 from .parameters import Parameters
 
@@ -26,8 +26,8 @@ class DotAttention(Parameters):
     Args:
         scaled: multiply the scores q M^T by 1 / sqrt(H) (Vaswani et al. 2017).
 
-    Shapes: query [Tq, B, H] (one step of a decoder: [1, B, H]), memory [Tk, B, H]; both C-contiguous and of
-    one type, float32 or float64. lengths [B], 0 to Tk, and query_lengths [B], 0 to Tq: what lies beyond is not
+    Shapes: query [Tq, B, H] (one step of a decoder: [1, B, H]), memory [Tk, B, H]; both of one type, float32
+    or float64. lengths [B], 0 to Tk, and query_lengths [B], 0 to Tq: what lies beyond is not
     read, and results and gradients are 0 there. A sequence of length 0 has the context 0.
     """
 
@@ -86,9 +86,9 @@ class AttentionMemory:
 
     def __init__(self, memory: Any, lengths: Any, scaled: bool):
         self._wrap = returner(memory)
-        memory = to_numpy("memory", memory)
-        self._dtype = _check.float_type("memory", memory.dtype)
-        memory = _check.array("memory", memory, ("Tk", "B", "H"), self._dtype)
+        memory = _check.floats("memory", memory, ("Tk", "B", "H"))
+        self._dtype = memory.dtype
+        memory = _check.array("memory", memory, memory.shape, self._dtype)
         self._shape = memory.shape
         Tk, B, H = memory.shape
         _check.whole_number("memory.shape[2]", H, 1)
@@ -119,9 +119,7 @@ class AttentionMemory:
         context, weights = self._attend(queries, query_lengths)
 
         def backward(d_context: Any) -> tuple[Any, Any]:
-            d_context = _check.array(
-                "d_context", to_numpy("d_context", d_context), queries.shape, self._dtype
-            )
+            d_context = _check.array("d_context", d_context, queries.shape, self._dtype)
             d_query = _core.empty(queries.shape, self._dtype)
             d_memory = _core.empty(self._shape, self._dtype)
             _core.attention_backward(
@@ -149,5 +147,5 @@ class AttentionMemory:
 
     def _check_query(self, query: Any, query_lengths: Any) -> tuple[np.ndarray, np.ndarray | None]:
         _, B, H = self._shape
-        queries = _check.array("query", to_numpy("query", query), ("Tq", B, H), self._dtype)
+        queries = _check.array("query", query, ("Tq", B, H), self._dtype)
         return queries, check_lengths(query_lengths, len(queries), B, True, "query_lengths")

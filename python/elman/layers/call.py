@@ -47,7 +47,7 @@ class Call:
     state: States
     plans: list[_core.Plan]  # one for each direction
     wrap: Callable[[np.ndarray], Any]  # makes results the kind of array that x was
-    take: Callable[[str, Any], Any] = to_numpy  # makes arguments the kind of array that is computed with
+    take: Callable[..., Any] = to_numpy  # makes arguments the kind of array that is computed with
 
     def sequence(self, features: int) -> np.ndarray:
         """A new array for a sequence of `features` in this call's layout."""
@@ -67,9 +67,8 @@ class Call:
 
     def check_sequence(self, name: str, value: Any, features: int) -> np.ndarray:
         """A gradient shaped like a result of this call, with the batch axis put in where x had none."""
-        value = self.take(name, value)
         shape = (*self.x.shape[:2], features) if self.batched else (self.T, features)
-        value = _check.array(name, value, shape, self.layer.dtype)
+        value = _check.array(name, value, shape, self.layer.dtype, self.take)
         return value if self.batched else value[:, None]
 
     def check_state(self, name: str, state: Any) -> States:
@@ -83,7 +82,7 @@ def check_state(
     B: int,
     batched: bool,
     parts_may_be_none: bool = False,
-    take: Callable[[str, Any], Any] = to_numpy,
+    take: Callable[..., Any] = to_numpy,
 ) -> States:
     parts: States = []
     names = [name] if layer._states == 1 else [f"{name}[0]", f"{name}[1]"]
@@ -93,7 +92,7 @@ def check_state(
         if part is not None:
             rows = layer.num_layers * layer.directions
             shape = (rows, B, layer.hidden_size) if batched else (rows, layer.hidden_size)
-            part = _check.array(part_name, take(part_name, part), shape, layer.dtype)
+            part = _check.array(part_name, part, shape, layer.dtype, take)
             part = part if batched else part[:, None]
         parts.append(part)
     return parts
@@ -105,16 +104,6 @@ def check_lengths(lengths: Any, T: int, B: int, batched: bool, name: str = "leng
     return _check.lengths(name, lengths, T, (B,) if batched else ()).reshape(B)
 
 
-def check_marks(name: str, marks: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """A mask or reset: booleans for each step of each sequence."""
-    if marks is None:
-        return None
-    values = to_numpy(name, marks)
-    if values.shape != shape or values.dtype != np.bool_:
-        raise ValueError(f"{name}: expected {_check.shape_text(shape)} bool, got {_check.describe(values)}")
-    return np.ascontiguousarray(values)
-
-
 def prepare(
     layer: Recurrent,
     x: Any,
@@ -122,23 +111,23 @@ def prepare(
     lengths: Any,
     mask: Any,
     reset: Any,
-    take: Callable[[str, Any], Any] = to_numpy,
+    take: Callable[..., Any] = to_numpy,
 ) -> Call:
     """Check every argument of a call; nothing has been computed when one is refused."""
     wrap = returner(x)
-    x = take("x", x)
+    x = take("x", x, layer.dtype)
     batched = x.ndim != 2
     letters = ("B", "T") if layer.batch_first else ("T", "B")
     shape = (*letters, layer.input_size) if batched else ("T", layer.input_size)
-    x = _check.array("x", x, shape, layer.dtype)
+    x = _check.array("x", x, shape, layer.dtype, take)
     if not batched:
         x = x[:, None]
     batch_first = layer.batch_first and batched
     B, T = x.shape[:2] if batch_first else x.shape[1::-1]
     marks_shape = x.shape[:2] if batched else (T,)
     lengths = check_lengths(lengths, T, B, batched)
-    mask = check_marks("mask", mask, marks_shape)
-    reset = check_marks("reset", reset, marks_shape)
+    mask = None if mask is None else _check.marks("mask", mask, marks_shape)
+    reset = None if reset is None else _check.marks("reset", reset, marks_shape)
     parts = check_state(layer, "state", state, B, batched, take=take)
     plans = [_core.Plan(T, B, batch_first, backwards, lengths, mask, reset) for backwards in layer._backwards]
     return Call(layer, x, T, B, batched, parts, plans, wrap, take)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._arrays import returner
 from .parameters import Parameters
 
 
@@ -32,18 +33,25 @@ class Dropout(Parameters):
     def __repr__(self) -> str:
         return f"Dropout({self.p}, variational={self.variational})"
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, x: Any) -> Any:
         """x itself: nothing is dropped outside training."""
-        return x
+        values = _check.floats("x", x)
+        return values if isinstance(x, (list, tuple)) else x
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
         """x with a share dropped, and `backward(dy)`, which returns dx."""
+        wrap, values = returner(x), _check.floats("x", x)
         if not self.p:
-            return x, lambda dy: dy
-        if self.variational and x.ndim != 3:
-            raise ValueError(f"x: expected [T, B, F] for variational dropout, got {_check.describe(x)}")
+            return self(x), lambda dy: dy
+        if self.variational and values.ndim != 3:
+            raise ValueError(f"x: expected [T, B, F] for variational dropout, got {_check.describe(values)}")
         assert self._rng is not None
-        shape = (1, *x.shape[1:]) if self.variational else x.shape
-        kept = self._rng.random(shape, np.float32) >= self.p
-        factors = np.multiply(kept, 1 / (1 - self.p), dtype=x.dtype)
-        return x * factors, lambda dy: dy * factors
+        shape, dtype = values.shape, values.dtype
+        drawn = (1, *shape[1:]) if self.variational else shape
+        kept = self._rng.random(drawn, np.float32) >= self.p
+        scale = dtype.type(1 / (1 - self.p))
+
+        def chosen(values: np.ndarray) -> Any:
+            return wrap(np.where(kept, values * scale, dtype.type(0)))
+
+        return chosen(values), lambda dy: chosen(_check.array("dy", dy, shape, dtype))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core
+from .._arrays import returner
 from .parameters import Parameters
 
 
@@ -50,22 +51,22 @@ class Embedding(Parameters):
         """This layer with its vectors as they are now."""
         return copy.deepcopy(self)
 
-    def __call__(self, tokens: np.ndarray) -> np.ndarray:
-        """Vectors [..., E] of tokens [...].
+    def __call__(self, tokens: Any) -> Any:
+        """Vectors [..., E] of tokens [...], an array of any library or a list; they are of the tokens' kind.
 
         Raises:
             ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
         """
-        _check.tokens("tokens", tokens, self.num_embeddings)
-        return self.parameters["weight"][tokens]
+        index = _check.tokens("tokens", tokens, self.num_embeddings)
+        return returner(tokens)(self.parameters["weight"][index])
 
-    def forward(self, tokens: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], None]]:
+    def forward(self, tokens: Any) -> tuple[Any, Callable[[Any], None]]:
         """The vectors, and `backward(dy)`, which adds to the gradients; tokens have none."""
-        y = self(tokens)
-        index = np.ascontiguousarray(tokens, np.int64)
+        wrap, index = returner(tokens), _check.tokens("tokens", tokens, self.num_embeddings)
+        y = wrap(self(index))
 
-        def backward(dy: np.ndarray) -> None:
-            _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
+        def backward(dy: Any) -> None:
+            dy = _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
             _core.add_rows(self.grads["weight"], index, dy)
 
         return y, backward

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core, init
+from .._arrays import returner
 from .parameters import Parameters
 
 
@@ -69,28 +70,29 @@ class Linear(Parameters):
         now._packed = self._pack()
         return now
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """y [..., O] for x [..., I].
+    def __call__(self, x: Any) -> Any:
+        """y [..., O] for x [..., I], an array of any library or a list; y is of x's kind.
 
         Raises:
-            ValueError: the last axis of x is not I, it is not C-contiguous, or its dtype is not the layer's.
+            ValueError: the last axis of x is not I, or its dtype is not the layer's.
         """
-        _check.last_axis("x", x, self.in_features, self.dtype)
-        y = _core.empty((*x.shape[:-1], self.out_features), self.dtype)
-        _core.linear(self._pack(), x, y)
-        return y
+        rows = _check.last_axis("x", x, self.in_features, self.dtype)
+        y = _core.empty((*rows.shape[:-1], self.out_features), self.dtype)
+        _core.linear(self._pack(), rows, y)
+        return returner(x)(y)
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
         """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I]."""
+        wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
         y = self(x)
         shape = y.shape  # not y itself: it need not live as long
 
-        def backward(dy: np.ndarray) -> np.ndarray:
-            _check.array("dy", dy, shape, self.dtype)
+        def backward(dy: Any) -> Any:
+            dy = _check.array("dy", dy, shape, self.dtype)
             dx = _core.empty(x.shape, self.dtype)
             _core.linear_backward(
                 self.parameters["weight"], x, dy, dx, self.grads["weight"], self.grads.get("bias")
             )
-            return dx
+            return wrap(dx)
 
-        return y, backward
+        return wrap(y), backward

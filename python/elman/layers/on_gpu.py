@@ -88,7 +88,7 @@ def _library(x: Any) -> tuple[Arrays, Any]:
     """Of x's device, and what turns an argument into an array there."""
     cupy = need("cupy", "cupy", "an array on a GPU")
 
-    def take(name: str, value: Any) -> Any:
+    def take(name: str, value: Any, dtype: Any = None) -> Any:
         if not wants(value):
             raise ValueError(f"{name}: expected an array on the GPU, as x is, got {_check.describe(value)}")
         return value if isinstance(value, cupy.ndarray) else cupy.from_dlpack(value)

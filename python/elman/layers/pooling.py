@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._arrays import returner
 from ..sequence.marks import known_steps
 from .parameters import Parameters
 
@@ -33,29 +34,28 @@ class Pooling(Parameters):
     def __repr__(self) -> str:
         return f"Pooling({self.kind!r}, bidirectional={self.bidirectional})"
 
-    def __call__(self, x: np.ndarray, lengths: Any = None, mask: Any = None) -> np.ndarray:
+    def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
         return self.forward(x, lengths, mask)[0]
 
-    def forward(
-        self, x: np.ndarray, lengths: Any = None, mask: Any = None
-    ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    def forward(self, x: Any, lengths: Any = None, mask: Any = None) -> tuple[Any, Callable[[Any], Any]]:
         """[B, F], and `backward(dy)`, which returns dx [T, B, F].
 
         Args:
-            x: [T, B, F].
+            x: [T, B, F], an array of any library or lists; results are of its kind.
             lengths: [B], the steps of each sequence; all if None.
             mask: [T, B] bool, the steps that count; all if None.
 
         Raises:
             ValueError: a shape or type does not fit.
         """
-        if x.ndim != 3:
-            raise ValueError(f"x: expected [T, B, F], got {_check.describe(x)}")
-        T, B, _ = x.shape
-        if T == 0:
-            return np.zeros(x.shape[1:], x.dtype), lambda dy: np.zeros_like(x)
+        wrap, values = returner(x), _check.floats("x", x, ("T", "B", "F"))
+        T, B, F = values.shape
         known = known_steps(T, B, lengths, mask)
-        return getattr(self, "_" + self.kind)(x, known)
+        if T == 0:
+            y, back = np.zeros((B, F), values.dtype), lambda dy: np.zeros_like(values)
+        else:
+            y, back = getattr(self, "_" + self.kind)(values, known)
+        return wrap(y), lambda dy: wrap(back(_check.array("dy", dy, (B, F), values.dtype)))
 
     def _last(self, x: np.ndarray, known: np.ndarray | None) -> Any:
         T, B, F = x.shape
@@ -70,12 +70,10 @@ class Pooling(Parameters):
         y = np.empty((B, F), x.dtype)
         for columns, at in parts:
             y[:, columns] = x[at, rows, columns]
-        if some is not None:
-            y *= some
+        y = _chosen(some, y)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = np.zeros_like(x)
-            d = dy if some is None else dy * some
+            dx, d = np.zeros_like(x), _chosen(some, dy)
             for columns, at in parts:
                 dx[at, rows, columns] = d[:, columns]
             return dx
@@ -87,14 +85,13 @@ class Pooling(Parameters):
             np.full((x.shape[1], 1), len(x)) if known is None else np.maximum(known.sum(axis=0), 1)[:, None]
         )
         counts = counts.astype(x.dtype)
-        if known is not None:
-            x = np.where(known[..., None], x, x.dtype.type(0))  # what lies beyond a length may be anything
-        y = x.sum(axis=0) / counts
+        marks = None if known is None else known[..., None]
+        y = _chosen(marks, x).sum(axis=0) / counts
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dx = np.empty_like(x)
             dx[:] = dy / counts
-            return dx if known is None else dx * known[..., None]
+            return _chosen(marks, dx)
 
         return y, backward
 
@@ -103,13 +100,11 @@ class Pooling(Parameters):
         if known is not None:
             x = np.where(known[..., None], x, x.dtype.type(-np.inf))
         at = x.argmax(axis=0)[None]
-        y = np.take_along_axis(x, at, axis=0)[0]
-        if some is not None:
-            y = np.where(some, y, x.dtype.type(0))
+        y = _chosen(some, np.take_along_axis(x, at, axis=0)[0])
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dx = np.zeros_like(x)
-            np.put_along_axis(dx, at, (dy if some is None else dy * some)[None], axis=0)
+            np.put_along_axis(dx, at, _chosen(some, dy)[None], axis=0)
             return dx
 
         return y, backward
@@ -125,6 +120,11 @@ class Pooling(Parameters):
         return PoolingStepper(self.kind, _check.whole_number("batch_size", batch_size, 1))
 
 
+def _chosen(marks: np.ndarray | None, values: np.ndarray) -> np.ndarray:
+    """`values` where marked, 0 elsewhere, whatever stands there: NaN times 0 would be NaN."""
+    return values if marks is None else np.where(marks, values, values.dtype.type(0))
+
+
 class PoolingStepper:
     """Running pooling over B streams; made by `Pooling.stepper(B)`."""
 
@@ -133,18 +133,22 @@ class PoolingStepper:
         self._count = np.zeros((batch_size, 1), np.int64)
         self._pooled: np.ndarray | None = None
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The pooled [B, F] after one more step x [B, F]."""
+    def __call__(self, x: Any) -> Any:
+        """The pooled [B, F] after one more step x [B, F], of x's kind."""
+        pooled = self._pooled
+        F = "F" if pooled is None else pooled.shape[1]
+        rows = _check.floats("x", x, (self._B, F))
         if self.kind == "last":
-            return x
+            return returner(x)(rows) if isinstance(x, (list, tuple)) else x
+        if pooled is None:
+            pooled = np.zeros_like(rows)
+        rows = _check.array("x", rows, pooled.shape, pooled.dtype)
         self._count += 1
-        if self._pooled is None:
-            self._pooled = np.zeros_like(x)
         if self.kind == "max":
-            self._pooled = np.where(self._count == 1, x, np.maximum(self._pooled, x))
-            return self._pooled.copy()
-        self._pooled += x
-        return self._pooled / self._count.astype(x.dtype)
+            self._pooled = np.where(self._count == 1, rows, np.maximum(pooled, rows))
+            return returner(x)(self._pooled.copy())
+        self._pooled = pooled + rows
+        return returner(x)(self._pooled / self._count.astype(rows.dtype))
 
     @property
     def state(self) -> Any:
@@ -153,12 +157,15 @@ class PoolingStepper:
 
     @state.setter
     def state(self, value: Any) -> None:
-        count, pooled = value
-        self._count, self._pooled = count.copy(), None if pooled is None else pooled.copy()
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise ValueError(f"state: expected a pair (steps, pooled), got {_check.describe(value)}")
+        count = _check.lengths("state[0]", value[0], 2**62, (self._B, 1))
+        pooled = None if value[1] is None else _check.floats("state[1]", value[1], (self._B, "F")).copy()
+        self._count, self._pooled = count, pooled
 
     def reset(self, rows: Any = None) -> None:
-        """Forget the streams in `rows`, or all."""
-        rows = slice(None) if rows is None else np.atleast_1d(np.asarray(rows))
+        """Forget the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool), or all."""
+        rows = _check.rows("rows", rows, self._B)
         self._count[rows] = 0
         if self._pooled is not None:
             self._pooled[rows] = 0

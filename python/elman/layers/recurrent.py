@@ -148,8 +148,9 @@ class Recurrent(Parameters):
 
         Args:
             x: [T, B, I] (batch_first: [B, T, I]), or one sequence [T, I]. NumPy, or any array with DLPack,
-                `__array__` or the buffer protocol; C-contiguous, of the layer's dtype. One on a GPU is computed
-                there (docs/gpu.md; extra: cupy), with the state and gradients there too.
+                `__array__` or the buffer protocol, of the layer's dtype, or lists of numbers; any layout (what is not
+                C-contiguous is copied). One on a GPU is computed there (docs/gpu.md; extra: cupy), with the state
+                and gradients there too.
             state: the initial h [L*D, B, H], for an LSTM the pair (h, c); zeros if None. [L*D, H] for one sequence.
             lengths: [B], steps of each sequence, 0 to T. What lies beyond is not read, and y is 0 there.
             mask: [T, B] bool (batch_first: [B, T]). Steps where it is False are skipped: the state

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import _check
+from ..sequence.marks import only_known, step_axes
 from .parameters import Composite, Parameters
 
 
@@ -15,7 +14,7 @@ class Sequential(Composite):
     """Runs layers in turn; those that work over time get `lengths` and `mask`, recurrent ones a state.
 
     Args:
-        layers: named "0", "1", ...
+        layers: named "0", "1", ..., one by one as for torch.nn.Sequential.
         named: further layers, under these names.
 
     It takes what its first layer takes, and its state is a tuple with one entry for each recurrent layer (or
@@ -29,6 +28,14 @@ class Sequential(Composite):
         self.parts = {str(i): layer for i, layer in enumerate(layers)} | named
         if not self.parts:
             raise ValueError("layers: expected at least one, got none")
+        for name, part in self.parts.items():
+            if not isinstance(part, Parameters):
+                hint = (
+                    "; write Sequential(*layers) for a list of them"
+                    if isinstance(part, (list, tuple))
+                    else ""
+                )
+                raise ValueError(f"layers: expected a layer as {name!r}, got {_check.describe(part)}{hint}")
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
@@ -36,6 +43,7 @@ class Sequential(Composite):
     def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """(y, state) of the last layer, keeping nothing."""
         states, end = self._states(state), []
+        x = self._only_known("x", x, self._layers[0], lengths, mask)
         for part in self.parts.values():
             options = {"lengths": lengths, "mask": mask} if part.over_time else {}
             if part.carries_state:
@@ -52,6 +60,7 @@ class Sequential(Composite):
         and returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
         """
         states, end = self._states(state), []
+        x = self._only_known("x", x, self._layers[0], lengths, mask)
         backwards: list[tuple[Parameters, Callable[..., Any]]] = []
         for part in self.parts.values():
             options = {"lengths": lengths, "mask": mask} if part.over_time else {}
@@ -61,9 +70,12 @@ class Sequential(Composite):
             else:
                 x, back = part.forward(x, **options)
             backwards.append((part, back))
+        by_steps = x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
 
         def backward(dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             dstates, dbegin = list(self._states(dstate)), []
+            if by_steps:
+                dy = self._only_known("dy", dy, self._layers[-1], lengths, mask)
             for i, (part, back) in reversed(list(enumerate(backwards))):
                 if part.carries_state:
                     dy, dinitial = back(dy, dstates.pop(), need_dx=need_dx or i > 0)
@@ -73,6 +85,17 @@ class Sequential(Composite):
             return (dy if need_dx else None), tuple(reversed(dbegin))
 
         return x, tuple(end), backward
+
+    @property
+    def _layers(self) -> list[Parameters]:
+        return list(self.parts.values())
+
+    def _only_known(self, name: str, values: Any, reader: Parameters, lengths: Any, mask: Any) -> Any:
+        """`values` with zeros at the steps that do not count, if the layer that reads them knows of no steps."""
+        if reader.over_time:
+            return values
+        batch_first = any(getattr(part, "batch_first", False) for part in self._layers)
+        return only_known(name, values, lengths, mask, batch_first)
 
     def _states(self, state: Any) -> Any:
         count = sum(part.carries_state for part in self.parts.values())
@@ -95,11 +118,11 @@ class Sequential(Composite):
 class SequentialStepper:
     """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`."""
 
-    def __init__(self, steppers: list[Callable[[np.ndarray], np.ndarray]]):
+    def __init__(self, steppers: list[Callable[[Any], Any]]):
         self._steppers = steppers
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The last layer's y [B, F] for one step of x: [B, I], or tokens [B]."""
+    def __call__(self, x: Any) -> Any:
+        """The last layer's y [B, F] for one step of x: [B, I], or tokens [B]; of x's kind."""
         for stepper in self._steppers:
             x = stepper(x)
         return x
@@ -118,7 +141,7 @@ class SequentialStepper:
             stepper.state = part
 
     def reset(self, rows: Any = None) -> None:
-        """Start the streams in `rows` (indices below B) anew, or all."""
+        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
         for stepper in self._with_state():
             stepper.reset(rows)
 

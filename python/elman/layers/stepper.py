@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _check, _core
+from .._arrays import returner
 from .call import join_state, split_state
 
 if TYPE_CHECKING:
@@ -23,24 +24,35 @@ class Stepper:
     def __init__(self, layer: Recurrent, batch_size: int):
         self._layer_states = layer._states
         self._shape = (layer.num_layers, batch_size, layer.hidden_size)
+        self._x_shape = (batch_size, layer.input_size)
         self._dtype = layer.dtype
         self._engine = _core.stepper([packed for (packed,) in layer._pack()], batch_size)
         self._step = self._engine.step
 
-    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
         """Take one step.
 
         Args:
-            x: [B, I], C-contiguous, of the layer's dtype.
-            out: [B, H], written to if given.
+            x: [B, I] of the layer's dtype: an array of any library, or lists of numbers. C-contiguous NumPy arrays are
+                the fastest.
+            out: [B, H], C-contiguous, written to if given.
 
         Returns:
-            y [B, H], the last layer's h: `out` if given, else a new array.
+            y [B, H], the last layer's h: `out` if given, else a new array of x's kind.
 
         Raises:
             ValueError: x or out has the wrong shape or type; the state is as before.
         """
-        return self._step(x, out)
+        try:
+            return self._step(x, out)
+        except ValueError as error:
+            refused = error
+        # What the engine does not take as it is: only such calls pay for being looked at.
+        rows = _check.array("x", x, self._x_shape, self._dtype)
+        if rows is x:
+            raise refused
+        y = self._step(rows, out)
+        return y if out is not None else returner(x)(y)
 
     @property
     def state(self) -> Any:
@@ -52,24 +64,20 @@ class Stepper:
         if value is None:
             raise ValueError("state: expected arrays, got None; reset() zeroes the state")
         names = ["state"] if self._layer_states == 1 else ["state[0]", "state[1]"]
-        parts = split_state(self._layer_states, "state", value)
-        for name, part in zip(names, parts, strict=True):
-            if not isinstance(part, np.ndarray):
-                raise ValueError(f"{name}: expected an array, got {_check.describe(part)}")
+        parts = [
             _check.array(name, part, self._shape, self._dtype)
+            for name, part in zip(names, split_state(self._layer_states, "state", value), strict=True)
+        ]
         for k, part in enumerate(parts):
             self._engine.set_state(k, part)
 
     def reset(self, rows: Any = None) -> None:
-        """Zero the state of the streams in `rows` (indices below B), or of all.
+        """Zero the state of the streams in `rows`, or of all.
+
+        Args:
+            rows: indices from 0 to B - 1, each once, or flags [B] bool.
 
         Raises:
-            ValueError: a row is not a whole number from 0 to B - 1; then nothing is changed.
+            ValueError: rows are neither; then nothing is changed.
         """
-        B = self._shape[1]
-        if rows is None:
-            rows = range(B)
-        checked = [_check.whole_number("rows", row, 0) for row in np.atleast_1d(np.asarray(rows)).tolist()]
-        if any(row >= B for row in checked):
-            raise ValueError(f"rows: expected indices 0 to {B - 1}, got {max(checked)}")
-        self._engine.reset_rows(checked)
+        self._engine.reset_rows(_check.rows("rows", rows, self._shape[1]).tolist())

@@ -19,7 +19,7 @@ def ctc_greedy(logits: np.ndarray, lengths: Any = None, blank: int = 0) -> list[
     """Best path decoding (Graves et al. 2006): the likeliest class of each step, repeats merged, then blanks left out.
 
     Args:
-        logits: [T, B, C], C-contiguous, float32 or float64.
+        logits: [T, B, C], float32 or float64: an array of any library, or lists.
         lengths: [B], 0 to T, steps of each sequence; all T without it.
         blank: the class that stands for no label.
 
@@ -52,7 +52,7 @@ def ctc_beam(
     likeliest labels. With a beam that loses nothing the probabilities are exact, else they are lower bounds.
 
     Args:
-        logits: [T, B, C], C-contiguous, float32 or float64.
+        logits: [T, B, C], float32 or float64: an array of any library, or lists.
         lengths: [B], 0 to T, steps of each sequence; all T without it.
         blank: the class that stands for no label.
         beam_size: how many prefixes stay.

@@ -90,7 +90,7 @@ class Forecaster(Model):
         if future is None:
             raise ValueError("future: expected covariates of the steps ahead, got None")
         S, B = self.horizon, batch.size
-        _check.array("future", future, (S, B, self.future_size), self.decoder.dtype)
+        future = _check.array("future", future, (S, B, self.future_size), self.decoder.dtype)
         if not train:
             _, after = self.encoder(batch.x, state, batch.lengths)
             return _swap(self.head(self.decoder(future, after[0])[0])), after, None
@@ -110,7 +110,7 @@ class Forecaster(Model):
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:
         """The prediction for x [T, B, I] and future [S, B, C]."""
-        return self.run(Batch(x, lengths, None, None, np.arange(x.shape[1]), future))[0]
+        return self.run(Batch(x, lengths, None, None, np.arange(np.shape(x)[1]), future))[0]
 
     def predict(self, x: Any, future: Any = None, batch_size: int = 256) -> np.ndarray:
         """Forecasts [n, S, F] for windows x [n, T, I] (or a list) and future [n, S, C]: means, or medians for the loss
@@ -142,7 +142,7 @@ class ForecastStepper:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
-        flat = read.reshape(len(x), model.horizon, -1), None, None
+        flat = read.reshape(len(read), model.horizon, -1), None, None
         return model.targets.run(flat, model.size)[0]
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core
+from .._arrays import to_numpy
 from ..train import losses
 from ..train.data import Batch
 from ..train.losses import Loss
@@ -210,7 +211,7 @@ class LanguageModel(OneNetwork):
             int64 [samples, length]: the new tokens.
         """
         length = _check.whole_number("length", length, 1)
-        tokens = np.asarray(prompt)
+        tokens = to_numpy("prompt", prompt, np.int64)
         if tokens.ndim != 1 or not tokens.size:
             raise ValueError(f"prompt: expected [t] tokens, at least one, got {_check.describe(tokens)}")
         sampler = Sampler(temperature, top_k, top_p, seed)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import _check
+from .._arrays import to_numpy
 
 
-def bucket_batches(lengths: Sequence[int], batch_size: int, seed: Any = None) -> list[np.ndarray]:
+def bucket_batches(lengths: Any, batch_size: int, seed: Any = None) -> list[np.ndarray]:
     """Part sequences into batches of similar length, to keep padded arrays small.
 
     elman spends no time on padding, so this saves memory and copying rather than arithmetic.
@@ -27,8 +27,8 @@ def bucket_batches(lengths: Sequence[int], batch_size: int, seed: Any = None) ->
     Raises:
         ValueError: lengths is not a row of whole numbers, or batch_size is not at least 1.
     """
-    sizes = np.asarray(lengths)
-    if sizes.ndim != 1 or (sizes.size and sizes.dtype.kind not in "iu"):
+    sizes = to_numpy("lengths", lengths, np.int64)
+    if sizes.ndim != 1 or sizes.dtype.kind not in "iu":
         raise ValueError(f"lengths: expected [n] whole numbers, got {_check.describe(sizes)}")
     batch_size = _check.whole_number("batch_size", batch_size, 1)
     order = np.arange(len(sizes))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._arrays import returner, to_numpy
 
 
 def known_steps(T: int, B: int, lengths: Any = None, mask: Any = None) -> np.ndarray | None:
@@ -19,8 +20,37 @@ def known_steps(T: int, B: int, lengths: Any = None, mask: Any = None) -> np.nda
     if lengths is not None:
         known = np.arange(T)[:, None] < _check.lengths("lengths", lengths, T, (B,))
     if mask is not None:
-        marks = np.asarray(mask)
-        if marks.shape != (T, B) or marks.dtype != np.bool_:
-            raise ValueError(f"mask: expected [{T}, {B}] bool, got {_check.describe(marks)}")
+        marks = _check.marks("mask", mask, (T, B))
         known = marks if known is None else known & marks
     return known
+
+
+def step_axes(lengths: Any, mask: Any) -> int:
+    """How many first axes of an array tell its steps apart: 2, or 1 where lengths or mask are of one sequence."""
+    return 1 + (np.ndim(mask) - 1 if lengths is None and mask is not None else np.ndim(lengths))
+
+
+def only_known(name: str, values: Any, lengths: Any, mask: Any, batch_first: bool = False) -> Any:
+    """`values` [T, B, ...] ([B, T, ...], or [T, ...] of one sequence), with zeros for the steps that do not count.
+
+    A choice, not a product: what stands there may be NaN, or no token.
+    """
+    if lengths is None and mask is None:
+        return values
+    array, axes = to_numpy(name, values), step_axes(lengths, mask)
+    if array.ndim < axes:
+        want = "[B, T, ...]" if batch_first else "[T, B, ...]"
+        raise ValueError(f"{name}: expected {want} with lengths or mask, got {_check.describe(array)}")
+    first = array.shape[:axes]
+    turned = batch_first and axes == 2
+    T, B = (*first, 1)[:2] if not turned else first[::-1]
+    if lengths is not None:
+        lengths = to_numpy("lengths", lengths, np.int64).reshape(-1)
+    if mask is not None:
+        mask = _check.marks("mask", mask, first).reshape(*first, *(1,) * (2 - axes))
+        mask = mask.T if turned else mask
+    known = known_steps(T, B, lengths, mask)
+    assert known is not None
+    known = (known.T if turned else known).reshape(first + (1,) * (array.ndim - axes))
+    chosen = np.where(known, array, array.dtype.type(0))
+    return chosen.tolist() if isinstance(values, (list, tuple)) else returner(values)(chosen)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import _check
+from .._arrays import returner, to_numpy
 from .marks import known_steps
 
 
 class Standardizer:
     """(x - mean_) / scale_ for each feature, the last axis of x.
 
-    Padding does not count (`lengths` or `mask`), nor does NaN, which stays NaN. A constant feature has scale 1.
+    Padding does not count (`lengths` or `mask`), nor does NaN, which stays NaN. A constant feature has scale 1;
+    constant is also one whose deviation is no more than the rounding of its values.
 
     Attributes after `fit`: `mean_` and `scale_`, float64 [F].
     """
 
-    def fit(
-        self, x: np.ndarray, lengths: np.ndarray | None = None, mask: np.ndarray | None = None
-    ) -> Standardizer:
+    def fit(self, x: Any, lengths: Any = None, mask: Any = None) -> Standardizer:
         """Learn mean and scale.
 
         Args:
@@ -27,9 +29,9 @@ class Standardizer:
             mask: [T, B] bool, True for steps that count.
 
         Raises:
-            ValueError: a shape does not fit, or a feature has no value at all.
+            ValueError: a shape does not fit, a feature has no value at all, or one too large to be squared.
         """
-        x = np.asarray(x)
+        x = to_numpy("x", x)
         if x.ndim < 1 or x.dtype.kind not in "fiu":
             raise ValueError(f"x: expected [..., F] numbers, got {_check.describe(x)}")
         rows = x.reshape(-1, x.shape[-1])
@@ -43,25 +45,34 @@ class Standardizer:
             raise ValueError(
                 f"x: expected a value for every feature, got none for features {missing.tolist()}"
             )
-        self.mean_ = np.nanmean(rows, axis=0)
+        largest = np.nanmax(np.abs(rows), axis=0, initial=0)
+        if largest.max(initial=0) > 1e150:
+            raise ValueError(f"x: expected numbers up to 1e150 in size, got {largest.max()}")
+        # Measured from a value of the feature itself, a constant feature deviates by exactly 0, however long it is:
+        # the sum of n equal numbers is rounded n times, and so would their mean be.
+        some = rows[(~np.isnan(rows)).argmax(axis=0), np.arange(rows.shape[1])]
+        rows -= some
+        self.mean_ = some + np.nanmean(rows, axis=0)
         scale = np.nanstd(rows, axis=0)
-        self.scale_ = np.where(scale > 0, scale, 1.0)
+        # What is left then is the rounding of the values as they came.
+        kind = x.dtype if x.dtype.kind == "f" and x.dtype.itemsize < 8 else np.dtype(np.float64)
+        self.scale_ = np.where(scale > np.finfo(kind).eps * np.abs(self.mean_), scale, 1.0)
         return self
 
-    def transform(self, x: np.ndarray) -> np.ndarray:
-        """Scaled x, in x's own dtype if it is a float type, else float64."""
-        x = self._checked(x)
-        return ((x - self.mean_) / self.scale_).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+    def transform(self, x: Any) -> Any:
+        """Scaled x, of its kind, in its own dtype if that is a float type, else float64."""
+        wrap, x = returner(x), self._checked(x)
+        return wrap(((x - self.mean_) / self.scale_).astype(x.dtype if x.dtype.kind == "f" else np.float64))
 
-    def inverse_transform(self, x: np.ndarray) -> np.ndarray:
+    def inverse_transform(self, x: Any) -> Any:
         """The reverse of `transform`."""
-        x = self._checked(x)
-        return (x * self.scale_ + self.mean_).astype(x.dtype if x.dtype.kind == "f" else np.float64)
+        wrap, x = returner(x), self._checked(x)
+        return wrap((x * self.scale_ + self.mean_).astype(x.dtype if x.dtype.kind == "f" else np.float64))
 
-    def _checked(self, x: np.ndarray) -> np.ndarray:
+    def _checked(self, x: Any) -> np.ndarray:
         if not hasattr(self, "mean_"):
             raise ValueError("Standardizer: expected fit() before transform()")
-        x = np.asarray(x)
+        x = to_numpy("x", x)
         if x.ndim < 1 or x.shape[-1] != len(self.mean_):
             raise ValueError(f"x: expected [..., {len(self.mean_)}], got {_check.describe(x)}")
         return x

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import _check
+from .._arrays import to_numpy
 
 
-def sliding_windows(series: np.ndarray, length: int, stride: int = 1) -> np.ndarray:
+def sliding_windows(series: Any, length: int, stride: int = 1) -> np.ndarray:
     """Every window of `length` steps of a series [n, ...].
 
     Returns:
@@ -19,7 +22,7 @@ def sliding_windows(series: np.ndarray, length: int, stride: int = 1) -> np.ndar
     """
     length = _check.whole_number("length", length, 1)
     stride = _check.whole_number("stride", stride, 1)
-    series = np.asarray(series)
+    series = to_numpy("series", series)
     if series.ndim < 1 or len(series) < length:
         raise ValueError(f"series: expected at least {length} steps, got {_check.describe(series)}")
     windows = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)[::stride]

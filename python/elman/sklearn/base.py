@@ -10,20 +10,43 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
+from .._arrays import has_axes, to_numpy
 from ..models import Model
 from ..sequence import Standardizer
 from ..train import Constant, Run, Sequences, fit, make_optimizer
 
+WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
 
-def is_ragged(X: Any) -> bool:
-    """Whether X is a list of sequences [t_i, d] (or [t_i] of several lengths)."""
+
+def numbers(name: str, X: Any) -> Any:
+    """What is an array of any library, as NumPy's; anything else, DataFrames among it, is left to scikit-learn."""
+    return to_numpy(name, X) if hasattr(X, "__dlpack__") else X
+
+
+def ragged(X: Any) -> list[np.ndarray] | None:
+    """The arrays [t_i, d] of a list of sequences (or of [t_i] of several lengths), or None if X is something else."""
     if not isinstance(X, (list, tuple)) and not (
         isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     ):
-        return False
-    if not len(X) or not all(isinstance(x, np.ndarray) for x in X):
-        return False
-    return X[0].ndim == 2 or len({x.shape for x in X}) > 1
+        return None
+    if not len(X) or not all(map(has_axes, X)):
+        return None
+    rows = [to_numpy(f"X[{i}]", x) for i, x in enumerate(X)]
+    if rows[0].ndim != 2 and len({row.shape for row in rows}) == 1:
+        return None
+    rows = [row[:, None] if row.ndim == 1 else row for row in rows]
+    return [check_array(row, dtype=WIDE, input_name=f"X[{i}]") for i, row in enumerate(rows)]
+
+
+def narrow(name: str, values: np.ndarray) -> np.ndarray:
+    """float32, which the networks compute with."""
+    with np.errstate(over="ignore"):
+        found = values.astype(np.float32, copy=False)
+    if not np.isfinite(found).all():
+        raise ValueError(
+            f"{name}: expected numbers that float32 can hold, got up to {np.abs(values).max():.3g}"
+        )
+    return found
 
 
 class RecurrentEstimator(BaseEstimator):
@@ -36,7 +59,8 @@ class RecurrentEstimator(BaseEstimator):
         epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
         validation_fraction: share of the sequences set apart to choose the best epoch; 0: none.
         patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
-        scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1.
+        scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1, in float64. Without
+            it they are cast to float32 as they are.
         verbose: show a progress bar.
         random_state: of initial weights, dropout, order and validation share.
 
@@ -93,12 +117,10 @@ class RecurrentEstimator(BaseEstimator):
         return {name: getattr(self, name) for name in names}
 
     def _sequences(self, X: Any, reset: bool) -> Any:
-        """X as [n, t, d] float32 or a list of such rows, checked; `reset`: this is what it is fitted to."""
-        if is_ragged(X):
-            rows = [x[:, None] if x.ndim == 1 else x for x in X]
-            found = [check_array(x, dtype=np.float32, input_name=f"X[{i}]") for i, x in enumerate(rows)]
-        else:
-            X = validate_data(self, X, dtype=np.float32, allow_nd=True, reset=reset)
+        """X as [n, t, d], float32 or float64, or a list of such rows, checked; `reset`: it is what is fitted to."""
+        found: Any = ragged(X)
+        if found is None:
+            X = validate_data(self, numbers("X", X), dtype=WIDE, allow_nd=True, reset=reset)
             found = X[:, :, None] if X.ndim == 2 else X
             if found.ndim != 3 or found.shape[1] == 0:
                 raise ValueError(
@@ -111,16 +133,18 @@ class RecurrentEstimator(BaseEstimator):
             raise ValueError(f"X: expected {self._size} features in a step, as in fit, got {size}")
         return found
 
-    def _scaled(self, sequences: Any, reset: bool) -> Any:
-        if not self.scale:
-            return sequences
-        by_array = isinstance(sequences, np.ndarray)
-        if reset:
-            rows = sequences.reshape(-1, self._size) if by_array else np.concatenate(sequences)
-            self._scaler = Standardizer().fit(rows)
-        if by_array:
-            return self._scaler.transform(sequences)
-        return [self._scaler.transform(x) for x in sequences]
+    def _fit_scale(self, sequences: Any) -> None:
+        if self.scale:
+            self._scaler = Standardizer().fit(np.concatenate(list(sequences)))
+
+    def _to_scale(self, values: np.ndarray) -> np.ndarray:
+        """[..., d] scaled, if that is asked for, and float32 from then on."""
+        return narrow("X", self._scaler.transform(values) if self.scale else values)
+
+    def _scaled(self, sequences: Any) -> Any:
+        if isinstance(sequences, np.ndarray):
+            return self._to_scale(sequences)
+        return [self._to_scale(x) for x in sequences]
 
     def _begin(self, model: Model, seed: int) -> None:
         """Take a new model, with an optimiser for `partial_fit` to go on with."""
@@ -159,7 +183,7 @@ class RecurrentEstimator(BaseEstimator):
     def _ready(self, X: Any) -> Any:
         """X for a fitted model to predict from."""
         check_is_fitted(self, "model_")
-        return self._scaled(self._sequences(X, reset=False), reset=False)
+        return self._scaled(self._sequences(X, reset=False))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

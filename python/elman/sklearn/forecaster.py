@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
 from ..models import Forecaster
-from ..sequence import Standardizer, sliding_windows
+from ..sequence import sliding_windows
 from ..train import Sequences
-from .base import RecurrentEstimator, is_ragged
+from .base import WIDE, RecurrentEstimator, numbers, ragged
 
 
 class RecurrentForecaster(RecurrentEstimator):
@@ -63,7 +62,7 @@ class RecurrentForecaster(RecurrentEstimator):
     def fit(self, X: Any, y: Any = None) -> RecurrentForecaster:
         """Train a new network on every window of the series; y is not used."""
         series = self._series(X, reset=True)
-        self._scaler = Standardizer().fit(np.concatenate(series))
+        self._fit_scale(series)
         seed = self._seed()
         model = Forecaster(
             self.horizon, targets=self._size, input_size=self._size, seed=seed, **self._network_options()
@@ -88,8 +87,10 @@ class RecurrentForecaster(RecurrentEstimator):
         check_is_fitted(self, "model_")
         series = self._series(X, reset=False)
         last = np.stack([self._to_scale(one[-self.context :]) for one in series])
-        found = self._from_scale(self.model_.predict(last))
-        return found if is_ragged(X) else found[0]
+        found = self.model_.predict(last).astype(np.float64)
+        if self.scale:
+            found = self._scaler.inverse_transform(found)
+        return found if ragged(X) is not None else found[0]
 
     def score(self, X: Any, y: Any = None) -> float:
         """R^2 of the forecasts of every window in X."""
@@ -101,10 +102,8 @@ class RecurrentForecaster(RecurrentEstimator):
     def _series(self, X: Any, reset: bool) -> list[np.ndarray]:
         context = _check.whole_number("context", self.context, 1)
         horizon = _check.whole_number("horizon", self.horizon, 1)
-        if is_ragged(X):
-            series = [check_array(x, dtype=np.float32, input_name=f"X[{i}]") for i, x in enumerate(X)]
-        else:
-            series = [validate_data(self, X, dtype=np.float32, reset=reset)]
+        several = ragged(X)
+        series = several or [validate_data(self, numbers("X", X), dtype=WIDE, reset=reset)]
         size = series[0].shape[1]
         if reset:
             self._size = size
@@ -129,12 +128,6 @@ class RecurrentForecaster(RecurrentEstimator):
         if len(x) == 1:
             return Sequences(x[0], y[0])
         return Sequences(np.concatenate(x), np.concatenate(y))
-
-    def _to_scale(self, values: np.ndarray) -> np.ndarray:
-        return self._scaler.transform(values) if self.scale else values
-
-    def _from_scale(self, values: np.ndarray) -> np.ndarray:
-        return self._scaler.inverse_transform(values) if self.scale else values
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

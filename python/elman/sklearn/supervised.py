@@ -13,7 +13,7 @@ from .. import _check
 from ..models import SequenceClassifier, SequenceRegressor
 from ..sequence import Standardizer
 from ..train import Sequences
-from .base import RecurrentEstimator
+from .base import RecurrentEstimator, narrow, numbers
 
 
 def _needed(y: Any) -> Any:
@@ -61,7 +61,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
         return self.classes_[self.model_.predict(x)]
 
     def _labels(self, sequences: Any, y: Any) -> np.ndarray:
-        labels = column_or_1d(_needed(y), warn=True)
+        labels = column_or_1d(numbers("y", _needed(y)), warn=True)
         check_classification_targets(labels)
         check_consistent_length(sequences, labels)
         return labels
@@ -69,7 +69,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
     def _make(self, sequences: Any) -> int:
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]}")
-        self._scaled(sequences, reset=True)
+        self._fit_scale(sequences)
         seed = self._seed()
         options = self._network_options() | {"pooling": self.pooling, "input_size": self._size, "seed": seed}
         self._begin(SequenceClassifier(len(self.classes_), **options), seed)
@@ -79,7 +79,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
         unknown = np.setdiff1d(labels, self.classes_)
         if unknown.size:
             raise ValueError(f"y: expected labels among {list(self.classes_)}, got {list(unknown)}")
-        return Sequences(self._scaled(sequences, reset=False), np.searchsorted(self.classes_, labels))
+        return Sequences(self._scaled(sequences), np.searchsorted(self.classes_, labels))
 
 
 class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
@@ -113,7 +113,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         sequences = self._sequences(X, reset)
-        y = check_array(_needed(y), dtype=np.float64, ensure_2d=False, input_name="y")
+        y = check_array(numbers("y", _needed(y)), dtype=np.float64, ensure_2d=False, input_name="y")
         if y.ndim > 1 and y.shape[1] == 1 and reset:
             y = column_or_1d(y, warn=True)
         check_consistent_length(sequences, y)
@@ -125,7 +125,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
         return sequences, targets
 
     def _make(self, sequences: Any, targets: np.ndarray) -> int:
-        self._scaled(sequences, reset=True)
+        self._fit_scale(sequences)
         self._target_scaler = Standardizer().fit(targets)
         seed = self._seed()
         options = self._network_options() | {"pooling": self.pooling, "input_size": self._size, "seed": seed}
@@ -135,7 +135,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
     def _data(self, sequences: Any, targets: np.ndarray) -> Sequences:
         if self.scale:
             targets = self._target_scaler.transform(targets)
-        return Sequences(self._scaled(sequences, reset=False), targets.astype(np.float32))
+        return Sequences(self._scaled(sequences), narrow("y", targets))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

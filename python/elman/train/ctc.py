@@ -8,26 +8,26 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core
-from .._arrays import to_numpy
+from .._arrays import returner, to_numpy
 from ..sequence import pad
 
 
 def ctc(
-    logits: np.ndarray,
-    target: np.ndarray | Sequence[np.ndarray],
+    logits: Any,
+    target: Any,
     lengths: Any = None,
     target_lengths: Any = None,
     *,
     blank: int = 0,
     zero_infinity: bool = False,
     gradient: bool = True,
-) -> tuple[float, np.ndarray | None]:
+) -> tuple[float, Any]:
     """-log P(target | logits), where P sums over every way to spread the labels, in order, over the steps: each may
     last for several, with blanks anywhere between, and at least one between two that are alike (Graves et al.
     2006). The softmax over the classes is part of it.
 
     Args:
-        logits: [T, B, C], C-contiguous, float32 or float64.
+        logits: [T, B, C], float32 or float64: an array of any library, or lists.
         target: whole numbers [B, S], padded with anything, or a list of B arrays [s_i]; labels are 0 to C - 1
             without the blank.
         lengths: [B], 0 to T, steps of each sequence; all T without it.
@@ -39,11 +39,12 @@ def ctc(
 
     Returns:
         (loss, d_logits): the mean over the batch of each sequence's loss divided by its number of labels (by 1 if it
-        has none), as torch's CTCLoss has it; and its gradient [T, B, C] or None.
+        has none), as torch's CTCLoss has it; and its gradient [T, B, C], of the logits' kind, or None.
 
     Raises:
         ValueError: a shape, type, length or label is not as above, or there is no sequence.
     """
+    wrap = returner(logits)
     logits, steps, blank = check_logits(logits, lengths, blank)
     _, B, C = logits.shape
     if B == 0:
@@ -58,13 +59,13 @@ def ctc(
     losses = np.empty(B)
     scale = 1 / (B * np.maximum(counts, 1.0))
     _core.ctc(logits, steps, labels, counts, blank, zero_infinity, losses, scale, d)
-    return float(np.sum(losses * scale)), d
+    return float(np.sum(losses * scale)), None if d is None else wrap(d)
 
 
 def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.ndarray, int]:
     """Logits [T, B, C], lengths [B] (T where None is given) and the blank's class."""
-    logits = to_numpy("logits", logits)
-    logits = _check.array("logits", logits, ("T", "B", "C"), _check.float_type("logits", logits.dtype))
+    logits = _check.floats("logits", logits, ("T", "B", "C"))
+    logits = _check.array("logits", logits, logits.shape, logits.dtype)
     T, B, C = logits.shape
     steps = np.full(B, T, np.int64) if lengths is None else _check.lengths("lengths", lengths, T, (B,))
     if _check.whole_number("blank", blank, 0) >= C:
@@ -88,10 +89,10 @@ def _check_target(target: Any, target_lengths: Any, B: int) -> tuple[np.ndarray,
 
 
 def _labels(name: str, value: Any, shape: Sequence[_check.Dim]) -> np.ndarray:
-    values = np.asarray(value)
+    values = to_numpy(name, value, np.int64)
     alike = values.ndim == len(shape) and shape[0] in ("s", len(values))
-    if not alike or values.dtype.kind not in "iu":
+    if not alike or values.dtype.kind not in "biu":
         raise ValueError(
             f"{name}: expected {_check.shape_text(shape)} whole numbers, got {_check.describe(values)}"
         )
-    return np.ascontiguousarray(values, np.int64)
+    return np.array(values, np.int64, order="C")  # its own: it says where to write

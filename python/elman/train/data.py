@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import _check
+from .._arrays import each_to_numpy, has_axes
 from ..sequence import bucket_batches, pad, sliding_windows
+from ..sequence.padding import alike
 
 
 @dataclass(frozen=True)
@@ -67,31 +69,27 @@ class Data(Protocol):
         ...
 
 
-Series = np.ndarray | Sequence[np.ndarray]
-
-
 def _series(name: str, values: Any, count: int | None = None) -> Any:
-    """[n, ...] or a list of n arrays, alike but for their first axis."""
-    if isinstance(values, np.ndarray) and values.dtype != object:
-        n = len(values) if values.ndim else 0
-    elif isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim == 1):
-        values = [np.asarray(value) for value in values]
-        n = len(values)
-        for i, value in enumerate(values):
-            if value.ndim == 0 or value.shape[1:] != values[0].shape[1:] or value.dtype != values[0].dtype:
-                want = _check.shape_text(("t", *values[0].shape[1:]))
-                raise ValueError(
-                    f"{name}[{i}]: expected {want} {values[0].dtype}, got {_check.describe(value)}"
-                )
+    """[n, ...] or a list of n arrays, alike but for their first axis. A list of numbers is an array."""
+    objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
+    if (objects or isinstance(values, (list, tuple))) and any(map(has_axes, values)):
+        values = alike(name, values, np.float32)
     else:
-        raise ValueError(
-            f"{name}: expected an array [n, ...] or a list of arrays, got {_check.describe(values)}"
-        )
+        values = _array(name, list(values) if objects else values)
+        if values.ndim == 0 or values.dtype.kind not in "biuf":
+            what = "an array [n, ...] or a list of arrays" if values.ndim == 0 else "numbers"
+            raise ValueError(f"{name}: expected {what}, got {_check.describe(values)}")
+    n = len(values)
     if n == 0:
         raise ValueError(f"{name}: expected at least one sequence, got none")
     if count is not None and n != count:
         raise ValueError(f"{name}: expected one for each of {count} sequences, got {n}")
     return values
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    """Python's floats have no type: they become float32, which layers have unless told otherwise."""
+    return each_to_numpy([(name, values)], np.float32)[0]
 
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -104,7 +102,8 @@ class Sequences:
     """Sequences with a target each, batched by length.
 
     Args:
-        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis.
+        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. Arrays
+            here are those of any library, or lists (whose floats become float32).
         y: the targets: one for each sequence, [n, ...]; or one for each step, [n, T, ...] or a list of n arrays
             [t_i, ...]; or a sequence of its own for each, a list of arrays [s_i, ...]. None for predicting.
         future: [n, S, C], for forecasters, what is known of the steps to come.
@@ -117,9 +116,7 @@ class Sequences:
 
     unit = "sequences"
 
-    def __init__(
-        self, x: Series, y: Any = None, future: np.ndarray | None = None, truncate: int | None = None
-    ):
+    def __init__(self, x: Any, y: Any = None, future: Any = None, truncate: int | None = None):
         self.x = _series("x", x)
         if isinstance(self.x, np.ndarray) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
@@ -187,18 +184,19 @@ class Stream:
 
     unit = "steps"
 
-    def __init__(self, x: np.ndarray, y: np.ndarray | None = None, steps: int = 100):
+    def __init__(self, x: Any, y: Any = None, steps: int = 100):
         self.steps = _check.whole_number("steps", steps, 1)
-        x = np.asarray(x)
+        x = _array("x", x)
         if x.ndim < 1 or len(x) < 2:
             raise ValueError(f"x: expected at least two steps, got {_check.describe(x)}")
+        y = None if y is None else _array("y", y)
         if y is None:
             if x.dtype.kind not in "iu" or x.ndim != 1:
                 raise ValueError(f"y: expected targets for features x, got None with x {_check.describe(x)}")
             x, y = x[:-1], x[1:]
-        elif len(y) != len(x):
-            raise ValueError(f"y: expected {len(x)} steps as in x, got {_check.describe(np.asarray(y))}")
-        self.x, self.y = x, np.asarray(y)
+        elif y.shape[:1] != x.shape[:1]:
+            raise ValueError(f"y: expected {len(x)} steps as in x, got {_check.describe(y)}")
+        self.x, self.y = x, y
 
     def __len__(self) -> int:
         return len(self.x)
@@ -221,7 +219,7 @@ class Stream:
 
 
 def forecast_windows(
-    series: np.ndarray,
+    series: Any,
     context: int,
     horizon: int,
     targets: Sequence[int] | slice = slice(None),
@@ -241,7 +239,7 @@ def forecast_windows(
         Sequences with x [windows, context, F], y [windows, horizon, targets], future [windows, horizon, C] or None;
         views of the series as far as NumPy can.
     """
-    series = np.asarray(series)
+    series = _array("series", series)
     if series.ndim != 2 or len(series) < context + horizon:
         want = f"[n, F] with at least {context + horizon} steps"
         raise ValueError(f"series: expected {want}, got {_check.describe(series)}")

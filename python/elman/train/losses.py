@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core
+from .._arrays import returner, to_numpy
 from ..sequence import known_steps
 
 
 @dataclass(frozen=True)
 class Loss:
-    """`value`, the mean over `count` targets; `gradient` of it, shaped like the prediction, or None."""
+    """`value`, the mean over `count` targets; `gradient` of it, shaped like the prediction and of its kind, or None."""
 
     value: float
-    gradient: np.ndarray | None
+    gradient: Any
     count: int
 
 
@@ -39,8 +40,8 @@ def _spread(known: np.ndarray, axes: int) -> np.ndarray:
 
 
 def cross_entropy(
-    logits: np.ndarray,
-    target: np.ndarray,
+    logits: Any,
+    target: Any,
     lengths: Any = None,
     mask: Any = None,
     *,
@@ -51,8 +52,8 @@ def cross_entropy(
     (Szegedy et al. 2016).
 
     Args:
-        logits: [..., C] of any two or more axes, C-contiguous.
-        target: [...] whole numbers 0 to C - 1; what does not count may be anything.
+        logits: [..., C] of any two or more axes, float32 or float64: an array of any library, or lists.
+        target: [...] whole numbers 0 to C - 1, or booleans; what does not count may be anything.
         lengths, mask: which steps of [T, B, C] count.
         label_smoothing: from 0 up to, not including, 1.
         gradient: whether it is wanted.
@@ -61,8 +62,9 @@ def cross_entropy(
         ValueError: shapes differ, or a target is no class.
     """
     smoothing = _check.fraction("label_smoothing", label_smoothing)
-    target = np.asarray(target)
-    if logits.ndim < 2 or target.shape != logits.shape[:-1] or target.dtype.kind not in "iu":
+    wrap, logits = returner(logits), _check.floats("logits", logits)
+    target = np.array(to_numpy("target", target, np.int64))  # a copy: it says where to read
+    if logits.ndim < 2 or target.shape != logits.shape[:-1] or target.dtype.kind not in "biu":
         want = f"{_check.shape_text(logits.shape[:-1])} whole numbers for logits {_check.describe(logits)}"
         raise ValueError(f"target: expected {want}, got {_check.describe(target)}")
     C = logits.shape[-1]
@@ -74,11 +76,11 @@ def cross_entropy(
     count = counting.size
     d = _core.empty(logits.shape, logits.dtype) if gradient else None
     value = _core.cross_entropy(
-        logits.reshape(-1, C), np.ascontiguousarray(target, np.int64).reshape(-1),
+        np.ascontiguousarray(logits).reshape(-1, C), np.ascontiguousarray(target, np.int64).reshape(-1),
         None if known is None else known.reshape(-1), smoothing,
         1 / max(count, 1), None if d is None else d.reshape(-1, C),
     )  # fmt: skip
-    return Loss(value / max(count, 1), d, count)
+    return Loss(value / max(count, 1), None if d is None else wrap(d), count)
 
 
 # Of a prediction and a target: what each target costs, and its slope in the prediction.
@@ -86,41 +88,42 @@ Costs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def _mean(
-    costs: Costs, prediction: np.ndarray, target: Any, lengths: Any, mask: Any, gradient: bool, width: int = 0
+    costs: Costs, prediction: Any, target: Any, lengths: Any, mask: Any, gradient: bool, width: int = 0
 ) -> Loss:
     """The mean of `costs`; with `width` the prediction has a last axis of so many values for each target."""
-    target = np.asarray(target)
+    wrap, prediction = returner(prediction), _check.floats("prediction", prediction)
+    target = to_numpy("target", target, prediction.dtype)
     shape = prediction.shape[:-1] if width else prediction.shape
     if target.shape != shape or (width and prediction.shape[-1] != width):
         want = _check.shape_text((*target.shape, width) if width else target.shape)
         raise ValueError(
             f"prediction: expected {want} for target {_check.describe(target)}, got {_check.describe(prediction)}"
         )
-    if target.dtype.kind == "f":
-        known = ~np.isnan(target)
-    else:
-        known = np.ones(target.shape, bool)
-        target = target.astype(prediction.dtype)
+    if target.dtype.kind not in "fbiu":
+        raise ValueError(f"target: expected numbers, got {_check.describe(target)}")
+    known = ~np.isnan(target) if target.dtype.kind == "f" else np.ones(target.shape, bool)
     steps = _known(target.shape, lengths, mask)
     if steps is not None:
         known &= _spread(steps, target.ndim)
     count = int(known.sum())
-    if count < known.size:
-        target = np.where(known, target, 0)
-        prediction = np.where(known[..., None] if width else known, prediction, 0)
+
+    def chosen(values: np.ndarray, marks: np.ndarray) -> np.ndarray:
+        """Zeros where nothing counts. A choice, not a product: NaN may stand there."""
+        return values if count == known.size else np.where(marks, values, values.dtype.type(0))
+
+    wide = known[..., None] if width else known
+    prediction, target = chosen(prediction, wide), chosen(target, known)
     cost, slope = costs(prediction, target.astype(prediction.dtype, copy=False))
     value = float(np.sum(cost, where=known, dtype=np.float64) / max(count, 1))
     if not gradient:
         return Loss(value, None, count)
-    slope = slope * prediction.dtype.type(1 / max(count, 1))
-    if count < known.size:
-        slope *= known[..., None] if width else known
-    return Loss(value, np.ascontiguousarray(slope, prediction.dtype), count)
+    slope = chosen(slope * prediction.dtype.type(1 / max(count, 1)), wide)
+    return Loss(value, wrap(np.ascontiguousarray(slope, prediction.dtype)), count)
 
 
 def mean_squared_error(
-    prediction: np.ndarray,
-    target: np.ndarray,
+    prediction: Any,
+    target: Any,
     lengths: Any = None,
     mask: Any = None,
     *,
@@ -135,8 +138,8 @@ def mean_squared_error(
 
 
 def mean_absolute_error(
-    prediction: np.ndarray,
-    target: np.ndarray,
+    prediction: Any,
+    target: Any,
     lengths: Any = None,
     mask: Any = None,
     *,
@@ -147,8 +150,8 @@ def mean_absolute_error(
 
 
 def huber(
-    prediction: np.ndarray,
-    target: np.ndarray,
+    prediction: Any,
+    target: Any,
     lengths: Any = None,
     mask: Any = None,
     *,
@@ -166,7 +169,7 @@ def huber(
 
 
 def binary_cross_entropy(
-    logits: np.ndarray, target: np.ndarray, lengths: Any = None, mask: Any = None, *, gradient: bool = True
+    logits: Any, target: Any, lengths: Any = None, mask: Any = None, *, gradient: bool = True
 ) -> Loss:
     """-t log sigmoid(x) - (1 - t) log sigmoid(-x) of logits x and targets t from 0 to 1, shaped alike."""
 
@@ -179,8 +182,8 @@ def binary_cross_entropy(
 
 
 def gaussian(
-    prediction: np.ndarray,
-    target: np.ndarray,
+    prediction: Any,
+    target: Any,
     lengths: Any = None,
     mask: Any = None,
     *,
@@ -199,8 +202,8 @@ def gaussian(
 
 
 def quantile(
-    prediction: np.ndarray,
-    target: np.ndarray,
+    prediction: Any,
+    target: Any,
     lengths: Any = None,
     mask: Any = None,
     *,

@@ -41,8 +41,8 @@ def gather(model: Model) -> tuple[Arrays, Arrays]:
     last = {id(value): name for name, value in values.items()}
     for name, value in values.items():
         _check.float_type(f"dtype of {name}", value.dtype)
-        _check.array(name, value, value.shape, dtype)
-        _check.array(f"gradient of {name}", grads[name], value.shape, dtype)
+        _check.in_place(name, value, value.shape, dtype)
+        _check.in_place(f"gradient of {name}", grads[name], value.shape, dtype)
         if last[id(value)] != name:
             raise ValueError(f"{last[id(value)]}: expected each parameter once, got the same array as {name}")
     return values, grads
