@@ -161,6 +161,7 @@ PYBIND11_MODULE(_core, m) {
   bind_attention(m);
   bind_ctc(m);
   bind_dlpack(m);
+  bind_fingerprint(m);
   bind_layer(m);
   bind_optimise(m);
   bind_sample(m);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cells/cells.h"
+#include "engine/fingerprint.h"
 #include "engine/limits.h"
 #include "engine/outer.h"
 #include "engine/scan.h"
@@ -57,7 +58,8 @@ template <int Bytes, int Registers> struct Tables {
             rows<double>,
             updates<float>,
             updates<double>,
-            log_rows};
+            log_rows,
+            fingerprint<lanes<double>>};
   }
 };
 

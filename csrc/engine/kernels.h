@@ -179,6 +179,7 @@ struct Isa {
   Updates<float> updates_f32;
   Updates<double> updates_f64;
   LogRows log_rows;
+  uint64_t (*fingerprint)(const char* p, int64_t bytes);
 };
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.

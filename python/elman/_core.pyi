@@ -46,6 +46,9 @@ class _Packed:
 class PackedFloat32(_Packed): ...
 class PackedFloat64(_Packed): ...
 
+def fingerprint(arrays: list[Array]) -> int:
+    """64 bits that tell whether C-contiguous arrays hold the bytes that they held before."""
+
 class Sample:
     """Some of the values of C-contiguous arrays, to tell later whether they were written to."""
 

@@ -1,0 +1,61 @@
+"""The fingerprint of weights sees every change: of each single bit for certain, of several at once too."""
+
+import numpy as np
+import pytest
+
+import elman
+from elman import _core
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 33, 127, 129, 1000])
+def test_every_bit(isa, dtype, rng, size):
+    array = rng.standard_normal(size).astype(dtype)
+    before, words = _core.fingerprint([array]), array.view(f"u{array.itemsize}")
+    for i in range(size):
+        for bit in range(0, 8 * array.itemsize, 7):
+            words[i] ^= words.dtype.type(1) << words.dtype.type(bit)
+            assert _core.fingerprint([array]) != before
+            words[i] ^= words.dtype.type(1) << words.dtype.type(bit)
+    assert _core.fingerprint([array.copy()]) == before
+
+
+def test_changes_that_would_cancel_in_a_sum(isa, rng):
+    """Signs turned, units swapped, rows rolled, a number moved from one element to another."""
+    W = rng.standard_normal((64, 96)).astype(np.float32)
+    changed = [
+        -W,
+        W[::-1],
+        W[:, ::-1],
+        np.roll(W, 16, axis=1),
+        np.roll(W, 1, axis=0),
+        W * 2,
+        W + 0.5,
+        np.abs(W),
+    ]
+    for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024):
+        for row in range(2):
+            one = W.copy().reshape(-1)
+            one[row], one[row + step] = one[row + step], one[row]
+            changed.append(one.reshape(W.shape))
+            one = W.copy().reshape(-1)
+            one[[row, row + step]] *= -1
+            changed.append(one.reshape(W.shape))
+    found = {_core.fingerprint([np.ascontiguousarray(one)]) for one in [W, *changed]}
+    assert len(found) == 1 + len(changed)
+
+
+def test_threads_pieces_and_order(isa, rng):
+    """The same for any number of threads; one array's bytes are not another's."""
+    a, b = rng.standard_normal(200_000), rng.standard_normal(7)
+    elman.set_num_threads(1)
+    whole = _core.fingerprint([a, b])
+    elman.set_num_threads(3)
+    assert _core.fingerprint([a, b]) == whole
+    assert len({whole, _core.fingerprint([b, a]), _core.fingerprint([a]), _core.fingerprint([])}) == 4
+    zeros = np.zeros(8)
+    assert _core.fingerprint([zeros[:3], zeros[3:]]) != _core.fingerprint([zeros[:4], zeros[4:]])
+
+
+def test_refuses_strides():
+    with pytest.raises(ValueError, match="arrays: expected C-contiguous ones"):
+        _core.fingerprint([np.zeros((4, 4))[:, ::2]])
