@@ -65,6 +65,15 @@ def test_takes_and_gives_tensors():
     assert isinstance(dx, torch.Tensor) and dx.shape == x.shape
 
 
+def test_tensors_given_may_be_written_to_before_backward():
+    layer = make_layer("gru", 3, 4)
+    x = torch.randn(5, 2, 3)
+    want, _ = layer.forward(x)[2](torch.ones(5, 2, 4))
+    y, _, backward = layer.forward(x)
+    y.relu_()
+    assert torch.equal(backward(torch.ones(5, 2, 4))[0], want)
+
+
 def test_refuses_a_tensor_with_autograd():
     with pytest.raises(ValueError, match=r"x: expected an array without autograd.*x\.detach\(\)"):
         make_layer("gru", 3, 4)(torch.randn(5, 2, 3, requires_grad=True))

@@ -44,7 +44,7 @@ def test_opcheck(cell, change):
     y, _, c, tape = (t.detach() for t in ops.rnn(*args.values()))
     keep = args.pop("keep")
     dc = c if c.numel() else None
-    given = {"dy": y, "dh": None, "dc": dc, "y": y, "tape": tape} | args
+    given = {"dy": y, "dh": None, "dc": dc, "tape": tape} | args
     plain = [t.detach() if isinstance(t, torch.Tensor) else t for t in given.values()]
     plain = [
         [t.detach() if isinstance(t, torch.Tensor) else t for t in v] if isinstance(v, list) else v

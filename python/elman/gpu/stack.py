@@ -58,10 +58,10 @@ class Stack:
         return Tape(self._library, self._cell, self.L, self.D, self.H, rows, self.holes, part_of)
 
     def forward(self, x: Any, tape: Tape | None = None) -> tuple[Any, list[Any]]:
-        """y [rows, D*H] of x [rows, I], and each final state; the tape gets what backward needs."""
+        """y [rows, D*H] of x [rows, I], and each final state; the tape gets what backward needs, y itself included."""
         final = self._states(all(plan.finishes_all for plan in self.plans))
         for k in range(self.L):
-            if tape is not None and k + 1 < self.L:
+            if tape is not None:
                 y = tape.y[k]
             else:
                 y = (self._library.zeros if self.holes else self._library.empty)(len(x), self.D * self.H)
@@ -70,13 +70,13 @@ class Stack:
         return x, final
 
     def backward(
-        self, tape: Tape, x: Any, y: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
+        self, tape: Tape, x: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
     ) -> tuple[Any, list[Any], list[list[Any]]]:
         """The gradients of x (None unless wanted), of each initial state and, for each layer and direction, of the
-        weights. x and y: forward's. dy and those of the final states may be None. Uses the tape up."""
+        weights. x: forward's. dy and those of the final states may be None. Uses the tape up."""
         dinitial = self._states(all(plan.starts_all for plan in self.plans))
         grads: list[list[Any]] = []
-        d, ys = dy, [x, *tape.y, y]
+        d, ys = dy, [x, *tape.y]
         for k in reversed(range(self.L)):
             y, slots, memory = ys.pop(), tape.slots.pop(), tape.memory.pop()
             self._scan_backward(k, y, slots, memory, d, dfinal, dinitial)

@@ -10,11 +10,11 @@ from .library import Library
 def tape_size(cell: dict[str, Any], L: int, D: int, H: int, rows: int, itemsize: int) -> int:
     """Numbers of the stack's type that a tape of so many rows takes."""
     memory = D * 4 // itemsize if cell["states"] > 1 else 0
-    return rows * H * (L * (memory + D * cell["slots"]) + (L - 1) * D)
+    return rows * H * L * (memory + D * cell["slots"] + D)
 
 
 class Tape:
-    """Of each layer and direction the slots and the memory beyond h, and of all layers but the last the results.
+    """Of each layer and direction the slots and the memory beyond h, and of each layer the results.
 
     `part_of`: an array of tape_size numbers whose parts these are; new arrays if None. `holes`: whether there are
     rows that no step computes: zeros then.
@@ -40,4 +40,4 @@ class Tape:
         # [layer][direction]; float32, first, where a part of any type begins at a multiple of 4 bytes
         self.memory = of_layers(H if cell["states"] > 1 else 0, "float32")
         self.slots = of_layers(cell["slots"] * H)
-        self.y = [array(D * H) for _ in range(L - 1)]
+        self.y = [array(D * H) for _ in range(L)]

@@ -14,8 +14,8 @@ from .call import Call
 class Backward:
     """The backward pass of one forward pass; it can run once."""
 
-    def __init__(self, call: Call, y: np.ndarray, tape: passes.Tape, dropout: Sequence[np.ndarray]):
-        self._call, self._y, self._dropout = call, y, dropout
+    def __init__(self, call: Call, tape: passes.Tape, dropout: Sequence[np.ndarray]):
+        self._call, self._dropout = call, dropout
         self._tape: passes.Tape | None = tape
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
@@ -46,6 +46,6 @@ class Backward:
         dx = call.sequence(layer.input_size) if need_dx else None
         passes.backward(
             layer._stack, packed, call.plans, tape, layer._weights(layer.grads),
-            call.x, self._y, dy, dx, call.state, dfinal, dinitial, self._dropout,
+            call.x, dy, dx, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
         return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)

@@ -55,15 +55,16 @@ def call(
     x_rows = run.x.reshape(T * B, -1)
     tape = stack.new_tape(T * B) if keep else None
     y, final = stack.forward(x_rows, tape)
-    results = _sequence_out(run, y), run.state_out(final)
-    return (*results, Backward(run, stack, x_rows, y, tape)) if tape is not None else results
+    if tape is None:
+        return _sequence_out(run, y), run.state_out(final)
+    return _sequence_out(run, y.copy()), run.state_out(final), Backward(run, stack, x_rows, tape)
 
 
 class Backward:
     """The backward pass of one forward pass, as that of layers.Backward; it can run once."""
 
-    def __init__(self, call: Call, stack: Stack, x: Any, y: Any, tape: Tape):
-        self._call, self._stack, self._x, self._y = call, stack, x, y
+    def __init__(self, call: Call, stack: Stack, x: Any, tape: Tape):
+        self._call, self._stack, self._x = call, stack, x
         self._tape: Tape | None = tape
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
@@ -76,7 +77,7 @@ class Backward:
         if self._tape is None:
             raise RuntimeError("backward: expected one call after each forward, got a second one")
         tape, self._tape = self._tape, None
-        dx, dinitial, grads = self._stack.backward(tape, self._x, self._y, dy, dfinal, need_dx)
+        dx, dinitial, grads = self._stack.backward(tape, self._x, dy, dfinal, need_dx)
         for k, of_layer in enumerate(_nested(layer, grads)):
             for d, group in enumerate(of_layer):
                 for name, grad in zip(layer._names(k, d), group, strict=False):

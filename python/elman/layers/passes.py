@@ -51,7 +51,7 @@ class Stack(NamedTuple):
         with recurrent dropout."""
         states = self.states - 1 + masked
         parts = _line(steps * SLOTS[self.cell] * self.H) + states * _line(steps * self.H)
-        return self.L * self.D * parts + (self.L - 1) * _line(rows * self.D * self.H)
+        return self.L * (self.D * parts + _line(rows * self.D * self.H))
 
 
 def _line(count: int) -> int:
@@ -61,7 +61,8 @@ def _line(count: int) -> int:
 
 class Tape:
     """What a forward pass leaves for the backward pass, in one array: the engine's tape of each layer and
-    direction, and the results of all layers but the last."""
+    direction, and the results of each layer. The last layer's are the tape's own too: what the caller gets is a copy,
+    which may be written to before the backward pass."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Tape:
             for k in range(stack.L)
         ]
         width = stack.D * stack.H
-        self.y = [take(rows * width).reshape(*shape, width) for _ in range(stack.L - 1)]
+        self.y = [take(rows * width).reshape(*shape, width) for _ in range(stack.L)]
 
 
 def forward(
@@ -106,17 +107,22 @@ def forward(
     packed: list[list[Any]],
     plans: list[_core.Plan],
     x: np.ndarray,
-    y: np.ndarray,
+    y: np.ndarray | None,
     initial: States,
     final: States,
     dropout: Sequence[np.ndarray] = (),
     tape: Tape | None = None,
 ) -> None:
-    """Writes y [.., D*H] of x [.., I], and `final`. `dropout`: factors for the results of all layers but the last."""
+    """Writes y [.., D*H] of x [.., I], and `final`. `dropout`: factors for the results of all layers but the last.
+    With a tape y stays there, as the last of tape.y, and the argument is None."""
+    lead = x.shape[:-1]
     for k in range(stack.L):
-        out = y
-        if k + 1 < stack.L:
-            out = tape.y[k] if tape else _core.empty(y.shape, stack.dtype)
+        if tape:
+            out = tape.y[k]
+        elif y is not None and k + 1 == stack.L:
+            out = y
+        else:
+            out = _core.empty((*lead, stack.D * stack.H), stack.dtype)
         _core.forward(
             packed[k], plans, x, out, stack.of_layer(initial, k), stack.of_layer(final, k),
             tape.engine[k] if tape else None,
@@ -131,7 +137,6 @@ def backward(
     tape: Tape,
     grads: Weights,
     x: np.ndarray,
-    y: np.ndarray,
     dy: np.ndarray | None,
     dx: np.ndarray | None,
     initial: States,
@@ -146,8 +151,8 @@ def backward(
             below = tape.y[k - 1] * dropout[k - 1] if dropout else tape.y[k - 1]
             dbelow = _core.empty(below.shape, stack.dtype)
         _core.backward(
-            packed[k], plans, tape.engine[k], grads[k], below, y, dy,
+            packed[k], plans, tape.engine[k], grads[k], below, tape.y[k], dy,
             stack.of_layer(initial, k), stack.of_layer(dfinal, k), stack.of_layer(dinitial, k), dbelow,
         )  # fmt: skip
         if k:
-            y, dy = tape.y[k - 1], dbelow * dropout[k - 1] if dropout else dbelow
+            dy = dbelow * dropout[k - 1] if dropout else dbelow

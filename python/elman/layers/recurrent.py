@@ -180,7 +180,7 @@ class Recurrent(Parameters):
 
         Returns:
             (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
-            Until it has been called do not change x, state or the parameters; y is read-only.
+            Until it has been called do not change x, state or the parameters; y may be changed.
         """
         if on_gpu.wants(x):
             return on_gpu.call(self, x, state, lengths, mask, reset, keep=True)
@@ -189,12 +189,10 @@ class Recurrent(Parameters):
         dropout = self._dropout_factors(call)
         factors = self._recurrent_factors(call)
         tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1], factors=factors)
+        passes.forward(self._stack, self._pack(), call.plans, call.x, None, call.state, final, dropout, tape)
         y = call.sequence(self.directions * self.hidden_size)
-        passes.forward(self._stack, self._pack(), call.plans, call.x, y, call.state, final, dropout, tape)
-        y_out = call.sequence_out(y)
-        if isinstance(y_out, np.ndarray):
-            y_out.flags.writeable = False
-        return y_out, call.state_out(final), Backward(call, y, tape, dropout)
+        y[...] = tape.y[-1]
+        return call.sequence_out(y), call.state_out(final), Backward(call, tape, dropout)
 
     def _dropout_factors(self, call: Call) -> list[np.ndarray]:
         """0, or 1 / (1 - p), for every result of all layers but the last."""

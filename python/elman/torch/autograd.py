@@ -6,6 +6,7 @@ see an operator (torch.compile, torch.export, torch.func, tracing, dispatch mode
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from . import engine, gpu, ops, reference
-from .cache import Cache
+from .cache import Cache, cache_of
 from .fallback import tracing
 from .spec import NO_STEPS, Spec, Steps
 
@@ -22,44 +23,66 @@ _PLAIN = frozenset((Tensor, torch.nn.Parameter))
 
 
 class _Call(torch.autograd.Function):
-    """Inputs: x, the initial states (none or all), the weights, then dropout's factors."""
+    """Inputs: x, the initial states (none or all), the weights, then dropout's factors.
+
+    All that is large is in saved tensors, the tape included, where checkpoints and hooks for saved tensors find it.
+    """
 
     @staticmethod
     def forward(
         ctx: Any,
         spec: Spec,
         steps: Steps,
-        cache: Cache | None,
+        cache: Any,
         counts: tuple[int, int, int],
         *tensors: Tensor,
     ) -> Any:
         x, state, weights, dropout = _split(counts, tensors)
         call: Any = gpu.pass_for(x)(spec, x, state, weights, dropout, steps, cache)
-        tape = call.new_tape()
-        results = call.forward(tape)
-        ctx.spec, ctx.steps, ctx.counts, ctx.kept = spec, steps, counts, (call, tape)
+        memory = call.new_memory()
+        results = call.forward(call.new_tape(memory))
+        if steps is not NO_STEPS:  # the caller may write to his
+            steps = Steps(*(None if part is None else part.clone() for part in steps))
+        ctx.spec, ctx.steps, ctx.cache, ctx.counts = spec, steps, cache, counts
+        ctx.plans, ctx.key = call.plans, call.key
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(results[0], *tensors)
+        ctx.save_for_backward(memory, *tensors)
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
-        y, *tensors = ctx.saved_tensors  # refused here if one was changed in place
+        memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
         x, state, weights, dropout = _split(ctx.counts, tensors)
+        call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps, ctx.cache, ctx.plans)
         if torch.is_grad_enabled():  # create_graph: the gradients must be differentiable
+            if call.key != ctx.key:
+                raise RuntimeError(CHANGED)
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
-            kept, ctx.kept = ctx.kept, None
-            if kept is None:  # used up by an earlier pass over a retained graph
-                call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps)
-                kept = call, call.new_tape()
-                call.forward(kept[1])
-            call, tape = kept
+            if _graph_is_kept():  # for another backward pass, and this one uses the tape up
+                memory = memory.clone()
             want_dx = ctx.needs_input_grad[4]
-            dx, dstate, dweights = call.backward(tape, y, given[0], given[1:], want_dx)
+            dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], want_dx)
             grads = [dx, *(dstate if state else ()), *dweights]
         grads = [g if needed else None for g, needed in zip(grads, ctx.needs_input_grad[4:], strict=False)]
         return None, None, None, None, *grads, *[None] * (len(tensors) - len(grads))
+
+
+CHANGED = (
+    "elman.torch: expected in backward the weights of the forward pass, got others: they were written to where "
+    "autograd does not see it (.data, a NumPy view, a fused optimiser)"
+)
+
+
+def _graph_is_kept() -> bool:
+    """Whether the backward pass that runs is one with retain_graph=True."""
+    return torch._C._autograd._get_current_graph_task_keep_graph()
+
+
+if not hasattr(torch._C._autograd, "_get_current_graph_task_keep_graph"):  # older than PyTorch 2.5
+
+    def _graph_is_kept() -> bool:  # noqa: F811
+        return True
 
 
 def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> Any:
@@ -83,17 +106,12 @@ def run(
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
     steps: Steps,
-    module: Any = None,
+    cache: Cache | None = None,
 ) -> Sequence[Tensor]:
-    """y and each final state. `module`: which keeps packed weights between calls."""
+    """y and each final state. `cache`: which keeps packed weights between calls."""
     tensors = (x, *state, *weights, *dropout)
     if not direct(tensors):
         return ops.run(spec, x, state, weights, dropout, steps)
-    cache = None
-    if module is not None:
-        cache = module._elman_cache
-        if cache is None:
-            cache = module._elman_cache = Cache()
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return _Call.apply(spec, steps, cache, (len(state), len(weights), len(dropout)), *tensors)
     one_step = steps is NO_STEPS and (x.dim() == 2 or x.shape[spec.batch_first] == 1)

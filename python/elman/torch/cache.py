@@ -1,9 +1,9 @@
-"""Packed weights, kept between the calls of a module."""
+"""Packed weights, kept between the calls of a module and found again by what is in them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from .spec import Spec, to_arrays
 
 
 class Packed:
-    """The weights of one call in the engine's two layouts, each made when it is first asked for."""
+    """The weights of one call in the engine's two layouts, each made when it is first asked for.
 
-    def __init__(self, spec: Spec, weights: Sequence[Tensor]):
-        self.arrays = to_arrays(weights)
-        self._matrices = spec.nest(self.arrays)
-        self._stack = spec.stack(weights)
+    `arrays`: the weights, as they are now. `key`: all that the layouts depend on.
+    """
+
+    def __init__(self, spec: Spec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
+        self.arrays, self.key = arrays, key
+        self._spec, self._stack = spec, spec.stack(weights)
         self._forward: list[list[Any]] | None = None
         self._backward: list[list[Any]] | None = None
         self._stepper: _Stepper | None = None
@@ -27,13 +29,13 @@ class Packed:
     @property
     def forward(self) -> list[list[Any]]:
         if self._forward is None:
-            self._forward = self._stack.pack(self._matrices)
+            self._forward = self._stack.pack(self._spec.nest(self.arrays))
         return self._forward
 
     @property
     def backward(self) -> list[list[Any]]:
         if self._backward is None:
-            self._backward = self._stack.pack_back(self._matrices)
+            self._backward = self._stack.pack_back(self._spec.nest(self.arrays))
         return self._backward
 
     def stepper(self, batch_size: int) -> _Stepper:
@@ -71,41 +73,63 @@ class _Stepper:
 
 
 class Cache:
-    """The packed weights of one module: one set, made again when a weight has changed.
+    """The packed weights of one module: one set, made again when the weights are not what they were.
 
-    A change is seen by torch's version counts and addresses, and, because a write through `.data` passes those by,
-    by comparing 8 values of each weight. What is left unseen is a write through `.data` to a few single values
-    and to nothing else; `flatten_parameters()` drops the set.
+    Nothing that torch tells of a tensor vouches for its values: a write through `.data`, a NumPy view, another process
+    or a fused optimiser passes by its version count. So a set is found by a fingerprint of every byte of the weights
+    as they are now, taken before it is used, and before it is made (of weights written to in between it is then not
+    found again). `frozen`, which the user says: while the same memory has the same version counts, no fingerprint.
     """
 
-    def __init__(self) -> None:
-        self._kept: tuple[list[Any], _core.Sample, Packed] | None = (
-            None  # replaced as one: threads may share this
-        )
+    def __init__(self, frozen: bool = False) -> None:
+        self.frozen = frozen
+        self._kept: tuple[list[Any], Packed] | None = None  # replaced as one: threads may share this
+        self._trusted: tuple[Any, list[Tensor], Packed] | None = None
+        self._parts: dict[Hashable, Cache] = {}
 
     def get(self, spec: Spec, weights: Sequence[Tensor]) -> Packed:
-        key = _key_of(spec, weights)
-        if key is None:
-            return Packed(spec, weights)
-        if self._kept is not None:
-            kept_key, sample, packed = self._kept
-            if key == kept_key and sample.unchanged():
-                return packed
-        packed = Packed(spec, weights)
-        # Of weights that are not contiguous a copy was packed, which a sample cannot watch.
-        watched = all(w.is_contiguous() for w in weights)
-        self._kept = (key, _core.Sample(packed.arrays), packed) if watched else None
+        """The set of these weights; it must be used at once."""
+        places = [(w.data_ptr(), w.dtype, w.shape, w.stride()) for w in weights]
+        marks = _marks(spec, weights, places) if self.frozen else None
+        if marks is not None and (trusted := self._trusted) is not None and trusted[0] == marks:
+            return trusted[2]
+        kept = self._kept
+        if kept is not None and kept[0] == places and all(w.is_contiguous() for w in weights):
+            arrays = kept[1].arrays  # of the same memory: this saves the way from tensors
+        else:
+            arrays = to_arrays(weights)
+        key = (_core.isa(), spec, arrays[0].dtype, [a.shape for a in arrays], _core.fingerprint(arrays))
+        if kept is not None and kept[1].key == key:
+            packed = kept[1]
+            packed.arrays = arrays
+        else:
+            packed = Packed(spec, weights, arrays, key)
+        self._kept = places, packed
+        # What is trusted is held, so that no other weights can come to lie where it was.
+        self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)
         return packed
 
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return Cache, ()  # copies and pickles of a module pack their own
+    def part(self, name: Hashable) -> Cache:
+        """A cache of its own for each of several sets."""
+        found = self._parts.get(name)
+        if found is None:
+            found = self._parts[name] = Cache(self.frozen)
+        return found
+
+    def __reduce__(self) -> tuple[type, tuple[bool]]:
+        return Cache, (self.frozen,)  # copies and pickles of a module pack their own
 
 
-def _key_of(spec: Spec, weights: Sequence[Tensor]) -> list[Any] | None:
-    key: list[Any] = [_core.isa(), spec]
-    try:
-        for w in weights:
-            key += (id(w), w.data_ptr(), w._version)
-    except RuntimeError:  # made under inference_mode: no version count
+def _marks(spec: Spec, weights: Sequence[Tensor], places: list[Any]) -> Any:
+    """What tells, of weights that nobody writes to behind torch's back, that they are the same; None if nothing can."""
+    if any(w.is_inference() for w in weights):  # no version count
         return None
-    return key
+    return _core.isa(), spec, places, [w._version for w in weights]
+
+
+def cache_of(module: Any) -> Cache:
+    """The cache of one of elman's modules."""
+    cache: Cache | None = module._elman_cache
+    if cache is None:
+        cache = module._elman_cache = Cache()
+    return cache

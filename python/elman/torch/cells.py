@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import autograd, check, fallback
-from .cache import Cache
+from .cache import Cache, cache_of
 from .layers import cast
 from .spec import NO_STEPS, Spec
 
@@ -34,7 +34,7 @@ class _Cell(torch.nn.RNNCellBase):
         if not batched:
             x, state = x.unsqueeze(0), [part.unsqueeze(0) for part in state]
         spec = Spec(cell, (False,), self.bias, False)
-        _, *final = autograd.run(spec, x, state, weights, (), NO_STEPS, self)
+        _, *final = autograd.run(spec, x, state, weights, (), NO_STEPS, cache_of(self))
         if not batched:
             final = [part.squeeze(0) for part in final]
         return final[0] if len(final) == 1 else tuple(final)

@@ -18,7 +18,10 @@ from .spec import NO_STEPS, Spec, Steps, of_cell, to_array, to_arrays
 
 
 class Pass:
-    """The arrays of one call: made by its forward pass, used by its backward pass."""
+    """The arrays of one call, made for its forward pass and again for its backward pass.
+
+    `plans`: those of the forward pass, for its backward pass.
+    """
 
     def __init__(
         self,
@@ -29,6 +32,7 @@ class Pass:
         dropout: Sequence[Tensor] = (),
         steps: Steps = NO_STEPS,
         cache: Cache | None = None,
+        plans: list[_core.Plan] | None = None,
     ):
         threads.follow()
         self.spec, self.stack = spec, spec.stack(weights)
@@ -36,9 +40,10 @@ class Pass:
         self.x = self._array(x)
         self.state: list[Any] = [self._array(s) for s in state] or [None] * self.stack.states
         self.weights = weights
-        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights)
+        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights, to_arrays(weights))
+        self.key = self.packed.key
         self.dropout = to_arrays(dropout)
-        self.plans = steps.plans(spec, self.x.shape)
+        self.plans = plans or steps.plans(spec, self.x.shape)
 
     @staticmethod
     def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
@@ -46,28 +51,32 @@ class Pass:
         rows = x.numel() // x.shape[-1]
         return spec.stack(weights).tape_size(rows, rows)
 
-    def new_memory(self, size: int) -> Tensor:
-        """For a tape: zeros, so that it is the same for the same call in the parts that nobody reads as well."""
-        return torch.from_numpy(np.zeros(size, self.stack.dtype))
+    def new_memory(self, size: int | None = None) -> Tensor:
+        """For a tape. Of a given size: zeros, so that it is the same for the same call in the parts that nobody reads
+        as well."""
+        if size is not None:
+            return torch.from_numpy(np.zeros(size, self.stack.dtype))
+        steps = max(plan.total for plan in self.plans)
+        return new((self.stack.tape_size(steps, self.plans[0].rows),), self.stack.dtype)
 
-    def new_tape(self, memory: Tensor | None = None) -> passes.Tape:
-        array = None if memory is None else to_array(memory)
-        return passes.Tape(self.stack, self.plans, self.x.shape[:-1], array)
+    def new_tape(self, memory: Tensor) -> passes.Tape:
+        return passes.Tape(self.stack, self.plans, self.x.shape[:-1], to_array(memory))
 
     def forward(self, tape: passes.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
         y = self._new(*self.x.shape[:-1], self.stack.D * self.stack.H)
         final = self._new_states()
         passes.forward(
-            self.stack, self.packed.forward, self.plans, self.x, self._array(y), self.state,
+            self.stack, self.packed.forward, self.plans, self.x, None if tape else self._array(y), self.state,
             [self._array(s) for s in final], self.dropout, tape,
         )  # fmt: skip
+        if tape:
+            y.copy_(torch.from_numpy(tape.y[-1]).view(y.shape))
         return [y, *final]
 
     def backward(
         self,
         tape: passes.Tape,
-        y: Tensor,
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
@@ -82,7 +91,7 @@ class Pass:
             zeros.fill(0)
         dx = self._new(*self.x.shape) if want_dx else None
         passes.backward(
-            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x, self._array(y),
+            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x,
             self._array(dy), self._array(dx), self.state, [self._array(d) for d in dstate], dinitial_arrays,
             self.dropout,
         )  # fmt: skip

@@ -39,9 +39,9 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.plain, ctx.counts, *tensors = inputs
-        y, _, _, tape = output
+        *_, tape = output
         ctx.mark_non_differentiable(tape)
-        ctx.save_for_backward(y, tape, *tensors)
+        ctx.save_for_backward(tape, *tensors)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, dh: Tensor, dc: Tensor, _: Any) -> Any:
@@ -54,8 +54,8 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def forward(plain: Any, counts: Any, dy: Tensor, dh: Tensor, dc: Tensor, *kept: Tensor) -> Any:
-        y, tape, x, *tensors = kept
-        return tuple(ops.rnn_backward(dy, dh, dc, y, tape, x, *_split(counts, tensors), *plain))
+        tape, x, *tensors = kept
+        return tuple(ops.rnn_backward(dy, dh, dc, tape, x, *_split(counts, tensors), *plain))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

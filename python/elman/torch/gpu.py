@@ -85,7 +85,12 @@ class Tensors:
 
 
 class Pass:
-    """The tensors of one call: made by its forward pass, used by its backward pass."""
+    """The tensors of one call, made for its forward pass and again for its backward pass.
+
+    `plans`: those of the forward pass, for its backward pass.
+    """
+
+    key = None  # nothing is packed
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class Pass:
         dropout: Sequence[Tensor] = (),
         steps: Steps = NO_STEPS,
         cache: Any = None,  # weights need no other layout here
+        plans: list[Plan] | None = None,
     ):
         library = Tensors(x)
         D, per = len(spec.backwards), 4 if spec.bias else 2
@@ -105,13 +111,16 @@ class Pass:
         self._of_cell = of_cell(x, steps)
         self._lead = x.shape[:-1]
         shape = (1, *x.shape) if self._of_cell else x.shape
-        if steps is NO_STEPS:
+        if plans:
+            pass
+        elif steps is NO_STEPS:
             T, B = (shape[1], shape[0]) if spec.batch_first else (shape[0], shape[1])
             plans = whole(T, B, spec.batch_first, spec.backwards, library)
         else:
             plans = [Plan(plan, library) for plan in steps.plans(spec, shape)]
+        self.plans = plans
         self._state_shape = len(groups), plans[0].B, weights[1].shape[1]
-        self._x = _rows(x)
+        self._cell, self._x = spec.cell, _rows(x)
         self._stack = Stack(
             library, spec.cell, layers, plans, [self._state(s) for s in state], [_rows(f) for f in dropout]
         )
@@ -122,29 +131,33 @@ class Pass:
         cell = gpu.cells()[spec.cell]
         return tape_size(cell, stack.L, stack.D, stack.H, x.numel() // x.shape[-1], x.element_size())
 
-    def new_memory(self, size: int) -> Tensor:
+    def new_memory(self, size: int | None = None) -> Tensor:
         """For a tape, the same for the same call."""
-        return (self._x.new_zeros if self._stack.holes else self._x.new_empty)(size)
+        x, stack = self._x, self._stack
+        if size is None:
+            size = tape_size(gpu.cells()[self._cell], stack.L, stack.D, stack.H, len(x), x.element_size())
+        return (x.new_zeros if stack.holes else x.new_empty)(size)
 
-    def new_tape(self, memory: Tensor | None = None) -> Tape:
+    def new_tape(self, memory: Tensor) -> Tape:
         return self._stack.new_tape(len(self._x), memory)
 
     def forward(self, tape: Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]; the tape gets what backward needs."""
         y, final = self._stack.forward(self._x, tape)
+        if tape is not None:
+            y = y.clone()
         return [y.reshape(*self._lead, -1), *map(self._state_out, final)]
 
     def backward(
         self,
         tape: Tape,
-        y: Tensor,
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
         dx, dinitial, grads = self._stack.backward(
-            tape, self._x, _rows(y), None if dy is None else _rows(dy),
+            tape, self._x, None if dy is None else _rows(dy),
             [None if d is None else self._state(d) for d in dstate], want_dx,
         )  # fmt: skip
         dx = None if dx is None else dx.reshape(*self._lead, -1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from . import autograd, check, fallback, ops, projection
-from .cache import Cache
+from .cache import Cache, cache_of
 from .spec import NO_STEPS, Spec, Steps
 
 _CALL = """on elman's engine: a subclass of it with the same arguments and parameters.
@@ -57,8 +57,7 @@ class _Layer(torch.nn.RNNBase):
         return self._padded(input, hx, weights, lengths, mask, reset)
 
     def flatten_parameters(self) -> None:
-        """Nothing to flatten here; what was packed for earlier calls is dropped."""
-        self.__dict__.pop("_elman_cache", None)
+        """Nothing to flatten here: what is packed is checked at every call."""
 
     def _elman_weights(self) -> list[Tensor]:
         """All weights in torch's flat order, as they are now: parametrised, swapped or plain."""
@@ -115,7 +114,7 @@ class _Layer(torch.nn.RNNBase):
         dropout = self._dropout_factors(x, batch_first) if dropping else []
         if self.proj_size:
             return projection.run(spec, x, state, weights, dropout, steps)
-        return autograd.run(spec, x, state, weights, dropout, steps, self)
+        return autograd.run(spec, x, state, weights, dropout, steps, cache_of(self))
 
     def _dropout_factors(self, x: Tensor, batch_first: bool) -> list[Tensor]:
         """For the results between layers, drawn from torch's generator in the order in which torch.nn draws them."""

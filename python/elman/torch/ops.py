@@ -75,13 +75,12 @@ def _(
 
 @functools.partial(
     torch.library.custom_op, "elman::rnn_backward", mutates_args=(), device_types=("cpu", "cuda"),
-    schema=f"(Tensor? dy, Tensor? dh, Tensor? dc, Tensor y, Tensor tape, Tensor x, {_REST}) -> Tensor[]",
+    schema=f"(Tensor? dy, Tensor? dh, Tensor? dc, Tensor tape, Tensor x, {_REST}) -> Tensor[]",
 )  # fmt: skip
 def rnn_backward(
     dy: Tensor | None,
     dh: Tensor | None,
     dc: Tensor | None,
-    y: Tensor,
     tape: Tensor,
     x: Tensor,
     state: Sequence[Tensor],
@@ -102,28 +101,28 @@ def rnn_backward(
     if tape.numel():
         kept = call.new_tape(tape.clone())
     else:
-        kept = call.new_tape()
+        kept = call.new_tape(call.new_memory())
         call.forward(kept)
-    dx, dstate, dweights = call.backward(kept, y, dy, [dh, dc][: spec.stack(weights).states])
+    dx, dstate, dweights = call.backward(kept, dy, [dh, dc][: spec.stack(weights).states])
     return [dx, *(dstate if state else ()), *dweights]
 
 
 @rnn_backward.register_fake
-def _(dy, dh, dc, y, tape, x, state, weights, *_):
+def _(dy, dh, dc, tape, x, state, weights, *_):
     return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *state, *weights)]
 
 
 def _setup(ctx, inputs, output):
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, *rest = inputs
-    y, _, _, tape = output
+    *_, tape = output
     ctx.counts = len(state), len(weights), len(dropout)
     ctx.rest = rest[:-1]
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(y, tape, x, *state, *weights, *dropout, batch_sizes, lengths, mask, reset)
+    ctx.save_for_backward(tape, x, *state, *weights, *dropout, batch_sizes, lengths, mask, reset)
 
 
 def _backward(ctx, dy, dh, dc, _):
-    y, tape, x, *tensors = ctx.saved_tensors
+    tape, x, *tensors = ctx.saved_tensors
     s, w, d = ctx.counts
     state, weights, dropout = tensors[:s], tensors[s : s + w], tensors[s + w : s + w + d]
     steps = Steps(*tensors[s + w + d :])
@@ -132,7 +131,7 @@ def _backward(ctx, dy, dh, dc, _):
         given = [dy, dh, dc][: 1 + spec.stack(weights).states]
         grads = reference.gradients(spec, x, state, weights, dropout, steps, given)
     else:
-        grads = rnn_backward(dy, dh, dc, y, tape, x, state, weights, dropout, *steps, *ctx.rest)
+        grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *steps, *ctx.rest)
     return grads[0], grads[1 : 1 + s], grads[1 + s :], [None] * d, *[None] * 9
 
 
