@@ -26,7 +26,7 @@ std::shared_ptr<PackedLinear<T>> pack_linear(const Array<T>& weight, const py::o
   const Sizes sizes(weight, "weight");
   const T* bias_data = input<T>(bias, sizes.rows, "bias");
   const T* data = weight.data();
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return std::make_shared<PackedLinear<T>>(current_isa(), static_cast<int>(sizes.columns),
                                            static_cast<int>(sizes.rows), data, bias_data);
 }
@@ -35,7 +35,7 @@ template <class T> void linear(const PackedLinear<T>& packed, const py::array& x
   const py::ssize_t N = x.size() / packed.I;
   const T* from = input<T>(x, N * packed.I, "x");
   T* to = output<T>(y, N * packed.O, "y");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_linear(packed, from, to, N);
 }
 
@@ -54,7 +54,7 @@ void linear_backward(const Array<T>& weight, const py::array& x, const py::array
   call.dx = output<T>(dx, call.N * call.I, "dx");
   call.d_weight = output<T>(d_weight, sizes.rows * sizes.columns, "d_weight");
   call.d_bias = output<T>(d_bias, sizes.rows, "d_bias");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_linear_backward(call);
 }
 
@@ -66,7 +66,7 @@ template <class T> void add_rows(const Array<T>& table, const py::array& index, 
   const T* from = input<T>(rows, N * sizes.columns, "rows");
   for (py::ssize_t n = 0; n < N; ++n)
     if (at[n] < 0 || at[n] >= sizes.rows) throw py::value_error("index: expected rows of the table");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   scatter_add(to, at, from, N, sizes.columns);
 }
 
@@ -86,7 +86,7 @@ double cross_entropy(const Array<T>& logits, const py::array& target, const py::
   for (int64_t n = 0; n < call.N; ++n)
     if ((!call.mask || call.mask[n]) && (call.target[n] < 0 || call.target[n] >= call.C))
       throw py::value_error("target: expected classes");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return run_cross_entropy(call);
 }
 
@@ -94,7 +94,7 @@ template <class T> void softmax(const Array<T>& x, const py::array& p) {
   const Sizes sizes(x, "x");
   const T* from = x.data();
   T* to = output<T>(p, x.size(), "p");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_softmax(from, to, sizes.rows, static_cast<int>(sizes.columns));
 }
 

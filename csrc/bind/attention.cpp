@@ -27,7 +27,7 @@ std::shared_ptr<PackedMemory<T>> pack_memory(const py::array_t<T, py::array::c_s
   const int B = static_cast<int>(memory.shape(1)), H = static_cast<int>(memory.shape(2));
   const int64_t* keys = lengths_of(lengths, B, steps, "lengths");
   const T* data = memory.data();
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return std::make_shared<PackedMemory<T>>(current_isa(), steps, B, H, static_cast<T>(scale), data, keys);
 }
 
@@ -52,7 +52,7 @@ void attention(const PackedMemory<T>& memory, const py::array& query, const py::
   const Call<T> call(memory, query, query_lengths);
   T* w = output<T>(weights, call.weights_size, "weights");
   T* to = output<T>(context, call.query_size, "context");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_attention(memory, call.queries, w, to);
 }
 
@@ -66,7 +66,7 @@ void attention_backward(const PackedMemory<T>& memory, const py::array& query,
   backward.d_context = input<T>(d_context, call.query_size, "d_context");
   backward.d_query = output<T>(d_query, call.query_size, "d_query");
   backward.d_memory = output<T>(d_memory, call.memory_size, "d_memory");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_attention_backward(memory, call.queries, backward);
 }
 

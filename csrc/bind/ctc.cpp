@@ -41,7 +41,7 @@ void ctc(const py::array_t<T, py::array::c_style>& logits, const py::array& leng
     for (int64_t i = 0; i < call.target_lengths[b]; ++i)
       if (labels[i] < 0 || labels[i] >= call.C) throw py::value_error("target: expected classes");
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_ctc(call);
 }
 

@@ -33,7 +33,7 @@ std::shared_ptr<Packed<T>> pack(const std::string& cell, const py::array_t<T, py
   const Isa& isa = current_isa();
   const int index = find_cell(cell);
   const Weights<T> weights = read_weights<T>(isa.cells[index], ih, hh, bias_ih, bias_hh);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return std::make_shared<Packed<T>>(isa, index, weights);
 }
 
@@ -43,7 +43,7 @@ std::shared_ptr<PackedBack<T>> pack_back(const std::string& cell,
   const Isa& isa = current_isa();
   const int index = find_cell(cell);
   const Weights<T> weights = read_weights<T>(isa.cells[index], ih, hh, py::none(), py::none());
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return std::make_shared<PackedBack<T>>(isa, index, weights);
 }
 
@@ -110,7 +110,7 @@ void forward(const PackedList<T>& packed, const PlanList& plans, const py::array
     read_states<T>(final, d, states, size, "final",
                    [&](int k, auto&... a) { call.job.final[k] = output<T>(a...); });
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_forward(calls);
 }
 
@@ -164,7 +164,7 @@ void backward(const std::vector<std::shared_ptr<PackedBack<T>>>& packed, const P
     read_states<T>(dinitial, d, cell.states, size, "dinitial",
                    [&](int k, auto&... a) { call.job.dinitial[k] = output<T>(a...); });
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_backward(calls, dx_data);
 }
 

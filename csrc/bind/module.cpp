@@ -26,7 +26,7 @@ Plan make_plan(int T, int B, bool batch_first, bool reverse, const py::object& l
   options.reset = input<bool>(reset, size, "reset");
   for (int b = 0; options.lengths && b < B; ++b)
     if (options.lengths[b] < 0 || options.lengths[b] > T) throw py::value_error("lengths: expected 0 to T");
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return Plan(options);
 }
 
@@ -39,7 +39,7 @@ Plan make_packed_plan(const py::object& batch_sizes, bool reverse) {
     if (sizes[t] < 1 || (t && sizes[t] > sizes[t - 1]) || total > INT32_MAX)
       throw py::value_error("batch_sizes: expected sizes above 0, none above the one before");
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return Plan(sizes, static_cast<int>(T), reverse);
 }
 
@@ -150,11 +150,11 @@ PYBIND11_MODULE(_core, m) {
       py::arg("parallel"), py::arg("thread"), py::arg("threads"));
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));
   m.def("measure_peak", [](int threads, const std::string& dtype) {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     return dtype == "float64" ? measure_peak<double>(threads) : measure_peak<float>(threads);
   });
   m.def("measure_bandwidth", [](int threads, std::size_t bytes) {
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     return measure_bandwidth(threads, bytes);
   });
   bind_around(m);

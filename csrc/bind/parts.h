@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bind/arrays.h"
+#include "bind/gil.h"
 
 namespace elman {
 

@@ -36,7 +36,7 @@ template <class T> py::array step(Stepper<T>& stepper, const py::object& x, cons
   const T* x_data = matrix<T>(x, B, stepper.input_size(), "x", false);
   py::array y = out.is_none() ? py::array(py::array_t<T>({B, H})) : py::reinterpret_borrow<py::array>(out);
   T* y_data = matrix<T>(y, B, H, "out", true);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   stepper.step(x_data, y_data);
   return y;
 }
