@@ -8,98 +8,107 @@
 namespace elman {
 namespace {
 
-// An array of two axes: its sizes.
-struct Sizes {
-  py::ssize_t rows, columns;
-  Sizes(const py::array& array, const char* name) {
-    if (array.ndim() != 2) throw py::value_error(std::string(name) + ": expected two axes");
-    rows = array.shape(0);
-    columns = array.shape(1);
-    if (rows > INT32_MAX || columns > INT32_MAX) throw py::value_error(std::string(name) + ": too large");
+template <class T> using Array = py::array_t<T, py::array::c_style>;
+template <class T> using Linear = std::shared_ptr<PackedLinear<T>>;
+
+// The rows of an array [..., columns].
+py::ssize_t rows_of(const py::array& array, int columns, const char* name) {
+  if (array.ndim() < 1 || array.shape(array.ndim() - 1) != columns)
+    throw py::value_error(std::string(name) + ": expected [..., " + std::to_string(columns) + "], got " +
+                          describe(array));
+  return array.size() / columns;
+}
+
+// A weight [O, I], and what lies beside it.
+template <class T> struct Weight {
+  int O, I;
+  const T* data;
+  explicit Weight(const Array<T>& array) {
+    const auto shape = checked_shape(array, 2, "weight");
+    O = checked_size(shape[0], 1, "weight");
+    I = checked_size(shape[1], 1, "weight");
+    data = input<T>(array, elements({O, I}), "weight");
   }
 };
 
-template <class T> using Array = py::array_t<T, py::array::c_style>;
-
-template <class T>
-std::shared_ptr<PackedLinear<T>> pack_linear(const Array<T>& weight, const py::object& bias) {
-  const Sizes sizes(weight, "weight");
-  const T* bias_data = input<T>(bias, sizes.rows, "bias");
-  const T* data = weight.data();
-  const py::gil_scoped_release release;
-  return std::make_shared<PackedLinear<T>>(current_isa(), static_cast<int>(sizes.columns),
-                                           static_cast<int>(sizes.rows), data, bias_data);
+template <class T> Linear<T> pack_linear(const Array<T>& array, const py::object& bias) {
+  const Weight<T> weight(array);
+  const T* bias_data = maybe_input<T>(bias, weight.O, "bias");
+  const Unlocked unlocked;
+  return std::make_shared<PackedLinear<T>>(current_isa(), weight.I, weight.O, weight.data, bias_data);
 }
 
-template <class T> void linear(const PackedLinear<T>& packed, const py::array& x, const py::array& y) {
-  const py::ssize_t N = x.size() / packed.I;
-  const T* from = input<T>(x, N * packed.I, "x");
-  T* to = output<T>(y, N * packed.O, "y");
-  const py::gil_scoped_release release;
+template <class T> void linear(const Linear<T>& linear, const py::array& x, const py::array& y) {
+  const PackedLinear<T>& packed = held(linear, "packed");
+  const py::ssize_t N = rows_of(x, packed.I, "x");
+  const T* from = input<T>(x, elements({N, packed.I}), "x");
+  T* to = output<T>(y, elements({N, packed.O}), "y");
+  const Unlocked unlocked;
   run_linear(packed, from, to, N);
 }
 
 template <class T>
-void linear_backward(const Array<T>& weight, const py::array& x, const py::array& dy, const py::object& dx,
+void linear_backward(const Array<T>& array, const py::array& x, const py::array& dy, const py::object& dx,
                      const py::array& d_weight, const py::object& d_bias) {
-  const Sizes sizes(weight, "weight");
+  const Weight<T> weight(array);
   LinearBackward<T> call;
-  call.I = static_cast<int>(sizes.columns);
-  call.O = static_cast<int>(sizes.rows);
-  call.N = x.size() / sizes.columns;
-  if (call.N > INT32_MAX) throw py::value_error("x: too large");
-  call.weight = weight.data();
-  call.x = input<T>(x, call.N * call.I, "x");
-  call.dy = input<T>(dy, call.N * call.O, "dy");
-  call.dx = output<T>(dx, call.N * call.I, "dx");
-  call.d_weight = output<T>(d_weight, sizes.rows * sizes.columns, "d_weight");
-  call.d_bias = output<T>(d_bias, sizes.rows, "d_bias");
-  const py::gil_scoped_release release;
+  call.I = weight.I;
+  call.O = weight.O;
+  call.N = rows_of(x, weight.I, "x");
+  if (call.N > INT32_MAX) throw py::value_error("x: expected at most 2147483647 rows, got " + describe(x));
+  call.weight = weight.data;
+  call.x = input<T>(x, elements({call.N, call.I}), "x");
+  call.dy = input<T>(dy, elements({call.N, call.O}), "dy");
+  call.dx = maybe_output<T>(dx, elements({call.N, call.I}), "dx");
+  call.d_weight = output<T>(d_weight, elements({call.O, call.I}), "d_weight");
+  call.d_bias = maybe_output<T>(d_bias, call.O, "d_bias");
+  const Unlocked unlocked;
   run_linear_backward(call);
 }
 
 template <class T> void add_rows(const Array<T>& table, const py::array& index, const py::array& rows) {
-  const Sizes sizes(table, "table");
+  const auto shape = checked_shape(table, 2, "table");
   const py::ssize_t N = index.size();
-  T* to = output<T>(table, table.size(), "table");
-  const int64_t* at = input<int64_t>(index, N, "index");
-  const T* from = input<T>(rows, N * sizes.columns, "rows");
-  for (py::ssize_t n = 0; n < N; ++n)
-    if (at[n] < 0 || at[n] >= sizes.rows) throw py::value_error("index: expected rows of the table");
-  const py::gil_scoped_release release;
-  scatter_add(to, at, from, N, sizes.columns);
+  T* to = output<T>(table, elements({shape[0], shape[1]}), "table");
+  const T* from = input<T>(rows, elements({N, shape[1]}), "rows");
+  const Copy<int64_t> at = copied<int64_t>(index, N, "index");
+  check_within(at.data(), N, 0, shape[0] - 1, "index");
+  const Unlocked unlocked;
+  scatter_add(to, at.data(), from, N, shape[1]);
 }
 
 template <class T>
 double cross_entropy(const Array<T>& logits, const py::array& target, const py::object& mask,
                      double smoothing, double scale, const py::object& d_logits) {
-  const Sizes sizes(logits, "logits");
+  const auto shape = checked_shape(logits, 2, "logits");
   CrossEntropy<T> call;
-  call.N = sizes.rows;
-  call.C = static_cast<int>(sizes.columns);
-  call.logits = logits.data();
-  call.target = input<int64_t>(target, call.N, "target");
-  call.mask = input<bool>(mask, call.N, "mask");
+  call.N = shape[0];
+  call.C = checked_size(shape[1], 0, "logits");
+  call.logits = input<T>(logits, elements({call.N, call.C}), "logits");
   call.smoothing = smoothing;
   call.scale = static_cast<T>(scale);
-  call.d_logits = output<T>(d_logits, call.N * call.C, "d_logits");
+  call.d_logits = maybe_output<T>(d_logits, elements({call.N, call.C}), "d_logits");
+  const Copy<int64_t> classes = copied<int64_t>(target, call.N, "target");
+  const Copy<bool> counts = maybe_copied<bool>(mask, call.N, "mask");
+  call.target = classes.data();
+  call.mask = counts.data();
   for (int64_t n = 0; n < call.N; ++n)
-    if ((!call.mask || call.mask[n]) && (call.target[n] < 0 || call.target[n] >= call.C))
-      throw py::value_error("target: expected classes");
-  const py::gil_scoped_release release;
+    if (!call.mask || call.mask[n]) check_within(&classes[n], 1, 0, call.C - 1, "target");
+  const Unlocked unlocked;
   return run_cross_entropy(call);
 }
 
 template <class T> void softmax(const Array<T>& x, const py::array& p) {
-  const Sizes sizes(x, "x");
-  const T* from = x.data();
-  T* to = output<T>(p, x.size(), "p");
-  const py::gil_scoped_release release;
-  run_softmax(from, to, sizes.rows, static_cast<int>(sizes.columns));
+  const auto shape = checked_shape(x, 2, "x");
+  const int C = checked_size(shape[1], 0, "x");
+  const T* from = input<T>(x, elements({shape[0], C}), "x");
+  T* to = output<T>(p, elements({shape[0], C}), "p");
+  const Unlocked unlocked;
+  run_softmax(from, to, shape[0], C);
 }
 
 template <class T> void bind_type(py::module_& m, const char* packed) {
-  py::class_<PackedLinear<T>, std::shared_ptr<PackedLinear<T>>>(m, packed);
+  py::class_<PackedLinear<T>, Linear<T>>(m, packed);
   m.def("pack_linear", &pack_linear<T>, py::arg("weight").noconvert(), py::arg("bias"));
   m.def("linear", &linear<T>, py::arg("packed"), py::arg("x"), py::arg("y"));
   m.def("linear_backward", &linear_backward<T>, py::arg("weight").noconvert(), py::arg("x"), py::arg("dy"),

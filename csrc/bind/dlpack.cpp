@@ -41,14 +41,9 @@ struct Owner {
   std::vector<int64_t> shape;
 };
 
-py::capsule empty_dlpack(const std::vector<int64_t>& shape, int bytes) {
+py::capsule empty_dlpack(const std::vector<py::ssize_t>& shape, int bytes) {
   if (bytes != 4 && bytes != 8) throw py::value_error("bytes: expected 4 or 8");
-  std::size_t size = bytes;
-  for (const int64_t n : shape) {
-    if (n < 0) throw py::value_error("shape: expected no negative sizes");
-    size *= n;
-  }
-  auto* owner = new Owner{{}, Buffer<char>(size), shape};
+  auto* owner = new Owner{{}, Buffer<char>(checked_bytes(shape, bytes)), {shape.begin(), shape.end()}};
   const DataType type{float_code, static_cast<uint8_t>(8 * bytes), 1};
   owner->managed.tensor = {
       owner->memory.data(), cpu, static_cast<int32_t>(shape.size()), type, owner->shape.data(), nullptr, 0};

@@ -14,16 +14,16 @@ namespace {
 template <class T>
 Weights<T> read_weights(const CellInfo& cell, const py::array& ih, const py::array& hh,
                         const py::object& bias_ih, const py::object& bias_hh) {
-  if (ih.ndim() != 2 || hh.ndim() != 2 || hh.shape(0) != hh.shape(1) * cell.gates)
-    throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
-  const py::ssize_t H = hh.shape(1), rows = cell.gates * H;
   Weights<T> w;
-  w.I = static_cast<int>(ih.shape(1));
-  w.H = static_cast<int>(H);
-  w.ih = input<T>(ih, rows * w.I, "weight_ih");
-  w.hh = input<T>(hh, rows * H, "weight_hh");
-  w.bias_ih = input<T>(bias_ih, rows, "bias_ih");
-  w.bias_hh = input<T>(bias_hh, rows, "bias_hh");
+  w.I = checked_size(checked_shape(ih, 2, "weight_ih")[1], 0, "weight_ih");
+  w.H = checked_size(checked_shape(hh, 2, "weight_hh")[1], 1, "weight_hh");
+  const py::ssize_t rows = elements({cell.gates, w.H});
+  if (ih.shape(0) != rows || hh.shape(0) != rows)
+    throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
+  w.ih = input<T>(ih, elements({rows, w.I}), "weight_ih");
+  w.hh = input<T>(hh, elements({rows, w.H}), "weight_hh");
+  w.bias_ih = maybe_input<T>(bias_ih, rows, "bias_ih");
+  w.bias_hh = maybe_input<T>(bias_hh, rows, "bias_hh");
   return w;
 }
 
@@ -33,7 +33,7 @@ std::shared_ptr<Packed<T>> pack(const std::string& cell, const py::array_t<T, py
   const Isa& isa = current_isa();
   const int index = find_cell(cell);
   const Weights<T> weights = read_weights<T>(isa.cells[index], ih, hh, bias_ih, bias_hh);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return std::make_shared<Packed<T>>(isa, index, weights);
 }
 
@@ -43,17 +43,32 @@ std::shared_ptr<PackedBack<T>> pack_back(const std::string& cell,
   const Isa& isa = current_isa();
   const int index = find_cell(cell);
   const Weights<T> weights = read_weights<T>(isa.cells[index], ih, hh, py::none(), py::none());
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return std::make_shared<PackedBack<T>>(isa, index, weights);
 }
 
 template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
-using PlanList = std::vector<const Plan*>;
+using PlanList = std::vector<std::shared_ptr<Plan>>;
 using StateList = std::vector<std::vector<py::object>>;  // [direction][state]
 using TapeList = std::vector<std::vector<py::object>>;   // [direction][slots, memory, factors, masked]
 
 void check_count(size_t got, size_t directions, const char* name) {
   if (got != directions) throw py::value_error(std::string(name) + ": expected one for each direction");
+}
+
+// That there is something for each direction, and that the directions are of one layer and one call.
+template <class P>
+void check_directions(const std::vector<std::shared_ptr<P>>& packed, const PlanList& plans) {
+  if (packed.empty()) throw py::value_error("packed: expected one for each direction");
+  check_count(plans.size(), packed.size(), "plans");
+  const P& first = held(packed[0], "packed");
+  for (size_t d = 0; d < packed.size(); ++d) {
+    const P& one = held(packed[d], "packed");
+    const Plan &plan = held(plans[d], "plans"), &first_plan = *plans[0];
+    if (one.H != first.H || one.I != first.I || one.cell != first.cell || &one.isa != &first.isa ||
+        plan.rows != first_plan.rows || plan.B != first_plan.B)
+      throw py::value_error("packed, plans: expected directions alike");
+  }
 }
 
 template <class T, class Get>
@@ -67,50 +82,47 @@ void read_states(const StateList& all, size_t d, int states, py::ssize_t size, c
 template <class T>
 Tape<T> read_tape(const TapeList& all, size_t d, const Plan& plan, const CellInfo& cell, int H) {
   if (all[d].size() != 4) throw py::value_error("tapes: expected slots, memory, factors and masked");
-  const py::ssize_t size = plan.total() * H;
+  const py::ssize_t size = elements({plan.total(), H});
   Tape<T> tape;
-  tape.slots = output<T>(all[d][0], size * cell.slots, "slots");
+  tape.slots = output<T>(all[d][0], elements({size, cell.slots}), "slots");
   if (cell.states > 1) tape.memory = output<T>(all[d][1], size, "memory");
-  tape.factors = input<T>(all[d][2], py::ssize_t{plan.B} * H, "factors");
-  tape.masked = output<T>(all[d][3], size, "masked");
-  if (!tape.slots || (cell.states > 1 && !tape.memory) || !tape.factors != !tape.masked)
-    throw py::value_error("tapes: expected arrays");
+  tape.factors = maybe_input<T>(all[d][2], elements({plan.B, H}), "factors");
+  tape.masked = maybe_output<T>(all[d][3], size, "masked");
+  if (all[d][2].is_none() != all[d][3].is_none())
+    throw py::value_error("tapes: expected arrays of factors and masked, or none of both");
   return tape;
 }
 
 template <class T>
 void forward(const PackedList<T>& packed, const PlanList& plans, const py::array& x, const py::array& y,
              const StateList& initial, const StateList& final, const std::optional<TapeList>& tapes) {
+  check_directions(packed, plans);
   const size_t directions = packed.size();
-  if (packed.empty()) throw py::value_error("packed: expected one for each direction");
-  check_count(plans.size(), directions, "plans");
   check_count(initial.size(), directions, "initial");
   check_count(final.size(), directions, "final");
   const Packed<T>& first = *packed.front();
   const int states = first.info().states, H = first.H;
   const py::ssize_t rows = plans[0]->rows;
-  const T* x_data = input<T>(x, rows * first.I, "x");
-  T* y_data = output<T>(y, rows * H * directions, "y");
+  const py::ssize_t width = elements({H, static_cast<py::ssize_t>(directions)});
+  const T* x_data = input<T>(x, elements({rows, first.I}), "x");
+  T* y_data = output<T>(y, elements({rows, width}), "y");
   if (tapes) check_count(tapes->size(), directions, "tapes");
   std::vector<ForwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
-    if (packed[d]->H != H || packed[d]->I != first.I || packed[d]->cell != first.cell ||
-        &packed[d]->isa != &first.isa || plans[d]->rows != rows || plans[d]->B != plans[0]->B)
-      throw py::value_error("packed: expected directions alike");
     ForwardCall<T>& call = calls[d];
     call.packed = packed[d].get();
-    call.plan = plans[d];
+    call.plan = plans[d].get();
     if (tapes) call.tape = read_tape<T>(*tapes, d, *plans[d], first.info(), H);
     call.job.x = x_data;
     call.job.y = y_data + d * H;
-    call.job.y_stride = static_cast<std::ptrdiff_t>(H * directions);
-    const py::ssize_t size = py::ssize_t{plans[d]->B} * H;
+    call.job.y_stride = width;
+    const py::ssize_t size = elements({plans[d]->B, H});
     read_states<T>(initial, d, states, size, "initial",
-                   [&](int k, auto&... a) { call.job.initial[k] = input<T>(a...); });
+                   [&](int k, auto&... a) { call.job.initial[k] = maybe_input<T>(a...); });
     read_states<T>(final, d, states, size, "final",
-                   [&](int k, auto&... a) { call.job.final[k] = output<T>(a...); });
+                   [&](int k, auto&... a) { call.job.final[k] = maybe_output<T>(a...); });
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_forward(calls);
 }
 
@@ -122,9 +134,8 @@ void backward(const std::vector<std::shared_ptr<PackedBack<T>>>& packed, const P
               const TapeList& tapes, const std::vector<Matrices>& grads, const py::array& x,
               const py::array& y, const py::object& dy, const StateList& initial, const StateList& dfinal,
               const StateList& dinitial, const py::object& dx) {
+  check_directions(packed, plans);
   const size_t directions = packed.size();
-  if (packed.empty()) throw py::value_error("packed: expected one for each direction");
-  check_count(plans.size(), directions, "plans");
   check_count(tapes.size(), directions, "tapes");
   check_count(grads.size(), directions, "grads");
   check_count(initial.size(), directions, "initial");
@@ -133,46 +144,45 @@ void backward(const std::vector<std::shared_ptr<PackedBack<T>>>& packed, const P
   const PackedBack<T>& first = *packed.front();
   const CellInfo& cell = first.isa.cells[first.cell];
   const int H = first.H, I = first.I;
-  const py::ssize_t rows = plans[0]->rows, width = H * directions;
-  const T* x_data = input<T>(x, rows * I, "x");
-  const T* y_data = input<T>(y, rows * width, "y");
-  const T* dy_data = input<T>(dy, rows * width, "dy");
-  T* dx_data = output<T>(dx, rows * I, "dx");
+  const py::ssize_t rows = plans[0]->rows, width = elements({H, static_cast<py::ssize_t>(directions)});
+  const T* x_data = input<T>(x, elements({rows, I}), "x");
+  const T* y_data = input<T>(y, elements({rows, width}), "y");
+  const T* dy_data = maybe_input<T>(dy, elements({rows, width}), "dy");
+  T* dx_data = maybe_output<T>(dx, elements({rows, I}), "dx");
   std::vector<BackwardCall<T>> calls(directions);
   for (size_t d = 0; d < directions; ++d) {
     BackwardCall<T>& call = calls[d];
     call.packed = packed[d].get();
-    call.plan = plans[d];
+    call.plan = plans[d].get();
     call.tape = read_tape<T>(tapes, d, *plans[d], cell, H);
-    if (packed[d]->I != I || packed[d]->H != H || packed[d]->cell != first.cell ||
-        &packed[d]->isa != &first.isa || plans[d]->rows != rows || plans[d]->B != plans[0]->B ||
-        grads[d].size() != 4)
-      throw py::value_error("packed, plans, grads: expected directions alike");
+    if (grads[d].size() != 4) throw py::value_error("grads: expected those of two weights and two biases");
     call.x = x_data;
     call.job.y = y_data + d * H;
     call.job.dy = dy_data ? dy_data + d * H : nullptr;
     call.job.y_stride = call.job.dy_stride = width;
-    call.d_ih = output<T>(grads[d][0], py::ssize_t{cell.gates} * H * I, "grads");
-    call.d_hh = output<T>(grads[d][1], py::ssize_t{cell.gates} * H * H, "grads");
-    call.d_bias_ih = output<T>(grads[d][2], py::ssize_t{cell.gates} * H, "grads");
-    call.d_bias_hh = output<T>(grads[d][3], py::ssize_t{cell.gates} * H, "grads");
-    const py::ssize_t size = py::ssize_t{plans[d]->B} * H;
+    const py::ssize_t units = elements({cell.gates, H});
+    call.d_ih = output<T>(grads[d][0], elements({units, I}), "grads");
+    call.d_hh = output<T>(grads[d][1], elements({units, H}), "grads");
+    call.d_bias_ih = maybe_output<T>(grads[d][2], units, "grads");
+    call.d_bias_hh = maybe_output<T>(grads[d][3], units, "grads");
+    const py::ssize_t size = elements({plans[d]->B, H});
     read_states<T>(initial, d, cell.states, size, "initial",
-                   [&](int k, auto&... a) { call.job.initial[k] = input<T>(a...); });
+                   [&](int k, auto&... a) { call.job.initial[k] = maybe_input<T>(a...); });
     read_states<T>(dfinal, d, cell.states, size, "dfinal",
-                   [&](int k, auto&... a) { call.job.dfinal[k] = input<T>(a...); });
+                   [&](int k, auto&... a) { call.job.dfinal[k] = maybe_input<T>(a...); });
     read_states<T>(dinitial, d, cell.states, size, "dinitial",
                    [&](int k, auto&... a) { call.job.dinitial[k] = output<T>(a...); });
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_backward(calls, dx_data);
 }
 
 template <class T> void bind_type(py::module_& m, const char* packed, const char* packed_back) {
-  py::class_<Packed<T>, std::shared_ptr<Packed<T>>>(m, packed)
-      .def_readonly("I", &Packed<T>::I)
-      .def_readonly("H", &Packed<T>::H)
-      .def_property_readonly("isa", [](const Packed<T>& p) { return p.isa.name; });
+  using Holder = std::shared_ptr<Packed<T>>;
+  py::class_<Packed<T>, Holder>(m, packed)
+      .def_property_readonly("I", [](const Holder& p) { return p->I; })
+      .def_property_readonly("H", [](const Holder& p) { return p->H; })
+      .def_property_readonly("isa", [](const Holder& p) { return p->isa.name; });
   py::class_<PackedBack<T>, std::shared_ptr<PackedBack<T>>>(m, packed_back);
   m.def("pack_back", &pack_back<T>, py::arg("cell"), py::arg("weight_ih").noconvert(), py::arg("weight_hh"));
   m.def("pack", &pack<T>, py::arg("cell"), py::arg("weight_ih").noconvert(), py::arg("weight_hh"),

@@ -51,7 +51,7 @@ template <class T> std::vector<Slice<T>> read_all(const Lists& arrays, int least
 
 template <class T, class Rule> void run(const Lists& arrays, const Rule& rule) {
   const std::vector<Slice<T>> slices = read_all<T>(arrays, Rule::least_states, Rule::most_states);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run_update(rule, slices);
 }
 
@@ -93,7 +93,7 @@ void adam(const Lists& arrays, double rate, double scale, double decay, double s
 
 template <class T> double sum_of_squares(const List& grads) {
   const std::vector<Slice<T>> slices = read_grads<T>(grads);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return run_sum_of_squares(slices);
 }
 

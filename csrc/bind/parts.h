@@ -2,8 +2,12 @@
 #pragma once
 
 #include "bind/arrays.h"
+#include "bind/gil.h"
 
 namespace elman {
+
+// A number of threads that a call may be asked to run on.
+int checked_threads(int n);
 
 void bind_around(py::module_& m);
 void bind_attention(py::module_& m);
@@ -14,5 +18,6 @@ void bind_layer(py::module_& m);
 void bind_optimise(py::module_& m);
 void bind_sample(py::module_& m);
 void bind_stepper(py::module_& m);
+void bind_threads(py::module_& m);
 
 }  // namespace elman

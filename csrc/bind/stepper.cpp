@@ -8,18 +8,10 @@
 namespace elman {
 namespace {
 
-std::string describe(const py::handle& object) {
-  if (!py::isinstance<py::array>(object)) return py::str(py::type::of(object).attr("__name__"));
-  const auto array = py::reinterpret_borrow<py::array>(object);
-  std::string text = py::str(array.dtype()).cast<std::string>() + " [";
-  for (py::ssize_t i = 0; i < array.ndim(); ++i) text += (i ? ", " : "") + std::to_string(array.shape(i));
-  return text + "]" + (array.flags() & py::array::c_style ? "" : ", not C-contiguous");
-}
-
 // A [rows, columns] array of T; the error says what was expected and what came.
 template <class T>
 T* matrix(const py::handle& object, py::ssize_t rows, py::ssize_t columns, const char* name, bool writes) {
-  if (py::isinstance<py::array_t<T, py::array::c_style>>(object)) {
+  if (is_plain<T>(object)) {
     const auto array = py::reinterpret_borrow<py::array>(object);
     if (array.ndim() == 2 && array.shape(0) == rows && array.shape(1) == columns) {
       if (writes && !array.writeable())
@@ -31,50 +23,75 @@ T* matrix(const py::handle& object, py::ssize_t rows, py::ssize_t columns, const
                         std::to_string(columns) + "] " + type_name<T>() + ", got " + describe(object));
 }
 
-template <class T> py::array step(Stepper<T>& stepper, const py::object& x, const py::object& out) {
-  const py::ssize_t B = stepper.batch_size(), H = stepper.hidden_size();
-  const T* x_data = matrix<T>(x, B, stepper.input_size(), "x", false);
-  py::array y = out.is_none() ? py::array(py::array_t<T>({B, H})) : py::reinterpret_borrow<py::array>(out);
+template <class T> using Holder = std::shared_ptr<Stepper<T>>;
+
+// Of layers that pass on what the next one takes.
+template <class T>
+Holder<T> make_stepper(const std::vector<std::shared_ptr<Packed<T>>>& layers, py::ssize_t batch_size) {
+  if (layers.empty()) throw py::value_error("layers: expected at least one");
+  const Packed<T>& first = held(layers.front(), "layers");
+  for (size_t l = 1; l < layers.size(); ++l) {
+    const Packed<T>& layer = held(layers[l], "layers");
+    if (layer.cell != first.cell || &layer.isa != &first.isa || layer.H != first.H || layer.I != first.H)
+      throw py::value_error("layers: expected all to be of one cell, instruction set and hidden size");
+  }
+  if (batch_size < 0 || batch_size > INT32_MAX)
+    throw py::value_error("batch_size: expected 0 to 2147483647, got " + std::to_string(batch_size));
+  const Unlocked unlocked;
+  return std::make_shared<Stepper<T>>(layers, static_cast<int>(batch_size));
+}
+
+template <class T> py::object step(const Holder<T>& stepper, const py::object& x, const py::object& out) {
+  const py::ssize_t B = stepper->batch_size(), H = stepper->hidden_size();
+  const T* x_data = matrix<T>(x, B, stepper->input_size(), "x", false);
+  py::object y = out.is_none() ? py::object(py::array_t<T>({B, H})) : out;
   T* y_data = matrix<T>(y, B, H, "out", true);
-  const py::gil_scoped_release release;
-  stepper.step(x_data, y_data);
+  const typename Stepper<T>::Use use(*stepper);
+  const Unlocked unlocked;
+  stepper->step(x_data, y_data);
   return y;
 }
 
-template <class T> py::object get_state(Stepper<T>& stepper, int k, py::object out) {
-  const py::ssize_t L = stepper.layers(), B = stepper.batch_size(), H = stepper.hidden_size();
+void check_state(int k, int states) {
+  if (k < 0 || k >= states)
+    throw py::value_error("k: expected 0 to " + std::to_string(states - 1) + ", got " + std::to_string(k));
+}
+
+template <class T> py::object get_state(const Holder<T>& stepper, int k, py::object out) {
+  const py::ssize_t L = stepper->layers(), B = stepper->batch_size(), H = stepper->hidden_size();
+  const py::ssize_t size = B * H;
+  check_state(k, stepper->states());
   if (out.is_none()) out = py::array_t<T>({L, B, H});
-  T* to = output<T>(out, L * B * H, "out");
-  for (int l = 0; l < L; ++l) std::memcpy(to + l * B * H, stepper.state(l, k), B * H * sizeof(T));
+  T* to = output<T>(out, elements({L, size}), "out");
+  const typename Stepper<T>::Use use(*stepper);
+  for (int l = 0; l < L; ++l) std::memcpy(to + l * size, stepper->state(l, k), size * sizeof(T));
   return out;
 }
 
-template <class T> void set_state(Stepper<T>& stepper, int k, const py::object& value) {
-  const py::ssize_t L = stepper.layers(), size = py::ssize_t{stepper.batch_size()} * stepper.hidden_size();
-  const T* from = input<T>(value, L * size, "state");
-  for (int l = 0; l < L; ++l) std::memcpy(stepper.state(l, k), from + l * size, size * sizeof(T));
+template <class T> void set_state(const Holder<T>& stepper, int k, const py::object& value) {
+  const py::ssize_t L = stepper->layers(), size = py::ssize_t{stepper->batch_size()} * stepper->hidden_size();
+  check_state(k, stepper->states());
+  const T* from = input<T>(value, elements({L, size}), "state");
+  const typename Stepper<T>::Use use(*stepper);
+  for (int l = 0; l < L; ++l) std::memcpy(stepper->state(l, k), from + l * size, size * sizeof(T));
 }
 
-template <class T> void reset_rows(Stepper<T>& stepper, const std::vector<int>& rows) {
-  const int H = stepper.hidden_size();
-  for (int r : rows)
-    if (r < 0 || r >= stepper.batch_size())
-      throw py::value_error("rows: expected indices below the batch size");
-  for (int l = 0; l < stepper.layers(); ++l)
-    for (int k = 0; k < stepper.states(); ++k)
-      for (int r : rows) std::memset(stepper.state(l, k) + std::ptrdiff_t{r} * H, 0, H * sizeof(T));
+template <class T> void reset_rows(const Holder<T>& stepper, const std::vector<int64_t>& rows) {
+  const int H = stepper->hidden_size();
+  check_within(rows.data(), rows.size(), 0, stepper->batch_size() - 1, "rows");
+  const typename Stepper<T>::Use use(*stepper);
+  for (int l = 0; l < stepper->layers(); ++l)
+    for (int k = 0; k < stepper->states(); ++k)
+      for (const int64_t r : rows) std::memset(stepper->state(l, k) + r * H, 0, H * sizeof(T));
 }
 
 template <class T> void bind_type(py::module_& m, const char* name) {
-  py::class_<Stepper<T>>(m, name)
-      .def(py::init<std::vector<std::shared_ptr<Packed<T>>>, int>())
+  py::class_<Stepper<T>, Holder<T>>(m, name)
       .def("step", &step<T>, py::arg("x"), py::arg("out") = py::none())
       .def("get_state", &get_state<T>, py::arg("k"), py::arg("out") = py::none())
-      .def("set_state", &set_state<T>)
-      .def("reset_rows", &reset_rows<T>);
-  m.def("stepper", [](std::vector<std::shared_ptr<Packed<T>>> layers, int batch_size) {
-    return std::make_unique<Stepper<T>>(std::move(layers), batch_size);
-  });
+      .def("set_state", &set_state<T>, py::arg("k"), py::arg("value"))
+      .def("reset_rows", &reset_rows<T>, py::arg("rows"));
+  m.def("stepper", &make_stepper<T>, py::arg("layers"), py::arg("batch_size"));
 }
 
 }  // namespace

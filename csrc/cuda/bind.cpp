@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "bind/gil.h"
 #include "cuda/cells.h"
 #include "cuda/element.h"
 #include "cuda/run.h"
@@ -112,7 +113,7 @@ void scan_as(const std::string& cell, int H, std::int64_t y_stride, bool whole, 
   job.words = reinterpret_cast<uint64_t*>(words);
   for (int d = 0; d < directions; ++d)
     read(sides[d].cast<py::dict>(), cell_shapes()[index].states, job.side[d]);
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   run(index, job, directions, schedule, reinterpret_cast<Stream>(stream));
 }
 

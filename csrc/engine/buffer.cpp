@@ -1,5 +1,6 @@
 #include "engine/buffer.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <deque>
 #include <mutex>
@@ -92,13 +93,14 @@ bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
 std::size_t rounded(std::size_t bytes) {
   std::size_t unit = line;
   if (is_large(bytes))
-    for (unit = huge_page; unit * 16 <= bytes;) unit *= 2;
+    for (unit = huge_page; unit <= bytes / 16;) unit *= 2;
   return bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
 }
 
 }  // namespace
 
 void* allocate_bytes(std::size_t bytes) {
+  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
   const bool large = is_large(bytes);
   bytes = rounded(bytes);
   if (!large) return take_from_system(bytes, line);

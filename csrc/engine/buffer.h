@@ -2,24 +2,29 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 
 namespace elman {
 
-void* allocate_bytes(std::size_t bytes);
+void* allocate_bytes(std::size_t bytes);      // throws std::bad_alloc
 void free_bytes(void* p, std::size_t bytes);  // as many as were asked for
 
 template <class T> class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t count)
-      : data_(static_cast<T*>(allocate_bytes(count * sizeof(T))), Free{count * sizeof(T)}), size_(count) {}
+      : data_(static_cast<T*>(allocate_bytes(bytes_of(count))), Free{bytes_of(count)}), size_(count) {}
   T* data() const { return data_.get(); }
   std::size_t size() const { return size_; }
   T& operator[](std::size_t i) const { return data_.get()[i]; }
 
  private:
+  // So many that there cannot be the memory, where the product has no place in a size_t.
+  static std::size_t bytes_of(std::size_t count) {
+    return count <= SIZE_MAX / sizeof(T) ? count * sizeof(T) : SIZE_MAX;
+  }
   struct Free {
     std::size_t bytes = 0;
     void operator()(T* p) const { free_bytes(p, bytes); }

@@ -28,8 +28,8 @@ class Plan {
     int T = 0, B = 0;
     bool batch_first = false, reverse = false;
     const int64_t* lengths = nullptr;  // [B]
-    const bool* mask = nullptr;        // [T, B], or [B, T] with batch_first; false steps are skipped
-    const bool* reset = nullptr;       // like mask; the state is zero before a true step
+    const uint8_t* mask = nullptr;     // [T, B], or [B, T] with batch_first; steps of 0 are skipped
+    const uint8_t* reset = nullptr;    // like mask; the state is zero before a step that is not 0
   };
 
   explicit Plan(const Options& options);

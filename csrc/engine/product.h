@@ -69,7 +69,7 @@ void multiply_rows(const T* const* in, T* const* out, int count, int K, const T*
                    int block_begin, int block_end, bool add) {
   // The weights of a tile's columns should stay in the L2 cache from one tile of rows to the next.
   constexpr int most_bytes = 768 << 10;
-  if (K * tile_columns * L * int{sizeof(T)} <= most_bytes)
+  if (std::ptrdiff_t{K} * tile_columns * L * int{sizeof(T)} <= most_bytes)
     multiply_tiles<T, L, Registers, tile_columns>(in, out, count, K, packed, N, block_begin, block_end, add);
   else multiply_tiles<T, L, Registers, 2>(in, out, count, K, packed, N, block_begin, block_end, add);
 }

@@ -37,8 +37,9 @@ template <class T> double run_cross_entropy(const CrossEntropy<T>& call) {
       const double wanted = x[call.target[n]];
       const RowSums<T> sums = softmax(x, C, call.scale, shift, d);
       if (d) d[call.target[n]] -= at_target;
-      losses[n] = double(sums.largest) + std::log(double(sums.exponentials)) - rest * wanted -
-                  even * double(sums.values);
+      losses[n] = double(sums.largest) + std::log(double(sums.exponentials)) - rest * wanted;
+      // A choice, not a product with 0: a class that is masked out by -infinity makes the sum infinite.
+      if (even != 0) losses[n] -= even * double(sums.values);
     }
   });
   double sum = 0;
@@ -50,7 +51,7 @@ template <class T> void run_softmax(const T* x, T* p, int64_t N, int C) {
   const auto softmax = row_functions<T>(current_isa()).softmax;
   ThreadTeam team(num_threads());
   share(team, threads_for_rows(N, C, team), N, [&](int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) softmax(x + n * C, C, T(1), T(0), p + n * C);
+    for (int64_t n = begin; C > 0 && n < end; ++n) softmax(x + n * C, C, T(1), T(0), p + n * C);
   });
 }
 

@@ -10,7 +10,7 @@ template <class T> struct CrossEntropy {
   int C = 0;
   const T* logits = nullptr;        // [N, C]
   const int64_t* target = nullptr;  // [N], 0 to C - 1 where it counts
-  const bool* mask = nullptr;       // [N] or null: the rows that count
+  const uint8_t* mask = nullptr;    // [N] or null: the rows that count are not 0
   double smoothing = 0;             // share of the target that is spread over all classes
   T scale = 1;                      // of the gradient
   T* d_logits = nullptr;            // [N, C] or null

@@ -157,10 +157,11 @@ template <class T> void run_ctc(const Ctc<T>& call) {
   ThreadTeam team(num_threads());
   const int threads = std::min(threads_for_packing(work, team.size(), team.warm()), std::max(call.B, 1));
   const std::size_t size = Scratch::size(call.T_max, call.S_max, call.d_logits ? call.T_max : 1);
-  const Buffer<double> memory(threads * size);
+  std::vector<Buffer<double>> memory;
+  for (int i = 0; i < threads; ++i) memory.emplace_back(size);
   std::atomic<int> next{0};  // whoever is done takes the next sequence: they differ in length
   team.run(threads, [&](int i) {
-    const Scratch scratch(memory.data() + i * size, call.S_max, call.T_max);
+    const Scratch scratch(memory[i].data(), call.S_max, call.T_max);
     for (int b; (b = next.fetch_add(1)) < call.B;) Sequence<T>(call, isa, scratch, b).run();
   });
 }

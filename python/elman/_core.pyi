@@ -172,8 +172,9 @@ def schedule(
 
 MOST_THREADS: int
 
-def borrow_threads(parallel: int, thread: int, threads: int) -> None:
-    """Compute on another library's threads: addresses of GOMP_parallel, omp_get_thread_num, omp_get_num_threads."""
+def borrow_threads(library: bytes | None) -> bool:
+    """Compute on the threads of this OpenMP library, or of the one that the process has (None); False, and nothing
+    done, where there is none with GNU's entry points."""
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array: ...
 def empty_dlpack(shape: Sequence[int], bytes: int) -> Any:

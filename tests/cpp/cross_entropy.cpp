@@ -17,7 +17,7 @@ template <class T> struct Batch {
   const T scale = T(0.7);
   Values<T> logits;
   std::vector<int64_t> target;
-  std::vector<char> mask;
+  std::vector<uint8_t> mask;
   // Rows that do not count have neither a target nor logits.
   explicit Batch(const Case& which) : c(which), target(c.N), mask(c.N, 1) {
     Random random(6);
@@ -38,7 +38,7 @@ template <class T> struct Batch {
     call.C = c.C;
     call.logits = logits.data();
     call.target = target.data();
-    call.mask = c.masked ? reinterpret_cast<const bool*>(mask.data()) : nullptr;
+    call.mask = c.masked ? mask.data() : nullptr;
     call.smoothing = c.smoothing;
     call.scale = scale;
     const double loss = run_cross_entropy(call);

@@ -18,7 +18,8 @@ class Stepper:
     """Runs a stack of forward layers one step at a time over B streams; made by `layer.stepper(B)`.
 
     The weights are packed once, as they were when it was made; later changes of the layer do not reach it.
-    With `out` a step allocates nothing; it holds no GIL while it computes. One call at a time per stepper.
+    With `out` a step allocates nothing; it holds no GIL while it computes. One call at a time per stepper: a call
+    while another thread is inside one (a step, or the state read or set) raises RuntimeError and changes nothing.
     """
 
     def __init__(self, layer: Recurrent, batch_size: int):
@@ -42,6 +43,7 @@ class Stepper:
 
         Raises:
             ValueError: x or out has the wrong shape or type; the state is as before.
+            RuntimeError: another thread is inside a call of this stepper; the state is as that call leaves it.
         """
         try:
             return self._step(x, out)

@@ -6,30 +6,21 @@ processors that the engine's would need, and the other way round. So the engine 
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
+import os
 from pathlib import Path
 
 import torch
 
 from .. import _core
 
-# GNU's entry points; the libraries of Intel and LLVM have them too.
-_ENTRIES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 _LIBRARIES = ("libgomp.so*", "libgomp-*.so*", "libiomp5.so", "libomp.so")
 
 
 def borrow() -> bool:
     """Let the engine compute on torch's OpenMP threads; False where torch has none that can be found."""
     folder = Path(torch.__file__).with_name("lib")  # has the one that torch has loaded, if it ships one
-    shipped = [str(path) for name in _LIBRARIES for path in folder.glob(name)]
-    for path in [*shipped, None]:
-        with contextlib.suppress(OSError, AttributeError, TypeError):
-            library = ctypes.CDLL(path)
-            entries = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in _ENTRIES]
-            _core.borrow_threads(*(entry or 0 for entry in entries))
-            return True
-    return False
+    shipped = [os.fsencode(path) for name in _LIBRARIES for path in folder.glob(name)]
+    return any(_core.borrow_threads(path) for path in [*shipped, None])
 
 
 def follow() -> None:
