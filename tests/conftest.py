@@ -1,9 +1,14 @@
 """Shared fixtures: every instruction set this machine has, and settings put back after each test."""
 
+import os
+
 import numpy as np
 import pytest
 
-import elman
+# Before elman reads it: tests that no bit depends on the number of threads need more of them than processors.
+os.environ["ELMAN_OVERSUBSCRIBE"] = "1"
+
+import elman  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@
 #include "engine/buffer.h"
 #include "engine/dispatch.h"
 #include "engine/plan.h"
+#include "engine/processors.h"
 #include "engine/schedule.h"
 #include "engine/threads.h"
 
@@ -118,6 +119,8 @@ PYBIND11_MODULE(_core, m) {
   m.attr("MOST_THREADS") = most_threads;
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads);
+  m.def("processors", &processors);
+  m.def("quota_processors", &quota_processors, py::arg("root"));
   m.def(
       "schedule",
       [](int directions, int rows, int steps, int I, int H, int gates, int threads) {
