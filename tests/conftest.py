@@ -8,7 +8,7 @@ import pytest
 # Before elman reads it: tests that no bit depends on the number of threads need more of them than processors.
 os.environ["ELMAN_OVERSUBSCRIBE"] = "1"
 
-import elman  # noqa: E402
+import elman
 
 
 @pytest.fixture(autouse=True)

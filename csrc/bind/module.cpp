@@ -164,6 +164,7 @@ PYBIND11_MODULE(_core, m) {
   bind_attention(m);
   bind_ctc(m);
   bind_dlpack(m);
+  bind_interrupt(m);
   bind_layer(m);
   bind_optimise(m);
   bind_sample(m);

@@ -9,6 +9,7 @@ void bind_around(py::module_& m);
 void bind_attention(py::module_& m);
 void bind_ctc(py::module_& m);
 void bind_dlpack(py::module_& m);
+void bind_interrupt(py::module_& m);
 void bind_layer(py::module_& m);
 void bind_optimise(py::module_& m);
 void bind_sample(py::module_& m);

@@ -68,10 +68,10 @@ def info() -> dict[str, Any]:
     """Facts about this installation.
 
     Returns:
-        A dict: `version`, `isa` (in use), `isas` (that could be), `threads` (that a call may use), `processors` (that this process may
-        use at once: by its affinity, asked again each second, and by the quota of processor time that a container has,
-        rounded up, as it was at the start), `caches`, `cuda` ("yes" or "no", and what
-        GPU or why not; the environment variable ELMAN_CUDA_SCHEDULE forces a schedule there).
+        A dict: `version`, `isa` (in use), `isas` (that could be), `threads` (that a call may use), `processors` (that
+        this process may use at once: by its affinity, asked again each second, and by a container's quota of processor
+        time, rounded up, as it was at the start), `caches`, `cuda` ("yes" or "no", and what GPU or why not; the
+        environment variable ELMAN_CUDA_SCHEDULE forces a schedule there).
     """
     return {
         "version": __version__,
