@@ -1,7 +1,12 @@
 """Shared fixtures: every instruction set this machine has, and settings put back after each test."""
 
+import os
+
 import numpy as np
 import pytest
+
+# Before elman reads it: tests that no bit depends on the number of threads need more of them than processors.
+os.environ["ELMAN_OVERSUBSCRIBE"] = "1"
 
 import elman
 

@@ -14,7 +14,7 @@ uint64_t fingerprint(const std::vector<py::array>& arrays) {
     if (!(array.flags() & py::array::c_style)) throw py::value_error("arrays: expected C-contiguous ones");
     bytes.push_back({static_cast<const char*>(array.data()), array.nbytes()});
   }
-  const py::gil_scoped_release release;
+  const Unlocked unlocked;
   return run_fingerprint(bytes);
 }
 

@@ -150,9 +150,9 @@ PYBIND11_MODULE(_core, m) {
   bind_ctc(m);
   bind_dlpack(m);
   bind_fingerprint(m);
+  bind_interrupt(m);
   bind_layer(m);
   bind_optimise(m);
-  bind_sample(m);
   bind_stepper(m);
   bind_threads(m);
 }

@@ -14,9 +14,9 @@ void bind_attention(py::module_& m);
 void bind_ctc(py::module_& m);
 void bind_dlpack(py::module_& m);
 void bind_fingerprint(py::module_& m);
+void bind_interrupt(py::module_& m);
 void bind_layer(py::module_& m);
 void bind_optimise(py::module_& m);
-void bind_sample(py::module_& m);
 void bind_stepper(py::module_& m);
 void bind_threads(py::module_& m);
 

@@ -7,6 +7,7 @@
 
 #include "bind/parts.h"
 #include "engine/dispatch.h"
+#include "engine/processors.h"
 
 #if !defined(_WIN32)
 #include <dlfcn.h>
@@ -64,6 +65,8 @@ void bind_threads(py::module_& m) {
   m.attr("MOST_THREADS") = most_threads;
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", [](int n) { set_num_threads(checked_threads(n)); }, py::arg("n"));
+  m.def("processors", &processors);
+  m.def("quota_processors", &quota_processors, py::arg("root"));
   m.def("borrow_threads", &borrow, py::arg("library"));
   m.def("measure_peak", &peak, py::arg("threads"), py::arg("dtype"));
   m.def("measure_bandwidth", &bandwidth, py::arg("threads"), py::arg("bytes"));

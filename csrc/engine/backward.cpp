@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "engine/call.h"
+#include "engine/interrupt.h"
 #include "engine/layer.h"
 #include "engine/pieces.h"
 
@@ -216,11 +217,19 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   if (dx && add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
   if (dx && !add) clear_rows(dx, I, I, first.plan->holes);
 
+  const Spans spans(plans.front(), work.directions * work.blocks, cell.h.count() * H, schedule.threads);
+  Pauses pauses;
   for (int begin, end = work.steps; end > 0; end = begin) {
     begin = chunk_begin(plans.front(), end, int64_t{cell.slots} * H * int64_t{sizeof(T)});
+    for (int first, last = end; last > begin; last = first) {
+      pauses.pause_if_due();
+      first = spans.begin(last, begin);
+      for (Direction<T>& direction : directions) direction.set_steps(first, last);
+      pieces.run(team, [&](int d, const Piece& piece) { directions[d].scan(piece); });
+    }
     for (Direction<T>& direction : directions) direction.set_steps(begin, end);
-    pieces.run(team, [&](int d, const Piece& piece) { directions[d].scan(piece); });
     for (Direction<T>& direction : directions) {
+      pauses.pause_if_due();
       if (dx) direction.input_gradient(dx, add, team);
       direction.weight_gradients(team);
     }

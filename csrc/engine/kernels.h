@@ -30,6 +30,7 @@ template <class T> struct Weights {  // as in torch: [G * H, I], [G * H, H], [G 
 
 template <class T> struct ForwardJob {
   int I = 0, H = 0;
+  int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
   PlanView plan;
   const T* packed = nullptr;  // from Kernels::pack
   const T* x = nullptr;       // rows of I

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "engine/call.h"
+#include "engine/interrupt.h"
 #include "engine/pieces.h"
 
 namespace elman {
-
 template <class T>
 Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_size(w.I, w.H)) {
@@ -60,8 +60,16 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
   }
 
   const Pieces pieces(schedule, plans, work.blocks, [&](int rows) { return rows * std::max(1, chunk); });
-  pieces.run(team,
-             [&](int d, const Piece& piece) { calls[d].packed->kernels().forward(calls[d].job, piece); });
+  const Spans spans(plans.front(), work.directions * work.blocks,
+                    cell.x.count() * packed.I + cell.h.count() * packed.H, schedule.threads);
+  Pauses pauses;
+  for (int begin = 0, end; begin < work.steps; begin = end) {
+    pauses.pause_if_due();
+    end = spans.end(begin, work.steps);
+    for (ForwardCall<T>& call : calls) call.job.t_begin = begin, call.job.t_end = end;
+    pieces.run(team,
+               [&](int d, const Piece& piece) { calls[d].packed->kernels().forward(calls[d].job, piece); });
+  }
 }
 
 template struct Packed<float>;

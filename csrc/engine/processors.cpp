@@ -1,5 +1,6 @@
 #include "engine/processors.h"
 
+#include <algorithm>
 #include <thread>
 
 #if defined(__linux__)
@@ -8,13 +9,22 @@
 
 namespace elman {
 
-int processors() {
+namespace {
+
+int allowed_processors() {
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
   const int n = static_cast<int>(std::thread::hardware_concurrency());
   return n > 0 ? n : 1;
+}
+
+}  // namespace
+
+int processors() {
+  static const int quota = quota_processors("");  // takes some 100 us
+  return quota ? std::min(quota, allowed_processors()) : allowed_processors();
 }
 
 int current_processor() {

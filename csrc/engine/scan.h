@@ -111,12 +111,13 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   void run() {
     const FlushDenormals flush;
     const int ahead = job_.chunk ? job_.chunk : 1;
-    if (job_.factors) {
+    const int end = job_.t_end < plan_.steps ? job_.t_end : plan_.steps;
+    if (job_.factors && job_.t_begin == 0) {
       mask(0);
       if (piece_.barrier) piece_.barrier->wait();
     }
-    for (int t0 = 0; t0 < plan_.steps && alive(t0) > 0; t0 += ahead) {
-      const int t1 = t0 + ahead < plan_.steps ? t0 + ahead : plan_.steps;
+    for (int t0 = job_.t_begin; t0 < end && alive(t0) > 0; t0 += ahead) {
+      const int t1 = ahead < end - t0 ? t0 + ahead : end;
       if (job_.chunk) compute_ahead(t0, t1);
       for (int t = t0; t < t1 && alive(t) > 0; ++t) {
         step(t, t0);

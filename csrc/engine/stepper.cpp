@@ -74,7 +74,7 @@ template <class T> void Stepper<T>::step(const T* x, T* y) {
     x = layer.job.y = layer.h[1 - now_].data();
     layer.job.turned = now_ != 0;
   }
-  ThreadTeam team(warm_.threads());
+  ThreadTeam team(std::min(warm_.threads(), num_threads()));
   const Pieces& pieces = team.size() < warm_.threads() ? alone_ : team.warm() ? warm_ : cold_;
   pieces.run(team, [&](int, const Piece& piece) {
     for (const Layer& layer : layers_) layer.packed->kernels().forward(layer.job, piece);

@@ -1,13 +1,16 @@
 #include "engine/threads.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
-#include <stdexcept>
-#include <string>
+#include <exception>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include "engine/processors.h"
+#include "engine/waiting.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -15,8 +18,6 @@
 
 namespace elman {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // How long workers stay awake after a call, and so how soon a call must follow for them to begin at once.
 // Waking one that sleeps takes 40 us if its processor idled for less than a millisecond, and 100 us and more
@@ -28,67 +29,34 @@ constexpr std::chrono::microseconds warmth{200};
 // 30 us, not 330.)
 constexpr std::chrono::microseconds worth_waking{300};
 
-// Rounds of waiting awake at a barrier: few, because where a partner is late for longer than some
-// microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
-constexpr int spins_at_barrier = 500;
+// What was refused is not asked for again for some time: a failed try to start a thread takes tens of
+// microseconds.
+class Refusal {
+ public:
+  bool fresh() const { return Clock::now() < over_; }
+  void note() { over_ = Clock::now() + std::chrono::seconds(1); }
 
-// After a partner came late by this much, calls that a second thread would make little faster do without one
-// for so long: another process has its processor, and takes a call of some microseconds to the length of its
-// turns. (A virtual machine loses 50 us here and there, every few ms; counting those kept small calls alone
-// most of the time.)
-constexpr std::chrono::microseconds lateness{300};
-constexpr std::chrono::milliseconds caution{10};
+ private:
+  Clock::time_point over_;
+};
 
-std::atomic<Clock::rep> last_late{0};
-void note_wait(Clock::time_point since) {
-  const Clock::time_point now = Clock::now();
-  if (now - since > lateness) last_late.store(now.time_since_epoch().count());
-}
-
-inline void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// Spins until done() or the patience is used up; says which.
-template <class Done> bool spin(int rounds, const Done& done) {
-  for (int i = 0; i < rounds; ++i) {
-    if (done()) return true;
-    pause();
+// Whether the system would start so many threads now.
+bool can_start(int threads) {
+  std::mutex gate;
+  std::unique_lock<std::mutex> closed(gate);
+  std::vector<std::thread> started;
+  started.reserve(threads);
+  bool all = true;
+  try {
+    while (static_cast<int>(started.size()) < threads)
+      started.emplace_back([&] { const std::lock_guard<std::mutex> wait(gate); });
+  } catch (const std::exception&) {
+    all = false;
   }
-  return done();
+  closed.unlock();
+  for (std::thread& thread : started) thread.join();
+  return all;
 }
-
-// The same for `time`.
-template <class Done> bool spin(std::chrono::microseconds time, const Done& done) {
-  const Clock::time_point end = Clock::now() + time;
-  do {
-    if (spin(64, done)) return true;
-  } while (Clock::now() < end);
-  return done();
-}
-
-int default_threads() {
-  if (const char* text = std::getenv("ELMAN_NUM_THREADS")) {
-    char* end = nullptr;
-    const long n = std::strtol(text, &end, 10);
-    if (n < 1 || n > most_threads || *end)
-      throw std::invalid_argument(
-          std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") + text + "'");
-    return static_cast<int>(n);
-  }
-  // What joblib and others tell their worker processes, so that these do not crowd each other out.
-  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
-    const long n = std::strtol(text, nullptr, 10);
-    if (n >= 1 && n <= most_threads) return static_cast<int>(n);
-  }
-  return processors();
-}
-
-std::atomic<int> thread_count{0};
 
 std::atomic<const Lender*> the_lender{nullptr};
 
@@ -96,19 +64,21 @@ std::atomic<const Lender*> the_lender{nullptr};
 
 class Pool {
  public:
-  // Workers are detached and the pool is never destroyed: at exit they are asleep or stopped with the
-  // process.
-  void grow(int workers) {
-    while (count_ < workers) {
-      std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
-      ++count_;
-    }
+  // How many threads a call can have that wants so many. It is settled before any work is dealt, because
+  // threads that wait for each other must all be there.
+  int provide(int threads) {
+    lender_ = the_lender.load();
+    if (lender_ && !lends(*lender_, threads)) lender_ = nullptr;
+    return lender_ ? threads : 1 + grow(threads - 1);
   }
 
   void run(int threads, const Task& work) {
-    if (const Lender* lender = the_lender.load())
-      if (run_borrowed(*lender, threads, work)) return;
-    grow(threads - 1);
+    if (lender_) {
+      if (run_borrowed(*lender_, threads, work)) return;
+      // It gave as many before; its user may have changed that between two calls.
+      if (grow(threads - 1) < threads - 1)
+        throw std::system_error(EAGAIN, std::generic_category(), "threads: neither lent nor started");
+    }
     work_ = &work;
     pending_.store(threads - 1);
     const bool woken = sleepers_.load() > 0;
@@ -133,6 +103,32 @@ class Pool {
   Clock::time_point last_end, workers_end, stream_begin;
 
  private:
+  // Starts workers until there are so many, or the system refuses; returns how many of those wanted there
+  // are. They are detached and the pool is never destroyed: at exit they are asleep or stopped with the
+  // process.
+  int grow(int workers) {
+    while (count_ < workers && !refused_.fresh()) {
+      try {
+        std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
+        ++count_;
+      } catch (const std::exception&) {
+        refused_.note();
+      }
+    }
+    return std::min(count_, workers);
+  }
+
+  // Whether the lender gives so many threads, which is tried once for each number above those before. GNU's
+  // runtime ends the process where it cannot start a thread, so that is found out without it.
+  bool lends(const Lender& lender, int threads) {
+    if (lender.threads() != 1) return false;  // this thread is one of a team already, and will get no other
+    if (threads > lent_ && !not_lent_.fresh()) {
+      if (can_start(threads - 1) && run_borrowed(lender, threads, [](int) {})) lent_ = threads;
+      else not_lent_.note();
+    }
+    return threads <= lent_;
+  }
+
   // False if the lender had fewer threads to give, and nothing was done: partners at a barrier would wait for
   // ever.
   static bool run_borrowed(const Lender& lender, int threads, const Task& work) {
@@ -202,7 +198,9 @@ class Pool {
     }
   }
 
-  int count_ = 0;
+  int count_ = 0, lent_ = 1;  // workers, and threads that the lender has given
+  Refusal refused_, not_lent_;
+  const Lender* lender_ = nullptr;                              // whose threads the call that is served has
   std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller, the last worker runs
   const Task* work_ = nullptr;
   std::atomic<uint64_t> call_{0};
@@ -238,48 +236,15 @@ Pool& pool() {
 
 }  // namespace
 
-void Barrier::wait() noexcept {
-  const unsigned generation = generation_.load();
-  if (arrived_.fetch_add(1) + 1 == size_) {
-    arrived_.store(0);
-    generation_.store(generation + 1);
-    if (sleepers_.load() > 0) {
-      {
-        std::lock_guard<std::mutex> lock(mutex_);
-      }
-      wake_.notify_all();
-    }
-    return;
-  }
-  const auto released = [&] { return generation_.load() != generation; };
-  if (spin(spins_at_barrier, released)) return;
-  const Clock::time_point begin = Clock::now();
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    sleepers_.fetch_add(1);
-    wake_.wait(lock, released);
-    sleepers_.fetch_sub(1);
-  }
-  note_wait(begin);
-}
-
-int num_threads() {
-  int n = thread_count.load();
-  if (n == 0) thread_count.compare_exchange_strong(n, default_threads()), n = thread_count.load();
-  return n;
-}
-
 void borrow_threads(const Lender& lender) {
   pool();                                // and with it what happens when the process forks
   the_lender.store(new Lender(lender));  // for good: a call may be reading the one before
 }
 
-void set_num_threads(int n) { thread_count.store(n); }
-
 ThreadTeam::ThreadTeam(int wanted) {
   if (wanted > 1 && pool().busy.try_lock()) {
     pool_ = &pool();
-    size_ = wanted;
+    size_ = pool_->provide(wanted);
     const Clock::time_point now = Clock::now();
     const Clock::duration late(last_late.load());
     if (now - pool_->last_end > warmth) pool_->stream_begin = now;

@@ -24,8 +24,8 @@ class Barrier {
 
 constexpr int most_threads = 4096;
 
-// Threads that a call may use: ELMAN_NUM_THREADS, else OMP_NUM_THREADS, else the processors this process may
-// run on.
+// Threads that a call may use: what was set, else ELMAN_NUM_THREADS, else OMP_NUM_THREADS, and in any case no
+// more than there are processors, unless ELMAN_OVERSUBSCRIBE=1.
 int num_threads();
 void set_num_threads(int n);
 
@@ -57,6 +57,7 @@ class Pool;
 class ThreadTeam {
  public:
   // The pool serves one call at a time; a call that finds it taken gets a team of one instead of waiting.
+  // Where the system starts fewer threads than are wanted, the team is the smaller.
   explicit ThreadTeam(int wanted);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;

@@ -165,6 +165,15 @@ def isa() -> str: ...
 def use_isa(name: str) -> None: ...
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+def processors() -> int:
+    """That this process may use at once: by its affinity and its quota of processor time."""
+
+def quota_processors(root: str) -> int:
+    """By Linux's control groups alone, 0 for no quota; `root` comes before the paths of /proc and /sys."""
+
+def set_span(work: float) -> None:
+    """For tests: how much of a call's work a thread does between two looks at signals; 0: the usual."""
+
 def schedule(
     directions: int, rows: int, steps: int, I: int, H: int, gates: int, threads: int
 ) -> tuple[int, int, bool, int]:

@@ -28,14 +28,17 @@ def use_isa(name: str) -> None:
 
 
 def num_threads() -> int:
-    """Threads a call may use."""
+    """Threads a call may use: never more than there are processors (`info()["processors"]`)."""
     return _core.num_threads()
 
 
 def set_num_threads(n: int) -> None:
     """Let a call use up to `n` threads (also: environment variable ELMAN_NUM_THREADS, else OMP_NUM_THREADS).
 
-    The default is the number of processors this process may run on. No result depends on it.
+    More than there are processors are never used, whatever `n` is, because threads that wait for each other for a
+    processor make a small call a hundred times slower; the default is as many as there are. Where the system refuses
+    to start threads (a container's limit of processes, memory), a call runs on those there are, and a second later
+    they are asked for again. No result depends on any of this.
 
     Raises:
         ValueError: `n` is not a whole number of at least 1.
@@ -65,14 +68,17 @@ def info() -> dict[str, Any]:
     """Facts about this installation.
 
     Returns:
-        A dict: `version`, `isa` (in use), `isas` (that could be), `threads`, `caches`, `cuda` ("yes" or "no", and what
-        GPU or why not; the environment variable ELMAN_CUDA_SCHEDULE forces a schedule there).
+        A dict: `version`, `isa` (in use), `isas` (that could be), `threads` (that a call may use), `processors` (that
+        this process may use at once: by its affinity, asked again each second, and by a container's quota of processor
+        time, rounded up, as it was at the start), `caches`, `cuda` ("yes" or "no", and what GPU or why not; the
+        environment variable ELMAN_CUDA_SCHEDULE forces a schedule there).
     """
     return {
         "version": __version__,
         "isa": _core.isa(),
         "isas": isas(),
         "threads": num_threads(),
+        "processors": _core.processors(),
         "caches": _caches() or "unknown",
         "cuda": _cuda(),
     }

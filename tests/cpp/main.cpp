@@ -1,10 +1,13 @@
 // Runs without Python, for processors under emulation and for sanitizers: all parts of the engine, in both
 // types, on every instruction set that this build has and this processor can run.
+#include <cstdlib>
+
 #include "selftest.h"
 
 int main() {
   using namespace elman;
   using namespace elman::selftest;
+  setenv("ELMAN_OVERSUBSCRIBE", "1", 1);  // three threads on any number of processors
   test_stepper();
   for (const Isa* isa : isas()) {
     use_isa(isa->name);

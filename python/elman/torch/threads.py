@@ -24,7 +24,5 @@ def borrow() -> bool:
 
 
 def follow() -> None:
-    """Use as many threads as torch does."""
-    threads = torch.get_num_threads()
-    if threads != _core.num_threads():
-        _core.set_num_threads(threads)
+    """Use as many threads as torch does, or as many as there are processors where these are fewer."""
+    _core.set_num_threads(min(torch.get_num_threads(), _core.MOST_THREADS))

@@ -1,0 +1,173 @@
+"""How many threads there are: quotas, affinity, and a system that starts no more of them."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import elman
+from elman import _core
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux")
+
+V2 = "30 20 0:26 {top} /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
+V1 = (
+    "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
+    "33 31 0:30 {top} /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+    "32 31 0:29 {top} /sys/fs/cgroup/cpu,cpuacct rw shared:1 - cgroup cgroup rw,cpu,cpuacct\n"
+)
+HALF, TWO, MANY = "50000 100000", "200000 100000", "450000 100000"
+
+
+@pytest.mark.parametrize(
+    ("mounts", "top", "own", "limits", "processors"),
+    [
+        (V2, "/", "0::/\n", {"": HALF}, 1),
+        (V2, "/", "0::/a/b\n", {"": "max 100000", "/a": MANY, "/a/b": "max 100000"}, 5),
+        (V2, "/", "0::/a/b\n", {"/a": TWO, "/a/b": MANY}, 2),
+        (V2, "/", "0::/a/b\n", {"/a": MANY, "/a/b": TWO, "/a/c": HALF}, 2),
+        (V2, "/docker/x", "0::/docker/x/y\n", {"": MANY, "/y": "300000 100000"}, 3),
+        (V2, "/", "0::/../elsewhere\n", {"": TWO, "/elsewhere": HALF}, 2),
+        (V2, "/", "0::/a\n", {"/a": "max 100000"}, 0),
+        (V1, "/", "5:cpuset:/\n4:cpu,cpuacct:/a\n1:name=systemd:/\n0::/\n", {"/a": "150000 100000"}, 2),
+        (V1, "/docker/x", "4:cpu,cpuacct:/docker/x\n", {"": "1000 100000"}, 1),
+        (V1, "/", "4:cpu,cpuacct:/a\n", {"": TWO, "/a": "-1 100000"}, 2),
+        (V1, "/", "4:cpu,cpuacct:/\n", {"": "-1 100000"}, 0),
+        ("", "/", "", {}, 0),
+    ],
+)
+def test_quotas_of_control_groups(tmp_path, mounts, top, own, limits, processors):
+    process = tmp_path / "proc" / "self"
+    process.mkdir(parents=True)
+    (process / "mountinfo").write_text("1 1 8:1 / / rw - ext4 /dev/sda1 rw\n" + mounts.format(top=top))
+    (process / "cgroup").write_text(own)
+    for group, limit in limits.items():
+        folder = tmp_path / ("sys/fs/cgroup" + ("/cpu,cpuacct" if mounts is V1 else "") + group)
+        folder.mkdir(parents=True, exist_ok=True)
+        if mounts is V1:
+            quota, period = limit.split()
+            (folder / "cpu.cfs_quota_us").write_text(quota + "\n")
+            (folder / "cpu.cfs_period_us").write_text(period + "\n")
+        else:
+            (folder / "cpu.max").write_text(limit + "\n")
+    assert _core.quota_processors(str(tmp_path)) == processors
+
+
+def python(code, before="", **settings):
+    """Runs it in a process of its own, with elman's usual rule for the number of threads; `before`: shell commands."""
+    env = {name: value for name, value in os.environ.items() if name != "ELMAN_OVERSUBSCRIBE"} | settings
+    command = ["sh", "-c", f'{before}\nexec "$0" -c "$1"', sys.executable, textwrap.dedent(code)]
+    run = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split()
+
+
+@linux
+def test_no_more_threads_than_processors():
+    code = """
+        import os, time, numpy as np, elman
+        there = elman.info()["processors"]
+        assert there <= len(os.sched_getaffinity(0))
+        elman.set_num_threads(64)
+        print(elman.num_threads() == there, elman.info()["threads"] == there)
+        elman.set_num_threads(1)
+        print(elman.num_threads())
+        elman.set_num_threads(64)
+        step, x = elman.GRU(64, 512, init="uniform", seed=0).stepper(1), np.ones((1, 64), np.float32)
+        first = step(x).copy()
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        time.sleep(1.1)
+        print(elman.num_threads())
+        step.reset()
+        print(np.array_equal(step(x), first))
+    """
+    assert python(code) == ["True", "True", "1", "1", "True"]
+    ask = "import elman; print(elman.num_threads() == elman.info()['processors'])"
+    assert python(ask, ELMAN_NUM_THREADS="64") == ["True"]
+    assert python(ask, OMP_NUM_THREADS="64") == ["True"]
+
+
+# A thread's stack takes 1 GiB of addresses here, and these are limited, which binds root too.
+HUGE_STACKS = "ulimit -s 1048576"
+LIMITED = """
+    import os, resource, time
+
+    def limit(gigabytes):
+        taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + int(gigabytes * 2**30), resource.RLIM_INFINITY))
+
+    def tasks():
+        return len(os.listdir("/proc/self/task"))
+"""
+
+
+def can_have_huge_stacks():
+    return subprocess.run(["sh", "-c", HUGE_STACKS], capture_output=True).returncode == 0
+
+
+@linux
+@pytest.mark.skipif(not can_have_huge_stacks(), reason="stacks are limited")
+@pytest.mark.parametrize("startable", [0, 2])
+@pytest.mark.parametrize("B", [1, 40])  # threads that share the units, and the rows
+def test_threads_that_cannot_be_started_are_done_without(startable, B):
+    """The same bits with none or some of the workers, in calls and steps, and all of them once they can be started."""
+    work = """
+        import hashlib, numpy as np, elman
+        elman.set_num_threads(5)
+        layer = elman.LSTM(64, 256, init="uniform", seed=0)
+        x = np.random.default_rng(0).standard_normal((60, BATCH, 64)).astype(np.float32)
+
+        def run():
+            y, _, backward = layer.forward(x)
+            layer.zero_grad()
+            dx, _ = backward(y)
+            step = layer.stepper(BATCH)
+            steps = np.stack([step(one) for one in x])
+            return hashlib.md5(b"".join(a.tobytes() for a in [y, dx, steps, *layer.grads.values()])).hexdigest()
+    """
+    limited = f"""
+        before = tasks()
+        limit({startable} + 0.5)
+        print(run(), run())
+        print(tasks() - before)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+        time.sleep(1.1)
+        print(run(), tasks() - before)
+    """
+    settings = {"ELMAN_OVERSUBSCRIBE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    work = textwrap.dedent(work.replace("BATCH", str(B)))
+    [alone] = python(work + "elman.set_num_threads(1)\nprint(run())", **settings)
+    out = python(textwrap.dedent(LIMITED) + work + textwrap.dedent(limited), HUGE_STACKS, **settings)
+    assert out == [alone, alone, str(startable), alone, "4"]
+
+
+@linux
+@pytest.mark.skipif(not can_have_huge_stacks(), reason="stacks are limited")
+def test_torchs_threads_that_cannot_be_started_are_done_without():
+    """GNU's OpenMP would end the process where it cannot start a thread."""
+    pytest.importorskip("torch")
+    code = """
+        import torch, elman.torch as et
+        torch.set_num_threads(3)
+        torch.manual_seed(0)
+        layer, x = et.LSTM(64, 256), torch.randn(60, 8, 64)
+        print_sum = lambda: print(layer(x)[0].detach().numpy().sum(dtype="f8"))  # nothing that takes torch's threads
+        if LIMIT:
+            before = tasks()
+            limit(0.5)
+            print_sum()
+            assert tasks() == before
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+            time.sleep(1.1)
+        print_sum()
+    """
+    code = textwrap.dedent(LIMITED) + textwrap.dedent(code)
+    settings = {"ELMAN_OVERSUBSCRIBE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    [want] = python(code.replace("LIMIT:", "False:"), HUGE_STACKS, **settings)
+    assert python(code.replace("LIMIT:", "True:"), HUGE_STACKS, **settings) == [want, want]
+
+
+def test_info_tells_the_processors():
+    assert elman.info()["processors"] == _core.processors() >= 1
