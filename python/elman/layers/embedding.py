@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +48,7 @@ class Embedding(Parameters):
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
         """This layer with its vectors as they are now."""
-        return copy.deepcopy(self)
+        return functools.partial(self._of, self.state_dict()["weight"])
 
     def __call__(self, tokens: np.ndarray) -> np.ndarray:
         """Vectors [..., E] of tokens [...].
@@ -56,8 +56,12 @@ class Embedding(Parameters):
         Raises:
             ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
         """
+        with self._store.lock:
+            return self._of(self.parameters["weight"], tokens)
+
+    def _of(self, weight: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         _check.tokens("tokens", tokens, self.num_embeddings)
-        return self.parameters["weight"][tokens]
+        return weight[tokens]
 
     def forward(self, tokens: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], None]]:
         """The vectors, and `backward(dy)`, which adds to the gradients; tokens have none."""
@@ -66,6 +70,7 @@ class Embedding(Parameters):
 
         def backward(dy: np.ndarray) -> None:
             _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
-            _core.add_rows(self.grads["weight"], index, dy)
+            with self._store.adding(in_one_call=True) as grads:
+                _core.add_rows(grads["weight"], index, dy)
 
         return y, backward
