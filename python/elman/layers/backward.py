@@ -43,12 +43,15 @@ class Backward:
         dfinal = call.check_state("dstate", dstate)
         dinitial = call.states(np.zeros)
         dx = call.sequence(layer.input_size) if need_dx else None
-        with layer._store.adding(in_one_call=layer.num_layers == 1) as grads:
-            tape, packed = self._take()
-            passes.backward(
-                layer._stack, packed, call.plans, tape, layer._weights(grads),
-                call.x, self._y, dy, dx, call.state, dfinal, dinitial, self._dropout,
-            )  # fmt: skip
+        grads = (
+            layer._store.zeros()
+        )  # an exception may end the pass between two layers, and a long call inside
+        tape, packed = self._take()
+        passes.backward(
+            layer._stack, packed, call.plans, tape, layer._weights(grads),
+            call.x, self._y, dy, dx, call.state, dfinal, dinitial, self._dropout,
+        )  # fmt: skip
+        layer._store.add(grads)
         return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)
 
     def _take(self) -> tuple[passes.Tape, list[list[Any]]]:

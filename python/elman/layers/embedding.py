@@ -70,7 +70,7 @@ class Embedding(Parameters):
 
         def backward(dy: np.ndarray) -> None:
             _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
-            with self._store.adding(in_one_call=True) as grads:
-                _core.add_rows(grads["weight"], index, dy)
+            with self._store.lock:
+                _core.add_rows(self._store.grads["weight"], index, dy)
 
         return y, backward

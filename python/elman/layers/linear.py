@@ -83,10 +83,11 @@ class Linear(Parameters):
         def backward(dy: np.ndarray) -> np.ndarray:
             _check.array("dy", dy, shape, self.dtype)
             dx = _core.empty(x.shape, self.dtype)
-            with self._store.adding(in_one_call=True) as grads:  # which holds the weights as they are, too
-                self._store.expect(version)
-                weight = self._store.values["weight"]
-                _core.linear_backward(weight, x, dy, dx, grads["weight"], grads.get("bias"))
+            own = self._store
+            with own.lock:
+                own.expect(version)
+                grads = own.grads
+                _core.linear_backward(own.values["weight"], x, dy, dx, grads["weight"], grads.get("bias"))
             return dx
 
         return y, backward

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._arrays import to_numpy
-from .store import behind, changing, stores_of
+from .store import behind, change, stores_of
 
 
 class Arrays(Mapping[str, np.ndarray]):
@@ -114,6 +114,9 @@ def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[s
 
 def write(own: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
     """Copy arrays that fit into those of `own`, which may be a layer's parameters."""
-    with changing(stores_of(own[name] for name in arrays)):
+
+    def copy() -> None:
         for name, value in arrays.items():
             np.copyto(behind(own[name]), value)
+
+    change(stores_of(own[name] for name in arrays), copy)

@@ -103,24 +103,10 @@ class Store:
         return new
 
     def add(self, grads: Mapping[str, np.ndarray]) -> None:
-        """Add to all gradients, in one engine call: no signal handler runs in between."""
+        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none."""
         with self.lock:
             own, added = list(self.grads.values()), [grads[name] for name in self.grads]
             _core.sgd([own, added], -1.0, 1.0, 0.0, 0.0, False)  # own -= -1 * added
-
-    @contextlib.contextmanager
-    def adding(self, in_one_call: bool) -> Iterator[dict[str, np.ndarray]]:
-        """Arrays to which the block adds gradients: all of them count, or where it is interrupted none.
-
-        `in_one_call`: the block adds in a single engine call, so these may be the gradients themselves.
-        """
-        if in_one_call:
-            with self.lock:
-                yield self.grads
-        else:
-            new = self.zeros()
-            yield new
-            self.add(new)
 
 
 def _renew_locks() -> None:
@@ -139,7 +125,10 @@ def _copy(value: np.ndarray) -> np.ndarray:
 
 
 class Parameter(np.ndarray):
-    """A read-only view of a parameter. Arithmetic with it gives plain arrays."""
+    """A read-only view of a parameter. Arithmetic with it gives plain arrays, and so do its copies by pickle."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.view(np.ndarray).__reduce_ex__(protocol)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         # NumPy's ufunc.at writes to read-only arrays as well.
@@ -172,38 +161,44 @@ def stores_of(arrays: Iterable[np.ndarray]) -> list[Store]:
     return [found[key] for key in sorted(found)]
 
 
-@contextlib.contextmanager
-def _holding(stores: list[Store]) -> Iterator[None]:
-    if not stores:
-        yield
-    else:  # `with`, not a loop: whatever a signal handler raises, each lock is given back
-        with stores[0].lock, _holding(stores[1:]):
-            yield
+def _holding(stores: list[Store], call: Callable[[], None]) -> None:
+    """`call()` while the locks are held."""
+    if stores:  # `with`, not a loop: whatever a signal handler raises, each lock is given back
+        with stores[0].lock:
+            _holding(stores[1:], call)
+    else:
+        call()
 
 
-@contextlib.contextmanager
-def changing(stores: list[Store]) -> Iterator[None]:
-    """In the block the parameters may be written, by `behind`."""
-    with _holding(stores):
+def change(stores: list[Store], write: Callable[[], None]) -> None:
+    """`write()`, which may write the parameters, by `behind`."""
+
+    def call() -> None:
         for store in stores:
             store.idle()
         for store in stores:
             store.changed()
-        yield
+        write()
+
+    _holding(stores, call)
 
 
 @contextlib.contextmanager
 def closed(stores: list[Store]) -> Iterator[None]:
     """In the block the layers refuse to be used."""
     begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        for store in stores:
+            store.idle()
+        begun = True
+        for store in stores:
+            store.edited = True
+            store.forget()
+
     try:
-        with _holding(stores):
-            for store in stores:
-                store.idle()
-            begun = True
-            for store in stores:
-                store.edited = True
-                store.forget()
+        _holding(stores, begin)
         yield
     finally:
         if begun:

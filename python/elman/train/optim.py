@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _check, _core
 from ..layers.mapping import matching, write
-from ..layers.store import behind, changing, stores_of
+from ..layers.store import behind, change, stores_of
 from .gradients import Model, gather
 
 
@@ -50,13 +50,14 @@ class Optimizer(ABC):
         """The model's arrays, and the states in lists beside them."""
         self._parameters, grads = gather(self._model)
         values = [behind(value) for value in self._parameters.values()]
+        self._free = {name: v for name, v in self._parameters.items() if behind(v) is v}  # no layer's
         states = list(self._states.values())  # state by state, each in the order of the parameters
         kept = [states[i : i + len(values)] for i in range(0, len(states), len(values))]
         self._arrays = [values, [grads[name] for name in self._parameters], *kept]
         self._stores = stores_of(self._parameters.values())
 
     def __getstate__(self) -> dict[str, Any]:
-        found = {"_parameters", "_arrays", "_stores"}
+        found = {"_parameters", "_arrays", "_free", "_stores"}
         return {name: value for name, value in self.__dict__.items() if name not in found}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -78,12 +79,15 @@ class Optimizer(ABC):
         """
         rate = _check.not_negative("learning_rate", self.learning_rate)
         scale = _check.not_negative("scale", scale)
-        for name, value in zip(self._parameters, self._arrays[0], strict=True):
+        for name, value in self._free.items():
             if not value.flags.writeable:
                 raise ValueError(f"{name}: expected a parameter that may change, got a read-only array")
-        with changing(self._stores):
+
+        def update() -> None:
             self.steps += 1
             self._update(rate, scale)
+
+        change(self._stores, update)
 
     @abstractmethod
     def _update(self, rate: float, scale: float) -> None:
