@@ -1,12 +1,13 @@
 """Initial weights, and seeds for several layers from one.
 
-The functions that draw return an array of the given shape; of [rows, columns] the fan-in is columns.
+Every function of a shape [rows, columns] returns an array of it, with fan-in = columns.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,34 +15,47 @@ import numpy as np
 
 from . import _core
 
-_left_out = contextvars.ContextVar("left_out", default=False)
+_left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("left", default=None)
 
 # Reflections that are applied together: enough to make products of them.
 _BLOCK = 64
 
 
 @contextlib.contextmanager
-def left_out() -> Iterator[None]:
-    """In the block initial weights are zeros and cost nothing: for layers whose weights are loaded next."""
-    token = _left_out.set(True)
+def from_file(count: int) -> Iterator[None]:
+    """Within it layers get zeros, as their weights are about to be loaded, and in all no more than the `count` numbers
+    that the file holds, whatever its description asks for.
+
+    Raises:
+        ValueError: layers want more.
+    """
+    token = _left.set([count])
     try:
         yield
     finally:
-        _left_out.reset(token)
+        _left.reset(token)
+
+
+def _zeros_for_file(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+    left = _left.get()
+    if left is None:
+        return None
+    left[0] -= math.prod(shape)
+    if left[0] < 0:
+        raise ValueError("its arguments ask for more parameters than it holds")
+    return np.zeros(shape, dtype)
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], limit: float, dtype: np.dtype) -> np.ndarray:
     """Uniform over [-limit, limit]; torch.nn uses limit = 1/sqrt(H) for every weight and bias."""
-    if _left_out.get():
-        return np.zeros(shape, dtype)
-    return rng.uniform(-limit, limit, shape).astype(dtype)
+    zeros = _zeros_for_file(shape, dtype)
+    return rng.uniform(-limit, limit, shape).astype(dtype) if zeros is None else zeros
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float, dtype: np.dtype) -> np.ndarray:
-    """Normal with mean 0 and this standard deviation."""
-    if _left_out.get():
-        return np.zeros(shape, dtype)
-    return (std * rng.standard_normal(shape)).astype(dtype)
+    """Normal with mean 0."""
+    zeros = _zeros_for_file(shape, dtype)
+    return (std * rng.standard_normal(shape)).astype(dtype) if zeros is None else zeros
 
 
 def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
@@ -56,8 +70,9 @@ def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarr
     column, of a normal vector one shorter than the last. Less than size^3 multiply-adds for large ones, in products on
     elman's own threads; NumPy's would crowd a busy machine.
     """
-    if _left_out.get():
-        return np.zeros((size, size), dtype)
+    zeros = _zeros_for_file((size, size), dtype)
+    if zeros is not None:
+        return zeros
     q = np.empty((0, 0))  # of the columns done, last ones first; transposed
     for first in reversed(range(0, size, _BLOCK)):
         v, signs = _reflections(rng, min(_BLOCK, size - first), size - first)

@@ -300,7 +300,6 @@ def load(path: str | os.PathLike[str]) -> Recurrent:
         parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     config = json.loads(metadata)
     layers = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
-    with init.left_out():
-        layer = layers[_check.choice("layer", config.pop("layer"), tuple(layers))](**config)
+    layer = layers[_check.choice("layer", config.pop("layer"), tuple(layers))](**config, init="uniform")
     layer.load_state_dict(parameters)
     return layer

@@ -68,7 +68,9 @@ class Store:
         if made is None or made.suits != suits:
             with self.lock:
                 self.idle()
-                made = self._made[what] = Made(self.version, suits, make())
+                made = self._made.get(what)  # another thread may have been here
+                if made is None or made.suits != suits:
+                    made = self._made[what] = Made(self.version, suits, make())
         return made
 
     def forget(self) -> None:

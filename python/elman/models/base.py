@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, init
+from .. import _check
 from .._extras import need
 from ..layers.parameters import Composite
 from ..train.data import Batch, Sequences
@@ -130,8 +130,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if content.get("model") not in Model._kinds:
         raise ValueError(f"path: expected a file written by a model's save(), got {os.fspath(path)!r}")
-    with init.left_out():
-        model = Model._kinds[content["model"]](**content["config"])
+    model = Model._kinds[content["model"]](**content["config"])
     model.load_state_dict(parameters)
     model.notes = content["notes"]
     return model

@@ -187,7 +187,7 @@ class Run:
             "schedule": self.schedule.state_dict(),
             "state": flatten(self.state, state),
         }
-        arrays = under("parameters", dict(self.model.parameters)) | under("best", self.best)
+        arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
         return numbers, arrays | under("optimizer", optimizer["arrays"]) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
