@@ -14,6 +14,7 @@ from tests.helpers import CELLS
 import elman
 from elman import _core
 from elman.layers import Embedding, Linear
+from elman.train import SGD
 
 
 @pytest.mark.parametrize("kind", [*CELLS, "stack", "linear"])
@@ -80,6 +81,55 @@ def test_threads_lose_no_gradient(kind):
     for name, grad in layer.grads.items():
         np.testing.assert_array_equal(grad, count * threads * once[name])
         assert np.abs(grad).max() < 2**24  # all sums are exact
+
+
+@pytest.mark.parametrize("kind", ["stack", "linear", "embedding"])
+def test_a_call_beside_a_change_sees_the_old_parameters_or_the_new_ones(kind):
+    layer = MAKERS[kind]()
+    states = [layer.state_dict(), {name: 2 * value for name, value in layer.state_dict().items()}]
+    x, wanted = arguments(layer), []
+    for state in states:
+        layer.load_state_dict(state)
+        wanted.append(first(layer(x)).copy())
+    assert not np.array_equal(*wanted)
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            for state in states:
+                layer.load_state_dict(state)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(300):
+            got = first(layer(x))
+            assert any(np.array_equal(got, want) for want in wanted)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_optimisers_of_the_same_layers_do_not_wait_for_each_other_for_ever():
+    layers = [Linear(3, 2, dtype=float) for _ in range(4)]
+    before = [layer.state_dict() for layer in layers]
+    for layer in layers:
+        layer.grads["bias"] = [1, 2]
+    optimizers = [SGD(layers, 1.0), SGD(layers[::-1], 1.0)]
+
+    def work(optimizer):
+        for _ in range(500):
+            optimizer.step()
+
+    threads = [threading.Thread(target=work, args=[optimizer], daemon=True) for optimizer in optimizers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    for layer, state in zip(layers, before, strict=True):
+        np.testing.assert_array_equal(layer.parameters["bias"], [-1000, -2000])  # no step was lost
+        np.testing.assert_array_equal(layer.parameters["weight"], state["weight"])
 
 
 def in_child(connection, layer, x, dy):

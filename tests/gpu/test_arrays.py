@@ -58,6 +58,20 @@ def test_arrays_with_lengths_state_and_kept_weights(arrays, monkeypatch):
     assert not np.array_equal(layer(x)[0], before)
 
 
+def test_a_backward_pass_belongs_to_its_forward_pass(arrays):
+    layer, x = elman.GRU(3, 8, num_layers=2, seed=1), np.ones((4, 2, 3), np.float32)
+    y, _, backward = layer.forward(x)
+    layer.parameters["bias_ih_l1"] = layer.parameters["bias_ih_l1"]
+    with pytest.raises(
+        RuntimeError, match=r"backward: expected the parameters \(weight_ih_l0, .* changed since"
+    ):
+        backward(y)
+    _, _, backward = layer.forward(x)
+    backward(y)
+    with pytest.raises(RuntimeError, match="got a second one; what forward kept is used up"):
+        backward(y)
+
+
 def test_cupy(device):
     if device != "cuda":
         pytest.skip("CuPy's arrays are on a GPU")

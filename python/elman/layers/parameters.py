@@ -121,7 +121,11 @@ class Parameters:
 
 
 class Composite(Parameters):
-    """A layer made of layers. Its parameters are theirs, named `part.parameter`."""
+    """A layer made of layers. Its parameters are theirs, named `part.parameter`.
+
+    `copy.copy` shares the parts, `copy.deepcopy` copies them. In a backward pass one part after the other adds its
+    gradients: where an exception from a signal handler ends it early, some have, and `zero_grad` is next.
+    """
 
     parts: dict[str, Parameters]
 

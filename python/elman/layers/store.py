@@ -108,7 +108,7 @@ class Store:
         """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none."""
         with self.lock:
             own, added = list(self.grads.values()), [grads[name] for name in self.grads]
-            _core.sgd([own, added], -1.0, 1.0, 0.0, 0.0, False)  # own -= -1 * added
+            _core.sgd([own, added], -1.0, 1.0, 0.0, 0.0, False)  # own -= -1 * (added + 0 * own)
 
 
 def _renew_locks() -> None:
