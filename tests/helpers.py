@@ -99,6 +99,21 @@ def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=
     return case
 
 
+def slope_of_parameter(layer, name, loss):
+    """Finite differences over one parameter of a layer or model."""
+    from tests.test_oracle import finite_differences
+
+    value = layer.parameters[name].copy()
+
+    def loss_of_value():
+        layer.parameters[name] = value
+        return loss()
+
+    slope = finite_differences(value, loss_of_value)
+    layer.parameters[name] = value
+    return slope
+
+
 def assert_close(got, want, tolerance, what=""):
     """Within `tolerance`, relative to the largest value expected (or to 1 where that is less)."""
     got, want = np.asarray(got), np.asarray(want)

@@ -77,8 +77,9 @@ def test_float32_error_of_one_step(isa, cell):
 def test_extreme_inputs(isa, dtype, cell, value):
     """Saturated units are where they belong: no NaN, no overflow."""
     layer = make_layer(cell, 1, 3, dtype=dtype)
-    for name, parameter in layer.parameters.items():
-        parameter.fill(1.0 if name.startswith("weight_ih") else 0.0)
+    with layer.editing() as parameters:
+        for name, parameter in parameters.items():
+            parameter.fill(1.0 if name.startswith("weight_ih") else 0.0)
     case = make_case(layer, T=1, B=1, state=False)
     case.x[:] = value
     y, _ = case.infer()

@@ -273,10 +273,3 @@ def test_refusals(message):
     with pytest.raises(ValueError, match=message):
         fit(model, sines(10), progress=False, **REFUSALS[message])
     assert all(np.array_equal(before[name], value) for name, value in model.parameters.items())
-
-
-def test_frozen_models_are_refused():
-    model = forecaster()
-    model.freeze()
-    with pytest.raises(ValueError, match="frozen"):
-        fit(model, sines(10), epochs=1, progress=False)

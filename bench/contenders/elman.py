@@ -32,7 +32,6 @@ def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: i
 
         return lambda: step(x, out), first
     if shape.mode == "infer":
-        layer.freeze()
         return lambda: layer(data.x, **options), lambda: {"y": layer(data.x, **options)[0]}
 
     def train() -> Results:

@@ -73,9 +73,10 @@ class Twin(nn.Module):
         parameters = self.model[0].parameters
         for module, prefix in self.pairs:
             for name, value in module.named_parameters():
-                own = torch.from_numpy(parameters[f"{prefix}.{name}"])
-                with torch.no_grad():
-                    own.copy_(value) if back else value.copy_(own)
+                if back:
+                    parameters[f"{prefix}.{name}"] = value
+                else:
+                    value.data.copy_(torch.tensor(parameters[f"{prefix}.{name}"]))
 
     def weight(self, batch: Any) -> int:
         """How many targets the loss of a batch is the mean of."""

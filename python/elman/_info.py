@@ -19,7 +19,7 @@ def isas() -> list[str]:
 def use_isa(name: str) -> None:
     """Run the kernels of the instruction set `name` from now on (also: environment variable ELMAN_ISA).
 
-    A stepper and a frozen layer keep the set they were made with.
+    A stepper keeps the set it was made with.
 
     Raises:
         ValueError: `name` is not one of `isas()`.

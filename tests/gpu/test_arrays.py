@@ -44,7 +44,7 @@ def test_arrays_of_other_libraries(kind, options, arrays, monkeypatch):
     both_ways(layer, monkeypatch, x)
 
 
-def test_arrays_with_lengths_state_and_frozen_weights(arrays, monkeypatch):
+def test_arrays_with_lengths_state_and_kept_weights(arrays, monkeypatch):
     layer = elman.LSTM(3, 8, seed=1)
     rng = np.random.default_rng(0)
     x, h, c = (rng.standard_normal(s, np.float32) for s in [(6, 4, 3), (1, 4, 8), (1, 4, 8)])
@@ -52,11 +52,24 @@ def test_arrays_with_lengths_state_and_frozen_weights(arrays, monkeypatch):
     both_ways(layer, monkeypatch, x[:, 0].copy(), reset=np.array([0, 0, 1, 0, 1, 0], bool))
     monkeypatch.setattr(on_gpu, "wants", lambda x: True)
     before = layer(x)[0]
-    layer.freeze()
-    assert np.array_equal(layer(x)[0], before) and layer._on_gpu is not None
-    assert np.array_equal(layer(x)[0], before)
-    layer.unfreeze()
-    assert layer._on_gpu is None
+    kept = layer._store._made["uploaded"]
+    assert np.array_equal(layer(x)[0], before) and layer._store._made["uploaded"] is kept
+    layer.parameters["bias_ih_l0"] = before[0, 0, 0] + layer.parameters["bias_ih_l0"]
+    assert not np.array_equal(layer(x)[0], before)
+
+
+def test_a_backward_pass_belongs_to_its_forward_pass(arrays):
+    layer, x = elman.GRU(3, 8, num_layers=2, seed=1), np.ones((4, 2, 3), np.float32)
+    y, _, backward = layer.forward(x)
+    layer.parameters["bias_ih_l1"] = layer.parameters["bias_ih_l1"]
+    with pytest.raises(
+        RuntimeError, match=r"backward: expected the parameters \(weight_ih_l0, .* changed since"
+    ):
+        backward(y)
+    _, _, backward = layer.forward(x)
+    backward(y)
+    with pytest.raises(RuntimeError, match="got a second one; what forward kept is used up"):
+        backward(y)
 
 
 def test_cupy(device):

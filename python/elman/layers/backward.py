@@ -14,12 +14,13 @@ from .call import Call
 class Backward:
     """The backward pass of one forward pass; it can run once."""
 
-    def __init__(self, call: Call, tape: passes.Tape, dropout: Sequence[np.ndarray]):
-        self._call, self._dropout = call, dropout
+    def __init__(self, call: Call, tape: passes.Tape, dropout: Sequence[np.ndarray], version: int):
+        self._call, self._dropout, self._version = call, dropout, version
         self._tape: passes.Tape | None = tape
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
-        """Add the gradients of every parameter to `layer.grads`.
+        """Add the gradients of every parameter to `layer.grads`: all of them, or none where a signal handler's
+        exception ends it early. Several threads may do so at once.
 
         Args:
             dy: gradient of y, shaped like it; None for zeros.
@@ -31,21 +32,40 @@ class Backward:
 
         Raises:
             ValueError: a shape or type differs from the result's.
-            RuntimeError: it has run before (what was kept is used up).
+            RuntimeError: it has run before (what was kept is used up), or the parameters have been changed.
         """
         call = self._call
         layer = call.layer
         if dy is not None:
             dy = call.check_sequence("dy", dy, layer.directions * layer.hidden_size)
         dfinal = call.check_state("dstate", dstate)
-        if self._tape is None:
-            raise RuntimeError("backward: expected one call after each forward, got a second one")
-        tape, self._tape = self._tape, None
         dinitial = call.states(np.zeros)
-        packed = layer._stack.pack_back(layer._weights(layer.parameters))
         dx = call.sequence(layer.input_size) if need_dx else None
+        grads = (
+            layer._store.zeros()
+        )  # an exception may end the pass between two layers, and a long call inside
+        tape, packed = self._take()
         passes.backward(
-            layer._stack, packed, call.plans, tape, layer._weights(layer.grads),
+            layer._stack, packed, call.plans, tape, layer._weights(grads),
             call.x, dy, dx, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
+        layer._store.add(grads)
         return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)
+
+    def _take(self) -> tuple[passes.Tape, list[list[Any]]]:
+        """The tape, which is used up from then on, and the packed weights."""
+        layer = self._call.layer
+        with layer._store.lock:
+            check_unused(self._tape)
+            layer._store.expect(self._version)
+            packed = layer._pack_back().value
+            tape, self._tape = self._tape, None
+        assert tape is not None
+        return tape, packed
+
+
+def check_unused(tape: Any) -> None:
+    if tape is None:
+        raise RuntimeError(
+            "backward: expected one call after each forward, got a second one; what forward kept is used up"
+        )

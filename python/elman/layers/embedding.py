@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
 
@@ -42,14 +42,14 @@ class Embedding(Parameters):
         rng = np.random.default_rng(seed)
         shape = (self.num_embeddings, self.embedding_dim)
         std = _check.positive("std", std)
-        self._hold({"weight": (std * rng.standard_normal(shape)).astype(self.dtype)})
+        self._hold({"weight": init.normal(rng, shape, std, self.dtype)})
 
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim}, dtype={self.dtype})"
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
         """This layer with its vectors as they are now."""
-        return copy.deepcopy(self)
+        return functools.partial(self._of, self.state_dict()["weight"])
 
     def __call__(self, tokens: Any) -> Any:
         """Vectors [..., E] of tokens [...], an array of any library or a list; they are of the tokens' kind.
@@ -57,8 +57,12 @@ class Embedding(Parameters):
         Raises:
             ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
         """
+        with self._store.lock:
+            return self._of(self.parameters["weight"], tokens)
+
+    def _of(self, weight: np.ndarray, tokens: Any) -> Any:
         index = _check.tokens("tokens", tokens, self.num_embeddings)
-        return returner(tokens)(self.parameters["weight"][index])
+        return returner(tokens)(weight[index])
 
     def forward(self, tokens: Any) -> tuple[Any, Callable[[Any], None]]:
         """The vectors, and `backward(dy)`, which adds to the gradients; tokens have none."""
@@ -67,6 +71,7 @@ class Embedding(Parameters):
 
         def backward(dy: Any) -> None:
             dy = _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
-            _core.add_rows(self.grads["weight"], index, dy)
+            with self._store.lock:
+                _core.add_rows(self._store.grads["weight"], index, dy)
 
         return y, backward

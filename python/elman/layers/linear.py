@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
+from .store import Made
 
 
 class Linear(Parameters):
@@ -43,32 +44,20 @@ class Linear(Parameters):
         if bias:
             parameters["bias"] = np.zeros(self.out_features, self.dtype)
         self._hold(parameters)
-        self._packed: Any = None  # kept while frozen
 
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, dtype={self.dtype})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_packed": None}  # packed weights suit one processor only: packed again
-
-    def _pack(self) -> Any:
-        return self._packed or _core.pack_linear(self.parameters["weight"], self.parameters.get("bias"))
-
-    def freeze(self) -> None:
-        """Pack the weights once for many calls, and make them read-only."""
-        self._packed = self._pack()
-        super().freeze()
-
-    def unfreeze(self) -> None:
-        """Undo `freeze`."""
-        self._packed = None
-        super().unfreeze()
+    def _pack(self) -> Made:
+        """The weights in the engine's layout."""
+        own = self._store.values
+        return self._store.made(
+            "packed", lambda: _core.pack_linear(own["weight"], own.get("bias")), _core.isa()
+        )
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
         """This layer with its weights as they are now."""
-        now = copy.copy(self)
-        now._packed = self._pack()
-        return now
+        return functools.partial(self._apply, self._pack().value)
 
     def __call__(self, x: Any) -> Any:
         """y [..., O] for x [..., I], an array of any library or a list; y is of x's kind.
@@ -76,23 +65,31 @@ class Linear(Parameters):
         Raises:
             ValueError: the last axis of x is not I, or its dtype is not the layer's.
         """
+        return self._apply(self._pack().value, x)
+
+    def _apply(self, packed: Any, x: Any) -> Any:
         rows = _check.last_axis("x", x, self.in_features, self.dtype)
         y = _core.empty((*rows.shape[:-1], self.out_features), self.dtype)
-        _core.linear(self._pack(), rows, y)
+        _core.linear(packed, rows, y)
         return returner(x)(y)
 
     def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I]."""
+        """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I]; it refuses to run when
+        the parameters have been changed.
+        """
         wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
-        y = self(x)
+        packed = self._pack()
+        version, y = packed.version, self._apply(packed.value, x)
         shape = y.shape  # not y itself: it need not live as long
 
         def backward(dy: Any) -> Any:
             dy = _check.array("dy", dy, shape, self.dtype)
             dx = _core.empty(x.shape, self.dtype)
-            _core.linear_backward(
-                self.parameters["weight"], x, dy, dx, self.grads["weight"], self.grads.get("bias")
-            )
+            own = self._store
+            with own.lock:
+                own.expect(version)
+                grads = own.grads
+                _core.linear_backward(own.values["weight"], x, dy, dx, grads["weight"], grads.get("bias"))
             return wrap(dx)
 
         return wrap(y), backward

@@ -14,7 +14,9 @@ from ..gpu.library import Arrays
 from ..gpu.plan import Plan, whole
 from ..gpu.stack import Stack
 from ..gpu.tape import Tape
+from .backward import check_unused
 from .call import Call, prepare
+from .store import Made
 
 if TYPE_CHECKING:
     from .recurrent import Recurrent
@@ -48,8 +50,9 @@ def call(
     else:
         plans = [Plan(plan, library) for plan in run.plans]
     dropout = layer._dropout_factors(run) if keep else []
+    uploaded = _weights(layer, library)
     stack = Stack(
-        library, layer._cell, _weights(layer, library), plans, [s for s in run.state if s is not None],
+        library, layer._cell, uploaded.value, plans, [s for s in run.state if s is not None],
         [library.upload(f.reshape(T * B, -1)) for f in dropout],
     )  # fmt: skip
     x_rows = run.x.reshape(T * B, -1)
@@ -57,14 +60,15 @@ def call(
     y, final = stack.forward(x_rows, tape)
     if tape is None:
         return _sequence_out(run, y), run.state_out(final)
-    return _sequence_out(run, y.copy()), run.state_out(final), Backward(run, stack, x_rows, tape)
+    back = Backward(run, stack, x_rows, tape, uploaded.version)
+    return _sequence_out(run, y.copy()), run.state_out(final), back
 
 
 class Backward:
     """The backward pass of one forward pass, as that of layers.Backward; it can run once."""
 
-    def __init__(self, call: Call, stack: Stack, x: Any, tape: Tape):
-        self._call, self._stack, self._x = call, stack, x
+    def __init__(self, call: Call, stack: Stack, x: Any, tape: Tape, version: int):
+        self._call, self._stack, self._x, self._version = call, stack, x, version
         self._tape: Tape | None = tape
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
@@ -74,14 +78,18 @@ class Backward:
             dy = call.check_sequence("dy", dy, layer.directions * layer.hidden_size)
             dy = dy.reshape(call.T * call.B, -1)
         dfinal = call.check_state("dstate", dstate)
-        if self._tape is None:
-            raise RuntimeError("backward: expected one call after each forward, got a second one")
-        tape, self._tape = self._tape, None
+        with layer._store.lock:
+            check_unused(self._tape)
+            layer._store.expect(self._version)
+            tape, self._tape = self._tape, None
+        assert tape is not None
         dx, dinitial, grads = self._stack.backward(tape, self._x, dy, dfinal, need_dx)
-        for k, of_layer in enumerate(_nested(layer, grads)):
-            for d, group in enumerate(of_layer):
-                for name, grad in zip(layer._names(k, d), group, strict=False):
-                    layer.grads[name] += _on_host(grad)
+        layer._store.add({
+            name: np.ascontiguousarray(_on_host(grad))
+            for k, of_layer in enumerate(_nested(layer, grads))
+            for d, group in enumerate(of_layer)
+            for name, grad in zip(layer._names(k, d), group, strict=False)
+        })  # fmt: skip
         return (None if dx is None else _sequence_out(call, dx)), call.state_out(dinitial)
 
 
@@ -101,17 +109,16 @@ def _on_host(value: Any) -> Any:
     return to_numpy("array", value.get()) if hasattr(value, "get") and wants(value) else value
 
 
-def _weights(layer: Recurrent, library: Arrays) -> list[list[list[Any]]]:
-    """Uploaded; kept while the layer is frozen."""
-    if layer._on_gpu is not None and layer._on_gpu[0] == library:
-        return layer._on_gpu[1]
-    weights = [
-        [[library.upload(w) for w in group if w is not None] for group in of_layer]
-        for of_layer in layer._weights(layer.parameters)
-    ]
-    if layer._packed is not None:
-        layer._on_gpu = library, weights
-    return weights
+def _weights(layer: Recurrent, library: Arrays) -> Made:
+    """[layer][direction]: the weights, uploaded."""
+
+    def upload() -> list[list[list[Any]]]:
+        return [
+            [[library.upload(w) for w in group if w is not None] for group in of_layer]
+            for of_layer in layer._weights(layer._store.values)
+        ]
+
+    return layer._store.made("uploaded", upload, library)
 
 
 def _nested(layer: Recurrent, groups: list[Any]) -> list[list[Any]]:

@@ -2,60 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check
-from .._arrays import to_numpy
-
-
-def load_arrays(own: Mapping[str, np.ndarray], state_dict: Mapping[str, Any]) -> None:
-    """Copy arrays of any library into `own` by name; nothing is changed where one does not fit."""
-    missing = sorted(own.keys() - state_dict.keys())
-    unknown = sorted(state_dict.keys() - own.keys())
-    if missing or unknown:
-        raise ValueError(
-            f"state_dict: expected the names {', '.join(own)}, "
-            f"got none for {missing} and no use for {unknown}"
-        )
-    arrays = {}
-    for name, to in own.items():
-        value = state_dict[name]
-        detach = getattr(value, "detach", None)
-        value = to_numpy(name, detach() if detach else value)
-        if value.shape != to.shape or value.dtype != to.dtype:
-            raise ValueError(f"{name}: expected {_check.describe(to)}, got {_check.describe(value)}")
-        if not to.flags.writeable:
-            raise ValueError(f"{name}: expected a layer that is not frozen; call unfreeze() first")
-        arrays[name] = value
-    for name, value in arrays.items():
-        np.copyto(own[name], value)
+from .mapping import Arrays, matching, write
+from .store import Store, closed, stores_of
 
 
 class Parameters:
-    """Holds `parameters` and `grads`, dicts of arrays under the same names.
+    """Holds `parameters` and `grads`, arrays under the same names.
 
-    `backward` adds to the gradients; an optimiser changes the parameters in place.
+    `backward` adds to the gradients. Parameters are changed by an optimiser's step, by `load_state_dict`, by
+    `layer.parameters[name] = array` and in a block of `editing`, and by nothing else: the arrays are read-only, so that
+    what calls prepare from them is prepared once. (What gets round NumPy, such as ctypes, is not seen.)
     """
 
     over_time: ClassVar[bool] = False  # whether calls take lengths= and mask=
     carries_state: ClassVar[bool] = False  # whether calls take and return a state as well
     _rng: np.random.Generator | None = None  # of what is drawn in a forward pass
+    _store: Store
 
-    def _hold(self, parameters: dict[str, np.ndarray]) -> None:
-        self._parameters = parameters
-        self._grads = {name: np.zeros_like(value) for name, value in parameters.items()}
+    def _hold(
+        self, parameters: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self._store = store = Store(parameters, grads)
+        self._parameters, self._grads = Arrays(store.parameters_seen), Arrays(store.grads_seen)
 
     @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """The arrays that training changes, by name."""
+    def parameters(self) -> Arrays:
+        """The arrays that training changes, by name: read-only; `parameters[name] = array` copies one in.
+
+        Raises:
+            RuntimeError: they are being edited.
+        """
+        self._store.idle()
         return self._parameters
 
     @property
-    def grads(self) -> dict[str, np.ndarray]:
-        """The gradient of each parameter, by the same name."""
+    def grads(self) -> Arrays:
+        """The gradient of each parameter, by the same name; they may be written in place."""
         return self._grads
 
     def zero_grad(self) -> None:
@@ -65,7 +53,7 @@ class Parameters:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """A copy of every parameter, by name."""
-        return {name: value.copy() for name, value in self.parameters.items()}
+        return {name: np.array(value) for name, value in self.parameters.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Copy parameters in, by name (torch's names, so a torch state_dict serves).
@@ -73,7 +61,26 @@ class Parameters:
         Raises:
             ValueError: a name is missing or unknown, or a shape or dtype differs; then nothing is changed.
         """
-        load_arrays(self.parameters, state_dict)
+        own = self.parameters
+        write(own, matching(own, state_dict))
+
+    @contextlib.contextmanager
+    def editing(self) -> Iterator[dict[str, np.ndarray]]:
+        """Change parameters in place: `with layer.editing() as parameters: parameters["weight"][3] = 0`.
+
+        The block gets writeable copies, by name, which become the layer's when it ends; an exception changes nothing.
+        Until then the layer refuses to be used.
+
+        Raises:
+            ValueError: at the end of the block: a name is missing or unknown, or a shape or dtype differs.
+            RuntimeError: a block is open already, in this thread or another.
+        """
+        own = self.parameters
+        with closed(stores_of(own.values())):
+            copies = {name: np.array(value) for name, value in own.items()}
+            yield copies
+            edited = matching(own, copies)
+        write(own, edited)
 
     def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
         raise NotImplementedError
@@ -85,16 +92,6 @@ class Parameters:
         """What does this layer's work one step at a time: itself, where no step matters to another."""
         return self
 
-    def freeze(self) -> None:
-        """Make the parameters read-only, so that what calls prepare from them is prepared once."""
-        for value in self.parameters.values():
-            value.flags.writeable = False
-
-    def unfreeze(self) -> None:
-        """Undo `freeze`."""
-        for value in self.parameters.values():
-            value.flags.writeable = True
-
     def random_state(self) -> dict[str, Any]:
         """Where the random streams of dropout stand, as JSON can hold it."""
         return {} if self._rng is None else dict(self._rng.bit_generator.state)
@@ -104,29 +101,43 @@ class Parameters:
         if self._rng is not None:
             self._rng.bit_generator.state = dict(state)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Arrays alone: locks and views are made again, and packed weights suit one processor only.
+        state = self.__dict__.copy()
+        store = state.pop("_store", None)
+        if store is not None:
+            with store.lock:
+                store.idle()
+                for kind, own in (("_parameters", store.values), ("_grads", store.grads)):
+                    state[kind] = {name: value.copy() for name, value in own.items()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        parameters, grads = state.pop("_parameters", None), state.pop("_grads", None)
+        self.__dict__.update(state)
+        if parameters is not None:
+            self._hold(parameters, grads)
+
 
 class Composite(Parameters):
-    """A layer made of layers. Its parameters are theirs, named `part.parameter`."""
+    """A layer made of layers. Its parameters are theirs, named `part.parameter`.
+
+    `copy.copy` shares the parts, `copy.deepcopy` copies them. In a backward pass one part after the other adds its
+    gradients: where an exception from a signal handler ends it early, some have, and `zero_grad` is next.
+    """
 
     parts: dict[str, Parameters]
 
     @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        return {
-            f"{k}.{name}": value for k, part in self.parts.items() for name, value in part.parameters.items()
-        }
+    def parameters(self) -> Arrays:
+        return Arrays(
+            {f"{k}.{name}": v for k, part in self.parts.items() for name, v in part.parameters.items()}
+        )
 
     @property
-    def grads(self) -> dict[str, np.ndarray]:
-        return {f"{k}.{name}": value for k, part in self.parts.items() for name, value in part.grads.items()}
-
-    def freeze(self) -> None:
-        for part in self.parts.values():
-            part.freeze()
-
-    def unfreeze(self) -> None:
-        for part in self.parts.values():
-            part.unfreeze()
+    def grads(self) -> Arrays:
+        return Arrays({f"{k}.{name}": v for k, part in self.parts.items() for name, v in part.grads.items()})
 
     def random_state(self) -> dict[str, Any]:
         return {name: part.random_state() for name, part in self.parts.items()}

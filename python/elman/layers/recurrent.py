@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, init
+from .. import _check, _core, init
 from .._extras import need
 from . import on_gpu, passes
 from .backward import Backward
 from .call import Call, prepare
 from .parameters import Parameters
 from .stepper import Stepper
+from .store import Made
 
 _INITS = ("orthogonal", "uniform")
 
@@ -83,8 +85,6 @@ class Recurrent(Parameters):
             )
         self._rng = np.random.default_rng(seed)
         self._hold(self._initial(init))
-        self._packed: list[list[Any]] | None = None  # [layer][direction], kept while frozen
-        self._on_gpu: tuple[Any, list[Any]] | None = None  # likewise, and on which device
 
     @property
     def directions(self) -> int:
@@ -130,16 +130,24 @@ class Recurrent(Parameters):
                     parameters[bias_ih], parameters[bias_hh] = biases
         return parameters
 
-    def _weights(self, source: dict[str, np.ndarray]) -> passes.Weights:
+    def _weights(self, source: Mapping[str, np.ndarray]) -> passes.Weights:
         """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from parameters or grads."""
         return [
             [[source.get(name) for name in self._names(k, d)] for d in range(self.directions)]
             for k in range(self.num_layers)
         ]
 
-    def _pack(self) -> list[list[Any]]:
+    def _pack(self) -> Made:
         """[layer][direction]: the weights in the engine's layout."""
-        return self._packed or self._stack.pack(self._weights(self.parameters))
+        store = self._store
+        return store.made("packed", lambda: self._stack.pack(self._weights(store.values)), _core.isa())
+
+    def _pack_back(self) -> Made:
+        """The same for the backward pass."""
+        store = self._store
+        return store.made(
+            "packed back", lambda: self._stack.pack_back(self._weights(store.values)), _core.isa()
+        )
 
     def __call__(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
@@ -170,7 +178,7 @@ class Recurrent(Parameters):
         call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
         y = call.sequence(self.directions * self.hidden_size)
-        passes.forward(self._stack, self._pack(), call.plans, call.x, y, call.state, final)
+        passes.forward(self._stack, self._pack().value, call.plans, call.x, y, call.state, final)
         return call.sequence_out(y), call.state_out(final)
 
     def forward(
@@ -180,7 +188,8 @@ class Recurrent(Parameters):
 
         Returns:
             (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
-            Until it has been called do not change x, state or the parameters; y may be changed.
+            Until it has been called do not change x and state; y may be changed. It refuses to run when the
+            parameters have been changed.
         """
         if on_gpu.wants(x):
             return on_gpu.call(self, x, state, lengths, mask, reset, keep=True)
@@ -189,10 +198,11 @@ class Recurrent(Parameters):
         dropout = self._dropout_factors(call)
         factors = self._recurrent_factors(call)
         tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1], factors=factors)
-        passes.forward(self._stack, self._pack(), call.plans, call.x, None, call.state, final, dropout, tape)
+        packed = self._pack()
+        passes.forward(self._stack, packed.value, call.plans, call.x, None, call.state, final, dropout, tape)
         y = call.sequence(self.directions * self.hidden_size)
         y[...] = tape.y[-1]
-        return call.sequence_out(y), call.state_out(final), Backward(call, tape, dropout)
+        return call.sequence_out(y), call.state_out(final), Backward(call, tape, dropout, packed.version)
 
     def _dropout_factors(self, call: Call) -> list[np.ndarray]:
         """0, or 1 / (1 - p), for every result of all layers but the last."""
@@ -210,17 +220,6 @@ class Recurrent(Parameters):
 
     def _factors(self, share: float, shape: tuple[int, ...]) -> np.ndarray:
         return (self._rng.random(shape, np.float32) >= share).astype(self.dtype) / (1 - share)
-
-    def freeze(self) -> None:
-        """Pack the weights once for many calls. Parameters are read-only until `unfreeze`."""
-        if self._packed is None:
-            self._packed = self._pack()
-            super().freeze()
-
-    def unfreeze(self) -> None:
-        """Undo `freeze`."""
-        self._packed = self._on_gpu = None
-        super().unfreeze()
 
     def stepper(self, batch_size: int) -> Stepper:
         """A stepper over `batch_size` streams, with this layer's weights as they are now and a zero state.
@@ -250,16 +249,6 @@ class Recurrent(Parameters):
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Packed weights suit one processor only, and uploaded ones one GPU: made again.
-        return self.__dict__ | {"_packed": None, "_on_gpu": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for name, value in self.parameters.items():
-            if not value.flags.writeable:  # it was frozen
-                self.parameters[name] = value.copy()
 
 
 class RNN(Recurrent):

@@ -3,6 +3,7 @@
 from .ctc import ctc
 from .data import Batch, Data, Sequences, Stream, forecast_windows
 from .fit import evaluate, fit
+from .gradients import clip_global_norm, clip_value, global_norm
 from .history import History
 from .losses import (
     Loss,
@@ -14,17 +15,7 @@ from .losses import (
     mean_squared_error,
     quantile,
 )
-from .optim import (
-    SGD,
-    Adam,
-    AdamW,
-    Optimizer,
-    RMSProp,
-    clip_global_norm,
-    clip_value,
-    global_norm,
-    make_optimizer,
-)
+from .optim import SGD, Adam, AdamW, Optimizer, RMSProp, make_optimizer
 from .run import Run
 from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
 from .tune import Log, tune

@@ -1,102 +1,18 @@
-"""Clipping, and optimisers: they change parameters in place from the gradients beside them, in one engine call."""
+"""Optimisers: they change parameters in place from the gradients beside them, in one engine call."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from .. import _check, _core
-from ..layers.parameters import load_arrays
-
-
-class Trainable(Protocol):
-    """What has parameters and a gradient beside each, under the same names: a layer, or a model made of some."""
-
-    @property
-    def parameters(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def grads(self) -> Mapping[str, np.ndarray]: ...
-
-
-Model = Trainable | Sequence[Trainable]
-
-
-Arrays = dict[str, np.ndarray]
-
-
-def gather(model: Model) -> tuple[Arrays, Arrays]:
-    """The parameters and the gradients of a model; those of a list of models under "0.name", "1.name", ..."""
-    parts = {f"{i}.": m for i, m in enumerate(model)} if isinstance(model, (list, tuple)) else {"": model}
-    values, grads = _named(parts, "parameters"), _named(parts, "grads")
-    if not values or values.keys() != grads.keys():
-        raise ValueError(
-            "model: expected parameters and a gradient for each, "
-            f"got parameters {list(values)} and gradients {list(grads)}"
-        )
-    dtype = next(iter(values.values())).dtype
-    last = {id(value): name for name, value in values.items()}
-    for name, value in values.items():
-        _check.float_type(f"dtype of {name}", value.dtype)
-        _check.in_place(name, value, value.shape, dtype)
-        _check.in_place(f"gradient of {name}", grads[name], value.shape, dtype)
-        if last[id(value)] != name:
-            raise ValueError(f"{last[id(value)]}: expected each parameter once, got the same array as {name}")
-    return values, grads
-
-
-def _named(parts: Mapping[str, Any], kind: str) -> Arrays:
-    found: Arrays = {}
-    for prefix, part in parts.items():
-        own = getattr(part, kind, None)
-        if not isinstance(own, Mapping) or not all(isinstance(array, np.ndarray) for array in own.values()):
-            raise ValueError(
-                f"model: expected {kind}, a dict of arrays, or a list of models that have them, "
-                f"got {_check.describe(part)}"
-            )
-        found.update((prefix + name, array) for name, array in own.items())
-    return found
-
-
-def global_norm(model: Model) -> float:
-    """The joint norm of all gradients of a model, or of a list of models, summed in double precision."""
-    return _norm(gather(model)[1])
-
-
-def clip_global_norm(model: Model, limit: float) -> float:
-    """Scale all gradients together so that their joint norm is at most `limit` (Pascanu et al. 2013).
-
-    Returns:
-        The norm before.
-    """
-    limit = _check.positive("limit", limit)
-    _, grads = gather(model)
-    norm = _norm(grads)
-    if norm > limit:
-        for grad in grads.values():
-            grad *= grad.dtype.type(limit / norm)
-    return norm
-
-
-def clip_value(model: Model, limit: float) -> float:
-    """Clamp every element of the gradients to [-limit, limit].
-
-    Returns:
-        The joint norm before.
-    """
-    limit = _check.positive("limit", limit)
-    _, grads = gather(model)
-    norm = _norm(grads)
-    for grad in grads.values():
-        np.clip(grad, -limit, limit, out=grad)
-    return norm
-
-
-def _norm(grads: Arrays) -> float:
-    return math.sqrt(_core.sum_of_squares(list(grads.values())))
+from ..layers.mapping import matching, write
+from ..layers.store import behind, change, stores_of
+from .gradients import Model, gather
 
 
 class Optimizer(ABC):
@@ -106,7 +22,8 @@ class Optimizer(ABC):
 
     Args:
         model: a layer or model with `parameters` and `grads`, or a list of such. Its arrays are looked up once,
-            here; values may change, the arrays may not be exchanged.
+            here; values may change, the arrays may not be exchanged. Those of a model of your own are arrays that
+            may be written, or layers' own.
         learning_rate: size of a step. Set it between steps as you like, down to 0.
         weight_decay: pulls parameters towards 0.
         states: names of the arrays that the rule keeps for each parameter.
@@ -122,14 +39,30 @@ class Optimizer(ABC):
         self.learning_rate = _check.positive("learning_rate", learning_rate)
         self.weight_decay = _check.not_negative("weight_decay", weight_decay)
         self.steps = 0
-        self._parameters, grads = gather(model)
+        self._model = model
+        parameters, _ = gather(model)
         self._states = {
-            f"{state}.{name}": np.zeros_like(value)
-            for state in states
-            for name, value in self._parameters.items()
+            f"{state}.{name}": np.zeros_like(value) for state in states for name, value in parameters.items()
         }
-        kept = [[self._states[f"{state}.{name}"] for name in self._parameters] for state in states]
-        self._arrays = [list(self._parameters.values()), [grads[name] for name in self._parameters], *kept]
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """The model's arrays, and the states in lists beside them."""
+        self._parameters, grads = gather(self._model)
+        values = [behind(value) for value in self._parameters.values()]
+        self._free = {name: v for name, v in self._parameters.items() if behind(v) is v}  # no layer's
+        states = list(self._states.values())  # state by state, each in the order of the parameters
+        kept = [states[i : i + len(values)] for i in range(0, len(states), len(values))]
+        self._arrays = [values, [grads[name] for name in self._parameters], *kept]
+        self._stores = stores_of(self._parameters.values())
+
+    def __getstate__(self) -> dict[str, Any]:
+        found = {"_parameters", "_arrays", "_free", "_stores"}
+        return {name: value for name, value in self.__dict__.items() if name not in found}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._look_up()
 
     def norm(self) -> float:
         """The joint norm of all gradients, as `global_norm` has it."""
@@ -141,17 +74,20 @@ class Optimizer(ABC):
         Clipping by norm without a pass of its own: `step(min(1, limit / global_norm(model)))`.
 
         Raises:
-            ValueError: a parameter is frozen, or scale or learning_rate is not a finite number of at least 0.
+            ValueError: a parameter is read-only, or scale or learning_rate is not a finite number of at least 0.
+            RuntimeError: a layer's parameters are being edited.
         """
         rate = _check.not_negative("learning_rate", self.learning_rate)
         scale = _check.not_negative("scale", scale)
-        for name, value in self._parameters.items():
+        for name, value in self._free.items():
             if not value.flags.writeable:
-                raise ValueError(
-                    f"{name}: expected a parameter that may change, got a frozen one; call unfreeze() first"
-                )
-        self.steps += 1
-        self._update(rate, scale)
+                raise ValueError(f"{name}: expected a parameter that may change, got a read-only array")
+
+        def update() -> None:
+            self.steps += 1
+            self._update(rate, scale)
+
+        change(self._stores, update)
 
     @abstractmethod
     def _update(self, rate: float, scale: float) -> None:
@@ -174,7 +110,7 @@ class Optimizer(ABC):
             got = list(state_dict) if isinstance(state_dict, Mapping) else _check.describe(state_dict)
             raise ValueError(f"state_dict: expected steps and arrays, got {got}")
         steps = _check.whole_number("steps", state_dict["steps"], 0)
-        load_arrays(self._states, state_dict["arrays"])
+        write(self._states, matching(self._states, state_dict["arrays"]))
         self.steps = steps
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .data import Batch, Data
+from .gradients import clip_value
 from .history import History
-from .optim import Optimizer, clip_value
+from .optim import Optimizer
 from .schedules import Schedule
 
 # A loss this many times as large as the run's first one (or 1) counts as exploded.
@@ -37,9 +38,9 @@ class Trainable(Protocol):
     """What is trained: any of elman's models, or a Composite of your own with a `loss` like theirs."""
 
     @property
-    def parameters(self) -> Arrays: ...
+    def parameters(self) -> Mapping[str, np.ndarray]: ...
     @property
-    def grads(self) -> Arrays: ...
+    def grads(self) -> Mapping[str, np.ndarray]: ...
     def zero_grad(self) -> None: ...
     def state_dict(self) -> Arrays: ...
     def load_state_dict(self, state_dict: Arrays) -> None: ...
@@ -186,7 +187,7 @@ class Run:
             "schedule": self.schedule.state_dict(),
             "state": flatten(self.state, state),
         }
-        arrays = under("parameters", self.model.parameters) | under("best", self.best)
+        arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
         return numbers, arrays | under("optimizer", optimizer["arrays"]) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:

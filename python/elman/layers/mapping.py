@@ -1,0 +1,110 @@
+"""Arrays by name, as layers show them and as state dicts bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._arrays import to_numpy
+from .store import behind, change, stores_of
+
+
+class Arrays(Mapping[str, np.ndarray]):
+    """Arrays by name. `arrays[name] = values` copies values in; names, shapes and types stay as they are.
+
+    A parameter is read-only otherwise; a gradient may be written in place as well.
+    """
+
+    __slots__ = ("_arrays",)
+
+    def __init__(self, arrays: dict[str, np.ndarray]):
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Copy `value` in: an array of any library or a list of numbers.
+
+        Raises:
+            ValueError: there is no such name, or the shape or dtype differs.
+            RuntimeError: the parameters are being edited.
+        """
+        if name not in self._arrays:
+            raise ValueError(f"name: expected one of {', '.join(self._arrays)}, got {_check.describe(name)}")
+        write(self._arrays, {name: fitted(name, value, self._arrays[name])})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __delitem__(self, name: str) -> None:
+        raise ValueError(f"name: expected the names to stay ({', '.join(self._arrays)}), got del of {name!r}")
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    # As Mapping has them, without a detour by __getitem__ for each name.
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._arrays.get(name, default)
+
+    def keys(self) -> Any:
+        return self._arrays.keys()
+
+    def values(self) -> Any:
+        return self._arrays.values()
+
+    def items(self) -> Any:
+        return self._arrays.items()
+
+    def __repr__(self) -> str:
+        shown = (f"{name}: {_check.describe(value)}" for name, value in self.items())
+        return f"{{{', '.join(shown)}}}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, ({name: np.array(value) for name, value in self.items()},)  # a copy is no layer's
+
+
+def fitted(name: str, value: Any, like: np.ndarray) -> np.ndarray:
+    """`value` as an array that can be copied into `like`.
+
+    Raises:
+        ValueError: its shape or dtype is another. The numbers of a list have no dtype; they take that of `like`.
+    """
+    detach = getattr(value, "detach", None)
+    value = to_numpy(name, detach() if detach else value, like.dtype)
+    if value.shape != like.shape or value.dtype != like.dtype:
+        raise ValueError(f"{name}: expected {_check.describe(like)}, got {_check.describe(value)}")
+    return value
+
+
+def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """`arrays`, of any library, if there is one of its shape and dtype for each name of `own`.
+
+    Raises:
+        ValueError: a name is missing or unknown, or an array does not fit.
+    """
+    missing = sorted(own.keys() - arrays.keys())
+    unknown = sorted(arrays.keys() - own.keys())
+    if missing or unknown:
+        raise ValueError(
+            f"state_dict: expected the names {', '.join(own)}, "
+            f"got none for {missing} and no use for {unknown}"
+        )
+    return {name: fitted(name, arrays[name], like) for name, like in own.items()}
+
+
+def write(own: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
+    """Copy arrays that fit into those of `own`, which may be a layer's parameters."""
+
+    def copy() -> None:
+        for name, value in arrays.items():
+            np.copyto(behind(own[name]), value)
+
+    change(stores_of(own[name] for name in arrays), copy)

@@ -1,0 +1,208 @@
+"""Where a layer keeps its parameters and gradients, and the only code that writes parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+
+# Which store each read-only view belongs to, by the view's id: it lives as long as its store does.
+_stores: weakref.WeakValueDictionary[int, Store] = weakref.WeakValueDictionary()
+
+
+class Made(NamedTuple):
+    """Something made of the parameters, such as packed weights: of which version of them, and for what."""
+
+    version: int
+    suits: Any
+    value: Any
+
+
+class Store:
+    """The parameters of one layer and their gradients: the arrays themselves, which nobody else holds.
+
+    What others get are views: read-only ones of the parameters, writeable ones of the gradients. Thus who changes a
+    parameter comes by here, and what was made of the old ones is dropped.
+
+    Attributes:
+        values, grads: the arrays, by name.
+        parameters_seen, grads_seen: the views that others get, by name.
+        lock: of whoever changes parameters, makes something of them or adds to gradients. A thread may take it twice,
+            as a signal handler may call the layer that it has interrupted.
+        version: how often the parameters have been changed.
+        edited: whether a block of `editing` is open.
+    """
+
+    def __init__(self, values: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None):
+        self.values = {name: _copy(value) for name, value in values.items()}
+        self.grads = self.zeros() if grads is None else {name: _copy(value) for name, value in grads.items()}
+        self.parameters_seen = {name: _read_only(value) for name, value in self.values.items()}
+        self.grads_seen = {name: value.view() for name, value in self.grads.items()}
+        self.lock = threading.RLock()
+        self.version = 0
+        self.edited = False
+        self._made: dict[str, Made] = {}
+        self._behind = {
+            id(view): value
+            for view, value in zip(self.parameters_seen.values(), self.values.values(), strict=True)
+        }
+        for view in self.parameters_seen.values():
+            _stores[id(view)] = self
+
+    def behind(self, view: np.ndarray) -> np.ndarray:
+        return self._behind[id(view)]
+
+    def made(self, what: str, make: Callable[[], Any], suits: Any) -> Made:
+        """What `make` gives, made once for each version of the parameters.
+
+        `suits`: what it was made for (an instruction set, a device); for another one it is made anew.
+        """
+        made = self._made.get(what)
+        if made is None or made.suits != suits:
+            with self.lock:
+                self.idle()
+                made = self._made.get(what)  # another thread may have been here
+                if made is None or made.suits != suits:
+                    made = self._made[what] = Made(self.version, suits, make())
+        return made
+
+    def forget(self) -> None:
+        """Drop what was made of the parameters."""
+        self._made.clear()
+
+    def changed(self) -> None:
+        self.version += 1
+        self.forget()
+
+    def idle(self) -> None:
+        """Refuse while the parameters are being edited: whoever reads them would get the old ones."""
+        if self.edited:
+            raise RuntimeError(
+                "editing: expected its block to end before the layer is used, which has its old parameters until then"
+            )
+
+    def expect(self, version: int) -> None:
+        """Refuse a backward pass over other parameters than those of its forward pass."""
+        self.idle()
+        if version != self.version:
+            raise RuntimeError(
+                f"backward: expected the parameters ({', '.join(self.values)}) of its forward pass, but they have "
+                "been changed since; call backward first"
+            )
+
+    def zeros(self) -> dict[str, np.ndarray]:
+        """New arrays like the gradients."""
+        new = {name: _core.empty(value.shape, value.dtype) for name, value in self.values.items()}
+        for value in new.values():
+            value.fill(0)
+        return new
+
+    def add(self, grads: Mapping[str, np.ndarray]) -> None:
+        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none."""
+        with self.lock:
+            own, added = list(self.grads.values()), [grads[name] for name in self.grads]
+            _core.sgd([own, added], -1.0, 1.0, 0.0, 0.0, False)  # own -= -1 * (added + 0 * own)
+
+
+def _renew_locks() -> None:
+    for store in set(_stores.values()):
+        store.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread that is not in the child may have held one
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+def _copy(value: np.ndarray) -> np.ndarray:
+    own = _core.empty(value.shape, value.dtype)
+    np.copyto(own, value)
+    return own
+
+
+class Parameter(np.ndarray):
+    """A read-only view of a parameter. Arithmetic with it gives plain arrays, and so do its copies by pickle."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.view(np.ndarray).__reduce_ex__(protocol)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        # NumPy's ufunc.at writes to read-only arrays as well.
+        if method == "at" and not inputs[0].flags.writeable:
+            raise ValueError("assignment destination is read-only")
+        if "out" in options:
+            options["out"] = tuple(map(_plain, options["out"]))
+        return getattr(ufunc, method)(*map(_plain, inputs), **options)
+
+
+def _plain(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, Parameter) else value
+
+
+def _read_only(value: np.ndarray) -> np.ndarray:
+    """A view that cannot be made writeable: NumPy asks the memoryview below it, which refuses."""
+    return np.asarray(value.data.toreadonly()).view(Parameter)
+
+
+def behind(array: np.ndarray) -> np.ndarray:
+    """The array to write to where `array` is a layer's parameter; any other array itself."""
+    store = _stores.get(id(array))
+    return array if store is None else store.behind(array)
+
+
+def stores_of(arrays: Iterable[np.ndarray]) -> list[Store]:
+    """Of those that are layers' parameters; in one order, so that two threads that hold several never wait for each
+    other."""
+    found = {id(store): store for store in map(_stores.get, map(id, arrays)) if store is not None}
+    return [found[key] for key in sorted(found)]
+
+
+def _holding(stores: list[Store], call: Callable[[], None]) -> None:
+    """`call()` while the locks are held."""
+    if stores:  # `with`, not a loop: whatever a signal handler raises, each lock is given back
+        with stores[0].lock:
+            _holding(stores[1:], call)
+    else:
+        call()
+
+
+def change(stores: list[Store], write: Callable[[], None]) -> None:
+    """`write()`, which may write the parameters, by `behind`."""
+
+    def call() -> None:
+        for store in stores:
+            store.idle()
+        for store in stores:
+            store.changed()
+        write()
+
+    _holding(stores, call)
+
+
+@contextlib.contextmanager
+def closed(stores: list[Store]) -> Iterator[None]:
+    """In the block the layers refuse to be used."""
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        for store in stores:
+            store.idle()
+        begun = True
+        for store in stores:
+            store.edited = True
+            store.forget()
+
+    try:
+        _holding(stores, begin)
+        yield
+    finally:
+        if begun:
+            for store in stores:
+                store.edited = False
