@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import autograd, check, fallback
+from . import autocast, autograd, check, fallback
 from .cache import Cache
-from .layers import cast
 from .spec import NO_STEPS, Spec
 
 
@@ -22,8 +21,10 @@ class _Cell(torch.nn.RNNCellBase):
         weights = self._elman_weights()
         if why := fallback.reason(weights[0]):
             return fallback.run(self, super().forward, why, input, hx)
+        return autocast.run(self._step, input, hx, weights)
+
+    def _step(self, x: Any, hx: Any, weights: list[Tensor]) -> Any:
         I, H = self.input_size, self.hidden_size  # noqa: E741
-        x, hx, weights = cast(input, hx, weights)
         check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
         cell = self._elman_cell

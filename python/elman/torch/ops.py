@@ -192,7 +192,10 @@ def run(
         state = [part.unsqueeze(0) for part in state]
         return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
     tensors = (x, *state, *weights)
-    keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    # torch.jit.trace, whose checker traces again without gradients, records this for all later calls: without a tape
+    # these are right with gradients and quick without them.
+    recorded = torch._C._get_tracing_state() is not None
+    keep = not recorded and torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     plain = (*steps, spec.cell, list(map(int, spec.backwards)), spec.bias, spec.batch_first)
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         y, h, c, _ = func.run(x, state, weights, dropout, plain)

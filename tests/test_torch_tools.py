@@ -1,0 +1,164 @@
+"""PyTorch's public tools that take a module or its output, each with every kind of module."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from torch.utils._pytree import tree_leaves, tree_map
+
+import elman.torch as et
+
+# torch's own, of the modules that ours are compared with and on its way to its tools
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{text}")
+    for text in ("LSTM with projections is not supported with oneDNN", ".torch.jit.*deprecated")
+]
+
+KINDS = [
+    "LSTM", "GRU", "RNN", "LSTM-proj", "LSTM-packed", "GRU-packed", "RNN-packed", "LSTM-proj-packed", "LSTMCell",
+    "GRUCell", "RNNCell",
+]  # fmt: skip
+LENGTHS = torch.tensor([3, 5])
+
+
+class Model(nn.Module):
+    """A module of one of KINDS between two others, from [B, T, 3] (of a cell: [B, 3]) to tensors."""
+
+    def __init__(self, kind):
+        super().__init__()
+        name, *rest = kind.split("-")
+        self.cell, self.packed = name.endswith("Cell"), "packed" in rest
+        options = {"proj_size": 4} if "proj" in rest else {}
+        if not self.cell:
+            options |= {"batch_first": True}
+        self.before = nn.Linear(3, 3)
+        self.rnn = getattr(nn, name)(3, 8, **options)
+        self.after = nn.Linear(4 if "proj" in rest else 8, 2)
+
+    def forward(self, x):
+        x = self.before(x)
+        if self.packed:
+            x = pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False)
+        out = self.rnn(x)
+        if self.packed:
+            return self.after(out[0].data), out[1]
+        if self.cell:
+            return self.after(out[0] if isinstance(out, tuple) else out), out
+        return self.after(out[0]), out[1]
+
+
+def pair(kind):
+    """A model of torch's, the same accelerated, and their input."""
+    torch.manual_seed(0)
+    theirs = Model(kind)
+    ours = et.accelerate(copy.deepcopy(theirs))
+    assert "on elman's engine" in str(et.report(ours))
+    return theirs, ours, torch.randn(2, 3) if theirs.cell else torch.randn(2, 5, 3)
+
+
+def assert_close(got, want, tolerance=1e-5):
+    got, want = tree_leaves(got), tree_leaves(want)
+    assert len(got) == len(want) > 0
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=tolerance, rtol=tolerance)
+
+
+def loss(out):
+    return sum(part.square().sum() for part in tree_leaves(out))
+
+
+def grads(model, out):
+    return torch.autograd.grad(loss(out), list(model.parameters()), allow_unused=True)
+
+
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.mark.parametrize("low", [torch.bfloat16, torch.float16], ids=str)
+@every_kind
+def test_autocast_takes_back_what_it_gave(kind, low):
+    """The layer computes in its weights' type; what comes in as 16 bits, states included, is cast."""
+    theirs, ours, x = pair(kind)
+    rnn = ours.rnn
+    call = lambda m, x, hx=None: m(  # noqa: E731
+        pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False) if ours.packed else x, hx
+    )
+    x = x.to(low).float()
+    with torch.autocast("cpu", low):
+        first = call(rnn, x.to(low))
+        state = tree_map(lambda t: t.detach().to(low), first if ours.cell else first[1])
+        second = call(rnn, x.to(low), state)
+    loss(second).backward()
+    flat = lambda out: [t for t in tree_leaves(out) if t.is_floating_point()]  # noqa: E731
+    assert {t.dtype for t in flat(first) + flat(second)} == {torch.float32}
+    want = call(theirs.rnn, x)
+    assert_close(flat(first), flat(want))
+    want = call(theirs.rnn, x, tree_map(lambda t: t.float(), state))
+    assert_close(flat(second), flat(want))
+    loss(want).backward()
+    assert_close([p.grad for p in rnn.parameters()], [p.grad for p in theirs.rnn.parameters()])
+
+
+def test_autocast_does_not_cast_float64():
+    with (
+        torch.autocast("cpu", torch.bfloat16),
+        pytest.raises(ValueError, match=r"input: .* float32, got \[5, 2, 3\] float64"),
+    ):
+        et.GRU(3, 4)(torch.zeros(5, 2, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("way", ["lengths", "mask", "packed"])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_gradient_penalty_never_sees_what_does_not_count(kind, way):
+    """NaN in steps left out: finite, and what zeros there give."""
+    torch.manual_seed(0)
+    layer = getattr(et, kind)(3, 4, 2, bidirectional=True, dtype=torch.float64)
+    theirs = getattr(nn, kind)(3, 4, 2, bidirectional=True, dtype=torch.float64)
+    theirs.load_state_dict(layer.state_dict())
+    x = torch.randn(6, 3, 3, dtype=torch.float64)
+    lengths = torch.tensor([4, 6, 2])
+    inside = torch.arange(6)[:, None] < lengths
+    x[~inside] = torch.nan
+    pack = lambda x: pack_padded_sequence(x, lengths, enforce_sorted=False)  # noqa: E731
+
+    def penalty(module, run):
+        inputs = x.clone().requires_grad_()
+        out = run(inputs)
+        (dx,) = torch.autograd.grad(out.square().sum(), inputs, create_graph=True)
+        total = out.sum() + (dx.square().sum((0, 2)).add(1e-9).sqrt() - 1).square().sum()
+        return [dx.detach(), *torch.autograd.grad(total, [inputs, *module.parameters()])]
+
+    if way == "lengths":
+        run = lambda x: layer(x, lengths=lengths)[0]  # noqa: E731
+    elif way == "mask":
+        run = lambda x: layer(x, mask=inside)[0]  # noqa: E731
+    else:
+        run = lambda x: layer(pack(x))[0].data  # noqa: E731
+    got = penalty(layer, run)
+    want = penalty(theirs, lambda x: theirs(pack(x))[0].data)
+    assert all(t.isfinite().all() for t in got)
+    assert_close(got, want, 1e-9)
+
+
+def test_a_gradient_penalty_never_sees_a_state_that_does_not_count():
+    layer = et.LSTM(3, 4)
+    x = torch.randn(2, 2, 3, requires_grad=True)
+    nan = torch.tensor([0.0, torch.nan])[:, None].expand(1, 2, 4)
+    y, _ = layer(x, (nan, nan), lengths=[2, 0])
+    (dx,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+    assert all(g.isfinite().all() for g in torch.autograd.grad(dx.square().sum(), list(layer.parameters())))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@every_kind
+def test_jit_trace_with_its_checker(kind):
+    theirs, ours, x = pair(kind)
+    traced = torch.jit.trace(ours, x)  # gradients enabled: without them its checker traces again
+    assert "elman::rnn" in str(traced.inlined_graph)
+    other = torch.randn_like(x)
+    want, got = theirs(other), traced(other)
+    assert_close(got, want)
+    assert_close(grads(traced, got), grads(theirs, want))
