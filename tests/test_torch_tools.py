@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+import torch._dynamo.testing
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 from torch.utils._pytree import tree_leaves, tree_map
@@ -24,6 +25,11 @@ KINDS = [
 LENGTHS = torch.tensor([3, 5])
 
 
+class Pack(nn.Module):
+    def forward(self, x):
+        return pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False)
+
+
 class Model(nn.Module):
     """A module of one of KINDS between two others, from [B, T, 3] (of a cell: [B, 3]) to tensors."""
 
@@ -31,22 +37,22 @@ class Model(nn.Module):
         super().__init__()
         name, *rest = kind.split("-")
         self.cell, self.packed = name.endswith("Cell"), "packed" in rest
+        self.pairs = name == "LSTMCell"
         options = {"proj_size": 4} if "proj" in rest else {}
         if not self.cell:
             options |= {"batch_first": True}
         self.before = nn.Linear(3, 3)
+        self.pack = Pack()
         self.rnn = getattr(nn, name)(3, 8, **options)
         self.after = nn.Linear(4 if "proj" in rest else 8, 2)
 
     def forward(self, x):
         x = self.before(x)
-        if self.packed:
-            x = pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False)
-        out = self.rnn(x)
+        out = self.rnn(self.pack(x) if self.packed else x)
         if self.packed:
             return self.after(out[0].data), out[1]
         if self.cell:
-            return self.after(out[0] if isinstance(out, tuple) else out), out
+            return self.after(out[0] if self.pairs else out), out
         return self.after(out[0]), out[1]
 
 
@@ -83,9 +89,7 @@ def test_autocast_takes_back_what_it_gave(kind, low):
     """The layer computes in its weights' type; what comes in as 16 bits, states included, is cast."""
     theirs, ours, x = pair(kind)
     rnn = ours.rnn
-    call = lambda m, x, hx=None: m(  # noqa: E731
-        pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False) if ours.packed else x, hx
-    )
+    call = lambda m, x, hx=None: m(ours.pack(x) if ours.packed else x, hx)  # noqa: E731
     x = x.to(low).float()
     with torch.autocast("cpu", low):
         first = call(rnn, x.to(low))
@@ -162,3 +166,91 @@ def test_jit_trace_with_its_checker(kind):
     want, got = theirs(other), traced(other)
     assert_close(got, want)
     assert_close(grads(traced, got), grads(theirs, want))
+
+
+class Tracer(torch.fx.Tracer):
+    def is_leaf_module(self, module, name):
+        return isinstance(module, Pack) or super().is_leaf_module(module, name)
+
+
+@every_kind
+def test_fx_takes_the_module_for_a_leaf(kind):
+    theirs, ours, x = pair(kind)
+    seen = []
+    ours.rnn.register_forward_pre_hook(lambda module, args: seen.append(args))
+    graph = torch.fx.GraphModule(ours, Tracer().trace(ours)) if ours.packed else torch.fx.symbolic_trace(ours)
+    assert not seen  # a leaf's hooks wait for its call
+    assert "rnn" in {node.target for node in graph.graph.nodes if node.op == "call_module"}
+    assert graph.rnn is ours.rnn
+    got, want = graph(x), theirs(x)
+    assert_close(got, want)
+    assert_close(grads(graph, got), grads(theirs, want))
+    assert len(seen) == 1
+    assert et.report(graph)[0].fast and et.restore(graph).rnn.__module__ == "torch.nn.modules.rnn"
+    assert_close(graph(x), want)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"])
+def test_tools_find_a_twin_by_its_class(kind):
+    theirs, twin = getattr(nn, kind), getattr(et, kind)
+    module = et.accelerate(theirs(3, 4))
+    assert type(module) is twin and type(module) == theirs and theirs == type(module)
+    assert type(module) in {theirs: 1} and theirs in {twin} and hash(twin) == hash(theirs)
+    assert type(module) != nn.Linear and twin.__module__.startswith("elman.")
+
+    class Mine(twin):
+        pass
+
+    assert Mine != theirs and Mine != twin and Mine == Mine and Mine in {Mine}
+    assert et.report(Mine(3, 4))[0].fast is False
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's, on the future of its quantisation
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_dynamic_quantisation_of_an_accelerated_model(kind):
+    theirs, ours, x = pair(kind)
+    quantise = lambda m: torch.ao.quantization.quantize_dynamic(m, {getattr(nn, kind)}, dtype=torch.qint8)  # noqa: E731
+    got = quantise(ours)
+    assert ".quantized." in type(got.rnn).__module__
+    assert_close(got(x), quantise(theirs)(x), 0)
+    assert et.report(got)[0].reason == "torch's own code: quantised"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["LSTMCell", "GRUCell", "RNNCell"])
+def test_dynamic_quantisation_of_cells_wants_them_restored(kind):
+    theirs, ours, x = pair(kind)
+    quantise = lambda m: torch.ao.quantization.quantize_dynamic(m, {getattr(nn, kind)}, dtype=torch.qint8)  # noqa: E731
+    with pytest.raises(NotImplementedError, match="Only LSTMCell, GRUCell and RNNCell"):
+        quantise(ours)
+    with et.restored(ours):
+        got = quantise(ours)
+    assert_close(got(x), quantise(theirs)(x), 0)
+
+
+def compiled_operations(model, x, **options):
+    """How many torch.compile finds, in how many graphs."""
+    torch._dynamo.reset()
+    counter = torch._dynamo.testing.CompileCounter()
+    want, got = model(x), torch.compile(model, backend=counter, **options)(x)
+    assert_close(got, want)
+    return counter.op_count, counter.frame_count
+
+
+@every_kind
+def test_compile_looks_into_ours_and_not_into_torchs(kind):
+    theirs, ours, x = pair(kind)
+    if ours.packed:
+        pytest.skip("torch.compile breaks at pack_padded_sequence")
+    assert not torch._dynamo.config.allow_rnn
+    assert compiled_operations(ours, x, fullgraph=True)[1] == 1
+    if not ours.cell:
+        assert compiled_operations(theirs, x) == (0, 0)
+    assert not torch._dynamo.config.allow_rnn
+
+
+@pytest.mark.filterwarnings("ignore:elman.torch.GRU. its weights are bfloat16")
+def test_compile_leaves_to_eager_what_runs_torchs_code():
+    ours = et.GRU(3, 4, dtype=torch.bfloat16)
+    x = torch.randn(5, 2, 3, dtype=torch.bfloat16)
+    assert compiled_operations(ours, x) == (0, 0)

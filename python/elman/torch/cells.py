@@ -10,9 +10,10 @@ from torch import Tensor
 from . import autocast, autograd, check, fallback
 from .cache import Cache
 from .spec import NO_STEPS, Spec
+from .twins import Twinned
 
 
-class _Cell(torch.nn.RNNCellBase):
+class _Cell(Twinned, torch.nn.RNNCellBase):
     """A subclass of its torch.nn namesake with the same arguments, call and parameters, on elman's engine."""
 
     _elman_cache: Cache | None = None
@@ -50,16 +51,19 @@ class _Cell(torch.nn.RNNCellBase):
 
 class LSTMCell(_Cell, torch.nn.LSTMCell):
     __doc__ = _Cell.__doc__
+    _elman_original = torch.nn.LSTMCell
     _elman_cell = "lstm"
 
 
 class GRUCell(_Cell, torch.nn.GRUCell):
     __doc__ = _Cell.__doc__
+    _elman_original = torch.nn.GRUCell
     _elman_cell = "gru"
 
 
 class RNNCell(_Cell, torch.nn.RNNCell):
     __doc__ = _Cell.__doc__
+    _elman_original = torch.nn.RNNCell
 
     @property
     def _elman_cell(self) -> str:

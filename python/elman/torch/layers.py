@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from . import autocast, autograd, check, fallback, ops, projection
+from . import autocast, autograd, check, fallback, projection
 from .cache import Cache
 from .spec import NO_STEPS, Spec, Steps
+from .twins import Twinned
 
 _CALL = """on elman's engine: a subclass of it with the same arguments and parameters.
 
@@ -28,18 +29,10 @@ _CALL = """on elman's engine: a subclass of it with the same arguments and param
     """
 
 
-class _Layer(torch.nn.RNNBase):
+class _Layer(Twinned, torch.nn.RNNBase):
     """What the three share."""
 
     _elman_cache: Cache | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        ops.allow_compile()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        ops.allow_compile()
 
     def forward(
         self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
@@ -129,11 +122,14 @@ class _Layer(torch.nn.RNNBase):
 
 class LSTM(_Layer, torch.nn.LSTM):
     __doc__ = f"torch.nn.LSTM {_CALL}"
+    _elman_original = torch.nn.LSTM
 
 
 class GRU(_Layer, torch.nn.GRU):
     __doc__ = f"torch.nn.GRU {_CALL}"
+    _elman_original = torch.nn.GRU
 
 
 class RNN(_Layer, torch.nn.RNN):
     __doc__ = f"torch.nn.RNN {_CALL}"
+    _elman_original = torch.nn.RNN

@@ -6,7 +6,6 @@ An operator may not change what it was given, so the backward one works on a cop
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -165,18 +164,6 @@ def _vmap(op):
 if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before it vmap says that there is no rule
     for _op in (rnn, rnn_backward):
         torch.library.register_vmap(_op, _vmap(_op))
-
-
-@functools.cache
-def allow_compile() -> None:
-    """Let torch.compile look into subclasses of torch.nn's recurrent modules, which it otherwise leaves to eager.
-
-    The setting is for the whole process. PyTorch older than it has a graph break at each of these modules. The
-    import takes most of a second where nothing else, such as an optimiser, has done it yet.
-    """
-    config: Any = importlib.import_module("torch._dynamo.config")
-    if hasattr(config, "allow_rnn"):
-        config.allow_rnn = True
 
 
 def run(
