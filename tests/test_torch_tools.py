@@ -1,13 +1,12 @@
 """PyTorch's public tools that take a module or its output, each with every kind of module."""
 
 import copy
-import warnings
 
 import pytest
 import torch
 import torch._dynamo.testing
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._pytree import tree_leaves, tree_map
 
 import elman.torch as et
@@ -193,10 +192,10 @@ def test_fx_takes_the_module_for_a_leaf(kind):
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"])
 def test_tools_find_a_twin_by_its_class(kind):
     theirs, twin = getattr(nn, kind), getattr(et, kind)
-    module = et.accelerate(theirs(3, 4))
-    assert type(module) is twin and type(module) == theirs and theirs == type(module)
-    assert type(module) in {theirs: 1} and theirs in {twin} and hash(twin) == hash(theirs)
-    assert type(module) != nn.Linear and twin.__module__.startswith("elman.")
+    found = type(et.accelerate(theirs(3, 4)))
+    assert found is twin and found == theirs and theirs == found
+    assert found in {theirs: 1} and theirs in {twin} and hash(twin) == hash(theirs)
+    assert found != nn.Linear and twin.__module__.startswith("elman.")
 
     class Mine(twin):
         pass
