@@ -8,6 +8,7 @@ import torch._dynamo.testing
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.flop_counter import FlopCounterMode
 
 import elman.torch as et
 
@@ -253,3 +254,51 @@ def test_compile_leaves_to_eager_what_runs_torchs_code():
     ours = et.GRU(3, 4, dtype=torch.bfloat16)
     x = torch.randn(5, 2, 3, dtype=torch.bfloat16)
     assert compiled_operations(ours, x) == (0, 0)
+
+
+@every_kind
+def test_flops_are_counted_as_torch_counts_its_products(kind):
+    theirs, ours, x = pair(kind)
+    x.requires_grad_()
+
+    def count(model):
+        with FlopCounterMode(display=False) as counter:
+            out = model(x)
+            forward = counter.get_total_flops()
+            loss(out).backward()
+        return forward, counter.get_total_flops() - forward
+
+    rows = int(LENGTHS.sum()) if ours.packed else x.numel() // 3
+    gates = {"L": 4, "G": 3, "R": 1}[kind[0]]
+    forward, backward = count(ours)
+    linear = sum(2 * n * m.weight.numel() for n, m in ((x.numel() // 3, ours.before), (rows, ours.after)))
+    inside = 2 * rows * gates * 8 * (3 + 8)
+    if "proj" not in kind:
+        assert forward == linear + inside and backward == 2 * forward
+    if kind[0] in "GR" and "packed" not in kind:  # torch's LSTMs run in oneDNN, which it does not count
+        assert count(theirs)[0] == forward
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:The tensor attributes .* were assigned during export")  # torch's LSTM
+@pytest.mark.parametrize("way", ["script", "trace", "freeze", "export"])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "LSTM-proj", "LSTMCell", "GRUCell", "RNNCell"])
+def test_recorded_programs_are_reported(kind, way):
+    theirs, ours, x = pair(kind)
+    record = {
+        "script": lambda m: torch.jit.script(m.rnn),
+        "trace": lambda m: torch.jit.trace(m, x),
+        "freeze": lambda m: torch.jit.freeze(torch.jit.trace(m.eval(), x)),
+        "export": lambda m: torch.export.export(m, (x,)).module(),
+    }[way]
+    operator = "aten::" + {"L": "lstm", "G": "gru", "R": "rnn_tanh"}[kind[0]] + "_cell" * ("Cell" in kind)
+    if "Cell" in kind:
+        if way == "freeze":
+            pytest.skip("products are all that is left of it")
+        operator = kind if way == "trace" else operator
+    model = nn.ModuleDict({"a": record(theirs)})
+    with pytest.warns(UserWarning, match=f"{operator} of a .*: a recorded program cannot be changed"):
+        et.accelerate(model)
+    assert [entry.fast for entry in et.report(model)] == [False]
+    if way != "script":
+        assert [(e.kind.split(" ")[0], e.fast) for e in et.report(record(ours))] == [("elman::rnn", True)]

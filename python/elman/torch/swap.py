@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from . import cells, layers
+from . import cells, layers, recorded
 from .fallback import reason
 from .twins import Twin, settle, unsettle
 
@@ -22,6 +22,8 @@ _TWINS: dict[type, Any] = {
     twin.original: twin
     for twin in (layers.LSTM, layers.GRU, layers.RNN, cells.LSTMCell, cells.GRUCell, cells.RNNCell)
 }
+
+_RECORDED = "torch's own code: a recorded program cannot be changed; accelerate the model, then record it"
 
 
 class Entry(NamedTuple):
@@ -105,6 +107,9 @@ def report(model: nn.Module) -> Report:
             found.append(Entry(name, kind, False, "a subclass, whose own code might be lost"))
         elif _quantised(module):
             found.append(Entry(name, kind, False, "torch's own code: quantised"))
+        for what in recorded.inside(module):
+            fast = what == recorded.OURS
+            found.append(Entry(name, f"{what} of a {type(module).__name__}", fast, "" if fast else _RECORDED))
     return Report(found)
 
 
