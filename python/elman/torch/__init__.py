@@ -12,7 +12,7 @@ from .._extras import need
 
 need("torch", "torch", "elman.torch")
 
-from . import threads  # noqa: E402
+from . import flops, threads  # noqa: E402, F401
 from .cells import GRUCell, LSTMCell, RNNCell  # noqa: E402
 from .layers import GRU, LSTM, RNN  # noqa: E402
 from .swap import Entry, Report, accelerate, report, restore, restored  # noqa: E402

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import autograd, check, fallback
+from . import autocast, autograd, check, fallback
 from .cache import Cache, cache_of
-from .layers import cast
 from .spec import NO_STEPS, Spec
+from .twins import Twinned
 
 
-class _Cell(torch.nn.RNNCellBase):
+class _Cell(Twinned, torch.nn.RNNCellBase):
     """A subclass of its torch.nn namesake with the same arguments, call and parameters, on elman's engine."""
 
     _elman_cache: Cache | None = None
@@ -22,8 +22,10 @@ class _Cell(torch.nn.RNNCellBase):
         weights = self._elman_weights()
         if why := fallback.reason(weights[0]):
             return fallback.run(self, super().forward, why, input, hx)
+        return autocast.run(self._step, input, hx, weights)
+
+    def _step(self, x: Any, hx: Any, weights: list[Tensor]) -> Any:
         I, H = self.input_size, self.hidden_size  # noqa: E741
-        x, hx, weights = cast(input, hx, weights)
         check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
         cell = self._elman_cell
@@ -49,16 +51,19 @@ class _Cell(torch.nn.RNNCellBase):
 
 class LSTMCell(_Cell, torch.nn.LSTMCell):
     __doc__ = _Cell.__doc__
+    _elman_original = torch.nn.LSTMCell
     _elman_cell = "lstm"
 
 
 class GRUCell(_Cell, torch.nn.GRUCell):
     __doc__ = _Cell.__doc__
+    _elman_original = torch.nn.GRUCell
     _elman_cell = "gru"
 
 
 class RNNCell(_Cell, torch.nn.RNNCell):
     __doc__ = _Cell.__doc__
+    _elman_original = torch.nn.RNNCell
 
     @property
     def _elman_cell(self) -> str:

@@ -28,6 +28,12 @@ def reason(weight: Tensor) -> str | None:
     return None
 
 
+def runs_on_engine(module: torch.nn.Module) -> bool:
+    """Whether a twin with these parameters, or without any, does."""
+    weight = next(module.parameters(), None)
+    return weight is None or reason(weight) is None
+
+
 def tracing() -> bool:
     """Whether this call is being recorded, by torch.compile, torch.export or torch.jit.trace."""
     return (

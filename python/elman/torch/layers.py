@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from . import autograd, check, fallback, ops, projection
+from . import autocast, autograd, check, fallback, projection
 from .cache import Cache, cache_of
 from .spec import NO_STEPS, Spec, Steps
+from .twins import Twinned
 
 _CALL = """on elman's engine: a subclass of it with the same arguments and parameters.
 
@@ -27,18 +29,10 @@ _CALL = """on elman's engine: a subclass of it with the same arguments and param
     """
 
 
-class _Layer(torch.nn.RNNBase):
+class _Layer(Twinned, torch.nn.RNNBase):
     """What the three share."""
 
     _elman_cache: Cache | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        ops.allow_compile()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        ops.allow_compile()
 
     def forward(
         self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
@@ -53,8 +47,9 @@ class _Layer(torch.nn.RNNBase):
                     raise ValueError(
                         f"{name}: expected None with a PackedSequence, got {type(value).__name__}"
                     )
-            return self._packed(input, hx, weights)
-        return self._padded(input, hx, weights, lengths, mask, reset)
+            return autocast.run(self._packed, input, hx, weights)
+        compute = functools.partial(self._padded, lengths=lengths, mask=mask, reset=reset)
+        return autocast.run(compute, input, hx, weights)
 
     def flatten_parameters(self) -> None:
         """Nothing to flatten here: what is packed is checked at every call."""
@@ -65,7 +60,6 @@ class _Layer(torch.nn.RNNBase):
         return [held[name] if name in held else getattr(self, name) for name in self._flat_weights_names]
 
     def _padded(self, x: Any, hx: Any, weights: list[Tensor], lengths: Any, mask: Any, reset: Any) -> Any:
-        x, hx, weights = cast(x, hx, weights)
         I = self.input_size  # noqa: E741
         batch_first: bool = self.batch_first
         check.features("input", x, ("BT" if batch_first else "TB", "T"), I, weights[0])
@@ -88,7 +82,6 @@ class _Layer(torch.nn.RNNBase):
 
     def _packed(self, sequence: PackedSequence, hx: Any, weights: list[Tensor]) -> Any:
         x, sizes, order, back = sequence
-        x, hx, weights = cast(x, hx, weights)
         check.features("input", x, ("N",), self.input_size, weights[0])
         state = [] if hx is None else self._state(hx, x, int(sizes[0]), True)
         if order is not None:
@@ -126,29 +119,16 @@ class _Layer(torch.nn.RNNBase):
         return [f.transpose(0, 1) for f in factors] if batch_first else factors
 
 
-def cast(x: Any, hx: Any, weights: list[Tensor]) -> tuple[Any, Any, list[Tensor]]:
-    """Under autocast: on the processor the layer computes in its weights' type, whatever type its input has come in;
-    on a GPU in autocast's type, as torch.nn's layers do."""
-    kind = weights[0].device.type
-    if not isinstance(x, Tensor) or kind == "meta" or not torch.is_autocast_enabled(kind):
-        return x, hx, weights
-    if kind == "cpu":
-        return x.to(weights[0].dtype), hx, weights
-    dtype = torch.get_autocast_dtype(kind)
-    if isinstance(hx, Tensor):
-        hx = hx.to(dtype)
-    elif isinstance(hx, (tuple, list)):
-        hx = tuple(part.to(dtype) if isinstance(part, Tensor) else part for part in hx)
-    return x.to(dtype), hx, [weight.to(dtype) for weight in weights]
-
-
 class LSTM(_Layer, torch.nn.LSTM):
     __doc__ = f"torch.nn.LSTM {_CALL}"
+    _elman_original = torch.nn.LSTM
 
 
 class GRU(_Layer, torch.nn.GRU):
     __doc__ = f"torch.nn.GRU {_CALL}"
+    _elman_original = torch.nn.GRU
 
 
 class RNN(_Layer, torch.nn.RNN):
     __doc__ = f"torch.nn.RNN {_CALL}"
+    _elman_original = torch.nn.RNN

@@ -6,9 +6,7 @@ An operator may not change what it was given, so the backward one works on a cop
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -166,18 +164,6 @@ if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before it vmap says 
         torch.library.register_vmap(_op, _vmap(_op))
 
 
-@functools.cache
-def allow_compile() -> None:
-    """Let torch.compile look into subclasses of torch.nn's recurrent modules, which it otherwise leaves to eager.
-
-    The setting is for the whole process. PyTorch older than it has a graph break at each of these modules. The
-    import takes most of a second where nothing else, such as an optimiser, has done it yet.
-    """
-    config: Any = importlib.import_module("torch._dynamo.config")
-    if hasattr(config, "allow_rnn"):
-        config.allow_rnn = True
-
-
 def run(
     spec: Spec,
     x: Tensor,
@@ -191,7 +177,10 @@ def run(
         state = [part.unsqueeze(0) for part in state]
         return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
     tensors = (x, *state, *weights)
-    keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    # torch.jit.trace, whose checker traces again without gradients, records this for all later calls: without a tape
+    # these are right with gradients and quick without them.
+    recorded = torch._C._get_tracing_state() is not None
+    keep = not recorded and torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     plain = (*steps, spec.cell, list(map(int, spec.backwards)), spec.bias, spec.batch_first)
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         y, h, c, _ = func.run(x, state, weights, dropout, plain)

@@ -90,17 +90,23 @@ def _direction(
         cut = t + 1 if back else t  # a reset parts step t from step t - 1
         if reset is not None and cut < T:
             state = [torch.where(reset[cut][:, None], 0, part) for part in state]
-        new = _CELLS[cell](x[t], state if len(state) > 1 else state[0], *weights)
-        new = list(new) if isinstance(new, tuple) else [new]
         if counts is None:
-            state = new
-            ys.append(new[0])
+            state = _step(cell, x[t], state, weights)
+            ys.append(state[0])
         else:
             taken = counts[t][:, None]
+            # Chosen before the cell as well: what does not count may be NaN, and 0 times its derivatives would be.
+            inputs = [torch.where(taken, part, 0) for part in (x[t], *state)]
+            new = _step(cell, inputs[0], inputs[1:], weights)
             state = [torch.where(taken, a, b) for a, b in zip(new, state, strict=True)]
             ys.append(torch.where(taken, new[0], 0))
     y = torch.stack(ys[::-1] if back else ys) if ys else x.new_zeros(0, x.shape[1], weights[1].shape[1])
     return y, state
+
+
+def _step(cell: str, x: Tensor, state: list[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
+    new = _CELLS[cell](x, state if len(state) > 1 else state[0], *weights)
+    return list(new) if isinstance(new, tuple) else [new]
 
 
 def gradients(

@@ -9,23 +9,21 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from . import cells, layers, ops
+from . import cells, layers, recorded
 from .fallback import reason
+from .twins import Twin, settle, unsettle
 
-_TWINS: dict[type, type] = {
-    nn.LSTM: layers.LSTM,
-    nn.GRU: layers.GRU,
-    nn.RNN: layers.RNN,
-    nn.LSTMCell: cells.LSTMCell,
-    nn.GRUCell: cells.GRUCell,
-    nn.RNNCell: cells.RNNCell,
+_TWINS: dict[type, Any] = {
+    twin.original: twin
+    for twin in (layers.LSTM, layers.GRU, layers.RNN, cells.LSTMCell, cells.GRUCell, cells.RNNCell)
 }
-_ORIGINALS = {twin: original for original, twin in _TWINS.items()}
+
+_RECORDED = "torch's own code: a recorded program cannot be changed; accelerate the model, then record it"
 
 
 class Entry(NamedTuple):
@@ -58,11 +56,11 @@ def accelerate(model: nn.Module) -> nn.Module:
     Returns:
         `model`. `report(model)` says what was replaced and what was not and why; for the latter there is a warning.
     """
-    ops.allow_compile()
     for module in _modules(model).values():
         plain = _plain_class(module)
-        if plain in _TWINS:
+        if plain in _TWINS and not _is_twin(plain):
             _become(module, _TWINS[plain])
+            settle(module)
     for entry in report(model):
         if not entry.fast:
             warnings.warn(f"elman.torch.accelerate: {entry}", stacklevel=2)
@@ -73,23 +71,23 @@ def restore(model: nn.Module) -> nn.Module:
     """Undo `accelerate`: every module is torch's again. Returns `model`."""
     for module in _modules(model).values():
         plain = _plain_class(module)
-        if plain in _ORIGINALS:
-            _become(module, _ORIGINALS[plain])
-            for name in ("_elman_cache", "_elman_warned"):
-                module.__dict__.pop(name, None)
+        if _is_twin(plain):
+            unsettle(module)
+            _become(module, plain.original)
     return model
 
 
 @contextlib.contextmanager
 def restored(model: nn.Module) -> Iterator[nn.Module]:
     """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them."""
-    ours = [m for m in _modules(model).values() if _plain_class(m) in _ORIGINALS]
+    ours = [m for m in _modules(model).values() if _is_twin(_plain_class(m))]
     restore(model)
     try:
         yield model
     finally:
         for module in ours:
             _become(module, _TWINS[_plain_class(module)])
+            settle(module)
 
 
 def report(model: nn.Module) -> Report:
@@ -98,7 +96,7 @@ def report(model: nn.Module) -> Report:
     for name, module in _modules(model).items():
         plain = _plain_class(module)
         kind = f"{plain.__module__.replace('.modules.rnn', '')}.{plain.__qualname__}"
-        if plain in _ORIGINALS:
+        if _is_twin(plain):
             kind = f"torch.nn.{plain.__name__}"
             weight = next(module.parameters(recurse=True), None)
             why = None if weight is None else reason(weight)
@@ -109,6 +107,9 @@ def report(model: nn.Module) -> Report:
             found.append(Entry(name, kind, False, "a subclass, whose own code might be lost"))
         elif _quantised(module):
             found.append(Entry(name, kind, False, "torch's own code: quantised"))
+        for what in recorded.inside(module):
+            fast = what == recorded.OURS
+            found.append(Entry(name, f"{what} of a {type(module).__name__}", fast, "" if fast else _RECORDED))
     return Report(found)
 
 
@@ -118,7 +119,11 @@ def _modules(model: nn.Module) -> dict[str, nn.Module]:
     return dict(model.named_modules())
 
 
-def _plain_class(module: nn.Module) -> type:
+def _is_twin(kind: type) -> bool:
+    return isinstance(kind, Twin) and kind.original is not None
+
+
+def _plain_class(module: nn.Module) -> Any:
     """Its class, without what torch.nn.utils.parametrize puts on top."""
     kind = type(module)
     return kind.__bases__[0] if _parametrized(module) else kind

@@ -1,0 +1,47 @@
+"""What makes a class the twin of one of torch.nn's: PyTorch's tools find it where they find torch's own.
+
+Quantisation, pruning scripts and initialisers look up `type(module)` in tables or compare it with `==`; torch.fx's
+tracers take for leaves the modules at home in torch.nn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import dynamo
+
+
+class Twin(type):
+    """The type of the twins and of their subclasses. A twin equals its original (`==`, not `is`)."""
+
+    @property
+    def original(cls) -> Any:
+        """torch's class; None for a subclass of a twin."""
+        return cls.__dict__.get("_elman_original")
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or (cls.original is not None and cls.original is other)
+
+    def __hash__(cls) -> int:
+        return type.__hash__(cls.original or cls)
+
+
+class Twinned(metaclass=Twin):
+    """A base of the twins."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        module = super().__new__(cls)
+        settle(module)
+        return module
+
+
+def settle(module: Any) -> None:
+    """For a module that has just become a twin's."""
+    module.__dict__["__module__"] = "torch.nn.modules.rnn"  # where torch.fx looks; of the class it is elman's
+    dynamo.let_in(Twinned)
+
+
+def unsettle(module: Any) -> None:
+    """For a module that is about to become torch's again: leaves nothing of elman's."""
+    for name in ("__module__", "_elman_cache", "_elman_warned"):
+        module.__dict__.pop(name, None)
