@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from tests.helpers import make_case, make_layer
+from tests.helpers import CELLS, make_case, make_layer
 
 import elman
 

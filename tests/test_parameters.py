@@ -212,13 +212,13 @@ REFUSALS = [
     ),
     (
         lambda: Linear(3, 2).parameters.__setitem__("weight", [[1], [2, 3]]),
-        ValueError, "weight: expected [2, 3] float32, got a list of other things than numbers",
+        ValueError, "weight: expected an array of numbers, got list",
     ),
     (
         lambda: Linear(3, 2).parameters.__setitem__("bias", ["1", "2"]),
-        ValueError, "bias: expected [2] float32, got a list of other things than numbers",
+        ValueError, "bias: expected an array, got str",
     ),
-    (lambda: Linear(3, 2).parameters.__setitem__("bias", 1.0), ValueError, "bias: expected an array, got float"),
+    (lambda: Linear(3, 2).parameters.__setitem__("bias", 1.0), ValueError, "bias: expected [2] float32, got 1.0"),
     (
         lambda: Linear(3, 2).grads.__setitem__("bias", np.zeros(3, f32)),
         ValueError, "bias: expected [2] float32, got [3] float32",
