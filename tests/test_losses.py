@@ -80,6 +80,36 @@ def test_cross_entropy_of_extreme_logits(dtype):
     assert np.isnan(losses.cross_entropy(np.array([[np.nan, 1]], dtype), np.array([1])).value)
 
 
+def odd_logits(kind, dtype):
+    x = np.linspace(-2, 3, 6 * 19).reshape(6, 19).astype(dtype)
+    if kind == "minus infinity":
+        x[:4, 1::2] = -np.inf
+    if kind == "lowest":  # their sum is -infinity
+        x[:4, 1::2] = np.finfo(dtype).min
+    if kind == "large":  # beside which the logarithm of the sum is lost
+        x[2:] = np.finfo(dtype).max / 2
+    if kind == "whole rows":
+        x[2], x[3, 5], x[4, 6], x[5, 7] = -np.inf, -np.inf, np.inf, np.nan
+    return x
+
+
+@pytest.mark.parametrize("kind", ["minus infinity", "lowest", "large", "whole rows"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_with_classes_masked_out(kind, smoothing, isa, dtype):
+    x = odd_logits(kind, dtype)
+    twin = torch.tensor(x, requires_grad=True)
+    target = np.array([0, 1, 4, 5, 6, 8])
+    want = F.cross_entropy(twin, torch.tensor(target), label_smoothing=smoothing, reduction="none")
+    want.sum().backward()
+    for row in range(6):
+        loss = losses.cross_entropy(x[row : row + 1], target[row : row + 1], label_smoothing=smoothing)
+        np.testing.assert_allclose(loss.value, want[row].item(), rtol=1e-5)
+        np.testing.assert_allclose(loss.gradient[0], twin.grad[row].numpy(), rtol=1e-5, atol=1e-6)
+    p = np.empty_like(x)
+    elman._core.softmax(x, p)
+    np.testing.assert_allclose(p, F.softmax(torch.tensor(x), -1).numpy(), rtol=1e-5, atol=1e-7)
+
+
 def test_cross_entropy_bits_depend_on_nothing_else(rng):
     x, target = rng.standard_normal((40, 8, 37)).astype(np.float32), rng.integers(0, 37, (40, 8))
     first = None

@@ -103,6 +103,37 @@ def test_read_only_out_is_refused():
         make_layer("gru", 3, 5).stepper(2)(np.zeros((2, 3), np.float32), out)
 
 
+def test_two_threads_in_one_stepper():
+    """Whoever comes second is refused, and the stepper is sound afterwards."""
+    step, alone = (elman.LSTM(64, 128, seed=0).stepper(64) for _ in range(2))
+    x, state = np.ones((64, 64), np.float32), alone.state
+    calls = [lambda: step(x), lambda: step.state, lambda: setattr(step, "state", state), step.reset]
+    done, unsound = threading.Event(), []
+
+    def work():
+        while not done.is_set():
+            try:
+                if not (abs(step(x)) <= 1).all():
+                    unsound.append("h")
+            except RuntimeError:  # the other thread came first
+                pass
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        end = time.monotonic() + 60
+        for call in calls:
+            with pytest.raises(RuntimeError, match="stepper: expected one call at a time, got a second one from"):
+                while time.monotonic() < end:
+                    call()
+    finally:
+        done.set()
+        worker.join()
+    assert not unsound
+    step.reset()
+    np.testing.assert_array_equal(step(x), alone(x))
+
+
 LEAK_CHECK = """
 import elman, numpy as np
 step = elman.LSTM(8, 32, num_layers=2).stepper(4)

@@ -107,7 +107,7 @@ template <class T> struct Products {  // shared by all cells
   T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);
 };
 
-// Of one row x: its largest value, the sum of exp(x - largest) and the sum of x.
+// Of one row x: its largest value, and the sums of exp(x - largest) and of x - largest.
 template <class T> struct RowSums {
   T largest, exponentials, values;
 };

@@ -27,8 +27,8 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
   });
   read(largest);
   for (int i = 0; i < sum_lanes; ++i) sums.largest = lanes[i] > sums.largest ? lanes[i] : sums.largest;
-  by_lanes<T, L>(x, n, T(0), [&](int, const V* v) ELMAN_INLINED {
-    unroll<W>([&](auto w) ELMAN_INLINED { values[w] = values[w] + v[w]; });
+  by_lanes<T, L>(x, n, sums.largest, [&](int, const V* v) ELMAN_INLINED {
+    unroll<W>([&](auto w) ELMAN_INLINED { values[w] = values[w] + (v[w] - splat<V>(sums.largest)); });
   });
   sums.values = add_lanes(read(values));
 

@@ -37,7 +37,8 @@ template <class T> double run_cross_entropy(const CrossEntropy<T>& call) {
       const double wanted = x[call.target[n]];
       const RowSums<T> sums = softmax(x, C, call.scale, shift, d);
       if (d) d[call.target[n]] -= at_target;
-      losses[n] = double(sums.largest) + std::log(double(sums.exponentials)) - rest * wanted;
+      // Both terms from the largest value: beside a large one the logarithm would be lost.
+      losses[n] = std::log(double(sums.exponentials)) - rest * (wanted - double(sums.largest));
       // A choice, not a product with 0: a class that is masked out by -infinity makes the sum infinite.
       if (even != 0) losses[n] -= even * double(sums.values);
     }
