@@ -79,7 +79,7 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
 
 def has_axes(value: Any) -> bool:
     """Whether it is a list or an array of one axis or more, rather than a number."""
-    return isinstance(value, (list, tuple, range)) or bool(getattr(value, "ndim", 0))
+    return not isinstance(value, (bool, int, float)) and bool(getattr(value, "ndim", True))
 
 
 def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndarray]:
