@@ -173,7 +173,7 @@ def test_without_scale_numbers_are_cast_as_they_are():
     model = RecurrentClassifier(epochs=2, scale=False, random_state=0).fit(x, y)
     same = model.predict_proba(x.astype(np.float32))
     np.testing.assert_array_equal(model.predict_proba(x), same)
-    with pytest.raises(ValueError, match="X: expected numbers that float32 can hold, got up to 1e.40"):
+    with pytest.raises(ValueError, match=r"X: expected numbers that float32 can hold, got up to 1e\+40"):
         model.predict(1e40 * np.ones((1, 5, 1)))
 
 
@@ -203,9 +203,10 @@ def test_every_kind_of_array_gives_the_same_bits(make, ragged):
     for which in ("X", "y"):
         if make is RecurrentForecaster and which == "y":
             continue
-        hide = lambda array, which=which: (
-            np.ma.masked_array(array) if (array is y) == (which == "y") else array
-        )  # noqa: E731
+
+        def hide(array, which=which):
+            return np.ma.masked_array(array) if (array is y) == (which == "y") else array
+
         with pytest.raises(ValueError, match=rf"{which}.*: expected an array without a mask .*\.filled\(\)"):
             run(hide)
 
