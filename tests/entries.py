@@ -196,7 +196,7 @@ def data(put):
         batches(Sequences([put(one) for one in ragged], [put(whole(3, len(one))) for one in ragged])),
         batches(Sequences(put(x), put(marks(B)))),
         batches(Stream(put(whole(9, 20)), steps=4)),
-        batches(Stream(put(normal(20, 2, dtype=f32)), put(normal(20, 1, dtype=f32)), steps=4)),
+        batches(Stream(put(normal(20, 2, dtype=f32)), put(normal(20, 1)), steps=4)),
         batches(forecast_windows(put(normal(12, 2, dtype=f32)), 3, 2, future=[1])),
     )
 

@@ -15,6 +15,8 @@ def to_numpy(name: str, value: Any, dtype: Any = None) -> np.ndarray:
     Takes NumPy arrays, what has `__dlpack__`, `__array__` or the buffer protocol, numbers, and lists of all these.
     Arrays keep their type. Python's own numbers have none: they take `dtype`, if it is of their kind.
     """
+    if type(value) is np.ndarray and value.dtype.isnative:
+        return value
     if isinstance(value, np.ndarray):
         if isinstance(value, np.ma.MaskedArray):
             raise ValueError(

@@ -26,9 +26,9 @@ def describe(value: Any) -> str:
         if not value.ndim:
             return repr(value.item())
         return f"{shape_text(value.shape)} {value.dtype}"
-    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
-        return repr(value)
-    return type(value).__name__
+    if isinstance(value, np.generic):
+        value = value.item()
+    return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
 
 
 def _number(value: Any) -> bool | int | float | None:
