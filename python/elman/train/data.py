@@ -88,8 +88,8 @@ def _series(name: str, values: Any, count: int | None = None, floats: Any = np.f
 
 
 def _array(name: str, values: Any, floats: Any = np.float32) -> np.ndarray:
-    """Python's floats have no type: they become float32, which layers have unless told otherwise; targets float64, which
-    losses cast to the prediction's type."""
+    """Python's floats have no type: they become float32, which layers have unless told otherwise; targets float64,
+    which losses cast to the prediction's type."""
     return each_to_numpy([(name, values)], floats)[0]
 
 
