@@ -247,12 +247,6 @@ def test_composite_is_one_layer(rng):
     assert all(value.flags.writeable for value in model.parameters.values())
 
 
-def pooled_once():
-    step = Pooling("max").stepper(2)
-    step(np.zeros((2, 3)))
-    return step
-
-
 REFUSALS = {
     r"x: expected \[..., 3\] float32, got \[4, 2\] float32": lambda: Linear(3, 2)(
         np.zeros((4, 2), np.float32)
@@ -279,27 +273,6 @@ REFUSALS = {
         "last", bidirectional=True
     ).stepper(1),
     "layers: expected at least one, got none": lambda: Sequential(),
-    r"layers: expected a layer as '0', got list; write Sequential\(\*layers\) for a list of them": lambda: (
-        Sequential([Linear(2, 2), Linear(2, 2)])
-    ),
-    "layers: expected a layer as 'head', got function$": lambda: Sequential(Linear(2, 2), head=lambda x: x),
-    "layers: expected a layer as '1', got None": lambda: Sequential(Linear(2, 2), None),
-    r"x: expected \[T, B, ...\] with lengths or mask, got \[3\] float64": lambda: Sequential(
-        Linear(3, 2, dtype=float), Pooling()
-    )(np.zeros(3), lengths=[1]),
-    r"x: expected \[2, 3\] float64, got \[2, 1\] float64": lambda: pooled_once()(np.zeros((2, 1))),
-    r"x: expected \[2, F\] float32, got \[3, 1\] float32": lambda: Pooling().stepper(2)(
-        np.zeros((3, 1), np.float32)
-    ),
-    r"state: expected a pair \(steps, pooled\), got None": lambda: setattr(
-        Pooling().stepper(2), "state", None
-    ),
-    r"state\[0\]: expected \[2, 1\] whole numbers, got \[2\] float64": lambda: setattr(
-        Pooling().stepper(2), "state", (np.zeros(2), None)
-    ),
-    r"state\[1\]: expected \[2, F\] float64, got \[1, 3\] float64": lambda: setattr(
-        Pooling().stepper(2), "state", ([[1], [1]], np.zeros((1, 3)))
-    ),
     "state: expected a tuple of 1, got list": lambda: small_network()(np.zeros((1, 1, 2)), [1, 2]),
     "state_dict: expected the names 0.weight": lambda: small_network().load_state_dict({}),
 }
