@@ -55,8 +55,9 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
     def plain(part: Any) -> Any:
         if isinstance(part, (list, tuple, range)):
             return [plain(one) for one in part]
-        if type(part) in (bool, int, float):
-            weak[type(part)] = type(part)(1)
+        kind = next((kind for kind in (bool, int, float) if isinstance(part, kind)), None)
+        if kind and not isinstance(part, np.generic):
+            weak[kind] = kind(1)
             return part
         array = to_numpy(name, part)
         typed.append(array.dtype)
