@@ -91,6 +91,18 @@ def test_forecast_windows():
     assert forecast_windows(series, 4, 2).future is None
 
 
+def test_lists_of_numbers_are_sequences():
+    data = Sequences([[1, 2, 3], [4], []], [True, False, True])
+    (batch,) = data.batches(3)
+    assert batch.x.dtype == np.int64 and batch.x[:, 0].tolist() == [1, 2, 3]
+    assert batch.lengths.tolist() == [3, 1, 0] and batch.y.tolist() == [True, False, True]
+    data = Sequences([[[0.5, 1]], [[2, 3], [4, 5]]], [0.1, 0.2])
+    assert data.x[0].dtype == data.x[1].dtype == np.float32  # that of layers
+    assert data.y.dtype == np.float64 and data.y.tolist() == [0.1, 0.2]  # losses cast it to the prediction's
+    with pytest.raises(ValueError, match=r"x: expected numbers, got \[2\] <U1"):
+        Sequences(np.array(["a", "b"]))
+
+
 REFUSALS = {
     "x: expected at least one sequence, got none": lambda: Sequences([]),
     r"x: expected \[n, T, ...\], got \[3\] float64": lambda: Sequences(np.zeros(3)),

@@ -81,6 +81,43 @@ def test_standardizer_ignores_padding_and_nan(dtype):
     np.testing.assert_array_equal(both.scale_, scaler.scale_)
 
 
+@pytest.mark.parametrize("n", [1, 3, 1000, 100_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.float16])
+@pytest.mark.parametrize("value", [0.1, -1 / 3, 7, 300.7, 1.7e9, 1e-30])
+def test_constant_features_have_scale_1(value, dtype, n):
+    """Their mean is rounded, so that they seem to deviate from it, the more the more there are."""
+    if dtype == np.float16 and value > 60000:
+        return
+    x = np.full((n, 2), value).astype(dtype)
+    x[:, 1] = np.arange(n) % 2
+    scaler = Standardizer().fit(x)
+    assert scaler.scale_[0] == 1 and scaler.mean_[0] == x[0, 0]
+    assert not scaler.transform(x)[:, 0].any()
+    if n % 2 == 0:
+        assert scaler.scale_[1] == 0.5
+
+
+def test_a_deviation_of_rounding_alone_is_none():
+    x = np.stack([np.array([0.1 + 0.2, 0.3]), 0.1 * np.arange(2), 1e6 + np.arange(2.0)], axis=1)
+    np.testing.assert_allclose(Standardizer().fit(x).scale_, [1, 0.05, 0.5])
+    np.testing.assert_allclose(Standardizer().fit(x.astype(np.float32)).scale_, [1, 0.05, 0.5])
+
+
+def test_small_deviations_from_large_numbers_are_seen():
+    """Seconds since 1970, a minute apart: 1e-6 of their size."""
+    x = 1.7e9 + 60 * np.arange(1000.0)[:, None]
+    scaler = Standardizer().fit(x)
+    np.testing.assert_allclose(scaler.scale_, 60 * np.sqrt((1000**2 - 1) / 12), rtol=1e-12)
+    np.testing.assert_allclose(scaler.mean_, 1.7e9 + 30 * 999, rtol=1e-15)
+    np.testing.assert_array_equal(Standardizer().fit(x.astype(np.int64)).scale_, scaler.scale_)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e200])
+def test_numbers_without_a_square_are_refused(value):
+    with pytest.raises(ValueError, match="x: expected numbers up to 1e150 in size, got "):
+        Standardizer().fit(np.array([[1.0, np.nan], [value, 2.0]]))
+
+
 def test_standardizer_takes_whole_numbers():
     scaled = Standardizer().fit(np.arange(10).reshape(5, 2)).transform(np.arange(10).reshape(5, 2))
     assert scaled.dtype == np.float64

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -145,6 +146,75 @@ def test_grid_search_with_two_jobs():
     joblib = pytest.importorskip("joblib")
     threads = joblib.Parallel(n_jobs=2)(joblib.delayed(count_threads)(i) for i in range(4))
     assert set(threads) == {max(1, os.cpu_count() // 2)}
+
+
+def test_timestamps_keep_their_differences():
+    """Seconds since 1970 differ by less than float32 can tell: it is scaled first."""
+    rng = np.random.default_rng(0)
+    seconds = 1.7e9 + 30 * rng.random((120, 6, 1))
+    y = seconds[:, -1, 0] > seconds[:, 0, 0]
+    small = seconds - 1.7e9
+    model = RecurrentClassifier(epochs=30, random_state=0)
+    assert model.fit(seconds, y).score(seconds, y) > 0.9
+    np.testing.assert_allclose(
+        model.predict_proba(seconds), clone(model).fit(small, y).predict_proba(small), atol=0.01
+    )
+    targets = seconds[:, -1, 0]
+    regressor = RecurrentRegressor(epochs=30, random_state=0).fit(seconds, targets)
+    assert regressor.score(seconds, targets) > 0.8
+    series = 1.7e9 + 10 * np.sin(0.3 * np.arange(200.0))[:, None]
+    forecaster = RecurrentForecaster(horizon=2, context=10, random_state=0).fit(series[:150])
+    np.testing.assert_allclose(forecaster.predict(series[:150]), series[150:152], atol=2, rtol=0)
+
+
+def test_without_scale_numbers_are_cast_as_they_are():
+    x = np.random.default_rng(0).standard_normal((20, 5, 1))
+    y = x[:, -1, 0] > 0
+    model = RecurrentClassifier(epochs=2, scale=False, random_state=0).fit(x, y)
+    same = model.predict_proba(x.astype(np.float32))
+    np.testing.assert_array_equal(model.predict_proba(x), same)
+    with pytest.raises(ValueError, match=r"X: expected numbers that float32 can hold, got up to 1e\+40"):
+        model.predict(1e40 * np.ones((1, 5, 1)))
+
+
+@pytest.mark.parametrize("make", [RecurrentClassifier, RecurrentRegressor, RecurrentForecaster])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_every_kind_of_array_gives_the_same_bits(make, ragged):
+    pandas = pytest.importorskip("pandas")
+    x, y = waves(12, ragged)
+    y = (y == "slow").astype(int)
+    if make is RecurrentForecaster and not ragged:
+        x = x[0]
+    options = {"context": 8} if make is RecurrentForecaster else {}
+
+    def run(put):
+        X = [put(one) for one in x] if ragged else put(x)
+        model = make(epochs=2, random_state=0, **options).fit(X, put(y))
+        return model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
+
+    want = run(lambda array: array)
+    kinds = [
+        lambda array: array.tolist(), torch.tensor, np.asfortranarray,
+        lambda array: array.repeat(2, axis=0)[::2],
+        lambda array: pandas.DataFrame(array) if array.ndim == 2 else array,
+    ]  # fmt: skip
+    for put in kinds:
+        np.testing.assert_array_equal(run(put), want)
+    for which in ("X", "y"):
+        if make is RecurrentForecaster and which == "y":
+            continue
+
+        def hide(array, which=which):
+            return np.ma.masked_array(array) if (array is y) == (which == "y") else array
+
+        with pytest.raises(ValueError, match=rf"{which}.*: expected an array without a mask .*\.filled\(\)"):
+            run(hide)
+
+
+def test_boolean_classes_and_lists_of_numbers():
+    x, y = [[0.0, 1.0, 2.0], [2.0, 1.0], [0.0, 1.0], [3.0, 2.0, 1.0, 0.0]], [True, False, True, False]
+    model = RecurrentClassifier(epochs=60, random_state=0).fit(x, y)
+    assert model.predict(x).tolist() == y
 
 
 REFUSALS = {

@@ -8,9 +8,11 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from tests.helpers import CELLS, make_case, make_layer
 
 import elman
+from elman.layers import Pooling, Sequential
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -51,6 +53,68 @@ def test_reset_zeroes_some_or_all_rows():
     assert not step.state[0][:, 2].any() and step.state[0][:, 0].any()
     step.reset()
     assert not any(part.any() for part in step.state)
+
+
+@pytest.mark.parametrize(
+    ("rows", "want"),
+    [
+        (None, [0, 1, 2, 3]),
+        (3, [3]),
+        (np.int64(3), [3]),
+        ([], []),
+        (np.array([2, 0], np.uint8), [0, 2]),
+        (np.array([False, True, True, False]), [1, 2]),
+        ([False, True, True, False], [1, 2]),
+        (torch.tensor([False, True, True, False]), [1, 2]),
+        (torch.tensor([2, 0]), [0, 2]),
+    ],
+)
+@pytest.mark.parametrize("make", ["stepper", "pooling", "sequential"])
+def test_rows_are_indices_or_flags(make, rows, want):
+    x = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    layer = {"stepper": make_layer("gru", 3, 3), "pooling": Pooling("mean")}.get(make)
+    layer = layer or Sequential(make_layer("gru", 3, 3), Pooling("max"))
+    step, again = layer.stepper(4), layer.stepper(4)
+    for _ in range(2):
+        step(x)
+        again(x)
+    step.reset(rows)
+    fresh, went_on = layer.stepper(4)(x), again(x)
+    wanted = np.isin(np.arange(4), want)[:, None]
+    np.testing.assert_array_equal(step(x), np.where(wanted, fresh, went_on))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        # An array of flags in whole numbers: indices 0 and 1, over and over.
+        (
+            np.array([1, 0, 0, 1], np.uint8),
+            "rows: expected each index once, got 0 2 times; flags are booleans .4.",
+        ),
+        ([1, 3, 1], "rows: expected each index once, got 1 2 times"),
+        ([True, False], "rows: expected .4. bool, got .2. bool"),
+        (True, "rows: expected .4. bool, got True"),
+        (1.0, "rows: expected indices, whole numbers, or flags .4. bool, got 1.0"),
+        (
+            np.zeros(4, np.float32),
+            "rows: expected indices, whole numbers, or flags .4. bool, got .4. float32",
+        ),
+        ([[0, 1]], "rows: expected indices, whole numbers, or flags .4. bool, got .1, 2. int64"),
+        ([4], "rows: expected 0 to 3, got 4 to 4"),
+        ([-1], "rows: expected 0 to 3, got -1 to -1"),
+        (["a"], "rows.*: expected an array, got str"),
+    ],
+)
+@pytest.mark.parametrize("layer", [make_layer("lstm", 3, 3), Pooling("mean")], ids=["stepper", "pooling"])
+def test_rows_that_are_neither_are_refused(layer, rows, message):
+    step, x = layer.stepper(4), np.ones((4, 3), np.float32)
+    step(x)
+    before = step.state
+    with pytest.raises(ValueError, match="^" + message):
+        step.reset(rows)
+    for now, then in zip(step.state, before, strict=True):
+        np.testing.assert_array_equal(now, then)
 
 
 def test_weights_are_those_of_its_making():

@@ -15,6 +15,8 @@ def to_numpy(name: str, value: Any, dtype: Any = None) -> np.ndarray:
     Takes NumPy arrays, what has `__dlpack__`, `__array__` or the buffer protocol, numbers, and lists of all these.
     Arrays keep their type. Python's own numbers have none: they take `dtype`, if it is of their kind.
     """
+    if type(value) is np.ndarray and value.dtype.isnative:
+        return value
     if isinstance(value, np.ndarray):
         if isinstance(value, np.ma.MaskedArray):
             raise ValueError(
@@ -53,8 +55,9 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
     def plain(part: Any) -> Any:
         if isinstance(part, (list, tuple, range)):
             return [plain(one) for one in part]
-        if type(part) in (bool, int, float):
-            weak[type(part)] = type(part)(1)
+        kind = next((kind for kind in (bool, int, float) if isinstance(part, kind)), None)
+        if kind and not isinstance(part, np.generic):
+            weak[kind] = kind(1)
             return part
         array = to_numpy(name, part)
         typed.append(array.dtype)
@@ -79,7 +82,7 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
 
 def has_axes(value: Any) -> bool:
     """Whether it is a list or an array of one axis or more, rather than a number."""
-    return isinstance(value, (list, tuple, range)) or bool(getattr(value, "ndim", 0))
+    return not isinstance(value, (bool, int, float)) and bool(getattr(value, "ndim", True))
 
 
 def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndarray]:

@@ -26,9 +26,9 @@ def describe(value: Any) -> str:
         if not value.ndim:
             return repr(value.item())
         return f"{shape_text(value.shape)} {value.dtype}"
-    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
-        return repr(value)
-    return type(value).__name__
+    if isinstance(value, np.generic):
+        value = value.item()
+    return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
 
 
 def _number(value: Any) -> bool | int | float | None:
@@ -104,8 +104,11 @@ def _expect(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype,
     raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
 
 
-def _rows(value: np.ndarray) -> np.ndarray:
-    """The array as the engine reads one, C-contiguous and aligned: itself, or a copy."""
+def _rows(value: np.ndarray, counted: str = "") -> np.ndarray:
+    """The array as the engine reads one, C-contiguous and aligned: itself, or a copy. With its name in `counted` it
+    must have no more steps and sequences than the engine can count."""
+    if counted and max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
+        raise ValueError(f"{counted}: expected fewer than 2^31 rows, got {describe(value)}")
     return (
         value if value.flags.c_contiguous and getattr(value.flags, "aligned", True) else value.copy(order="C")
     )
@@ -118,9 +121,7 @@ def array(
     Letters fit any size. `take` makes it an array (of another device)."""
     value = take(name, value, dtype)
     _expect(name, value, shape, dtype, _fits(value, shape))
-    if max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
-        raise ValueError(f"{name}: expected fewer than 2^31 rows, got {describe(value)}")
-    return _rows(value)
+    return _rows(value, name)
 
 
 def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
@@ -131,14 +132,14 @@ def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
 
 
 def floats(name: str, value: Any, shape: Sequence[Dim] | None = None) -> np.ndarray:
-    """`value` as an array of float32 or float64, whatever its layout."""
+    """`value` as an array of float32 or float64, C-contiguous."""
     value = to_numpy(name, value, np.float64)
     known = value.dtype in (np.float32, np.float64)
     if not known or not _fits(value, value.shape if shape is None else shape):
         want = "an array of" if shape is None else shape_text(shape)
         kind = value.dtype if known else "float32 or float64"
         raise ValueError(f"{name}: expected {want} {kind}, got {describe(value)}")
-    return value
+    return _rows(value, name if shape else "")
 
 
 def in_place(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype) -> np.ndarray:

@@ -14,7 +14,7 @@ from elman.layers import on_gpu
 def arrays(monkeypatch, played):
     """NumPy's arrays count as CuPy's on a GPU."""
     monkeypatch.setattr(on_gpu, "wants", lambda x: isinstance(x, np.ndarray))
-    monkeypatch.setattr(on_gpu, "_library", lambda x: (Arrays(np), lambda name, value: value))
+    monkeypatch.setattr(on_gpu, "_library", lambda x: (Arrays(np), lambda name, value, dtype=None: value))
 
 
 def both_ways(layer, monkeypatch, *args, **kwargs):

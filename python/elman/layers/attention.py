@@ -88,7 +88,6 @@ class AttentionMemory:
         self._wrap = returner(memory)
         memory = _check.floats("memory", memory, ("Tk", "B", "H"))
         self._dtype = memory.dtype
-        memory = _check.array("memory", memory, memory.shape, self._dtype)
         self._shape = memory.shape
         Tk, B, H = memory.shape
         _check.whole_number("memory.shape[2]", H, 1)

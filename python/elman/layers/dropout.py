@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._arrays import returner
+from .._arrays import returner, to_numpy
 from .parameters import Parameters
 
 
@@ -35,8 +35,8 @@ class Dropout(Parameters):
 
     def __call__(self, x: Any) -> Any:
         """x itself: nothing is dropped outside training."""
-        values = _check.floats("x", x)
-        return values if isinstance(x, (list, tuple)) else x
+        values = to_numpy("x", x)
+        return x if values is x else returner(x)(values)
 
     def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
         """x with a share dropped, and `backward(dy)`, which returns dx."""

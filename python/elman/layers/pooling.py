@@ -100,6 +100,9 @@ class Pooling(Parameters):
         if known is not None:
             x = np.where(known[..., None], x, x.dtype.type(-np.inf))
         at = x.argmax(axis=0)[None]
+        if known is not None:  # where all that counts is minus infinity, the first of it
+            counts = np.take_along_axis(known[..., None], at, axis=0)
+            at = np.where(counts, at, known.argmax(axis=0)[:, None])
         y = _chosen(some, np.take_along_axis(x, at, axis=0)[0])
 
         def backward(dy: np.ndarray) -> np.ndarray:
@@ -139,7 +142,7 @@ class PoolingStepper:
         F = "F" if pooled is None else pooled.shape[1]
         rows = _check.floats("x", x, (self._B, F))
         if self.kind == "last":
-            return returner(x)(rows) if isinstance(x, (list, tuple)) else x
+            return returner(x)(rows)
         if pooled is None:
             pooled = np.zeros_like(rows)
         rows = _check.array("x", rows, pooled.shape, pooled.dtype)

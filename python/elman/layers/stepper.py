@@ -45,13 +45,15 @@ class Stepper:
             ValueError: x or out has the wrong shape or type; the state is as before.
             RuntimeError: another thread is inside a call of this stepper; the state is as that call leaves it.
         """
-        try:
-            return self._step(x, out)
-        except ValueError as error:
-            refused = error
+        refused = None
+        if type(x) is np.ndarray:  # and no subclass: one could hide a mask
+            try:
+                return self._step(x, out)
+            except ValueError as error:
+                refused = error
         # What the engine does not take as it is: only such calls pay for being looked at.
         rows = _check.array("x", x, self._x_shape, self._dtype)
-        if rows is x:
+        if rows is x and refused is not None:
             raise refused
         y = self._step(rows, out)
         return y if out is not None else returner(x)(y)

@@ -215,7 +215,8 @@ class LanguageModel(OneNetwork):
         if tokens.ndim != 1 or not tokens.size:
             raise ValueError(f"prompt: expected [t] tokens, at least one, got {_check.describe(tokens)}")
         sampler = Sampler(temperature, top_k, top_p, seed)
-        step = self.stepper(_check.whole_number("samples", samples, 1))
+        samples = _check.whole_number("samples", samples, 1)
+        step = self.stepper(samples)
         written = np.empty((samples, length), np.int64)
         for token in tokens:
             logits = step(np.full(samples, token))

@@ -39,7 +39,7 @@ class Standardizer:
             if x.ndim != 3:
                 raise ValueError(f"x: expected [T, B, F] with lengths or mask, got {_check.describe(x)}")
             rows = x[known_steps(x.shape[0], x.shape[1], lengths, mask)]
-        rows = rows.astype(np.float64)
+        rows = rows.astype(np.float64, order="C")
         missing = np.flatnonzero(np.isnan(rows).all(axis=0)) if len(rows) else np.arange(x.shape[-1])
         if missing.size:
             raise ValueError(

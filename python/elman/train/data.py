@@ -69,13 +69,13 @@ class Data(Protocol):
         ...
 
 
-def _series(name: str, values: Any, count: int | None = None) -> Any:
+def _series(name: str, values: Any, count: int | None = None, floats: Any = np.float32) -> Any:
     """[n, ...] or a list of n arrays, alike but for their first axis. A list of numbers is an array."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
     if (objects or isinstance(values, (list, tuple))) and any(map(has_axes, values)):
-        values = alike(name, values, np.float32)
+        values = alike(name, values, floats)
     else:
-        values = _array(name, list(values) if objects else values)
+        values = _array(name, list(values) if objects else values, floats)
         if values.ndim == 0 or values.dtype.kind not in "biuf":
             what = "an array [n, ...] or a list of arrays" if values.ndim == 0 else "numbers"
             raise ValueError(f"{name}: expected {what}, got {_check.describe(values)}")
@@ -87,9 +87,10 @@ def _series(name: str, values: Any, count: int | None = None) -> Any:
     return values
 
 
-def _array(name: str, values: Any) -> np.ndarray:
-    """Python's floats have no type: they become float32, which layers have unless told otherwise."""
-    return each_to_numpy([(name, values)], np.float32)[0]
+def _array(name: str, values: Any, floats: Any = np.float32) -> np.ndarray:
+    """Python's floats have no type: they become float32, which layers have unless told otherwise; targets float64,
+    which losses cast to the prediction's type."""
+    return each_to_numpy([(name, values)], floats)[0]
 
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -121,7 +122,7 @@ class Sequences:
         if isinstance(self.x, np.ndarray) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
         n = len(self.x)
-        self.y = None if y is None else _series("y", y, n)
+        self.y = None if y is None else _series("y", y, n, np.float64)
         self.future = None if future is None else _series("future", future, n)
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
@@ -189,7 +190,7 @@ class Stream:
         x = _array("x", x)
         if x.ndim < 1 or len(x) < 2:
             raise ValueError(f"x: expected at least two steps, got {_check.describe(x)}")
-        y = None if y is None else _array("y", y)
+        y = None if y is None else _array("y", y, np.float64)
         if y is None:
             if x.dtype.kind not in "iu" or x.ndim != 1:
                 raise ValueError(f"y: expected targets for features x, got None with x {_check.describe(x)}")

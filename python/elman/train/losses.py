@@ -76,7 +76,7 @@ def cross_entropy(
     count = counting.size
     d = _core.empty(logits.shape, logits.dtype) if gradient else None
     value = _core.cross_entropy(
-        np.ascontiguousarray(logits).reshape(-1, C), np.ascontiguousarray(target, np.int64).reshape(-1),
+        logits.reshape(-1, C), np.ascontiguousarray(target, np.int64).reshape(-1),
         None if known is None else known.reshape(-1), smoothing,
         1 / max(count, 1), None if d is None else d.reshape(-1, C),
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _mean(
 ) -> Loss:
     """The mean of `costs`; with `width` the prediction has a last axis of so many values for each target."""
     wrap, prediction = returner(prediction), _check.floats("prediction", prediction)
-    target = to_numpy("target", target, prediction.dtype)
+    target = np.asarray(to_numpy("target", target, prediction.dtype), order="C")
     shape = prediction.shape[:-1] if width else prediction.shape
     if target.shape != shape or (width and prediction.shape[-1] != width):
         want = _check.shape_text((*target.shape, width) if width else target.shape)
