@@ -164,6 +164,5 @@ PYBIND11_MODULE(_core, m) {
   bind_fingerprint(m);
   bind_layer(m);
   bind_optimise(m);
-  bind_sample(m);
   bind_stepper(m);
 }

@@ -12,7 +12,6 @@ void bind_dlpack(py::module_& m);
 void bind_fingerprint(py::module_& m);
 void bind_layer(py::module_& m);
 void bind_optimise(py::module_& m);
-void bind_sample(py::module_& m);
 void bind_stepper(py::module_& m);
 
 }  // namespace elman
