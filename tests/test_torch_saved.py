@@ -1,4 +1,4 @@
-"""What elman.torch keeps between forward and backward: nothing that the caller may write to, and all in saved tensors."""
+"""What elman.torch keeps between forward and backward: nothing that callers write to, and all in saved tensors."""
 
 import subprocess
 import sys

@@ -14,6 +14,7 @@ need("torch", "torch", "elman.torch")
 
 from . import flops, threads  # noqa: E402, F401
 from .cells import GRUCell, LSTMCell, RNNCell  # noqa: E402
+from .frozen import assume_frozen  # noqa: E402
 from .layers import GRU, LSTM, RNN  # noqa: E402
 from .swap import Entry, Report, accelerate, report, restore, restored  # noqa: E402
 
@@ -29,6 +30,7 @@ __all__ = [
     "RNNCell",
     "Report",
     "accelerate",
+    "assume_frozen",
     "report",
     "restore",
     "restored",

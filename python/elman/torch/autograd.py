@@ -6,7 +6,6 @@ see an operator (torch.compile, torch.export, torch.func, tracing, dispatch mode
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from . import engine, gpu, ops, reference
-from .cache import Cache, cache_of
+from .cache import Cache
 from .fallback import tracing
 from .spec import NO_STEPS, Spec, Steps
 
@@ -33,7 +32,7 @@ class _Call(torch.autograd.Function):
         ctx: Any,
         spec: Spec,
         steps: Steps,
-        cache: Any,
+        cache: Cache | None,
         counts: tuple[int, int, int],
         *tensors: Tensor,
     ) -> Any:
@@ -44,7 +43,7 @@ class _Call(torch.autograd.Function):
         if steps is not NO_STEPS:  # the caller may write to his
             steps = Steps(*(None if part is None else part.clone() for part in steps))
         ctx.spec, ctx.steps, ctx.cache, ctx.counts = spec, steps, cache, counts
-        ctx.plans, ctx.key = call.plans, call.key
+        ctx.plans, ctx.key, ctx.places = call.plans, call.key, [w.data_ptr() for w in weights]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(memory, *tensors)
         return tuple(results)
@@ -54,9 +53,9 @@ class _Call(torch.autograd.Function):
         memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
         x, state, weights, dropout = _split(ctx.counts, tensors)
         call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps, ctx.cache, ctx.plans)
+        if call.key != ctx.key and (torch.is_grad_enabled() or ctx.places != [w.data_ptr() for w in weights]):
+            raise RuntimeError(CHANGED)  # written to where they are, they count as they are, as in torch.nn
         if torch.is_grad_enabled():  # create_graph: the gradients must be differentiable
-            if call.key != ctx.key:
-                raise RuntimeError(CHANGED)
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
             if _graph_is_kept():  # for another backward pass, and this one uses the tape up
@@ -74,15 +73,8 @@ CHANGED = (
 )
 
 
-def _graph_is_kept() -> bool:
-    """Whether the backward pass that runs is one with retain_graph=True."""
-    return torch._C._autograd._get_current_graph_task_keep_graph()
-
-
-if not hasattr(torch._C._autograd, "_get_current_graph_task_keep_graph"):  # older than PyTorch 2.5
-
-    def _graph_is_kept() -> bool:  # noqa: F811
-        return True
+# Whether the backward pass that runs is one with retain_graph=True; PyTorch before 2.5 does not tell.
+_graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 
 
 def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> Any:
@@ -108,7 +100,7 @@ def run(
     steps: Steps,
     cache: Cache | None = None,
 ) -> Sequence[Tensor]:
-    """y and each final state. `cache`: which keeps packed weights between calls."""
+    """y and each final state. `cache` keeps packed weights between calls."""
     tensors = (x, *state, *weights, *dropout)
     if not direct(tensors):
         return ops.run(spec, x, state, weights, dropout, steps)

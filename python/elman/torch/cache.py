@@ -83,12 +83,12 @@ class Cache:
 
     def __init__(self, frozen: bool = False) -> None:
         self.frozen = frozen
-        self._kept: tuple[list[Any], Packed] | None = None  # replaced as one: threads may share this
-        self._trusted: tuple[Any, list[Tensor], Packed] | None = None
+        self._kept: tuple[list[Any], Any] | None = None  # replaced as one: threads may share this
+        self._trusted: tuple[Any, list[Tensor], Any] | None = None
         self._parts: dict[Hashable, Cache] = {}
 
-    def get(self, spec: Spec, weights: Sequence[Tensor]) -> Packed:
-        """The set of these weights; it must be used at once."""
+    def get(self, spec: Spec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
+        """The set of these weights, of a class like Packed; it must be used at once."""
         places = [(w.data_ptr(), w.dtype, w.shape, w.stride()) for w in weights]
         marks = _marks(spec, weights, places) if self.frozen else None
         if marks is not None and (trusted := self._trusted) is not None and trusted[0] == marks:
@@ -103,7 +103,7 @@ class Cache:
             packed = kept[1]
             packed.arrays = arrays
         else:
-            packed = Packed(spec, weights, arrays, key)
+            packed = kind(spec, weights, arrays, key)
         self._kept = places, packed
         # What is trusted is held, so that no other weights can come to lie where it was.
         self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)

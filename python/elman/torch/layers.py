@@ -106,7 +106,7 @@ class _Layer(Twinned, torch.nn.RNNBase):
         dropping = self.training and self.dropout and self.num_layers > 1
         dropout = self._dropout_factors(x, batch_first) if dropping else []
         if self.proj_size:
-            return projection.run(spec, x, state, weights, dropout, steps)
+            return projection.run(spec, x, state, weights, dropout, steps, cache_of(self))
         return autograd.run(spec, x, state, weights, dropout, steps, cache_of(self))
 
     def _dropout_factors(self, x: Tensor, batch_first: bool) -> list[Tensor]:

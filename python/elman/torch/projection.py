@@ -3,19 +3,82 @@
 The state that recurs is the projection P m of the cell's output m = o tanh(c), so W_hh P m = (W_hh P) m: a plain LSTM
 with the recurrent weights W_hh P, whose outputs are projected afterwards in one product. Autograd makes all
 gradients from that. An initial state that is given enters by P more inputs, which hold it at a sequence's first
-step and zeros after.
+step and zeros after. One step alone is torch's own code, which has fewer weights to read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from . import autograd
-from .spec import Spec, Steps
+from .cache import Cache, Packed
+from .spec import NO_STEPS, Spec, Steps
+
+
+class _Plain:
+    """The weights of the plain LSTM that does what a projected one does; `weights`: the projected one's, P last."""
+
+    def __init__(self, spec: Spec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any):
+        self.spec, self.arrays, self.key = spec, arrays, key
+        self._packed: dict[bool, Packed] = {}
+        self._joined: Tensor | None = None
+        with torch.inference_mode(False), torch.no_grad():
+            self.product = torch.from_numpy(arrays[1]) @ torch.from_numpy(arrays[-1])
+
+    @property
+    def joined(self) -> Tensor:
+        """[weight_ih, weight_hh], which also reads an initial state."""
+        if self._joined is None:
+            with torch.inference_mode(False), torch.no_grad():
+                self._joined = torch.cat([torch.from_numpy(a) for a in self.arrays[:2]], dim=1)
+        return self._joined
+
+    def packed(self, weights: Sequence[Tensor], joined: bool) -> Packed:
+        ih, _, *biases, _ = self.arrays
+        arrays = [self.joined.numpy() if joined else ih, self.product.numpy(), *biases]
+        packed = self._packed.get(joined)
+        if packed is None:
+            packed = self._packed[joined] = Packed(self.spec, weights, arrays, self.key)
+        packed.arrays = arrays
+        return packed
+
+
+class _Found:
+    """What passes of the plain LSTM take for a cache: they find its weights by those of the projected one."""
+
+    def __init__(self, cache: Cache, spec: Spec, weights: Sequence[Tensor], joined: bool):
+        self._cache, self._spec, self._weights, self._joined = cache, spec, weights, joined
+        self.plain: _Plain = cache.get(spec, weights, _Plain)
+        self._fresh = True
+
+    def get(self, spec: Spec, weights: Sequence[Tensor]) -> Packed:
+        plain = self.plain
+        if not self._fresh:
+            plain = self._cache.get(self._spec, self._weights, _Plain)
+            if plain.key != self.plain.key:  # the product would be of other weights than torch's gradients
+                raise RuntimeError(autograd.CHANGED)
+        self._fresh = False
+        return plain.packed(weights, self._joined)
+
+
+class _Product(torch.autograd.Function):
+    """weight_hh P, from where it is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, hh: Tensor, project: Tensor, product: Tensor) -> Tensor:
+        ctx.save_for_backward(hh, project)
+        return product.detach()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        hh, project = ctx.saved_tensors
+        return grad @ project.t(), hh.t() @ grad, None
 
 
 def run(
@@ -25,10 +88,14 @@ def run(
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
     steps: Steps,
-) -> list[Tensor]:
+    cache: Cache,
+) -> Sequence[Tensor]:
     """y [.., D*P], the final h [L*D, B, P] and c [L*D, B, H]."""
     if steps.batch_sizes is not None and state:
-        return _padded(spec, x, state, weights, dropout, steps)
+        return _padded(spec, x, state, weights, dropout, steps, cache)
+    here = x.device.type == "cpu" and autograd.direct((x, *state, *weights, *dropout))
+    if here and steps is NO_STEPS and x.shape[spec.batch_first] == 1 and x.numel() and not dropout:
+        return _step(spec, x, state, weights)
     per, D = (5 if spec.bias else 3), len(spec.backwards)
     final_h, final_c = [], []
     L = len(weights) // (per * D)
@@ -38,7 +105,8 @@ def run(
             n = k * D + d
             *own, project = weights[n * per : (n + 1) * per]
             one = Spec(spec.cell, (back,), spec.bias, spec.batch_first)
-            y, h, c = _direction(one, x, [part[n] for part in state], own, project, steps)
+            of_direction = cache.part(n) if here else None
+            y, h, c = _direction(one, x, [part[n] for part in state], own, project, steps, of_direction)
             halves.append(y)
             final_h.append(h)
             final_c.append(c)
@@ -48,18 +116,41 @@ def run(
     return [x, torch.stack(final_h), torch.stack(final_c)]
 
 
+def _step(
+    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    D, per = len(spec.backwards), 5 if spec.bias else 3
+    L, B = len(weights) // (per * D), x.shape[1 - spec.batch_first]
+    H, P = weights[per - 1].shape[::-1]
+    state = state or [x.new_zeros(L * D, B, width) for width in (P, H)]
+    return torch._VF.lstm(x, state, weights, spec.bias, L, 0.0, False, D == 2, spec.batch_first)
+
+
 def _direction(
-    spec: Spec, x: Tensor, state: list[Tensor], weights: Sequence[Tensor], project: Tensor, steps: Steps
+    spec: Spec,
+    x: Tensor,
+    state: list[Tensor],
+    weights: Sequence[Tensor],
+    project: Tensor,
+    steps: Steps,
+    cache: Cache | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     ih, hh, *biases = weights
+    found: Any = cache and _Found(cache, spec, (*weights, project), bool(state))
+    if found is None:
+        product = hh @ project
+    elif torch.is_grad_enabled():
+        product = _Product.apply(hh, project, found.plain.product)
+    else:
+        product = found.plain.product
     initial: list[Tensor] = []
     if state:
         h0, c0 = state
         first, untouched = _first_steps(spec, x, steps)
         x = torch.cat([x, torch.where(first[..., None], h0[:, None] if spec.batch_first else h0, 0)], dim=-1)
-        ih = torch.cat([ih, hh], dim=1)
+        ih = found.plain.joined if found and not torch.is_grad_enabled() else torch.cat([ih, hh], dim=1)
         initial = [torch.zeros_like(c0)[None], c0[None]]
-    y, m, c = autograd.run(spec, x, initial, [ih, hh @ project, *biases], (), steps)
+    y, m, c = autograd.run(spec, x, initial, [ih, product, *biases], (), steps, found)
     h = m[0] @ project.t()
     if state:
         h = torch.where(untouched[:, None], h0, h)
@@ -91,10 +182,11 @@ def _padded(
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
     steps: Steps,
+    cache: Cache,
 ) -> list[Tensor]:
     """A PackedSequence by way of a padded batch."""
     assert steps.batch_sizes is not None
     pad = lambda rows: pad_packed_sequence(PackedSequence(rows, steps.batch_sizes))  # noqa: E731
     padded, lengths = pad(x)
-    y, *final = run(spec, padded, state, weights, [pad(d)[0] for d in dropout], Steps(lengths=lengths))
+    y, *final = run(spec, padded, state, weights, [pad(d)[0] for d in dropout], Steps(lengths=lengths), cache)
     return [pack_padded_sequence(y, lengths).data, *final]

@@ -32,12 +32,11 @@ class Entry(NamedTuple):
     name: str  # as in model.named_modules()
     kind: str  # its class
     fast: bool  # whether it runs on elman's engine
-    reason: str  # why not, or ""
+    reason: str  # why not; else "", or that its weights are assumed frozen
 
     def __str__(self) -> str:
-        return f"{self.name or '(the model)'}: {self.kind}, " + (
-            "on elman's engine" if self.fast else self.reason
-        )
+        parts = (self.kind, "on elman's engine" if self.fast else "", self.reason)
+        return f"{self.name or '(the model)'}: " + ", ".join(part for part in parts if part)
 
 
 class Report(tuple[Entry, ...]):
@@ -100,7 +99,9 @@ def report(model: nn.Module) -> Report:
             kind = f"torch.nn.{plain.__name__}"
             weight = next(module.parameters(recurse=True), None)
             why = None if weight is None else reason(weight)
-            found.append(Entry(name, kind, why is None, "" if why is None else f"torch's own code: {why}"))
+            frozen = module._elman_cache is not None and module._elman_cache.frozen
+            words = "its weights are assumed frozen" if frozen else ""
+            found.append(Entry(name, kind, why is None, words if why is None else f"torch's own code: {why}"))
         elif plain in _TWINS:
             found.append(Entry(name, kind, False, "torch's own code: not accelerated"))
         elif isinstance(module, (nn.RNNBase, nn.RNNCellBase)):

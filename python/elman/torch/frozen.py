@@ -1,0 +1,29 @@
+"""The user's word that weights do not change, in place of a look at them at every call."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .cache import Cache
+from .swap import _modules
+
+
+def assume_frozen(model: nn.Module, frozen: bool = True) -> nn.Module:
+    """Do without the fingerprint that is taken of all weights at every call, and so tells whether they are still the
+    ones that were packed. It reads every weight once: that shows where single steps of large weights are taken.
+
+    What torch knows of is still seen: an optimiser's step (but not one with `fused=True`), `load_state_dict`, `.to()`,
+    a new Parameter, any operation in place. A write through `.data`, a NumPy view or another process is not, until
+    this is called again.
+
+    Args:
+        model: any module; it is changed in place, in all elman modules inside.
+        frozen: False takes the word back.
+
+    Returns:
+        `model`. `report(model)` names the modules that are assumed frozen.
+    """
+    for module in _modules(model).values():
+        if hasattr(module, "_elman_cache"):
+            module._elman_cache = Cache(frozen)  # nothing is packed yet, so all weights are looked at once
+    return model
