@@ -46,7 +46,7 @@ class _Call(torch.autograd.Function):
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         y, *tensors = ctx.saved_tensors  # refused here if one was changed in place
         x, state, weights, dropout = _split(ctx.counts, tensors)
-        if torch.is_grad_enabled():  # create_graph: the gradients must be differentiable
+        if reference.needed_backward(given):
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
             kept, ctx.kept = ctx.kept, None
@@ -73,6 +73,7 @@ def direct(tensors: Sequence[Tensor]) -> bool:
         tracing()
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
+        or tensors[0].is_meta
     ) and _PLAIN.issuperset(map(type, tensors))
 
 
