@@ -182,13 +182,6 @@ def test_per_sample_gradients():
         )
 
 
-def test_second_derivatives_under_func_are_refused():
-    layer = et.GRU(3, 4)
-    loss = lambda x: layer(x)[0].sum()  # noqa: E731
-    with pytest.raises(RuntimeError, match=r"expected first derivatives under torch\.func, got a second one"):
-        torch.func.grad(lambda x: torch.func.grad(loss)(x).square().sum())(torch.randn(5, 3))
-
-
 def test_functional_call_takes_its_own_weights():
     layer = et.LSTM(3, 4)
     x = torch.randn(5, 2, 3)
@@ -196,14 +189,6 @@ def test_functional_call_takes_its_own_weights():
     before, _ = layer(x)
     assert not torch.func.functional_call(layer, zeros, (x,))[0].any()
     assert torch.equal(layer(x)[0], before)
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit.*deprecated")  # torch's own, on its way to it
-def test_forward_mode_is_refused():
-    layer = et.LSTM(3, 4)
-    with pytest.raises(NotImplementedError, match="jvp"), torch.autograd.forward_ad.dual_level():
-        x = torch.randn(5, 2, 3)
-        layer(torch.autograd.forward_ad.make_dual(x, torch.ones_like(x)))
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])

@@ -35,6 +35,7 @@ class Model(nn.Module):
 
     def __init__(self, kind):
         super().__init__()
+        self.kind = kind
         name, *rest = kind.split("-")
         self.cell, self.packed = name.endswith("Cell"), "packed" in rest
         self.pairs = name == "LSTMCell"

@@ -13,11 +13,20 @@ from .._check import Dim, shape_text
 
 def describe_type(value: Tensor) -> str:
     where = "" if value.device.type == "cpu" else f" on {value.device}"
+    if not _strided(value):
+        where += " nested" if value.is_nested else f" {value.layout}".replace("torch.", "")
     return f"{str(value.dtype).removeprefix('torch.')}{where}"
+
+
+def _strided(value: Tensor) -> bool:
+    """Whether it is an ordinary array: not sparse, nested or of another library's layout."""
+    return value.layout is torch.strided and not value.is_nested
 
 
 def describe(value: Any) -> str:
     if isinstance(value, Tensor):
+        if value.is_nested:  # has no sizes that could be shown
+            return describe_type(value)
         return f"{shape_text(value.shape)} {describe_type(value)}"
     return repr(value) if value is None else type(value).__name__
 
@@ -27,8 +36,9 @@ def features(name: str, value: Any, leads: Sequence[str], width: int, like: Tens
     if isinstance(value, Tensor):
         axes = value.dim() - 1
         known = any(len(lead) == axes for lead in leads)
-        fits = known and value.shape[-1] == width
-        if fits and value.dtype == like.dtype and value.device == like.device:
+        plain = _strided(value)
+        fits = known and (not plain or value.shape[-1] == width)
+        if fits and plain and value.dtype == like.dtype and value.device == like.device:
             return
         kind: type[Exception] = ValueError if fits or not known else RuntimeError
     else:
@@ -49,6 +59,7 @@ def states(count: int, hx: Any, leads: tuple[int, ...], widths: Sequence[int], l
         shape = (*leads, widths[n])
         if not (
             isinstance(part, Tensor)
+            and _strided(part)
             and part.shape == shape
             and part.dtype == like.dtype
             and part.device == like.device

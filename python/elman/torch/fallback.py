@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils._expanded_weights.expanded_weights_impl import ExpandedWeight
 
 from . import gpu
 from .spec import DTYPES
@@ -16,6 +17,8 @@ from .spec import DTYPES
 def reason(weight: Tensor) -> str | None:
     """Why a module with this weight runs torch's own code; None if it runs on the engine."""
     kind = weight.device.type
+    if isinstance(weight, ExpandedWeight):
+        return "its weights are torch.nn.utils' for gradients per sample"
     if kind in gpu.KINDS:
         if why := gpu.reason(weight):
             return why

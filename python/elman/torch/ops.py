@@ -61,8 +61,12 @@ def _(
     spec = _spec(cell, backwards, bias, batch_first)
     stack = spec.stack(weights)
     lead = x.shape[:-1]
-    if batch_sizes is not None:
-        B = state[0].shape[1] if state else torch.library.get_ctx().new_dynamic_size()
+    if state:
+        B = state[0].shape[1]
+    elif type(batch_sizes) is Tensor:  # of x on device meta
+        B = int(batch_sizes[0])
+    elif batch_sizes is not None:
+        B = torch.library.get_ctx().new_dynamic_size()
     else:
         B = x.shape[0] if batch_first else x.shape[1]
     h = x.new_empty(stack.L * stack.D, B, stack.H)
@@ -125,8 +129,8 @@ def _backward(ctx, dy, dh, dc, _):
     state, weights, dropout = tensors[:s], tensors[s : s + w], tensors[s + w : s + w + d]
     steps = Steps(*tensors[s + w + d :])
     spec = _spec(*ctx.rest)
-    if torch.is_grad_enabled():
-        given = [dy, dh, dc][: 1 + spec.stack(weights).states]
+    given = [dy, dh, dc][: 1 + spec.stack(weights).states]
+    if reference.needed_backward(given):
         grads = reference.gradients(spec, x, state, weights, dropout, steps, given)
     else:
         grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *steps, *ctx.rest)
@@ -177,6 +181,8 @@ def run(
         state = [part.unsqueeze(0) for part in state]
         return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
     tensors = (x, *state, *weights)
+    if not torch.compiler.is_compiling() and reference.needed(tensors):
+        return reference.run(spec, x, state, weights, dropout, steps)
     # torch.jit.trace, whose checker traces again without gradients, records this for all later calls: without a tape
     # these are right with gradients and quick without them.
     recorded = torch._C._get_tracing_state() is not None

@@ -1,5 +1,5 @@
 """The same computation in torch's own differentiable operations, one step at a time: slow, and only for what the
-engine cannot do, which is to differentiate a gradient."""
+engine cannot do, which is to differentiate a gradient, to differentiate forward and to take gradients in batches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from .spec import Spec, Steps, of_cell
@@ -17,6 +18,22 @@ _CELLS = {
     "rnn_tanh": torch._VF.rnn_tanh_cell,
     "rnn_relu": torch._VF.rnn_relu_cell,
 }
+
+
+def needed(tensors: Sequence[Tensor]) -> bool:
+    """Whether a call with these inputs will be differentiated in forward mode, or twice by torch.func."""
+    kinds = torch._C._functorch.TransformType
+    keys = [one.key() for one in torch._C._functorch.get_interpreter_stack() or ()]
+    if keys:
+        return kinds.Jvp in keys or kinds.Functionalize in keys or keys.count(kinds.Grad) > 1
+    dual = lambda t: forward_ad.unpack_dual(t).tangent is not None  # noqa: E731
+    return forward_ad._current_level >= 0 and any(map(dual, tensors))
+
+
+def needed_backward(given: Sequence[Tensor | None]) -> bool:
+    """Whether the gradients from these are to be differentiated, or are many in one (is_grads_batched=True)."""
+    batched = torch._C._functorch.is_legacy_batchedtensor
+    return torch.is_grad_enabled() or any(g is not None and batched(g) for g in given)
 
 
 def run(
@@ -118,11 +135,11 @@ def gradients(
     steps: Steps,
     given: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
-    """The gradients of x, each initial state and each weight, as functions that can be differentiated again.
+    """The gradients of x, each initial state and each weight, where wanted as functions to be differentiated again.
 
     `given`: those of y and of each final state; None for zeros.
     """
-    inputs = [x, *state, *weights]
+    inputs, again = [x, *state, *weights], torch.is_grad_enabled()
     with torch.enable_grad():
         results = run(spec, x, state, weights, dropout, steps)
         pairs = [(r, g) for r, g in zip(results, given, strict=True) if g is not None and r.requires_grad]
@@ -130,5 +147,5 @@ def gradients(
         if not pairs or not wanted:
             return [None] * len(inputs)
         outputs, seeds = zip(*pairs, strict=True)
-        grads = iter(torch.autograd.grad(outputs, wanted, seeds, create_graph=True, allow_unused=True))
+        grads = iter(torch.autograd.grad(outputs, wanted, seeds, create_graph=again, allow_unused=True))
     return [next(grads) if t.requires_grad else None for t in inputs]

@@ -6,6 +6,7 @@ tracers take for leaves the modules at home in torch.nn.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from . import dynamo
@@ -19,6 +20,11 @@ class Twin(type):
         """torch's class; None for a subclass of a twin."""
         return cls.__dict__.get("_elman_original")
 
+    @property
+    def __signature__(cls) -> inspect.Signature | None:
+        """torch's, which its tools look at."""
+        return inspect.signature(cls.original) if cls.original else None
+
     def __eq__(cls, other: object) -> bool:
         return cls is other or (cls.original is not None and cls.original is other)
 
@@ -29,10 +35,19 @@ class Twin(type):
 class Twinned(metaclass=Twin):
     """A base of the twins."""
 
-    def __new__(cls, *_: Any, **__: Any) -> Any:
-        module = super().__new__(cls)
-        settle(module)
-        return module
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        settle(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        settle(self)
+
+    def __prepare_scriptable__(self) -> Any:
+        raise RuntimeError(
+            f"torch.jit.script: expected modules of torch.nn's, got elman.torch.{type(self).__name__}; call it inside "
+            "`with elman.torch.restored(model):`, or use torch.jit.trace"
+        )
 
 
 def settle(module: Any) -> None:
