@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, init
 from .parameters import Parameters
 
 
@@ -41,7 +41,7 @@ class Embedding(Parameters):
         rng = np.random.default_rng(seed)
         shape = (self.num_embeddings, self.embedding_dim)
         std = _check.positive("std", std)
-        self._hold({"weight": (std * rng.standard_normal(shape)).astype(self.dtype)})
+        self._hold({"weight": init.normal(rng, shape, std, self.dtype)})
 
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim}, dtype={self.dtype})"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, init
-from .._extras import need
+from .. import _check, _files, init
 from . import on_gpu, passes
 from .backward import Backward
 from .call import Call, prepare
@@ -236,10 +234,9 @@ class Recurrent(Parameters):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write parameters and constructor arguments to one safetensors file (extra: save)."""
-        numpy = need("safetensors.numpy", "save", "saving a layer")
         config = {"layer": type(self).__name__, "dtype": self.dtype.name}
         config |= {name: getattr(self, name) for name in self._options}
-        numpy.save_file(self.parameters, path, {"elman": json.dumps(config)})
+        _files.write(path, config, self.parameters, "saving a layer")
 
     def __repr__(self) -> str:
         defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}
@@ -295,22 +292,3 @@ class GRU(Recurrent):
     """
 
     _cell = "gru"
-
-
-def load(path: str | os.PathLike[str]) -> Recurrent:
-    """The layer that `save` wrote to `path` (extra: save).
-
-    Raises:
-        ValueError: the file was not written by `save`.
-    """
-    safetensors = need("safetensors", "save", "loading a layer")
-    with safetensors.safe_open(path, framework="numpy") as file:
-        metadata = (file.metadata() or {}).get("elman")
-        if metadata is None:
-            raise ValueError(f"path: expected a file written by a layer's save(), got {os.fspath(path)!r}")
-        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    config = json.loads(metadata)
-    layers = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
-    layer = layers[_check.choice("layer", config.pop("layer"), tuple(layers))](**config, init="uniform")
-    layer.load_state_dict(parameters)
-    return layer
