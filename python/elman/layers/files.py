@@ -25,7 +25,7 @@ def load(path: str | os.PathLike[str]) -> Recurrent:
         with init.from_file(sum(array.size for array in arrays.values())):
             layer = kind(**config)
         layer.load_state_dict(arrays)
-    except (ValueError, TypeError) as error:  # TypeError: an argument that the layer does not have
+    except (ValueError, TypeError, ArithmeticError) as error:  # of arguments that no layer has
         raise ValueError(
             f"path: expected a file written by a layer's save(), got {os.fspath(path)!r}: {error}"
         ) from error

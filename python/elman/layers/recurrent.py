@@ -233,7 +233,14 @@ class Recurrent(Parameters):
         return Stepper(self, _check.whole_number("batch_size", batch_size, 1))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and constructor arguments to one safetensors file (extra: save)."""
+        """Write parameters and constructor arguments to one safetensors file (extra: save).
+
+        Raises:
+            ValueError: the layer is of a class of your own.
+        """
+        if type(self) not in (RNN, LSTM, GRU):
+            name = type(self).__name__
+            raise ValueError(f"save: expected an RNN, LSTM or GRU, got {name}, which load would not know")
         config = {"layer": type(self).__name__, "dtype": self.dtype.name}
         config |= {name: getattr(self, name) for name in self._options}
         _files.write(path, config, self.parameters, "saving a layer")

@@ -169,7 +169,13 @@ def load(path: str | os.PathLike[str]) -> Any:
         with init.from_file(sum(array.size for array in arrays.values())):
             model = kind(**config)
         model.load_state_dict(arrays)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:  # of any constructor
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # of any constructor
         raise ValueError(
             f"path: expected a file written by a model's save(), got {os.fspath(path)!r}: {error}"
         ) from error

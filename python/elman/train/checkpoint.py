@@ -1,6 +1,6 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped.
 
-A directory holds the last two, `checkpoint-N.safetensors`, each with the numbers as JSON and the arrays, and checksums of
+A directory holds the last two, `checkpoint-N.safetensors`, each with the numbers as JSON, the arrays, and checksums of
 both. A new one is on the disk before it takes its name, and has its name before an old one goes, so whenever the
 process dies, or the power, the directory holds a whole one; where the last is damaged later, the one before serves.
 """

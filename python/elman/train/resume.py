@@ -1,4 +1,4 @@
-"""A run of `fit` in a directory: going on with what is there, where it is the same run, and saving from time to time."""
+"""A run of `fit` in a directory: it goes on with what is there, if that is the same run, and is saved now and then."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ Check = Callable[[float, Batch, int], None]
 
 
 def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
-    """The model's mean loss over all targets of the data; `check` is given the loss of each batch, it, and its number."""
+    """The model's mean loss over all targets of the data; `check` is told each batch's loss, the batch, its number."""
     total, count, state = 0.0, 0, None
     for number, batch in enumerate(data.batches(batch_size)):
         step = model.loss(batch, state if batch.continues else None, train=False)
@@ -146,7 +146,9 @@ class Run:
         self.norms += self.norm
 
     def _failure(self, what: str, value: float, batch: Batch, number: int) -> FloatingPointError:
-        advice = "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
+        advice = (
+            "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
+        )
         if batch.x.dtype.kind == "f" and not np.isfinite(batch.x).all():
             advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
         elif batch.y is not None and batch.y.dtype.kind == "f" and np.isinf(batch.y).any():
