@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pathlib
-import secrets
 from typing import Any
 
 import numpy as np
@@ -33,8 +32,8 @@ def write(path: Path, content: dict[str, Any], arrays: Arrays, purpose: str) -> 
     arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     text = json.dumps(content)
     data = numpy.save(arrays, {"elman": text, "checksum": _checksum(text), "arrays": _checksum_of(arrays)})
-    path = pathlib.Path(path)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    path = pathlib.Path(path).resolve()  # what a link names, not the link, is replaced
+    new = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
     try:
         with open(new, "xb") as file:
             file.write(data)

@@ -17,9 +17,8 @@ _left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("left",
 
 
 @contextlib.contextmanager
-def from_file(count: int) -> Iterator[None]:
-    """Within it layers get zeros, as their weights are about to be loaded, and in all no more than the `count` numbers
-    that the file holds, whatever its description asks for.
+def at_most(count: int) -> Iterator[None]:
+    """Within it no more than `count` initial numbers are drawn in all: a file must not make layers of any size.
 
     Raises:
         ValueError: layers want more.
@@ -31,26 +30,24 @@ def from_file(count: int) -> Iterator[None]:
         _left.reset(token)
 
 
-def _zeros_for_file(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+def _count(shape: tuple[int, ...]) -> None:
     left = _left.get()
-    if left is None:
-        return None
-    left[0] -= math.prod(shape)
-    if left[0] < 0:
-        raise ValueError("its arguments ask for more parameters than it holds")
-    return np.zeros(shape, dtype)
+    if left is not None:
+        left[0] -= math.prod(shape)
+        if left[0] < 0:
+            raise ValueError("its arguments ask for more parameters than it holds")
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], limit: float, dtype: np.dtype) -> np.ndarray:
     """Uniform over [-limit, limit]; torch.nn uses limit = 1/sqrt(H) for every weight and bias."""
-    zeros = _zeros_for_file(shape, dtype)
-    return rng.uniform(-limit, limit, shape).astype(dtype) if zeros is None else zeros
+    _count(shape)
+    return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float, dtype: np.dtype) -> np.ndarray:
     """Normal with mean 0."""
-    zeros = _zeros_for_file(shape, dtype)
-    return (std * rng.standard_normal(shape)).astype(dtype) if zeros is None else zeros
+    _count(shape)
+    return (std * rng.standard_normal(shape)).astype(dtype)
 
 
 def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
@@ -60,9 +57,7 @@ def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) ->
 
 def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarray:
     """A random orthogonal [size, size] matrix, uniform over all of them (Saxe et al. 2014)."""
-    zeros = _zeros_for_file((size, size), dtype)
-    if zeros is not None:
-        return zeros
+    _count((size, size))
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     return (q * np.sign(np.diagonal(r))).astype(dtype)
 

@@ -112,8 +112,10 @@ class Model(Composite):
         """Write parameters, constructor arguments and notes to one safetensors file (extra: save).
 
         Raises:
-            ValueError: a note is not what JSON can hold.
+            ValueError: notes are not a dict of what JSON can hold.
         """
+        if not isinstance(self.notes, dict):
+            raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
         content = {"model": kind_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
         _files.write(path, content, self.parameters, "saving a model")
 
@@ -166,7 +168,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         if not isinstance(config, dict) or not isinstance(notes, dict):
             raise ValueError("it does not say with which arguments the model was made")
         kind = _find_kind(content.get("model"))
-        with init.from_file(sum(array.size for array in arrays.values())):
+        with init.at_most(2 * sum(array.size for array in arrays.values())):
             model = kind(**config)
         model.load_state_dict(arrays)
     except (

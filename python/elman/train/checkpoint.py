@@ -89,7 +89,7 @@ class Checkpoint:
             warnings.warn(
                 f"checkpoint: in {where!r} {', '.join(damaged)} cannot be used; "
                 f"going on from {self._own[-1].name}",
-                stacklevel=2,
+                stacklevel=4,  # where fit is called
             )
         return found
 

@@ -94,7 +94,8 @@ def fit(
         raise ValueError("patience: expected validation data with it, got None")
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
-    plain("notes", getattr(model, "notes", {}))  # refused now rather than when the model is saved
+    if isinstance(getattr(model, "notes", None), dict):
+        plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     if isinstance(optimizer, str):
         optimizer = make_optimizer(optimizer, model, learning_rate, weight_decay)
     elif learning_rate is not None or weight_decay is not None:

@@ -45,7 +45,7 @@ class DirectoryLock:
         except OSError as error:
             warnings.warn(
                 f"checkpoint: {os.fspath(directory)!r} cannot be locked ({error}); let no other run use it",
-                stacklevel=2,
+                stacklevel=5,  # where fit is called
             )
         self._file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S")

@@ -66,10 +66,10 @@ class Saver:
     def _reconsider(self, before: dict[str, Any]) -> None:
         """Whether a run that has stopped is to go on in this call."""
         run, epochs, patience = self._run, self._call["epochs"], self._call["patience"]
-        if run.stop and epochs > before["epochs"]:
-            run.stop, run.patient_since = "", run.epoch
-        elif run.stop and run.stop == run.impatience(before["patience"]):
+        if run.stop and run.stop == run.impatience(before["patience"]):
             run.stop = run.impatience(patience)
+        if run.stop and epochs > before["epochs"]:
+            run.stop, run.patient_since = "", run.epoch  # patience counts anew
 
     def after_batch(self) -> None:
         """Keep the state if it is time. It is written when the next batch has shown that its loss is a usual one: from
@@ -117,7 +117,7 @@ def _describe(model: Any) -> list[Section]:
     _streams(model.random_state(), "", random)
     return [
         {"class": type(model).__qualname__},
-        plain("config", getattr(model, "config", {})),
+        plain("config", config) if isinstance(config := getattr(model, "config", None), dict) else {},
         {} if getattr(model, "_seed", None) is None else {"seed": model._seed},
         _layers(model, ""),
         {name: f"{list(value.shape)} {value.dtype}" for name, value in model.parameters.items()},
