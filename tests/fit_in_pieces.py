@@ -19,11 +19,11 @@ def make(name):
         model = SequenceClassifier(
             2, input_size=3, hidden_size=24, num_layers=2, dropout=0.2, recurrent_dropout=0.1, seed=0
         )
-        options = {"validation": (x[:50], y[:50]), "schedule": Plateau(factor=0.5, patience=1), "epochs": 200}
+        options = {"validation": (x[:50], y[:50]), "schedule": Plateau(factor=0.5, patience=1), "epochs": 24}
         return model, (x, y), options | {"batch_size": 16, "seed": 0}
     model = LanguageModel(11, hidden_size=24, dropout=0.2, seed=0)
     data = Stream(rng.integers(0, 11, 4000), steps=10)
-    return model, data, {"epochs": 80, "batch_size": 8, "seed": 0, "optimizer": "sgd", "schedule": WarmUp(2)}
+    return model, data, {"epochs": 8, "batch_size": 8, "seed": 0, "optimizer": "sgd", "schedule": WarmUp(2)}
 
 
 def parameters_of(directory):

@@ -64,7 +64,11 @@ def add_rows(f):
         np.add.at(want, given["index"].ravel(), given["rows"].reshape(given["index"].size, -1))
         equal(args["table"], want)
 
-    return _core.add_rows, check, {"table": f.normal(7, 3), "index": f.below(7, 2, 5), "rows": f.normal(2, 5, 3)}
+    return (
+        _core.add_rows,
+        check,
+        {"table": f.normal(7, 3), "index": f.below(7, 2, 5), "rows": f.normal(2, 5, 3)},
+    )
 
 
 @case
@@ -80,7 +84,13 @@ def cross_entropy(f):
         if args["d_logits"] is not None:
             equal(args["d_logits"], np.where(counts[:, None], given["scale"] * (p - q), 0))
 
-    args = {"logits": f.normal(6, 5), "target": f.below(5, 6), "mask": f.flags(6), "smoothing": 0.1, "scale": 0.3}
+    args = {
+        "logits": f.normal(6, 5),
+        "target": f.below(5, 6),
+        "mask": f.flags(6),
+        "smoothing": 0.1,
+        "scale": 0.3,
+    }
     return _core.cross_entropy, check, args | {"d_logits": f.zeros(6, 5)}
 
 
@@ -147,14 +157,24 @@ def attention_backward(f):
     def check(given, args, _):
         if args["packed"] is not packed or given["query_lengths"] is not None:
             return
-        w, d, M, q = weights, given["d_context"].reshape(2, 3, 5).astype(float), memory.astype(float), given["query"].astype(float)
+        w, d, M, q = (
+            weights,
+            given["d_context"].reshape(2, 3, 5).astype(float),
+            memory.astype(float),
+            given["query"].astype(float),
+        )
         dw = np.einsum("qbh,kbh->qbk", d, M)
         ds = 0.5 * w * (dw - (w * dw).sum(-1, keepdims=True))
         equal(args["d_query"], np.einsum("qbk,kbh->qbh", ds, M))
         equal(args["d_memory"], np.einsum("qbk,qbh->kbh", w, d) + np.einsum("qbk,qbh->kbh", ds, q))
 
     packed = f.keep(_core.pack_memory(memory, None, 0.5))
-    args = {"packed": packed, "query": query, "query_lengths": None, "weights": f.guard(weights.astype(f.dtype))}
+    args = {
+        "packed": packed,
+        "query": query,
+        "query_lengths": None,
+        "weights": f.guard(weights.astype(f.dtype)),
+    }
     args |= {"d_context": f.normal(2, 3, 5), "d_query": f.zeros(2, 3, 5), "d_memory": f.zeros(4, 3, 5)}
     return _core.attention_backward, check, args
 
@@ -191,9 +211,17 @@ def ctc(f):
             want = alignments(np.log(softmax(given["logits"][:n, b])), labels, int(given["blank"]))
             equal(args["losses"].ravel()[b], 0 if np.isinf(want) and given["zero_infinity"] else want)
 
-    args = {"logits": f.normal(6, 3, 4), "lengths": f.guard(np.array([6, 5, 4])), "target": 1 + f.below(3, 3, 2)}
+    args = {
+        "logits": f.normal(6, 3, 4),
+        "lengths": f.guard(np.array([6, 5, 4])),
+        "target": 1 + f.below(3, 3, 2),
+    }
     args |= {"target_lengths": f.below(3, 3), "blank": 0, "zero_infinity": False}
-    args |= {"losses": f.zeros(3, dtype=np.float64), "scale": f.guard(np.ones(3)), "d_logits": f.zeros(6, 3, 4)}
+    args |= {
+        "losses": f.zeros(3, dtype=np.float64),
+        "scale": f.guard(np.ones(3)),
+        "d_logits": f.zeros(6, 3, 4),
+    }
     return _core.ctc, check, args
 
 

@@ -226,9 +226,9 @@ def test_load_refuses_other_files(tmp_path):
     ("package", "extra", "call"),
     [
         ("safetensors.numpy", "save", lambda: lstm().save("x")),
-        ("safetensors", "save", lambda: elman.load("x")),
+        ("safetensors.numpy", "save", lambda: elman.load("x")),
         ("safetensors.numpy", "save", lambda: forecaster().save("x")),
-        ("safetensors", "save", lambda: load("x")),
+        ("safetensors.numpy", "save", lambda: load("x")),
         ("safetensors.numpy", "save", lambda: fit(forecaster(), DATA, progress=False, checkpoint="x")),
         ("tqdm", "train", lambda: fit(forecaster(), DATA, DATA)),
         ("matplotlib", "plot", lambda: History().plot()),

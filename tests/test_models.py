@@ -294,5 +294,5 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         load(tmp_path / "layer")
     model = LanguageModel(3)
     model.notes["rng"] = np.random.default_rng()
-    with pytest.raises(ValueError, match="notes: expected what JSON can hold"):
+    with pytest.raises(ValueError, match=r"notes\['rng'\]: expected what JSON can hold"):
         model.save(tmp_path / "model")

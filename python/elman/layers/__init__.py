@@ -3,10 +3,11 @@
 from .attention import DotAttention
 from .dropout import Dropout
 from .embedding import Embedding
+from .files import load
 from .linear import Linear
 from .parameters import Composite, Parameters
 from .pooling import Pooling
-from .recurrent import GRU, LSTM, RNN, load
+from .recurrent import GRU, LSTM, RNN
 from .sequential import Sequential
 from .stepper import Stepper
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, _core, init
-from .._extras import need
+from .. import _check, _core, _files, init
 from . import on_gpu, passes
 from .backward import Backward
 from .call import Call, prepare
@@ -233,11 +231,17 @@ class Recurrent(Parameters):
         return Stepper(self, _check.whole_number("batch_size", batch_size, 1))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and constructor arguments to one safetensors file (extra: save)."""
-        numpy = need("safetensors.numpy", "save", "saving a layer")
+        """Write parameters and constructor arguments to one safetensors file (extra: save).
+
+        Raises:
+            ValueError: the layer is of a class of your own.
+        """
+        if type(self) not in (RNN, LSTM, GRU):
+            name = type(self).__name__
+            raise ValueError(f"save: expected an RNN, LSTM or GRU, got {name}, which load would not know")
         config = {"layer": type(self).__name__, "dtype": self.dtype.name}
         config |= {name: getattr(self, name) for name in self._options}
-        numpy.save_file(self.parameters, path, {"elman": json.dumps(config)})
+        _files.write(path, config, self.parameters, "saving a layer")
 
     def __repr__(self) -> str:
         defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}
@@ -283,22 +287,3 @@ class GRU(Recurrent):
     """
 
     _cell = "gru"
-
-
-def load(path: str | os.PathLike[str]) -> Recurrent:
-    """The layer that `save` wrote to `path` (extra: save).
-
-    Raises:
-        ValueError: the file was not written by `save`.
-    """
-    safetensors = need("safetensors", "save", "loading a layer")
-    with safetensors.safe_open(path, framework="numpy") as file:
-        metadata = (file.metadata() or {}).get("elman")
-        if metadata is None:
-            raise ValueError(f"path: expected a file written by a layer's save(), got {os.fspath(path)!r}")
-        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    config = json.loads(metadata)
-    layers = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
-    layer = layers[_check.choice("layer", config.pop("layer"), tuple(layers))](**config, init="uniform")
-    layer.load_state_dict(parameters)
-    return layer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check
-from .._extras import need
+from .. import _check, _files, init
+from .._plain import plain
 from ..layers.parameters import Composite
 from ..train.data import Batch, Sequences
 from ..train.losses import Loss
@@ -33,25 +32,31 @@ class Model(Composite):
 
     Attributes:
         config: the constructor's arguments, as JSON can hold them.
-        notes: anything JSON can hold that belongs to the model (class names, a vocabulary, scales); it is saved
-            with it.
+        notes: a dict of what belongs to the model (class names, a vocabulary, scales); it is saved with it. Anything
+            JSON can hold; NumPy's numbers and arrays come back as numbers and lists, tuples as lists, and a key that is
+            not text is refused.
     """
 
-    _kinds: ClassVar[dict[str, type[Model]]] = {}
+    _kinds: ClassVar[dict[str, type[Model]]] = {}  # by module and name
+    _seed: Any = None  # as it was given, where a whole number was
     config: dict[str, Any]
     notes: dict[str, Any]
 
-    def __init_subclass__(cls) -> None:
-        Model._kinds[cls.__name__] = cls
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        Model._kinds[kind_of(cls)] = cls
 
     def _describe(self, **config: Any) -> None:
+        """To be called at the constructor's end, with its arguments.
+
+        Raises:
+            ValueError: one of them could not be saved.
+        """
         if "dtype" in config:
             config["dtype"] = np.dtype(config["dtype"]).name
-        config.pop("seed", None)
-        plain = {
-            name: value.item() if isinstance(value, np.generic) else value for name, value in config.items()
-        }
-        self.config, self.notes = plain, {}
+        seed = config.pop("seed", None)
+        self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
+        self.config, self.notes = {name: plain(name, value) for name, value in config.items()}, {}
 
     def __repr__(self) -> str:
         return (
@@ -107,30 +112,74 @@ class Model(Composite):
         """Write parameters, constructor arguments and notes to one safetensors file (extra: save).
 
         Raises:
-            ValueError: an argument or a note is not what JSON can hold.
+            ValueError: notes are not a dict of what JSON can hold.
         """
-        numpy = need("safetensors.numpy", "save", "saving a model")
-        content = {"model": type(self).__name__, "config": self.config, "notes": self.notes}
-        try:
-            text = json.dumps(content)
-        except TypeError as error:
-            raise ValueError(f"notes: expected what JSON can hold, got: {error}") from error
-        numpy.save_file(self.parameters, path, {"elman": text})
+        if not isinstance(self.notes, dict):
+            raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
+        content = {"model": kind_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
+        _files.write(path, content, self.parameters, "saving a model")
+
+
+def kind_of(cls: type[Model]) -> str:
+    """The name of a class in files: its module and its own, the module of elman's classes being elman.models."""
+    ours = cls.__module__.startswith(f"{__package__}.")
+    return f"{__package__ if ours else cls.__module__}:{cls.__qualname__}"
+
+
+def _find_kind(name: Any) -> type[Model]:
+    """The class of a file. What a script defines is of the module __main__ there and of its own name elsewhere, so
+    __main__ stands for any module; and so does none, in files from before modules were named.
+
+    Raises:
+        ValueError: there is no such class.
+    """
+    if not isinstance(name, str):
+        raise ValueError("it does not say of which class the model is")
+    module, _, cls = name.rpartition(":")
+    at_home = f"{module or __package__}:{cls}"
+    if at_home in Model._kinds:
+        return Model._kinds[at_home]
+    alike = {}
+    for known, kind in Model._kinds.items():
+        known_module, known_cls = known.split(":")
+        script = "__main__" in (module, known_module) and known_cls == cls
+        if script or (not module and known_cls.rpartition(".")[2] == cls):
+            alike[known] = kind
+    if len(alike) > 1:
+        raise ValueError(f"its class {cls} may be any of {', '.join(sorted(alike))}; import one of them only")
+    if not alike:
+        raise ValueError(f"its class {cls} of module {module or '(not named)'} is not imported")
+    return next(iter(alike.values()))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """The model that `save` wrote to `path` (extra: save).
+    """The model that `save` wrote to `path` (extra: save). A class of your own must have been imported.
 
     Raises:
-        ValueError: the file was not written by a model's `save`.
+        ValueError: the file was not written by a model's `save`, is no longer as it was written, or its class is not
+            imported or takes other arguments now.
+        OSError: the file cannot be read.
     """
-    safetensors = need("safetensors", "save", "loading a model")
-    with safetensors.safe_open(path, framework="numpy") as file:
-        content = json.loads((file.metadata() or {}).get("elman", "{}"))
-        parameters = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if content.get("model") not in Model._kinds:
-        raise ValueError(f"path: expected a file written by a model's save(), got {os.fspath(path)!r}")
-    model = Model._kinds[content["model"]](**content["config"])
-    model.load_state_dict(parameters)
-    model.notes = content["notes"]
+    try:
+        content, arrays = _files.read(path, "loading a model")
+        if "layer" in content:
+            raise ValueError("it holds a layer, which elman.load reads")
+        config, notes = content.get("config"), content.get("notes")
+        if not isinstance(config, dict) or not isinstance(notes, dict):
+            raise ValueError("it does not say with which arguments the model was made")
+        kind = _find_kind(content.get("model"))
+        with init.from_file(2 * sum(array.size for array in arrays.values())):
+            model = kind(**config)
+        model.load_state_dict(arrays)
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # of any constructor
+        raise ValueError(
+            f"path: expected a file written by a model's save(), got {os.fspath(path)!r}: {error}"
+        ) from error
+    model.notes = notes
     return model

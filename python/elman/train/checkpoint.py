@@ -1,54 +1,101 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped.
 
-A directory holds `checkpoint.json` (numbers) and the safetensors file that it names (arrays). The JSON file is
-replaced in one move after the arrays are written, so whenever the process dies, what the directory holds is whole.
+A directory holds the last two, `checkpoint-N.safetensors`, each with the numbers as JSON, the arrays, and checksums of
+both. A new one is on the disk before it takes its name, and has its name before an old one goes, so whenever the
+process dies, or the power, the directory holds a whole one; where the last is damaged later, the one before serves.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import pathlib
+import re
+import warnings
 from typing import Any
 
 import numpy as np
 
+from .. import _files
 from .._extras import need
+from .._plain import plain
+from .lock import DirectoryLock
 
 Arrays = dict[str, np.ndarray]
 
+PURPOSE = "a checkpoint"
+_NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
+_UNFINISHED = re.compile(r"\.checkpoint-\d+\.safetensors\.[0-9a-f]{8}\.new")
+KEPT = 2
+
 
 class Checkpoint:
-    """A directory for the checkpoints of one run (extra: save)."""
+    """A directory for the checkpoints of one run, locked until `close` (extra: save).
+
+    Raises:
+        ValueError: another run uses the directory.
+    """
 
     def __init__(self, directory: str | os.PathLike[str]):
-        self.directory = pathlib.Path(directory)
-        self._numpy = need("safetensors.numpy", "save", "a checkpoint")
-        self._index = self.directory / "checkpoint.json"
+        need("safetensors.numpy", "save", PURPOSE)
+        self.directory = pathlib.Path(directory).absolute()
+        _files.make_directory(self.directory)
+        self._lock = DirectoryLock(self.directory)
+        self._own: list[pathlib.Path] = []  # whole ones, the oldest first
+        self._count = max(self._numbered(), default=-1) + 1
+        for path in self.directory.iterdir():
+            if _UNFINISHED.fullmatch(path.name):  # left by a run that was killed
+                path.unlink()
+
+    def close(self) -> None:
+        """Let another run use the directory."""
+        self._lock.release()
 
     def save(self, numbers: dict[str, Any], arrays: Arrays) -> None:
-        """Write a checkpoint, and remove the one before."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        before = self._read_index()
-        count = before["count"] + 1 if before else 0
-        name = f"arrays-{count}.safetensors"
-        self._numpy.save_file(arrays, self.directory / name)
-        new = self._index.with_suffix(".json.new")
-        new.write_text(json.dumps({"count": count, "arrays": name, "numbers": numbers}, indent=1))
-        os.replace(new, self._index)
-        for old in self.directory.glob("arrays-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        """Write a checkpoint, and remove the ones before it but the last."""
+        path = self.directory / f"checkpoint-{self._count}.safetensors"
+        _files.write(path, {"checkpoint": self._count, "numbers": numbers}, arrays, PURPOSE)
+        self._count += 1
+        self._own.append(path)
+        while len(self._own) > KEPT:
+            with contextlib.suppress(FileNotFoundError):
+                self._own.pop(0).unlink()
 
     def load(self) -> tuple[dict[str, Any], Arrays] | None:
-        """The last checkpoint's numbers and arrays; None where there is none."""
-        index = self._read_index()
-        if index is None:
-            return None
-        return index["numbers"], self._numpy.load_file(self.directory / index["arrays"])
+        """The numbers and arrays of the last checkpoint that is whole; None where there is none at all.
 
-    def _read_index(self) -> dict[str, Any] | None:
-        return json.loads(self._index.read_text()) if self._index.exists() else None
+        Raises:
+            ValueError: there are some, and none is whole.
+        """
+        damaged, found = [], None
+        for count, path in sorted(self._numbered().items(), reverse=True):
+            try:
+                content, arrays = _files.read(path, PURPOSE)
+                if content.get("checkpoint") != count:
+                    raise _files.DamagedError("not a checkpoint of this number")
+            except (_files.DamagedError, OSError) as error:
+                if found is None:
+                    damaged.append(f"{path.name} ({error})")
+                continue
+            self._own.insert(0, path)
+            found = found or (content["numbers"], arrays)
+        where = os.fspath(self.directory)
+        if damaged and found is None:
+            raise ValueError(
+                f"checkpoint: expected a whole one in {where!r}, got {', '.join(damaged)}; remove what is "
+                "damaged, or choose another directory, to begin anew"
+            )
+        if damaged:
+            warnings.warn(
+                f"checkpoint: in {where!r} {', '.join(damaged)} cannot be used; "
+                f"going on from {self._own[-1].name}",
+                stacklevel=4,  # where fit is called
+            )
+        return found
+
+    def _numbered(self) -> dict[int, pathlib.Path]:
+        matches = ((_NAME.fullmatch(path.name), path) for path in self.directory.iterdir())
+        return {int(match[1]): path for match, path in matches if match}
 
 
 def under(prefix: str, arrays: Arrays) -> Arrays:
@@ -62,18 +109,30 @@ def within(prefix: str, arrays: Arrays) -> Arrays:
     return {name[start:]: value for name, value in arrays.items() if name.startswith(prefix + "/")}
 
 
-def flatten(value: Any, arrays: Arrays) -> Any:
-    """A nest of tuples, arrays and None as what JSON can hold; the arrays go to `arrays`."""
-    if value is None:
-        return None
-    if isinstance(value, np.ndarray):
+def flatten(name: str, value: Any, arrays: Arrays) -> Any:
+    """A nest of tuples, lists, dicts, arrays, numbers and None as what JSON can hold; the arrays go to `arrays`.
+
+    Raises:
+        ValueError: something else is in it.
+    """
+    if isinstance(value, np.ndarray) and value.dtype != object:
         arrays[str(len(arrays))] = value
-        return str(len(arrays) - 1)
-    return [flatten(part, arrays) for part in value]
+        return {"array": str(len(arrays) - 1)}
+    for kind in (tuple, list):
+        if isinstance(value, kind):
+            return {kind.__name__: [flatten(f"{name}[{i}]", part, arrays) for i, part in enumerate(value)]}
+    if isinstance(value, dict):
+        return {"dict": {key: flatten(f"{name}[{key!r}]", part, arrays) for key, part in value.items()}}
+    return plain(name, value)
 
 
 def unflatten(shape: Any, arrays: Arrays) -> Any:
     """The reverse of `flatten`."""
-    if shape is None:
-        return None
-    return arrays[shape] if isinstance(shape, str) else tuple(unflatten(part, arrays) for part in shape)
+    if not isinstance(shape, dict):
+        return shape
+    ((kind, value),) = shape.items()
+    if kind == "array":
+        return arrays[value]
+    if kind == "dict":
+        return {key: unflatten(part, arrays) for key, part in value.items()}
+    return {"tuple": tuple, "list": list}[kind](unflatten(part, arrays) for part in value)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from .. import _check
-from .checkpoint import Checkpoint
+from .._plain import plain
 from .data import as_data
 from .history import History
 from .optim import Optimizer, make_optimizer
 from .progress import Bar
+from .resume import Saver
 from .run import Run, Trainable, mean_loss
 from .schedules import Constant, Schedule
 
@@ -65,7 +65,9 @@ def fit(
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train).
         checkpoint: a directory (extra: save). What it holds of an earlier run of the same call is resumed, bit for bit;
-            a run killed at any moment leaves a whole checkpoint there.
+            a run killed at any moment leaves a whole checkpoint there. What this call says of learning_rate,
+            weight_decay, schedule, clip_norm, clip, patience and epochs holds from there on, and batch_size from the
+            next epoch; other data, another model, optimizer or seed is another run, and refused.
         checkpoint_seconds: a checkpoint is written when so many seconds have passed since the last, and after the
             last epoch.
         callbacks: called with the Run after each epoch.
@@ -74,53 +76,48 @@ def fit(
         The history.
 
     Raises:
-        ValueError: an argument does not fit.
-        FloatingPointError: the loss is no longer a finite number, or has exploded. The parameters are those that gave
-            it; a checkpoint directory still has the last good ones.
+        ValueError: an argument does not fit, or the checkpoint directory holds another run, or another one uses it.
+        FloatingPointError: the loss, or that of the validation data, is no longer a finite number, or has exploded.
+
+    However it ends, by an exception or Ctrl-C too, the model has the parameters of the best epoch so far. Before the
+    first one has been completed, and without validation data, it has those after the last step; where they have
+    exploded, those before the epoch in progress. A checkpoint directory still has the last checkpoint.
     """
     train_data = as_data("train", train)
     validation_data = None if validation is None else as_data("validation", validation)
     epochs = _check.whole_number("epochs", epochs, 1)
     batch_size = _check.whole_number("batch_size", batch_size, 1)
-    if clip_norm is not None:
-        _check.positive("clip_norm", clip_norm)
-    if clip is not None:
-        _check.positive("clip", clip)
-    if patience is not None:
-        _check.whole_number("patience", patience, 1)
-        if validation_data is None:
-            raise ValueError("patience: expected validation data with it, got None")
+    clip_norm = None if clip_norm is None else _check.positive("clip_norm", clip_norm)
+    clip = None if clip is None else _check.positive("clip", clip)
+    patience = None if patience is None else _check.whole_number("patience", patience, 1)
+    if patience is not None and validation_data is None:
+        raise ValueError("patience: expected validation data with it, got None")
+    seed = None if seed is None else _check.whole_number("seed", seed, 0)
+    checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
+    if isinstance(getattr(model, "notes", None), dict):
+        plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     if isinstance(optimizer, str):
         optimizer = make_optimizer(optimizer, model, learning_rate, weight_decay)
     elif learning_rate is not None or weight_decay is not None:
         raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
-    seed = (
-        int(np.random.SeedSequence().generate_state(1)[0])
-        if seed is None
-        else _check.whole_number("seed", seed, 0)
-    )
-
-    run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, seed)
-    saver = None
+    order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, order)
+    saver = bar = None
     if checkpoint is not None:
-        settings = {
-            "batch_size": batch_size,
-            "sequences": len(train_data),
-            "optimizer": type(optimizer).__name__,
-        }
-        saver = _Saver(run, Checkpoint(checkpoint), settings, checkpoint_seconds)
-    bar = None
-    if progress:
-        label = progress if isinstance(progress, str) else None
-        bar = Bar(epochs * len(train_data), train_data.unit, label)
+        saver = Saver(
+            run, checkpoint, train_data, validation_data, epochs, patience, seed, checkpoint_seconds
+        )
     try:
+        if progress:
+            label = progress if isinstance(progress, str) else None
+            bar = Bar(epochs * len(train_data), train_data.unit, label)
         while run.epoch < epochs and not run.stop:
             before = run.epoch * len(train_data)
             for done in run.train_epoch(train_data, batch_size):
                 if bar is not None:
                     bar.update(before + done, loss=run.loss, norm=run.norm)
                 if saver is not None:
-                    saver.save_in_time()
+                    saver.after_batch()
             run.end_epoch(validation_data, batch_size, patience)
             for callback in callbacks:
                 callback(run)
@@ -128,35 +125,16 @@ def fit(
                 last = run.history.validation_loss[-1:]
                 bar.update(before + len(train_data), **({"validation": last[0]} if last else {}))
             if saver is not None:
-                saver.save_in_time(at_once=run.epoch >= epochs or bool(run.stop))
+                saver.after_epoch(last=run.epoch >= epochs or bool(run.stop))
+    except BaseException as error:
+        run.fall_back(exploded=isinstance(error, FloatingPointError))
+        raise
     finally:
+        optimizer.learning_rate = run.base_rate  # for whoever goes on with it: the schedule is over
+        if saver is not None:
+            saver.close()
         if bar is not None:
             bar.close()
     run.history.stopped = run.stop
-    if run.best:
-        model.load_state_dict(run.best)
+    run.fall_back(exploded=False)
     return run.history
-
-
-class _Saver:
-    """Resumes a run from its directory, and saves it there from time to time."""
-
-    def __init__(self, run: Run, checkpoint: Checkpoint, settings: dict[str, Any], seconds: float):
-        self._run, self._checkpoint, self._settings, self._seconds = run, checkpoint, settings, seconds
-        found = checkpoint.load()
-        if found is not None:
-            numbers, arrays = found
-            for name, value in settings.items():
-                if numbers["settings"][name] != value:
-                    raise ValueError(
-                        f"checkpoint: expected one of a run with {name} {value}, got {numbers['settings'][name]} "
-                        f"in {os.fspath(checkpoint.directory)!r}"
-                    )
-            run.restore(numbers, arrays)
-        self._saved = time.monotonic()
-
-    def save_in_time(self, at_once: bool = False) -> None:
-        if at_once or time.monotonic() - self._saved >= self._seconds:
-            numbers, arrays = self._run.snapshot()
-            self._checkpoint.save(numbers | {"settings": self._settings}, arrays)
-            self._saved = time.monotonic()

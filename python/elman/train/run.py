@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .._plain import plain
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .data import Batch, Data
 from .gradients import clip_value
@@ -18,6 +19,8 @@ from .schedules import Schedule
 
 # A loss this many times as large as the run's first one (or 1) counts as exploded.
 EXPLODED = 1e6
+# One this many times as large is no place to go on from: its checkpoint would leave a lower rate no chance.
+HEALTHY = 100.0
 
 
 class Step(Protocol):
@@ -49,14 +52,20 @@ class Trainable(Protocol):
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step: ...
 
 
-def mean_loss(model: Trainable, data: Data, batch_size: int) -> float:
-    """The model's mean loss over all targets of the data."""
+Check = Callable[[float, Batch, int], None]
+
+
+def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
+    """The model's mean loss over all targets of the data; `check` is told each batch's loss, the batch, its number."""
     total, count, state = 0.0, 0, None
-    for batch in data.batches(batch_size):
+    for number, batch in enumerate(data.batches(batch_size)):
         step = model.loss(batch, state if batch.continues else None, train=False)
         state = step.state
-        total += step.value * step.count
-        count += step.count
+        value = float(step.value)
+        if check is not None:
+            check(value, batch, number)
+        total += value * int(step.count)
+        count += int(step.count)
     return total / max(count, 1)
 
 
@@ -80,11 +89,14 @@ class Run:
     ):
         self.model, self.optimizer, self.schedule, self.seed = model, optimizer, schedule, seed
         self.clip_norm, self.clip = clip_norm, clip
-        self.base_rate = optimizer.learning_rate
+        self.given_rate = self.base_rate = optimizer.learning_rate
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, where there is validation
+        self.safe: Arrays = model.state_dict()  # until there is a best: those before the epoch in progress
         self.first: float | None = None  # the run's first loss
         self.epoch = 0
+        self.batch_size = 0  # of the epoch in progress
+        self.patient_since = 0  # the epoch from which patience counts
         self.stop = ""
         self._begin_epoch()
 
@@ -97,10 +109,12 @@ class Run:
 
     def train_epoch(self, data: Data, batch_size: int) -> Iterator[int]:
         """What is left of the epoch, batch by batch; gives how much of the data has been read."""
+        if not self.batches:
+            self.batch_size = batch_size
         begin = time.perf_counter() - self.seconds
-        order = data.batches(batch_size, seed=[self.seed, self.epoch])
+        order = data.batches(self.batch_size, seed=[self.seed, self.epoch])
         for batch in itertools.islice(order, self.batches, None):
-            rate = self.schedule(self.epoch + batch.done / len(data))
+            rate = float(self.schedule(self.epoch + batch.done / len(data)))
             self.optimizer.learning_rate = self.base_rate * rate
             self._train(batch)
             self.batches += 1
@@ -110,15 +124,15 @@ class Run:
     def _train(self, batch: Batch) -> None:
         self.model.zero_grad()
         step = self.model.loss(batch, self.state if batch.continues else None)
-        self.loss = step.value
-        self.first = max(1.0, step.value) if self.first is None else self.first
-        if not np.isfinite(step.value) or step.value > EXPLODED * self.first:
-            raise self._failure("loss", batch)
+        self.loss = float(step.value)
+        self.first = max(1.0, self.loss) if self.first is None else self.first
+        if not np.isfinite(self.loss) or self.loss > EXPLODED * self.first:
+            raise self._failure("loss", self.loss, batch, self.batches)
         assert step.backward is not None
         step.backward()
         self.norm = self.optimizer.norm()
         if not np.isfinite(self.norm):
-            raise self._failure("gradient norm", batch)
+            raise self._failure("gradient norm", self.norm, batch, self.batches)
         norm = self.norm
         if self.clip is not None:
             clip_value(self.model, self.clip)
@@ -128,40 +142,66 @@ class Run:
             scale = self.clip_norm / norm
         self.optimizer.step(scale)
         self.state = step.state
-        self.total += step.value * step.count
-        self.count += step.count
+        self.total += self.loss * int(step.count)
+        self.count += int(step.count)
         self.norms += self.norm
 
-    def _failure(self, what: str, batch: Batch) -> FloatingPointError:
-        value = self.norm if what == "gradient norm" else self.loss
+    def _failure(self, what: str, value: float, batch: Batch, number: int) -> FloatingPointError:
+        advice = (
+            "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
+        )
         if batch.x.dtype.kind == "f" and not np.isfinite(batch.x).all():
             advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
-        else:
-            advice = "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
+        elif batch.y is not None and batch.y.dtype.kind == "f" and np.isinf(batch.y).any():
+            advice = "y holds infinite values: a target that is not known is NaN"
         return FloatingPointError(
             f"{what}: expected a finite number of a usual size, got {value:.4g} in epoch {self.epoch + 1}, "
-            f"batch {self.batches + 1}; {advice}"
+            f"batch {number + 1}; {advice}"
         )
 
+    def _check_validation(self, value: float, batch: Batch, number: int) -> None:
+        if not np.isfinite(value):
+            raise self._failure("validation loss", value, batch, number)
+
     def end_epoch(self, validation: Data | None, batch_size: int, patience: int | None) -> None:
-        """Record the epoch, and keep its parameters if they are the best so far."""
+        """Record the epoch, and keep its parameters if they are the best so far.
+
+        Raises:
+            FloatingPointError: the validation loss is not a finite number.
+        """
         history = self.history
+        if validation is not None:
+            loss = mean_loss(self.model, validation, batch_size, self._check_validation)
+            history.validation_loss.append(loss)
         history.train_loss.append(self.total / max(self.count, 1))
         history.gradient_norm.append(self.norms / max(self.batches, 1))
         history.learning_rate.append(self.optimizer.learning_rate)
         history.seconds.append(self.seconds)
         if validation is None:
-            history.best_epoch = self.epoch
-        else:
-            history.validation_loss.append(mean_loss(self.model, validation, batch_size))
-            if history.validation_loss[-1] <= min(history.validation_loss):
-                history.best_epoch = self.epoch
-                self.best = self.model.state_dict()
+            history.best_epoch, self.safe = self.epoch, self.model.state_dict()
+        elif history.validation_loss[-1] <= min(history.validation_loss):
+            history.best_epoch, self.best, self.safe = self.epoch, self.model.state_dict(), {}
         self.schedule.observe(history.watched[-1])
-        if patience is not None and self.epoch - history.best_epoch >= patience:
-            self.stop = f"no lower validation loss in {patience} epochs"
         self.epoch += 1
         self._begin_epoch()
+        self.stop = self.stop or self.impatience(patience)
+
+    def impatience(self, patience: int | None) -> str:
+        """Why to stop, if `patience` epochs have brought nothing better."""
+        waited = self.epoch - max(self.history.best_epoch + 1, self.patient_since)
+        if patience is None or waited < patience:
+            return ""
+        return f"no lower validation loss in {patience} epochs"
+
+    def healthy(self, loss: float) -> bool:
+        """Whether a loss is such that one would go on from there."""
+        return self.first is not None and loss <= HEALTHY * self.first
+
+    def fall_back(self, exploded: bool) -> None:
+        """Leave the model as well as can be: with the parameters of the best epoch, or where there is none yet (or no
+        validation), if they have exploded, those before the epoch in progress."""
+        if self.best or exploded:
+            self.model.load_state_dict(self.best or self.safe)
 
     _numbers = (
         "seed",
@@ -171,33 +211,49 @@ class Run:
         "total",
         "norms",
         "seconds",
+        "given_rate",
         "base_rate",
         "first",
+        "batch_size",
+        "patient_since",
         "stop",
     )
 
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
-        """All that the rest of the run depends on, as numbers and arrays."""
+        """All that the rest of the run depends on, as numbers and arrays.
+
+        Raises:
+            ValueError: something of one's own (a schedule's state, a model's, ...) is not what can be saved.
+        """
         state: Arrays = {}
-        optimizer = self.optimizer.state_dict()
-        numbers = {name: getattr(self, name) for name in self._numbers} | {
-            "history": self.history.as_dict(),
-            "random": self.model.random_state(),
-            "optimizer": {name: value for name, value in optimizer.items() if name != "arrays"},
-            "schedule": self.schedule.state_dict(),
-            "state": flatten(self.state, state),
+        optimizer = dict(self.optimizer.state_dict())
+        moments = optimizer.pop("arrays")
+        numbers = {name: plain(name, getattr(self, name)) for name in self._numbers} | {
+            "history": plain("history", self.history.as_dict()),
+            "random": plain("random_state", self.model.random_state()),
+            "optimizer": plain("optimizer", optimizer),
+            "schedule": plain("schedule", self.schedule.state_dict()),
+            "state": flatten("state", self.state, state),
         }
         arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
-        return numbers, arrays | under("optimizer", optimizer["arrays"]) | under("state", state)
+        return numbers, arrays | under("optimizer", moments) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
-        """Go on from a snapshot."""
+        """Go on from a snapshot, of this model or of its like; rates, clipping and schedule are those of this run."""
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
-        self.schedule.load_state_dict(numbers["schedule"])
+        self.history = History(**numbers["history"])
+        if numbers["schedule"].keys() == self.schedule.state_dict().keys():
+            self.schedule.load_state_dict(numbers["schedule"])
+        else:  # another one, which learns from the same losses
+            for loss in self.history.watched:
+                self.schedule.observe(loss)
+        given, base = self.given_rate, self.base_rate
         for name in self._numbers:
             setattr(self, name, numbers[name])
-        self.history = History(**numbers["history"])
+        if self.given_rate != given:  # this call's rate holds
+            self.given_rate, self.base_rate = given, base
         self.best = within("best", arrays)
+        self.safe = {} if self.best else self.model.state_dict()
         self.state = unflatten(numbers["state"], within("state", arrays))

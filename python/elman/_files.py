@@ -1,0 +1,119 @@
+"""Files of arrays with a description: safetensors whose metadata hold JSON, and checksums of all that is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from ._extras import need
+
+Arrays = dict[str, np.ndarray]
+Path = str | os.PathLike[str]
+
+
+class DamagedError(ValueError):
+    """A file that `write` did not write, or that is no longer what it wrote."""
+
+
+def write(path: Path, content: dict[str, Any], arrays: Arrays, purpose: str) -> None:
+    """Write a file that is whole and on the disk before it takes the place of `path` (extra: save).
+
+    Args:
+        content: what JSON can hold.
+        purpose: of the file, for the message where safetensors is missing.
+    """
+    numpy = need("safetensors.numpy", "save", purpose)
+    arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    text = json.dumps(content)
+    data = numpy.save(arrays, {"elman": text, "checksum": _checksum(text), "arrays": _checksum_of(arrays)})
+    path = pathlib.Path(path).resolve()  # what a link names, not the link, is replaced
+    new = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
+    try:
+        with open(new, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    flush_directory(path.parent)
+
+
+def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
+    """The content and the arrays of a file that `write` wrote. Files from before there were checksums are not verified.
+
+    Raises:
+        DamagedError: it is another file, or no longer as it was written.
+        OSError: it cannot be read.
+    """
+    numpy = need("safetensors.numpy", "save", purpose)
+    data = pathlib.Path(path).read_bytes()
+    try:
+        arrays = numpy.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except Exception as error:  # whatever a damaged header makes the reader raise
+        raise DamagedError(f"not a safetensors file: {error}") from error
+    metadata = header.get("__metadata__", {})
+    text = metadata.get("elman")
+    if text is None:
+        raise DamagedError("nothing in its metadata says what it is")
+    if "checksum" in metadata and metadata["checksum"] != _checksum(text):
+        raise DamagedError("its description is damaged")
+    if "arrays" in metadata and metadata["arrays"] != _checksum_of(arrays):
+        raise DamagedError("its arrays are damaged")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"its description is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise DamagedError("its description is damaged")
+    return content, arrays
+
+
+def flush_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk."""
+    if os.name == "nt":  # which offers no such call
+        return
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def make_directory(path: pathlib.Path) -> None:
+    """Make a directory, and those above it, that is there after a power cut too."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        flush_directory(path.parent)
+
+
+def _checksum(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _checksum_of(arrays: Arrays) -> str:
+    hasher = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(arrays.items()):
+        add_array(hasher, name, value)
+    return hasher.hexdigest()
+
+
+def add_array(hasher: Any, name: str, value: np.ndarray) -> None:
+    """Name, type, shape and every number of an array, copied in pieces where it does not lie in one."""
+    hasher.update(f"{name}:{value.dtype.str}{value.shape};".encode())
+    if value.flags.c_contiguous or not value.ndim:
+        hasher.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+        return
+    rows = max(1, len(value) * 2**24 // max(value.nbytes, 1))
+    for begin in range(0, len(value), rows):
+        hasher.update(np.ascontiguousarray(value[begin : begin + rows]).reshape(-1).view(np.uint8))

@@ -1,0 +1,49 @@
+"""Values as JSON holds them, so that what is saved comes back as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def plain(name: str, value: Any) -> Any:
+    """`value` as None, bool, int, float, text, or lists and dicts of such, which JSON gives back unchanged.
+
+    NumPy's numbers, and arrays of any library, become numbers and lists of them, tuples lists, paths text, and types of
+    numbers their names.
+
+    Raises:
+        ValueError: something in it is of another kind, or a key of a dict is not text (JSON would make it so).
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (str, int, float):  # also what is derived from them, as np.float64 is from float
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(
+                    f"{name}: expected text as keys, got {key!r}; str({key!r}), or a list of pairs, can be saved"
+                )
+        return {str(key): plain(f"{name}[{key!r}]", item) for key, item in value.items()}
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return np.dtype(value).name
+    if isinstance(value, os.PathLike) and isinstance(os.fspath(value), str):
+        return os.fspath(value)
+    if hasattr(value, "__array__") and not isinstance(value, np.ma.MaskedArray):
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            return array.astype(np.float64).tolist()
+        if array.dtype.kind in "biuU":
+            return array.tolist()
+        if array.dtype == object and array.ndim:
+            return plain(name, array.tolist())
+    raise ValueError(
+        f"{name}: expected what JSON can hold (numbers, text, None, lists, dicts), got {type(value).__name__}"
+    )

@@ -1,0 +1,88 @@
+"""A lock on a directory that ends with its process, however that ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import socket
+import time
+import warnings
+import weakref
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+    import msvcrt
+
+NAME = "checkpoint.lock"
+_FAR = (
+    1 << 30
+)  # the byte that Windows locks: a locked one cannot be read, and the first ones say who holds the lock
+
+
+class DirectoryLock:
+    """Held from its making until `release`, against other processes and against others in this one.
+
+    The file that carries it stays: if it were removed, two could have one each.
+
+    Raises:
+        ValueError: another one holds it; the message says which process, where, and since when.
+    """
+
+    def __init__(self, directory: pathlib.Path):
+        self._file = open(directory / NAME, "a+b")  # noqa: SIM115, as it stays open
+        try:
+            _lock(self._file.fileno())
+        except (BlockingIOError, PermissionError):
+            holder = self._holder()
+            self._file.close()
+            raise ValueError(
+                f"checkpoint: expected a directory that no other run uses, got {os.fspath(directory)!r}, "
+                f"in use by {holder}"
+            ) from None
+        except OSError as error:
+            warnings.warn(
+                f"checkpoint: {os.fspath(directory)!r} cannot be locked ({error}); let no other run use it",
+                stacklevel=5,  # where fit is called
+            )
+        self._file.truncate(0)
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        me = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
+        self._file.write(json.dumps(me).encode())
+        self._file.flush()
+        _held.add(self)
+
+    def _holder(self) -> str:
+        self._file.seek(0)
+        try:
+            told = json.loads(self._file.read(1000))
+            return f"process {told['process']} on {told['host']} since {told['since']}"
+        except (ValueError, KeyError, TypeError):  # it has not written it yet
+            return "another process"
+
+    def release(self) -> None:
+        """Let the next one in."""
+        self._file.close()
+
+
+def _lock(file: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        os.lseek(file, _FAR, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
+
+# A child that a process forked would hold the lock on after its parent's end.
+_held: weakref.WeakSet[DirectoryLock] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for lock in _held:
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_all)

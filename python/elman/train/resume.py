@@ -1,0 +1,175 @@
+"""A run of `fit` in a directory: it goes on with what is there, if that is the same run, and is saved now and then."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from .._plain import plain
+from ..layers.parameters import Composite
+from .checkpoint import Arrays, Checkpoint
+from .data import Data
+from .fingerprint import fingerprint
+from .run import Run
+
+Section = dict[str, Any]
+
+
+class Saver:
+    """Resumes a run from its directory, and saves it there from time to time.
+
+    Args:
+        run: of which nothing has been run.
+        directory: locked until `close`.
+        train, validation: the data.
+        epochs, patience: of this call.
+        seed: of the call, or None.
+        seconds: between two checkpoints.
+
+    Raises:
+        ValueError: the directory is in use, or holds another run; then neither it nor the run has been changed.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        directory: str | os.PathLike[str],
+        train: Data,
+        validation: Data | None,
+        epochs: int,
+        patience: int | None,
+        seed: int | None,
+        seconds: float,
+    ):
+        run.snapshot()  # refuses what could not be saved before hours have gone into it
+        self._run, self._seconds = run, seconds
+        self._checkpoint = Checkpoint(directory)
+        try:
+            self._identity = _identity(run, train, validation)
+            self._call = {"epochs": epochs, "patience": patience}
+            found = self._checkpoint.load()
+            if found is not None:
+                numbers, arrays = found
+                where = f"the run in {os.fspath(self._checkpoint.directory)!r}"
+                _compare(numbers["identity"], self._identity, where)
+                if seed is not None and seed != numbers["seed"]:
+                    raise ValueError(f"seed: expected {numbers['seed']}, that of {where}, got {seed}")
+                run.restore(numbers, arrays)
+                self._reconsider(numbers["call"])
+        except BaseException:
+            self.close()
+            raise
+        self._kept: tuple[dict[str, Any], Arrays] | None = None
+        self._saved = time.monotonic()
+
+    def _reconsider(self, before: dict[str, Any]) -> None:
+        """Whether a run that has stopped is to go on in this call."""
+        run, epochs, patience = self._run, self._call["epochs"], self._call["patience"]
+        if run.stop and run.stop == run.impatience(before["patience"]):
+            run.stop = run.impatience(patience)
+        if run.stop and epochs > before["epochs"]:
+            run.stop, run.patient_since = "", run.epoch  # patience counts anew
+
+    def after_batch(self) -> None:
+        """Keep the state if it is time. It is written when the next batch has shown that its loss is a usual one: from
+        a state that has exploded no lower rate could go on."""
+        if self._kept is not None and self._run.healthy(self._run.loss):
+            self._write(self._kept)
+        self._kept = self._run.snapshot() if self._due() else None
+
+    def after_epoch(self, last: bool) -> None:
+        """The same after an epoch; after the last one it is written at once."""
+        if not last:
+            self._kept = self._run.snapshot() if self._kept or self._due() else None
+        elif self._run.healthy(self._run.history.train_loss[-1]):
+            self._write(self._run.snapshot())
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._saved >= self._seconds
+
+    def _write(self, snapshot: tuple[dict[str, Any], Arrays]) -> None:
+        numbers, arrays = snapshot
+        self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
+        self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Let another run use the directory."""
+        self._checkpoint.close()
+
+
+def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
+    """What cannot change within a run."""
+    return {
+        "train": fingerprint(train),
+        "validation": None if validation is None else fingerprint(validation),
+        "optimizer": {
+            "kind": type(run.optimizer).__qualname__,
+            "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
+        },
+        "model": _describe(run.model),
+    }
+
+
+def _describe(model: Any) -> list[Section]:
+    """What makes a model the one that it is, from the general to the particular; see `_compare`."""
+    random: Section = {}
+    _streams(model.random_state(), "", random)
+    return [
+        {"class": type(model).__qualname__},
+        plain("config", config) if isinstance(config := getattr(model, "config", None), dict) else {},
+        {} if getattr(model, "_seed", None) is None else {"seed": model._seed},
+        _layers(model, ""),
+        {name: f"{list(value.shape)} {value.dtype}" for name, value in model.parameters.items()},
+        random,
+    ]
+
+
+# Sections of `_describe` in which a name may be missing: arguments that were left to their defaults, an unknown seed.
+_OPTIONAL = (1, 2)
+
+
+def _layers(part: Any, name: str) -> Section:
+    if isinstance(part, Composite):
+        inner = {f"{name}.{key}".lstrip("."): value for key, value in part.parts.items()}
+        return {key: text for at, value in inner.items() for key, text in _layers(value, at).items()}
+    if not name:
+        return {}
+    own = type(part).__repr__ is not object.__repr__  # which would tell the address
+    return {name: repr(part) if own else type(part).__qualname__}
+
+
+def _streams(state: Any, name: str, found: Section) -> None:
+    """The kind of each random stream in a model's `random_state`, by its place."""
+    if isinstance(state, dict) and "bit_generator" in state:
+        found[f"the random stream of {name or 'the model'}"] = state["bit_generator"]
+    elif isinstance(state, dict):
+        for key, value in state.items():
+            _streams(value, f"{name}.{key}".lstrip("."), found)
+
+
+def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
+    """Refuse, by name, what is not as it was in the run."""
+    for name in ("train", "validation"):
+        if saved[name] != now[name]:
+            expected = "no data, as in" if saved[name] is None else "the data of"
+            got = "none" if now[name] is None else "data" if saved[name] is None else "other values"
+            raise ValueError(f"{name}: expected {expected} {where}, got {got}{_ELSEWHERE}")
+    for i, (before, after) in enumerate(zip(saved["model"], now["model"], strict=True)):
+        names = before.keys() & after.keys() if i in _OPTIONAL else before.keys() | after.keys()
+        wrong = [name for name in sorted(names) if before.get(name) != after.get(name)]
+        if wrong:
+            expected, got = (
+                ", ".join(f"{name} {section.get(name, 'not there')}" for name in wrong[:5])
+                for section in (before, after)
+            )
+            raise ValueError(f"model: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    if saved["optimizer"] != now["optimizer"]:
+        expected, got = (
+            f"{one['kind']} with the states {', '.join(one['states']) or 'none'}"
+            for one in (saved["optimizer"], now["optimizer"])
+        )
+        raise ValueError(f"optimizer: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+
+
+_ELSEWHERE = "; another run needs another directory"
