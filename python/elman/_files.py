@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class DamagedError(ValueError):
     """A file that `write` did not write, or that is no longer what it wrote."""
 
 
-def write(path: Path, content: dict[str, Any], arrays: Arrays, purpose: str) -> None:
+def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray], purpose: str) -> None:
     """Write a file that is whole and on the disk before it takes the place of `path` (extra: save).
 
     Args:
