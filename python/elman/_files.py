@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -79,12 +80,16 @@ def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
 
 
 def flush_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk."""
-    if os.name == "nt":  # which offers no such call
+    """Wait until the names in a directory are on the disk, as far as the system lets one."""
+    try:
+        directory = os.open(path, os.O_RDONLY)
+    except PermissionError:  # any directory on Windows; elsewhere one that may be written to and not read
         return
-    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
     finally:
         os.close(directory)
 
