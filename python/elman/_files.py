@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import pathlib
@@ -102,12 +101,21 @@ def make_directory(path: pathlib.Path) -> None:
         flush_directory(path.parent)
 
 
+def new_hasher() -> Any:
+    """What arrays are added to, and whose `hexdigest()` is a checksum."""
+    import hashlib  # not with `import elman`, which it would make slower
+
+    return hashlib.blake2b(digest_size=16)
+
+
 def _checksum(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    hasher = new_hasher()
+    hasher.update(text.encode())
+    return hasher.hexdigest()
 
 
 def _checksum_of(arrays: Arrays) -> str:
-    hasher = hashlib.blake2b(digest_size=16)
+    hasher = new_hasher()
     for name, value in sorted(arrays.items()):
         add_array(hasher, name, value)
     return hasher.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import types
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._files import add_array
+from .._files import add_array, new_hasher
 from ..layers.parameters import Parameters
 
 # Locks, loggers, generators and the like, which change though the data do not (as models do).
@@ -28,7 +27,7 @@ def fingerprint(data: Any) -> str:
     own = getattr(data, "fingerprint", None)
     if callable(own):
         return str(own())
-    hasher = hashlib.blake2b(digest_size=16)
+    hasher = new_hasher()
     _add(hasher, len(data), ())
     _add(hasher, data, ())
     return hasher.hexdigest()
