@@ -19,6 +19,10 @@ from elman.train.checkpoint import Checkpoint, flatten, unflatten
 # The disk
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which file a number stands for")
+
+
+@linux
 def test_on_the_disk_before_it_is_named_and_named_before_old_ones_go(tmp_path, monkeypatch):
     """The order of the system's calls in a save, each with the file it is about."""
     calls = []
@@ -57,6 +61,7 @@ def test_on_the_disk_before_it_is_named_and_named_before_old_ones_go(tmp_path, m
     ]  # fmt: skip
 
 
+@linux
 def test_a_new_directory_is_on_the_disk_too(tmp_path, monkeypatch):
     flushed, fsync = [], os.fsync
 

@@ -1,6 +1,8 @@
 """Fingerprints of data: other numbers have others, the same ones the same."""
 
+import logging
 import pathlib
+from dataclasses import dataclass
 
 import numpy as np
 from tests.runs import data
@@ -8,6 +10,11 @@ from tests.runs import data
 from elman.layers import Dropout
 from elman.train import Plateau, Sequences, Stream
 from elman.train.fingerprint import fingerprint
+
+
+@dataclass(slots=True)
+class Slots:
+    n: int
 
 
 class Own:
@@ -42,6 +49,7 @@ def test_fingerprints_tell_data_apart():
         Own(x, y, a=1), Own(x, y, a=1.0), Own(x, y, a={"b": "c"}), Own(x, y, a=pathlib.Path("c")), Own(x, y, a={3, 4}),
         Own(x, y, a=objects), Own(x, y, a=print), Own(x, y, a=Plateau(patience=3)), Own(x, y, a=Plateau(patience=4)),
     ]  # fmt: skip
+    assert len({fingerprint(Own(x, y, a=Slots(n))) for n in (1, 2)}) == 2
     found = [fingerprint(one) for one in different]
     assert len(set(found)) == len(found)
     assert (
@@ -50,6 +58,10 @@ def test_fingerprints_tell_data_apart():
         == fingerprint(Sequences(np.asfortranarray(x), y))
     )
     assert found[10] == fingerprint(Own(x.copy(), y))  # its generator does not count, and it may hold itself
+    told = logging.Logger("of data")
+    before = fingerprint(Own(x, y, a=told))
+    told.isEnabledFor(3)  # which it remembers
+    assert before == fingerprint(Own(x, y, a=told))
     assert fingerprint(Own(x, y, a=Dropout(0.5, seed=0))) == fingerprint(Own(x, y, a=Dropout(0.5, seed=1)))
 
 

@@ -302,10 +302,21 @@ def test_arguments_and_notes_of_numpy(tmp_path):
     assert back.notes == {"scale": [1.5, 2.0], "at": [0.5, True], "from": "a/b"}
     x = np.random.default_rng(0).standard_normal((5, 2, 3))
     assert np.array_equal(back(x), made(x))
-    twin = SequenceClassifier(2, input_size=1, label_smoothing=np.float32(0.125), bidirectional=np.True_)
+    twin = SequenceClassifier(
+        2,
+        input_size=1,
+        hidden_size=np.uint8(130),
+        cell="rnn",
+        init="uniform",
+        label_smoothing=np.float32(0.125),
+        bidirectional=np.True_,
+    )
     twin.save(tmp_path / "file")
     assert load(tmp_path / "file").config == twin.config
-    assert Seq2Seq(np.int64(3), vocabulary=np.int8(4), attention=np.False_).config["attention"] is False
+    assert (
+        Seq2Seq(np.int64(3), vocabulary=np.int8(4), hidden_size=2, attention=np.False_).config["attention"]
+        is False
+    )
 
 
 def test_what_could_not_be_saved_is_refused_when_the_model_is_made():

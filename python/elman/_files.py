@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
 import json
 import os
 import pathlib
@@ -80,12 +80,16 @@ def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
 
 
 def flush_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk."""
-    if os.name == "nt":  # which offers no such call
+    """Wait until the names in a directory are on the disk, as far as the system lets one."""
+    try:
+        directory = os.open(path, os.O_RDONLY)
+    except PermissionError:  # any directory on Windows; elsewhere one that may be written to and not read
         return
-    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
     finally:
         os.close(directory)
 
@@ -98,12 +102,21 @@ def make_directory(path: pathlib.Path) -> None:
         flush_directory(path.parent)
 
 
+def new_hasher() -> Any:
+    """What arrays are added to, and whose `hexdigest()` is a checksum."""
+    import hashlib  # not with `import elman`, which it would make slower
+
+    return hashlib.blake2b(digest_size=16)
+
+
 def _checksum(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    hasher = new_hasher()
+    hasher.update(text.encode())
+    return hasher.hexdigest()
 
 
 def _checksum_of(arrays: Arrays) -> str:
-    hasher = hashlib.blake2b(digest_size=16)
+    hasher = new_hasher()
     for name, value in sorted(arrays.items()):
         add_array(hasher, name, value)
     return hasher.hexdigest()

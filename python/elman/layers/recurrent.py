@@ -237,8 +237,8 @@ class Recurrent(Parameters):
             ValueError: the layer is of a class of your own.
         """
         if type(self) not in (RNN, LSTM, GRU):
-            name = type(self).__name__
-            raise ValueError(f"save: expected an RNN, LSTM or GRU, got {name}, which load would not know")
+            got = f"{type(self).__name__}, which load would not know"
+            raise ValueError(f"save: expected an RNN, LSTM or GRU, got {got}")
         config = {"layer": type(self).__name__, "dtype": self.dtype.name}
         config |= {name: getattr(self, name) for name in self._options}
         _files.write(path, config, self.parameters, "saving a layer")

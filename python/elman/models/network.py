@@ -92,5 +92,7 @@ def network(
     if outputs is not None:
         if dropout:
             parts["dropout"] = Dropout(dropout, variational=pooling is None, seed=next(seeds))
-        parts["head"] = Linear(recurrent.directions * hidden_size, outputs, dtype=dtype, seed=next(seeds))
+        parts["head"] = Linear(
+            recurrent.directions * recurrent.hidden_size, outputs, dtype=dtype, seed=next(seeds)
+        )
     return Network(**parts)

@@ -59,7 +59,10 @@ class Batch:
 
 
 class Data(Protocol):
-    """What `fit` takes: a number of sequences (or steps: `unit`), and batches of them."""
+    """What `fit` takes: a number of sequences (or steps: `unit`), and batches of them.
+
+    A checkpoint knows it again by its attributes, or by what a method `fingerprint()` returns, if it has one.
+    """
 
     unit: str
 

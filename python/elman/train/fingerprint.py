@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .._files import add_array
+from .._files import add_array, new_hasher
 from ..layers.parameters import Parameters
+
+# Locks, loggers, generators and the like, which change though the data do not (as models do).
+_OPAQUE = {*sys.stdlib_module_names, "numpy"}
 
 
 def fingerprint(data: Any) -> str:
@@ -24,7 +27,7 @@ def fingerprint(data: Any) -> str:
     own = getattr(data, "fingerprint", None)
     if callable(own):
         return str(own())
-    hasher = hashlib.blake2b(digest_size=16)
+    hasher = new_hasher()
     _add(hasher, len(data), ())
     _add(hasher, data, ())
     return hasher.hexdigest()
@@ -36,7 +39,7 @@ def _add(hasher: Any, value: Any, inside: tuple[int, ...]) -> None:
         return
     inside = (*inside, id(value))
     hasher.update(f"<{type(value).__qualname__}>".encode())
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, range)):
         hasher.update(repr(value).encode(errors="surrogatepass"))
     elif isinstance(value, (list, tuple)):
         hasher.update(f"{len(value)}:".encode())
@@ -51,10 +54,15 @@ def _add(hasher: Any, value: Any, inside: tuple[int, ...]) -> None:
     elif isinstance(value, (type, types.ModuleType, types.FunctionType)):
         hasher.update(value.__name__.encode())
     elif hasattr(value, "__array__"):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except Exception:  # of another library's reasons
+            return
         if array.dtype.hasobject:
             _add(hasher, [array.shape, array.reshape(-1).tolist()], inside)
         else:
             add_array(hasher, "", array)
-    elif hasattr(value, "__dict__") and not isinstance(value, Parameters):  # a model changes in training
-        _add(hasher, vars(value), inside)
+    elif not isinstance(value, Parameters) and type(value).__module__.partition(".")[0] not in _OPAQUE:
+        slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        own = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        _add(hasher, own | getattr(value, "__dict__", {}), inside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -92,12 +93,17 @@ def fit(
     patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
+    if not isinstance(schedule, (Schedule, NoneType)):
+        raise ValueError(f"schedule: expected a schedule, got {_check.describe(schedule)}")
+    callbacks = tuple(callbacks)
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     if isinstance(optimizer, str):
         optimizer = make_optimizer(optimizer, model, learning_rate, weight_decay)
+    elif not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
     elif learning_rate is not None or weight_decay is not None:
         raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed

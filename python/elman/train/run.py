@@ -64,8 +64,8 @@ def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None
         value = float(step.value)
         if check is not None:
             check(value, batch, number)
-        total += value * int(step.count)
-        count += int(step.count)
+        total += value * step.count
+        count += step.count
     return total / max(count, 1)
 
 
@@ -142,8 +142,8 @@ class Run:
             scale = self.clip_norm / norm
         self.optimizer.step(scale)
         self.state = step.state
-        self.total += self.loss * int(step.count)
-        self.count += int(step.count)
+        self.total += self.loss * step.count
+        self.count += step.count
         self.norms += self.norm
 
     def _failure(self, what: str, value: float, batch: Batch, number: int) -> FloatingPointError:
