@@ -106,7 +106,9 @@ GOES_ON = """
 
 @posix
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("code", [INFER, FORWARD, BACKWARD, GOES_ON], ids=["infer", "forward", "backward", "on"])
+@pytest.mark.parametrize(
+    "code", [INFER, FORWARD, BACKWARD, GOES_ON], ids=["infer", "forward", "backward", "on"]
+)
 def test_a_signal_ends_a_long_call(code, threads):
     program = textwrap.dedent(LONG) + f"elman.set_num_threads({threads})\n" + textwrap.dedent(code)
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
