@@ -1,6 +1,7 @@
-// exp, sigmoid and tanh over vectors or scalars, float and double, from one reduction: for a constant k,
-// k x log2(e) = n + r with |r| <= 1/2, exp(k x) = 2^n (1 + p), p = 2^r - 1 = r q(r).
-// Keeping p apart from the 1 gives tanh its relative accuracy near zero. NaN comes through as NaN.
+// exp, sigmoid and tanh over vectors or scalars, float and double, from one reduction: for a constant K,
+// x = n ln(2) / K + r with |K r| <= ln(2) / 2, exp(K x) = 2^n (1 + K p), p = (exp(K r) - 1) / K = r + r^2 K
+// q(K r). Keeping p apart from the 1 gives tanh its relative accuracy near zero, where r is x. NaN comes
+// through as NaN.
 #pragma once
 
 #include "simd/vec.h"
@@ -8,9 +9,10 @@
 namespace elman {
 namespace {
 
-// q: for float the polynomial of least maximum error (7.5e-9) to (2^r - 1) / r, found by iterated weighted
-// least squares; for double its Taylor series, ln(2)^(k + 1) / (k + 1)!, whose first term left out is below
-// 2^-58.
+// q: for float the polynomial of least maximum error (1.4e-8 of exp(r) - 1) to (exp(r) - 1 - r) / r^2, found
+// by iterated weighted least squares; for double its Taylor series, 1 / (k + 2)!, whose first term left out
+// is below 2^-56 of r. ln(2) is the sum of two parts, the upper one of so few bits that n times it is exact,
+// and so is what it leaves of x, with or without a fused multiply-add.
 template <class T> struct ExpConstants;
 template <> struct ExpConstants<float> {
   using Int = int32_t;
@@ -18,50 +20,67 @@ template <> struct ExpConstants<float> {
   static constexpr float round = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   static constexpr float exp_limit = 87.0f;    // exp(+-87) is a normal number
   static constexpr float tanh_limit = 9.05f;   // beyond it tanh(x) rounds to 1
-  static constexpr float q[] = {0.69314718f,   0.24022651f,   0.055503570f,
-                                0.0096180309f, 0.0013390867f, 0.00015469736f};
+  static constexpr float ln2_upper = 0.693359375f, ln2_lower = -2.12194440e-4f;
+  static constexpr float q[] = {0.49999997f, 0.16666546f, 0.041667435f, 0.008366262f, 0.0013870656f};
 };
 template <> struct ExpConstants<double> {
   using Int = int64_t;
   static constexpr int mantissa = 52;
   static constexpr double round = 6755399441055744.0;
   static constexpr double exp_limit = 708.0, tanh_limit = 19.1;
-  static constexpr double q[] = {0.6931471805599453,     0.2402265069591007,     0.05550410866482158,
-                                 0.009618129107628477,   0.0013333558146428443,  0.0001540353039338161,
-                                 1.5252733804059841e-05, 1.3215486790144309e-06, 1.0178086009239699e-07,
-                                 7.054911620801123e-09,  4.445538271870811e-10,  2.5678435993488206e-11,
-                                 1.3691488853904129e-12};
+  static constexpr double ln2_upper = 0.6931471803691238, ln2_lower = 1.9082149292705877e-10;
+  static constexpr double q[] = {0.5,
+                                 0.16666666666666666,
+                                 0.041666666666666664,
+                                 0.008333333333333333,
+                                 0.001388888888888889,
+                                 0.0001984126984126984,
+                                 2.48015873015873e-05,
+                                 2.7557319223985893e-06,
+                                 2.755731922398589e-07,
+                                 2.505210838544172e-08,
+                                 2.08767569878681e-09,
+                                 1.6059043836821613e-10};
 };
 
-template <class V, int K> ELMAN_INLINE V series(V r, V sum) {
-  if constexpr (K < 0) return sum;
+constexpr int power(int base, int exponent) { return exponent ? base * power(base, exponent - 1) : 1; }
+
+// The terms of K q(K r) from that of r^k down.
+template <int K, class V, int k> ELMAN_INLINE V series(V r, V sum) {
+  if constexpr (k < 0) return sum;
   else {
-    constexpr Scalar<V> q = ExpConstants<Scalar<V>>::q[K];
-    return series<V, K - 1>(r, mul_add(sum, r, splat<V>(q)));
+    constexpr Scalar<V> q = ExpConstants<Scalar<V>>::q[k] * power(K, k + 1);
+    return series<K, V, k - 1>(r, mul_add(sum, r, splat<V>(q)));
   }
 }
 
-// exp(k x) = scale * (1 + p), for |x| <= limit.
-template <class V> ELMAN_INLINE void exp_parts(V x, int k, Scalar<V> limit, V& scale, V& p) {
+// exp(K x) = |scale| (1 + K p) for |x| <= limit; scale has the sign of K.
+template <int K, class V> ELMAN_INLINE void exp_parts(V x, Scalar<V> limit, V& scale, V& p) {
   using T = Scalar<V>;
   using C = ExpConstants<T>;
   using Int = Vec<typename C::Int, Lanes<V>::count>;
   using Unsigned = Vec<std::make_unsigned_t<typename C::Int>, Lanes<V>::count>;
   constexpr int last = sizeof(C::q) / sizeof(T) - 1;
-  constexpr T first = C::q[last];
-  const V factor = splat<V>(T(k * 1.4426950408889634));
+  constexpr T first = C::q[last] * power(K, last + 1);
   x = larger(splat<V>(-limit), smaller(splat<V>(limit), x));
-  const V shifted = mul_add(x, factor, splat<V>(C::round)), n = shifted - splat<V>(C::round);
-  const V r = mul_add(x, factor, -n);
+  const V shifted = mul_add(x, splat<V>(T(K * 1.4426950408889634)), splat<V>(C::round));
+  const V n = shifted - splat<V>(C::round);
+  V r;
+  if constexpr (K == 2) {  // tanh, whose n is so small that it needs no second part
+    r = mul_add(n, splat<V>(T(-0.6931471805599453 / K)), x);
+  } else {
+    r = mul_add(n, splat<V>(-C::ln2_upper / K), x);
+    r = mul_add(n, splat<V>(-C::ln2_lower / K), r);
+  }
   // The low bits of `shifted` hold n: moved to the exponent and added to the bits of 1.0 they are 2^n.
   const Unsigned exponent = bit_cast<Unsigned>(shifted) << C::mantissa;
-  scale = bit_cast<V>(bit_cast<Int>(exponent) + bit_cast<Int>(splat<V>(T(1))));
-  p = series<V, last - 1>(r, splat<V>(first)) * r;
+  scale = bit_cast<V>(bit_cast<Int>(exponent) + bit_cast<Int>(splat<V>(T(K < 0 ? -1 : 1))));
+  p = mul_add(r * r, series<K, V, last - 1>(r, splat<V>(first)), r);
 }
 
 template <class V> ELMAN_INLINE V exp(V x) {
   V scale, p;
-  exp_parts(x, 1, ExpConstants<Scalar<V>>::exp_limit, scale, p);
+  exp_parts<1>(x, ExpConstants<Scalar<V>>::exp_limit, scale, p);
   return mul_add(scale, p, scale);
 }
 
@@ -81,16 +100,17 @@ template <class V> ELMAN_INLINE V log_from_1_to_3(V x) {
 
 template <class V> ELMAN_INLINE V sigmoid(V x) {
   V scale, p;
-  exp_parts(x, -1, ExpConstants<Scalar<V>>::exp_limit, scale, p);
+  exp_parts<-1>(x, ExpConstants<Scalar<V>>::exp_limit, scale, p);
   const V one = splat<V>(1);
-  return one / (one + mul_add(scale, p, scale));
+  return one / mul_add(scale, p, one - scale);  // 1 + exp(-x) in one rounding: 1 - scale mostly has none
 }
 
 template <class V> ELMAN_INLINE V tanh(V x) {
+  using T = Scalar<V>;
   V scale, p;
-  exp_parts(x, 2, ExpConstants<Scalar<V>>::tanh_limit, scale, p);
-  const V expm1 = mul_add(scale, p, scale - splat<V>(1));
-  return expm1 / (expm1 + splat<V>(2));
+  exp_parts<2>(x, ExpConstants<T>::tanh_limit, scale, p);
+  const V half = mul_add(scale, p, mul_add(scale, splat<V>(T(0.5)), splat<V>(T(-0.5))));  // (exp(2x) - 1) / 2
+  return half / (half + splat<V>(1));
 }
 
 }  // namespace
