@@ -1,6 +1,7 @@
 """Checkpoints: what a power cut, a damaged disk or another run can do to them."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import re
@@ -59,6 +60,68 @@ def test_on_the_disk_before_it_is_named_and_named_before_old_ones_go(tmp_path, m
     assert sorted(os.listdir(tmp_path / "a" / "b")) == [
         "checkpoint-1.safetensors", "checkpoint-2.safetensors", "checkpoint.lock",
     ]  # fmt: skip
+
+
+class Disk:
+    """What a disk may hold if the power goes now: files as they were last flushed (zeros before that), and of the names
+    changed since their directory was last flushed any."""
+
+    def __init__(self, monkeypatch):
+        self.flushed, self.names, self.pending, self.images = {}, {}, [], []
+        fsync, replace, unlink = os.fsync, os.replace, os.unlink
+
+        def flush(file):
+            path = pathlib.Path(os.readlink(f"/proc/self/fd/{file}"))
+            fsync(file)
+            if path.is_dir():
+                self.names, self.pending = self._with(self.pending), []
+            else:
+                self.flushed[path.name] = path.read_bytes()
+
+        def rename(old, new):
+            zeros = bytes(pathlib.Path(old).stat().st_size)
+            replace(old, new)
+            self._change(pathlib.Path(new).name, self.flushed.get(pathlib.Path(old).name, zeros))
+
+        def remove(path):
+            unlink(path)
+            self._change(pathlib.Path(path).name, None)
+
+        for name, function in (("fsync", flush), ("replace", rename), ("unlink", remove)):
+            monkeypatch.setattr(os, name, function)
+
+    def _with(self, changes):
+        names = self.names | dict(changes)
+        return {name: content for name, content in names.items() if content is not None}
+
+    def _change(self, name, content):
+        self.pending.append((name, content))
+        for count in range(len(self.pending) + 1):
+            for some in itertools.combinations(self.pending, count):
+                self.images.append(self._with(some))
+
+
+@linux
+def test_power_cuts(tmp_path, monkeypatch):
+    """Whatever of a save has reached the disk, there is a whole checkpoint: the last finished one, or a newer one."""
+    disk, images = Disk(monkeypatch), []
+    with contextlib.closing(Checkpoint(tmp_path / "run")) as checkpoint:
+        for number in range(5):
+            checkpoint.save({"n": number}, {"a": np.full(300, number)})
+            images += [(number - 1, image) for image in disk.images]
+            images.append((number, disk.names))
+            disk.images = []
+    monkeypatch.undo()
+    assert len(images) > 15
+    for i, (finished, image) in enumerate(images):
+        (tmp_path / f"{i}").mkdir()
+        for name, content in image.items():
+            (tmp_path / f"{i}" / name).write_bytes(content)
+        with contextlib.closing(Checkpoint(tmp_path / f"{i}")) as checkpoint:
+            found = checkpoint.load()
+        if finished >= 0 or found:
+            numbers, arrays = found
+            assert numbers["n"] >= finished and (arrays["a"] == numbers["n"]).all()
 
 
 @linux

@@ -156,7 +156,31 @@ def test_an_exploded_run_goes_on_with_a_lower_rate(tmp_path, rate):
             again(rate)
     history = again(1e-4)
     assert history.epochs == 60 and history.learning_rate[-1] == 1e-4
-    assert history.train_loss[-1] < 100 * history.train_loss[0]
+    assert history.train_loss[-1] < 1e3 * history.train_loss[0]
+
+
+def test_a_run_that_ends_far_off_is_no_place_to_go_on_from(tmp_path):
+    x, y = data()
+
+    def again(rate):
+        model = regressor(dtype="float64")
+        optimizer = SGD(model, learning_rate=rate)
+        return run(
+            model,
+            tmp_path,
+            (x.astype(float), y),
+            epochs=1,
+            batch_size=12,
+            optimizer=optimizer,
+            clip_norm=None,
+        )
+
+    with pytest.warns(
+        UserWarning, match="checkpoint: the training loss has risen to .*; none is written of where"
+    ):
+        history = again(150.0)
+    assert 1e3 < history.train_loss[-1] < 1e6
+    assert again(0.01).train_loss[-1] < 10
 
 
 def test_it_goes_on_in_the_same_process_too(tmp_path):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from .. import _check
 from .._plain import plain
-from .data import as_data
+from .data import Data, as_data
 from .history import History
 from .optim import Optimizer, make_optimizer
 from .progress import Bar
@@ -93,7 +92,7 @@ def fit(
     patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    if not isinstance(schedule, (Schedule, NoneType)):
+    if schedule is not None and not isinstance(schedule, Schedule):
         raise ValueError(f"schedule: expected a schedule, got {_check.describe(schedule)}")
     callbacks = tuple(callbacks)
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
@@ -117,21 +116,7 @@ def fit(
         if progress:
             label = progress if isinstance(progress, str) else None
             bar = Bar(epochs * len(train_data), train_data.unit, label)
-        while run.epoch < epochs and not run.stop:
-            before = run.epoch * len(train_data)
-            for done in run.train_epoch(train_data, batch_size):
-                if bar is not None:
-                    bar.update(before + done, loss=run.loss, norm=run.norm)
-                if saver is not None:
-                    saver.after_batch()
-            run.end_epoch(validation_data, batch_size, patience)
-            for callback in callbacks:
-                callback(run)
-            if bar is not None:
-                last = run.history.validation_loss[-1:]
-                bar.update(before + len(train_data), **({"validation": last[0]} if last else {}))
-            if saver is not None:
-                saver.after_epoch(last=run.epoch >= epochs or bool(run.stop))
+        _train(run, train_data, validation_data, epochs, batch_size, patience, callbacks, saver, bar)
     except BaseException as error:
         run.fall_back(exploded=isinstance(error, FloatingPointError))
         raise
@@ -144,3 +129,32 @@ def fit(
     run.history.stopped = run.stop
     run.fall_back(exploded=False)
     return run.history
+
+
+def _train(
+    run: Run,
+    train: Data,
+    validation: Data | None,
+    epochs: int,
+    batch_size: int,
+    patience: int | None,
+    callbacks: tuple[Callback, ...],
+    saver: Saver | None,
+    bar: Bar | None,
+) -> None:
+    """The epochs that are left."""
+    while run.epoch < epochs and not run.stop:
+        before = run.epoch * len(train)
+        for done in run.train_epoch(train, batch_size):
+            if bar is not None:
+                bar.update(before + done, loss=run.loss, norm=run.norm)
+            if saver is not None:
+                saver.after_batch()
+        run.end_epoch(validation, batch_size, patience)
+        for callback in callbacks:
+            callback(run)
+        if bar is not None:
+            last = run.history.validation_loss[-1:]
+            bar.update(before + len(train), **({"validation": last[0]} if last else {}))
+        if saver is not None:
+            saver.after_epoch(last=run.epoch >= epochs or bool(run.stop))

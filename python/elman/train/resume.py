@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from typing import Any
 
 from .._plain import plain
@@ -82,8 +83,13 @@ class Saver:
         """The same after an epoch; after the last one it is written at once."""
         if not last:
             self._kept = self._run.snapshot() if self._kept or self._due() else None
-        elif self._run.healthy(self._run.history.train_loss[-1]):
+        elif self._run.healthy(loss := self._run.history.train_loss[-1]):
             self._write(self._run.snapshot())
+        else:
+            warnings.warn(
+                f"checkpoint: the training loss has risen to {loss:.4g}; none is written of where it ended",
+                stacklevel=3,  # where fit is called
+            )
 
     def _due(self) -> bool:
         return time.monotonic() - self._saved >= self._seconds

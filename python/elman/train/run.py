@@ -20,7 +20,7 @@ from .schedules import Schedule
 # A loss this many times as large as the run's first one (or 1) counts as exploded.
 EXPLODED = 1e6
 # One this many times as large is no place to go on from: its checkpoint would leave a lower rate no chance.
-HEALTHY = 100.0
+HEALTHY = 1e3
 
 
 class Step(Protocol):
