@@ -1,17 +1,9 @@
-"""The calls of tests/fuzz_binding.py: arguments that are right, and what comes of them by other means."""
+"""Linear layers, embeddings, losses and attention: right arguments, and what comes of them by other means."""
 
 import numpy as np
-from tests import oracle
-from tests.fuzz_binding import equal
+from tests.fuzz.arguments import case, equal
 
 from elman import _core
-
-CASES = {}
-
-
-def case(make):
-    CASES[make.__name__] = make
-    return make
 
 
 def softmax(x):
@@ -64,7 +56,11 @@ def add_rows(f):
         np.add.at(want, given["index"].ravel(), given["rows"].reshape(given["index"].size, -1))
         equal(args["table"], want)
 
-    return _core.add_rows, check, {"table": f.normal(7, 3), "index": f.below(7, 2, 5), "rows": f.normal(2, 5, 3)}
+    return (
+        _core.add_rows,
+        check,
+        {"table": f.normal(7, 3), "index": f.below(7, 2, 5), "rows": f.normal(2, 5, 3)},
+    )
 
 
 @case
@@ -80,7 +76,13 @@ def cross_entropy(f):
         if args["d_logits"] is not None:
             equal(args["d_logits"], np.where(counts[:, None], given["scale"] * (p - q), 0))
 
-    args = {"logits": f.normal(6, 5), "target": f.below(5, 6), "mask": f.flags(6), "smoothing": 0.1, "scale": 0.3}
+    args = {
+        "logits": f.normal(6, 5),
+        "target": f.below(5, 6),
+        "mask": f.flags(6),
+        "smoothing": 0.1,
+        "scale": 0.3,
+    }
     return _core.cross_entropy, check, args | {"d_logits": f.zeros(6, 5)}
 
 
@@ -147,14 +149,24 @@ def attention_backward(f):
     def check(given, args, _):
         if args["packed"] is not packed or given["query_lengths"] is not None:
             return
-        w, d, M, q = weights, given["d_context"].reshape(2, 3, 5).astype(float), memory.astype(float), given["query"].astype(float)
+        w, d, M, q = (
+            weights,
+            given["d_context"].reshape(2, 3, 5).astype(float),
+            memory.astype(float),
+            given["query"].astype(float),
+        )
         dw = np.einsum("qbh,kbh->qbk", d, M)
         ds = 0.5 * w * (dw - (w * dw).sum(-1, keepdims=True))
         equal(args["d_query"], np.einsum("qbk,kbh->qbh", ds, M))
         equal(args["d_memory"], np.einsum("qbk,qbh->kbh", w, d) + np.einsum("qbk,qbh->kbh", ds, q))
 
     packed = f.keep(_core.pack_memory(memory, None, 0.5))
-    args = {"packed": packed, "query": query, "query_lengths": None, "weights": f.guard(weights.astype(f.dtype))}
+    args = {
+        "packed": packed,
+        "query": query,
+        "query_lengths": None,
+        "weights": f.guard(weights.astype(f.dtype)),
+    }
     args |= {"d_context": f.normal(2, 3, 5), "d_query": f.zeros(2, 3, 5), "d_memory": f.zeros(4, 3, 5)}
     return _core.attention_backward, check, args
 
@@ -191,125 +203,15 @@ def ctc(f):
             want = alignments(np.log(softmax(given["logits"][:n, b])), labels, int(given["blank"]))
             equal(args["losses"].ravel()[b], 0 if np.isinf(want) and given["zero_infinity"] else want)
 
-    args = {"logits": f.normal(6, 3, 4), "lengths": f.guard(np.array([6, 5, 4])), "target": 1 + f.below(3, 3, 2)}
+    args = {
+        "logits": f.normal(6, 3, 4),
+        "lengths": f.guard(np.array([6, 5, 4])),
+        "target": 1 + f.below(3, 3, 2),
+    }
     args |= {"target_lengths": f.below(3, 3), "blank": 0, "zero_infinity": False}
-    args |= {"losses": f.zeros(3, dtype=np.float64), "scale": f.guard(np.ones(3)), "d_logits": f.zeros(6, 3, 4)}
+    args |= {
+        "losses": f.zeros(3, dtype=np.float64),
+        "scale": f.guard(np.ones(3)),
+        "d_logits": f.zeros(6, 3, 4),
+    }
     return _core.ctc, check, args
-
-
-@case
-def plan(f):
-    def check(given, _, plan):
-        T, B, lengths = given["T"], given["B"], given["lengths"]
-        valid = np.arange(T)[:, None] < (np.full(B, T) if lengths is None else lengths.ravel())
-        valid = valid.T if given["batch_first"] else valid
-        if given["mask"] is not None:
-            valid = valid & (given["mask"].view(np.uint8).reshape(valid.shape) != 0)
-        arrays = plan.arrays()
-        assert (plan.T, plan.B, plan.rows, plan.total) == (T, B, T * B, valid.sum())
-        assert sorted(arrays["index"]) == np.flatnonzero(valid).tolist()
-        assert arrays["holes"].tolist() == np.flatnonzero(~valid.ravel()).tolist()
-
-    args = {"T": 4, "B": 3, "batch_first": False, "reverse": True, "lengths": f.below(5, 3)}
-    return _core.Plan, check, args | {"mask": f.flags(4, 3), "reset": f.flags(4, 3)}
-
-
-@case
-def packed_plan(f):
-    def check(given, _, plan):
-        sizes = given["batch_sizes"].ravel()
-        assert (plan.T, plan.B, plan.rows) == (sizes.size, sizes[0] if sizes.size else 0, sizes.sum())
-        assert sorted(plan.arrays()["index"]) == list(range(sizes.sum()))
-
-    return _core.Plan.packed, check, {"batch_sizes": f.guard(np.array([3, 3, 2, 1])), "reverse": False}
-
-
-@case
-def pack(f):
-    gates = _core.cells()[f.cell]["gates"]
-    args = {"cell": f.cell, "weight_ih": f.normal(gates * 5, 3), "weight_hh": f.normal(gates * 5, 5)}
-    args |= {"bias_ih": f.normal(gates * 5), "bias_hh": f.normal(gates * 5)}
-
-    def check(given, _, packed):
-        weights = [given[k] for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-        cell = given["cell"] if isinstance(given["cell"], str) else given["cell"].decode()
-        I, H = weights[0].shape[1], weights[1].shape[1]  # noqa: E741
-        states = _core.cells()[cell]["states"]
-        x, y = np.ones((2, 3, I), weights[0].dtype), np.empty((2, 3, H), weights[0].dtype)
-        full = _core.Plan(2, 3, False, False, None, None, None)
-        _core.forward([packed], [full], x, y, [[None] * states], [[None] * states], None)
-        direction = oracle.Direction(cell, weights, False)
-        none = np.zeros((2, 3), bool)
-        equal(y, direction.forward(x, [np.zeros((3, H))] * states, ~none, none)[0])
-
-    return _core.pack, check, args
-
-
-def two_directions(f, back):
-    states = oracle.CELLS[f.cell].states
-    slots = _core.cells()[f.cell]["slots"]
-    plans = [f.plan(), f.plan(reverse=True)]
-    tapes = [[f.zeros(p.total * slots * 5), f.zeros(p.total * 5), None, None] for p in plans]
-    args = {"packed": [f.pack(), f.pack()], "plans": plans, "x": f.normal(4, 3, 3), "y": f.zeros(4, 3, 10)}
-    args["initial"] = [[f.normal(3, 5) for _ in range(states)] for _ in plans]
-    args["final"] = [[f.zeros(3, 5) for _ in range(states)] for _ in plans]
-    return args | {"tapes": tapes if back or f.rng.random() < 0.5 else None}, states
-
-
-def reference(f, given, packed, states):
-    """For each direction: the oracle, its y [T, B, H] and its final state."""
-    for one, plan, initial in zip(packed, given["plans"], given["initial"], strict=True):
-        (cell, weights), (valid, reset, reverse) = f.of(one), f.of(plan)
-        direction = oracle.Direction(cell, weights, reverse)
-        zero = np.zeros((3, 5))
-        state = [zero if s is None else s.reshape(3, 5).astype(float) for s in initial]
-        yield direction, *direction.forward(given["x"].reshape(4, 3, 3).astype(float), state, valid, reset)
-
-
-@case
-def forward(f):
-    args, states = two_directions(f, False)
-
-    def check(given, args, _):
-        D = len(args["packed"])
-        y = np.asarray(args["y"]).reshape(4, 3, D, 5)
-        for d, (_direction, want, final) in enumerate(reference(f, given, args["packed"], states)):
-            equal(y[:, :, d], want)
-            for got, last in zip(args["final"][d], final, strict=True):
-                if got is not None:
-                    equal(got, last)
-
-    return _core.forward, check, args
-
-
-@case
-def backward(f):
-    args, states = two_directions(f, True)
-    _core.forward(**args)
-    packed = args["packed"]
-    backs = [f.keep(_core.pack_back(f.cell, *f.of(p)[1][:2]), *f.of(p)) for p in packed]
-    del args["final"]
-    grads = [[f.guard(np.zeros_like(w)) for w in f.of(p)[1]] for p in packed]
-    args |= {"packed": backs, "grads": grads, "dy": f.normal(4, 3, 10), "dx": f.zeros(4, 3, 3)}
-    args["dfinal"] = [[f.normal(3, 5) for _ in range(states)] for _ in packed]
-    args["dinitial"] = [[f.zeros(3, 5) for _ in range(states)] for _ in packed]
-    same = {k: args[k] for k in ("packed", "plans", "initial")}
-
-    def check(given, args, _):
-        if any(args[k] is not same[k] for k in same):
-            return  # not those of the forward call, which the tape is of: any numbers will do
-        dx = 0
-        dy = np.zeros((4, 3, 10)) if given["dy"] is None else given["dy"].reshape(4, 3, 10).astype(float)
-        for d, (direction, _y, _final) in enumerate(reference(f, given, backs, states)):
-            dfinal = [np.zeros((3, 5)) if s is None else s.reshape(3, 5) for s in given["dfinal"][d]]
-            part, dinitial, grads = direction.backward(dy[..., d * 5 : d * 5 + 5], dfinal)
-            dx = dx + part
-            for got, want in zip(args["grads"][d], grads, strict=True):
-                if got is not None:
-                    equal(got, want, 1e-4)
-            for got, want in zip(args["dinitial"][d], dinitial, strict=True):
-                equal(got, want, 1e-4)
-        if args["dx"] is not None:
-            equal(args["dx"], dx, 1e-4)
-
-    return _core.backward, check, args
