@@ -29,10 +29,11 @@ def python(*arguments, **options):
     assert run.returncode == 0, run.stderr[-3000:]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="guards arrays with mprotect")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_odd_arguments(seed):
     """Each is refused, or gives what an independent computation gives (tests/fuzz)."""
-    python("-m", "tests.fuzz", str(seed), "2500")
+    python("-m", "tests.fuzz", str(seed), "2000")
 
 
 @pytest.mark.parametrize("what", ["lengths", "mask", "tokens", "classes", "labels", "keys"])

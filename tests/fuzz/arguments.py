@@ -1,16 +1,29 @@
 """Arguments made odd, between guards, and what a call of the engine's module may do with them."""
 
+import ctypes
+import mmap
+
 import numpy as np
 
 from elman import _core
 
 ERRORS = TypeError, ValueError, OverflowError, MemoryError
 UNMADE = RuntimeError  # what pybind11 raises for X.__new__(X) in place of an X
-GUARD = 0xA5
+GUARD, FRONT = 0xA5, 64
 NUMBERS = [None, -1, 0, 2**31, 2**63 - 1, 2**63, 2**64, -(2**63), 1.5, "x", [], object()]
 
 
 CASES = {}
+
+
+def fenced(size):
+    """So many bytes, and then a page that may not be touched."""
+    room = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = np.frombuffer(mmap.mmap(-1, room + mmap.PAGESIZE), np.uint8)
+    no_access = 0
+    mprotect = ctypes.CDLL(None).mprotect
+    assert mprotect(ctypes.c_void_p(memory.ctypes.data + room), mmap.PAGESIZE, no_access) == 0
+    return memory[room - size : room]
 
 
 def case(make):
@@ -26,17 +39,18 @@ class Fuzz:
         self.made = {}  # id: (object, what it was made of)
         self.cell, self.dtype = "lstm", np.float32
 
-    # Arrays between guards, so that a write beside one is seen.
+    # Arrays that end where no access is allowed: reading or writing past one ends the process. A write before
+    # one is seen afterwards.
     def guard(self, array):
-        memory = np.full(array.nbytes + 128, GUARD, np.uint8)
-        self.guarded.append((memory, array.nbytes))
-        inside = memory[64 : 64 + array.nbytes].view(array.dtype).reshape(array.shape)
+        memory = fenced(array.nbytes + FRONT)
+        memory[:FRONT] = GUARD
+        self.guarded.append(memory[:FRONT])
+        inside = memory[FRONT:].view(array.dtype).reshape(array.shape)
         inside[...] = array
         return inside
 
     def check_guards(self):
-        for memory, size in self.guarded:
-            assert (memory[:64] == GUARD).all() and (memory[64 + size :] == GUARD).all(), "written outside"
+        assert all((front == GUARD).all() for front in self.guarded), "written before an array"
 
     def normal(self, *shape):
         return self.guard(self.rng.normal(size=shape).astype(self.dtype))
