@@ -99,7 +99,7 @@ def _watched() -> bool:
 def carried(tensors: Sequence[Tensor]) -> type | None:
     """The class that results are to have, where some tensors are of subclasses that do nothing but pass themselves on,
     as `class Mine(torch.Tensor)` without more does; None where one has to see the call."""
-    kinds = set(map(type, tensors)) - _PLAIN
+    kinds: set[Any] = set(map(type, tensors)) - _PLAIN
     if _watched() or not kinds or not all(map(_passive, kinds)):
         return None
     passed_on = [kind for kind in kinds if kind.__torch_function__ is not _NO_FUNCTION]

@@ -13,7 +13,6 @@ from torch import Tensor
 from .. import _core
 from .spec import Spec, to_arrays
 
-
 _shape = operator.attrgetter("shape")
 
 
