@@ -54,9 +54,10 @@ class _Call(torch.autograd.Function):
         memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
         x, state, weights, dropout = _split(ctx.counts, tensors)
         call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps, ctx.cache, ctx.plans)
-        if call.key != ctx.key and (torch.is_grad_enabled() or ctx.places != [w.data_ptr() for w in weights]):
-            raise RuntimeError(CHANGED)  # written to where they are, they count as they are, as in torch.nn
-        if torch.is_grad_enabled():  # create_graph: the gradients must be differentiable
+        anew = torch.is_grad_enabled()  # create_graph: the gradients must be differentiable
+        if call.key != ctx.key and (anew or ctx.places != [w.data_ptr() for w in weights]):
+            raise RuntimeError(CHANGED)  # weights written to where they lie count as they are, as in torch.nn
+        if anew:
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
             if _graph_is_kept():  # for another backward pass, and this one uses the tape up
