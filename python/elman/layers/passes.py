@@ -74,9 +74,9 @@ class Tape:
     ):
         """`shape`: of x without its last axis. `memory`: at least tape_size numbers; new if None.
         `factors`: recurrent dropout [L * D, B, H], of each h where the recurrent product reads it."""
-        steps, rows, masked = max(plan.total for plan in plans), plans[0].rows, factors is not None
+        totals, rows, masked = [plan.total for plan in plans], plans[0].rows, factors is not None
         if memory is None:
-            memory = _core.empty((stack.tape_size(steps, rows, masked),), stack.dtype)
+            memory = _core.empty((stack.tape_size(max(totals), rows, masked),), stack.dtype)
         self.memory = memory
         end = 0
 
@@ -89,12 +89,12 @@ class Tape:
         self.engine = [
             [
                 [
-                    take(plan.total * slots),
-                    take(plan.total * stack.H) if stack.states > 1 else None,
+                    take(total * slots),
+                    take(total * stack.H) if stack.states > 1 else None,
                     of_direction,
-                    take(plan.total * stack.H) if masked else None,
+                    take(total * stack.H) if masked else None,
                 ]
-                for plan, (of_direction,) in zip(plans, stack.of_layer([factors], k), strict=True)
+                for total, (of_direction,) in zip(totals, stack.of_layer([factors], k), strict=True)
             ]
             for k in range(stack.L)
         ]

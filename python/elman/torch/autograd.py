@@ -6,7 +6,8 @@ see an operator (torch.compile, torch.export, torch.func, tracing, dispatch mode
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -53,10 +54,10 @@ class _Call(torch.autograd.Function):
         memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
         x, state, weights, dropout = _split(ctx.counts, tensors)
         call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps, ctx.cache, ctx.plans)
-        differentiable = reference.needed_backward(given)
-        if call.key != ctx.key and (differentiable or ctx.places != [w.data_ptr() for w in weights]):
-            raise RuntimeError(CHANGED)  # written to where they are, they count as they are, as in torch.nn
-        if differentiable:
+        anew = reference.needed_backward(given)
+        if call.key != ctx.key and (anew or ctx.places != [w.data_ptr() for w in weights]):
+            raise RuntimeError(CHANGED)  # weights written to where they lie count as they are, as in torch.nn
+        if anew:
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
             if _graph_is_kept():  # for another backward pass, and this one uses the tape up
@@ -85,12 +86,53 @@ def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> Any:
 
 def direct(tensors: Sequence[Tensor]) -> bool:
     """Whether nothing but autograd has to see this call."""
-    return not (
+    return not _watched(tensors[0]) and _PLAIN.issuperset(map(type, tensors))
+
+
+def _watched(x: Tensor) -> bool:
+    return (
         tracing()
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
-        or tensors[0].is_meta
-    ) and _PLAIN.issuperset(map(type, tensors))
+        or x.is_meta
+    )
+
+
+def carried(tensors: Sequence[Tensor]) -> type | None:
+    """The class that results are to have, where some tensors are of subclasses that do nothing but pass themselves on,
+    as `class Mine(torch.Tensor)` without more does; None where one has to see the call."""
+    kinds: set[Any] = set(map(type, tensors)) - _PLAIN
+    if _watched(tensors[0]) or not kinds or not all(map(_passive, kinds)):
+        return None
+    passed_on = [kind for kind in kinds if kind.__torch_function__ is not _NO_FUNCTION]
+    return None if len(passed_on) > 1 else passed_on[0] if passed_on else Tensor
+
+
+_NO_FUNCTION, _NO_DISPATCH = torch._C._disabled_torch_function_impl, torch._C._disabled_torch_dispatch_impl
+
+
+@functools.lru_cache(64)
+def _passive(kind: Any) -> bool:
+    function = kind.__torch_function__
+    default = getattr(function, "__func__", None) is Tensor.__torch_function__.__func__
+    return (function is _NO_FUNCTION or default) and kind.__torch_dispatch__ is _NO_DISPATCH
+
+
+def as_plain(
+    kind: type,
+    run: Callable[..., Sequence[Tensor]],
+    spec: Spec,
+    x: Tensor,
+    *groups: Sequence[Tensor],
+    **rest: Any,
+) -> Sequence[Tensor]:
+    """`run` of plain tensors, and its results as `kind`."""
+    with torch._C.DisableTorchFunctionSubclass():
+        plain = [
+            [t if type(t) in _PLAIN else t.as_subclass(Tensor) for t in group] for group in ([x], *groups)
+        ]
+        results = run(spec, plain[0][0], *plain[1:], **rest)
+        return [r.as_subclass(kind) for r in results]
 
 
 def run(
@@ -105,14 +147,16 @@ def run(
     """y and each final state. `cache` keeps packed weights between calls."""
     tensors = (x, *state, *weights, *dropout)
     if not direct(tensors):
+        if kind := carried(tensors):
+            return as_plain(kind, run, spec, x, state, weights, dropout, steps=steps, cache=cache)
         return ops.run(spec, x, state, weights, dropout, steps)
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return _Call.apply(spec, steps, cache, (len(state), len(weights), len(dropout)), *tensors)
     one_step = steps is NO_STEPS and (x.dim() == 2 or x.shape[spec.batch_first] == 1)
-    kind = gpu.pass_for(x)
+    of_call = gpu.pass_for(x)
     one_step = one_step and x.numel() > 0 and spec.backwards == (False,) and not dropout
-    if kind is engine.Pass and cache is not None and one_step:
+    if of_call is engine.Pass and cache is not None and one_step:
         done = engine.step(spec, x, state, weights, cache)
         if done is not None:
             return done
-    return kind(spec, x, state, weights, dropout, steps, cache).forward()
+    return of_call(spec, x, state, weights, dropout, steps, cache).forward()

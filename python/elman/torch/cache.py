@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from .. import _core
 from .spec import Spec, to_arrays
+
+_shape = operator.attrgetter("shape")
 
 
 class Packed:
@@ -89,16 +92,18 @@ class Cache:
 
     def get(self, spec: Spec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
         """The set of these weights, of a class like Packed; it must be used at once."""
-        places = [(w.data_ptr(), w.dtype, w.shape, w.stride()) for w in weights]
+        places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
         marks = _marks(spec, weights, places) if self.frozen else None
         if marks is not None and (trusted := self._trusted) is not None and trusted[0] == marks:
             return trusted[2]
         kept = self._kept
-        if kept is not None and kept[0] == places and all(w.is_contiguous() for w in weights):
-            arrays = kept[1].arrays  # of the same memory: this saves the way from tensors
+        if kept is not None and kept[0] == places and all(map(Tensor.is_contiguous, weights)):
+            arrays = kept[
+                1
+            ].arrays  # of the same memory: the way there from tensors takes longer than the rest
         else:
             arrays = to_arrays(weights)
-        key = (_core.isa(), spec, arrays[0].dtype, [a.shape for a in arrays], _core.fingerprint(arrays))
+        key = (_core.isa(), spec, _core.fingerprint(arrays), arrays[0].dtype, [a.shape for a in arrays])
         if kept is not None and kept[1].key == key:
             packed = kept[1]
             packed.arrays = arrays
@@ -124,7 +129,8 @@ def _marks(spec: Spec, weights: Sequence[Tensor], places: list[Any]) -> Any:
     """What tells, of weights that nobody writes to behind torch's back, that they are the same; None if nothing can."""
     if any(w.is_inference() for w in weights):  # no version count
         return None
-    return _core.isa(), spec, places, [w._version for w in weights]
+    strides, versions = [w.stride() for w in weights], [w._version for w in weights]
+    return _core.isa(), spec, places, strides, versions
 
 
 def cache_of(module: Any) -> Cache:

@@ -64,14 +64,15 @@ class Pass:
 
     def forward(self, tape: passes.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
-        y = self._new(*self.x.shape[:-1], self.stack.D * self.stack.H)
         final = self._new_states()
+        alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
+        y = final[0].detach() if alone else self._new(*self.x.shape[:-1], self.stack.D * self.stack.H)
         passes.forward(
             self.stack, self.packed.forward, self.plans, self.x, None if tape else self._array(y), self.state,
             [self._array(s) for s in final], self.dropout, tape,
         )  # fmt: skip
-        if tape:
-            y.copy_(torch.from_numpy(tape.y[-1]).view(y.shape))
+        if tape and not alone:
+            y.copy_(torch.from_numpy(tape.y[-1]))
         return [y, *final]
 
     def backward(

@@ -93,7 +93,10 @@ def run(
     """y [.., D*P], the final h [L*D, B, P] and c [L*D, B, H]."""
     if steps.batch_sizes is not None and state:
         return _padded(spec, x, state, weights, dropout, steps, cache)
-    here = x.device.type == "cpu" and autograd.direct((x, *state, *weights, *dropout))
+    tensors = (x, *state, *weights, *dropout)
+    here = x.device.type == "cpu" and autograd.direct(tensors)
+    if not here and (kind := autograd.carried(tensors)):
+        return autograd.as_plain(kind, run, spec, x, state, weights, dropout, steps=steps, cache=cache)
     if here and steps is NO_STEPS and x.shape[spec.batch_first] == 1 and x.numel() and not dropout:
         return _step(spec, x, state, weights)
     per, D = (5 if spec.bias else 3), len(spec.backwards)
