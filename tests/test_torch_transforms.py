@@ -163,6 +163,15 @@ def test_torchs_gradient_checks(kind):
     assert torch.autograd.gradgradcheck(call, x, fast_mode=True)
 
 
+@pytest.mark.parametrize("kind", ["GRU", "LSTMCell"])
+def test_autograd_around_torch_func_is_refused(kind):
+    """Which nobody sees coming while the gradient is taken."""
+    _, ours, x = pair(kind)
+    dx = torch.func.grad(lambda x: loss(ours(x)))(x)  # the weights want autograd's gradients
+    with pytest.raises(RuntimeError, match=r"expected first derivatives of torch\.func's, .* elman.torch.restored"):
+        dx.sum().backward()
+
+
 @pytest.mark.parametrize("kind", PLAIN)
 def test_scripting_is_refused(kind):
     _, ours, _ = pair(kind)
