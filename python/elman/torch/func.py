@@ -64,6 +64,6 @@ class _Backward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:
         raise RuntimeError(
-            "elman.torch: expected first derivatives under torch.func, got a second one; torch.autograd with "
-            "create_graph=True gives second ones, and so does torch.func inside elman.torch.restored(model)"
+            "elman.torch: expected first derivatives of torch.func's, got torch.autograd around them; take both by one "
+            "of the two, or call inside `with elman.torch.restored(model):`"
         )
