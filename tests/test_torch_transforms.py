@@ -168,7 +168,9 @@ def test_autograd_around_torch_func_is_refused(kind):
     """Which nobody sees coming while the gradient is taken."""
     _, ours, x = pair(kind)
     dx = torch.func.grad(lambda x: loss(ours(x)))(x)  # the weights want autograd's gradients
-    with pytest.raises(RuntimeError, match=r"expected first derivatives of torch\.func's, .* elman.torch.restored"):
+    with pytest.raises(
+        RuntimeError, match=r"expected first derivatives of torch\.func's, .* elman.torch.restored"
+    ):
         dx.sum().backward()
 
 
