@@ -1,5 +1,6 @@
 """Every model: its gradients, its file, its stepper, and that it learns what it is for."""
 
+import copy
 import subprocess
 import sys
 
@@ -152,6 +153,20 @@ def test_stepper_gives_the_bits_of_the_sequence(name):
     step.reset()
     first = model.stepper(x.shape[1])(x[0], *ahead)
     np.testing.assert_array_equal(step(x[0], *ahead), first)
+
+
+@pytest.mark.parametrize("name", [n for n in FORWARD if not MODELS[n][0].config.get("bidirectional")])
+def test_a_stepper_keeps_the_weights_that_it_was_made_with(name):
+    model, data = copy.deepcopy(MODELS[name][0]), MODELS[name][1]
+    batch = next(data.batches(3))
+    ahead = () if batch.future is None else (batch.future,)
+    step, other = (model.stepper(batch.x.shape[1]) for _ in range(2))
+    want = other(batch.x[0], *ahead)
+    with model.editing() as parameters:
+        for value in parameters.values():
+            value += 1
+    np.testing.assert_array_equal(step(batch.x[0], *ahead), want)
+    assert not np.array_equal(model.stepper(batch.x.shape[1])(batch.x[0], *ahead), want)
 
 
 def test_a_model_stepped_in_another_process_gives_the_same_bits(tmp_path):

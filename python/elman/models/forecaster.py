@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -130,10 +131,11 @@ class Forecaster(Model):
 
 class ForecastStepper:
     """`step(x)` with x [B, I], or `step(x, future)` with future [S, B, C], gives the prediction [B, S, F] from all
-    steps so far; the same bits as from the whole window. Made by `Forecaster.stepper(B)`."""
+    steps so far; the same bits as from the whole window. Made by `Forecaster.stepper(B)`, with the weights as they
+    were then."""
 
     def __init__(self, model: Forecaster, batch_size: int):
-        self._model = model
+        self._model = model = copy.deepcopy(model)
         self._step = model.encoder.stepper(batch_size)
 
     def __call__(self, x: np.ndarray, future: np.ndarray | None = None) -> np.ndarray:
