@@ -274,7 +274,10 @@ def test_the_engine_touches_no_memory_outside_an_array():
     for call, message in [
         (lambda: _core.pack_memory(Q[0], None, 1.0), "memory: expected three axes"),
         (lambda: _core.pack_memory(M, lengths, 1.0), "lengths: expected 0 to 5, got 9"),
-        (lambda: _core.attention(packed, Q, lengths, None, zeros(3, 2, 4)), "query_lengths: expected 0 to 3, got 9"),
+        (
+            lambda: _core.attention(packed, Q, lengths, None, zeros(3, 2, 4)),
+            "query_lengths: expected 0 to 3, got 9",
+        ),
         (lambda: _core.attention(packed, M, None, None, zeros(3, 2, 4)), "context: expected a writeable"),
         (lambda: _core.attention(packed, zeros(3, 1, 4), None, None, Q), "query: expected a C-contiguous"),
         (lambda: _core.attention(packed, Q, None, Q, zeros(3, 2, 4)), "weights: expected a writeable"),

@@ -123,7 +123,9 @@ def test_two_threads_in_one_stepper():
     try:
         end = time.monotonic() + 60
         for call in calls:
-            with pytest.raises(RuntimeError, match="stepper: expected one call at a time, got a second one from"):
+            with pytest.raises(
+                RuntimeError, match="stepper: expected one call at a time, got a second one from"
+            ):
                 while time.monotonic() < end:
                     call()
     finally:
