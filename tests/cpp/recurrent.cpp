@@ -20,7 +20,7 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
              w_hh = random.normals<T>(std::size_t(G) * H * H, 0.3);
   const auto bias = random.normals<T>(G * H), initial = random.normals<T>(states);
   const std::vector<int64_t> lengths = random.lengths(z.B, z.T, z.T);
-  std::vector<char> reset(rows);
+  std::vector<uint8_t> reset(rows);
   for (auto& mark : reset) mark = random.below(5) == 0;
 
   Values<T> y(rows * H * directions), dx(rows * z.I), final_state(directions * info.states * states);
@@ -42,7 +42,7 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
     options.B = z.B;
     options.reverse = d == 1;
     options.lengths = lengths.data();
-    options.reset = reinterpret_cast<const bool*>(reset.data());
+    options.reset = reset.data();
     plans.emplace_back(options);
   }
   // Factors of recurrent dropout in one of the two directions.
