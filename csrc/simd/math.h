@@ -54,15 +54,14 @@ template <int K, class V, int k> ELMAN_INLINE V series(V r, V sum) {
   }
 }
 
-// exp(K x) = |scale| (1 + K p) for |x| <= limit; scale has the sign of K.
-template <int K, class V> ELMAN_INLINE void exp_parts(V x, Scalar<V> limit, V& scale, V& p) {
+// exp(K x) = |scale| (1 + K p) for x within the limits; scale has the sign of K.
+template <int K, class V> ELMAN_INLINE void exp_parts(V x, V& scale, V& p) {
   using T = Scalar<V>;
   using C = ExpConstants<T>;
   using Int = Vec<typename C::Int, Lanes<V>::count>;
   using Unsigned = Vec<std::make_unsigned_t<typename C::Int>, Lanes<V>::count>;
   constexpr int last = sizeof(C::q) / sizeof(T) - 1;
   constexpr T first = C::q[last] * power(K, last + 1);
-  x = larger(splat<V>(-limit), smaller(splat<V>(limit), x));
   const V shifted = mul_add(x, splat<V>(T(K * 1.4426950408889634)), splat<V>(C::round));
   const V n = shifted - splat<V>(C::round);
   V r;
@@ -78,9 +77,15 @@ template <int K, class V> ELMAN_INLINE void exp_parts(V x, Scalar<V> limit, V& s
   p = mul_add(r * r, series<K, V, last - 1>(r, splat<V>(first)), r);
 }
 
+// exp's argument: x, or the limit on its side.
+template <class V> ELMAN_INLINE V clamp(V x) {
+  constexpr Scalar<V> limit = ExpConstants<Scalar<V>>::exp_limit;
+  return larger(splat<V>(-limit), smaller(splat<V>(limit), x));
+}
+
 template <class V> ELMAN_INLINE V exp(V x) {
   V scale, p;
-  exp_parts<1>(x, ExpConstants<Scalar<V>>::exp_limit, scale, p);
+  exp_parts<1>(clamp(x), scale, p);
   return mul_add(scale, p, scale);
 }
 
@@ -100,17 +105,22 @@ template <class V> ELMAN_INLINE V log_from_1_to_3(V x) {
 
 template <class V> ELMAN_INLINE V sigmoid(V x) {
   V scale, p;
-  exp_parts<-1>(x, ExpConstants<Scalar<V>>::exp_limit, scale, p);
+  exp_parts<-1>(clamp(x), scale, p);
   const V one = splat<V>(1);
   return one / mul_add(scale, p, one - scale);  // 1 + exp(-x) in one rounding: 1 - scale mostly has none
 }
 
+// (exp(2x) - 1) / (exp(2x) + 1), of -|x|: there the numerator is the smaller of the two numbers whose errors
+// count, and so is its error; then the sign comes back.
 template <class V> ELMAN_INLINE V tanh(V x) {
-  using T = Scalar<V>;
+  using C = ExpConstants<Scalar<V>>;
+  using Bits = Vec<typename C::Int, Lanes<V>::count>;
+  const Bits minus = bit_cast<Bits>(splat<V>(Scalar<V>(-0.0)));
   V scale, p;
-  exp_parts<2>(x, ExpConstants<T>::tanh_limit, scale, p);
-  const V half = mul_add(scale, p, mul_add(scale, splat<V>(T(0.5)), splat<V>(T(-0.5))));  // (exp(2x) - 1) / 2
-  return half / (half + splat<V>(1));
+  exp_parts<2>(larger(splat<V>(-C::tanh_limit), bit_cast<V>(bit_cast<Bits>(x) | minus)), scale, p);
+  const V half = splat<V>(Scalar<V>(0.5));
+  const V y = mul_add(scale, p, mul_add(scale, half, -half)) / mul_add(scale, p, mul_add(scale, half, half));
+  return bit_cast<V>((bit_cast<Bits>(y) & ~minus) | (bit_cast<Bits>(x) & minus));
 }
 
 }  // namespace
