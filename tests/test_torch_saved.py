@@ -99,6 +99,22 @@ def test_y_may_be_changed_in_place_where_the_operator_runs():
     assert_close([p.grad for p in ours.parameters()], want[1:])
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_masks_and_lengths_may_be_written_to_before_backward(again):
+    layer = et.GRU(3, 4, dtype=FLOAT64)
+    x = torch.randn(5, 2, 3, dtype=FLOAT64, requires_grad=True)
+    grads = []
+    for write in (False, True):
+        marks = {"mask": torch.arange(10).view(5, 2) % 3 > 0, "reset": torch.arange(10).view(5, 2) % 4 == 0}
+        lengths = torch.tensor([5, 3])
+        y, _ = layer(x, lengths=lengths, **marks)
+        if write:
+            for tensor in (*marks.values(), lengths):
+                tensor.fill_(0)
+        grads.append(torch.autograd.grad(y.sum(), [x, *layer.parameters()], create_graph=again))
+    assert_close(*grads)
+
+
 class Counter:
     """Bytes that pass through hooks for saved tensors."""
 

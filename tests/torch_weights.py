@@ -12,7 +12,7 @@ KINDS = {
     "tanh": ("RNN", {}),
     "relu": ("RNN", {"nonlinearity": "relu"}),
     "stack": ("GRU", {"num_layers": 2, "bidirectional": True}),
-    "projected": ("LSTM", {"proj_size": 2}),
+    "projected": ("LSTM", {"proj_size": 2, "num_layers": 2}),
     "lstm cell": ("LSTMCell", {}),
     "gru cell": ("GRUCell", {}),
     "tanh cell": ("RNNCell", {}),

@@ -75,7 +75,7 @@ CHANGED = (
 )
 
 
-# Whether the backward pass that runs is one with retain_graph=True; PyTorch before 2.5 does not tell.
+# Whether the backward pass that runs is one with retain_graph=True; where PyTorch is too old to tell, as if it were.
 _graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 
 
