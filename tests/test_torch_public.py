@@ -180,7 +180,7 @@ def hooks(model, x):
     return done, [one for i, one in enumerate(seen) if i not in order]
 
 
-@tools.of()
+@tools.of(["LSTM", "GRU-packed", "RNNCell"])
 def profilers(model, x):
     with torch.profiler.profile(with_modules=True, record_shapes=True, with_flops=True) as profile:
         done = stepped(model, model(x))

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import warnings
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from tests.torch_pairs import (
     pair,
     tree_leaves,
 )
+from torch.ao.quantization import quantize_fx
 from torch.autograd import forward_ad
 from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
 
@@ -124,6 +126,18 @@ def exported(model, x):
     return torch.export.load(file).module()(x)
 
 
+@tools.of(["LSTM", "GRU"])
+def quantised_by_fx(model, x):
+    how = torch.ao.quantization.QConfigMapping().set_object_type(
+        type(model.rnn), torch.ao.quantization.default_dynamic_qconfig
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, many
+        converted = quantize_fx.convert_fx(quantize_fx.prepare_fx(model.eval(), how, (x,)))
+    assert ".quantized." in type(converted.rnn).__module__
+    return converted(x)
+
+
 @pytest.mark.parametrize(("run", "kind"), tools)
 def test_as_under_torch_nn(run, kind):
     compare(run, kind)
@@ -139,15 +153,23 @@ def test_vmap_over_inputs_and_over_weights(kind):  # torch.nn's LSTMs, GRUs and 
     assert_close(list(got), [first(theirs)(x)] * 2)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "LSTM-proj", "GRU-packed"])
+def test_exports_what_torch_nn_does_not(kind):
+    theirs, ours, x = pair(kind)
+    shapes = None if ours.packed else ({0: torch.export.Dim("B"), 1: torch.export.Dim("T")},)
+    program = torch.export.export(ours, (x,), dynamic_shapes=shapes).module()
+    for other in (x, -x) if ours.packed else (x, torch.randn(3, 7, 3)):
+        assert_close(program(other), theirs(other))
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("dynamo", [True, False], ids=["dynamo", "script"])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "GRUCell"])
-def test_onnx(kind, dynamo):
+def test_the_older_onnx_exporter(kind):
     import onnx
 
     _, ours, x = pair(kind)
     file = io.BytesIO()
-    torch.onnx.export(ours.eval(), (x,), file, dynamo=dynamo, verbose=False)
+    torch.onnx.export(ours.eval(), (x,), file, dynamo=False, verbose=False)
     nodes = onnx.load_from_string(file.getvalue()).graph.node
     assert nodes and not any("elman" in node.domain for node in nodes)
 
