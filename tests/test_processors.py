@@ -154,7 +154,7 @@ def test_torchs_threads_that_cannot_be_started_are_done_without():
         torch.manual_seed(0)
         layer, x = et.LSTM(64, 256), torch.randn(60, 8, 64)
         torch.set_grad_enabled(False)  # nothing here takes torch's threads: torch's own copies would
-            print_sum = lambda: print(layer(x)[0].numpy().sum(dtype="f8"))
+        print_sum = lambda: print(layer(x)[0].numpy().sum(dtype="f8"))
         if LIMIT:
             before = tasks()
             limit(0.5)
