@@ -1,6 +1,8 @@
 """Every public entry that takes arrays, as a function of `put`, which lays each argument out in some way, and returns
 the results as a list of NumPy arrays."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 import elman
@@ -40,7 +42,7 @@ def flat(*results):
     for result in results:
         if isinstance(result, (tuple, list)):
             found += flat(*result)
-        elif isinstance(result, dict):
+        elif isinstance(result, Mapping):
             found += flat(*result.values())
         elif result is not None:
             found.append(np.asarray(result).copy())
