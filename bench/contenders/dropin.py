@@ -13,11 +13,13 @@ from bench.shapes import Data, Shape
 import elman.torch
 
 
-def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
+def prepare(
+    shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int, modules: Any = elman.torch
+) -> Contender:
     tensors = {"lengths": data.lengths, "reset": data.reset}
     options = {name: torch.from_numpy(value) for name, value in tensors.items() if value is not None}
 
     def over_sequence(layer: Any, x: torch.Tensor) -> torch.Tensor:
         return layer(x, **options)[0]
 
-    return prepare_modules(elman.torch, over_sequence, shape, data, weights, threads)
+    return prepare_modules(modules, over_sequence, shape, data, weights, threads)
