@@ -110,3 +110,43 @@ def test_distributed_data_parallel_gives_the_joined_batchs_gradients(tmp_path):
     for run in runs:
         _, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors
+
+
+def test_the_storage_of_weights_can_be_resized():
+    """As FSDP frees them between layers. NumPy's view would fix the size."""
+    for layer in (et.GRU(3, 5), et.LSTM(3, 5, proj_size=2), et.RNNCell(3, 5)):
+        y = layer(torch.randn(4, 3))
+        (y if isinstance(y, torch.Tensor) else y[0]).sum().backward()
+        assert all(p.untyped_storage().resizable() for p in layer.parameters())
+
+
+def test_fully_shard_gives_the_same_training(tmp_path):
+    pytest.importorskip("torch.distributed.fsdp", reason="no FSDP")
+    if not hasattr(torch.distributed.fsdp, "fully_shard"):
+        pytest.skip("PyTorch without fully_shard")
+    python(f"""
+        import os, torch, torch.distributed as dist, elman.torch as et
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+        dist.init_process_group("gloo", init_method="file://{tmp_path}/meet", rank=0, world_size=1)
+        mesh, x = init_device_mesh("cpu", (1,)), torch.randn(4, 2, 3)
+        def losses(shard):
+            torch.manual_seed(0)
+            layers = [et.LSTM(3, 5, 2), et.LSTM(5, 5, proj_size=2), et.GRU(2, 4)]
+            if shard:
+                layers = [fully_shard(layer, mesh=mesh) for layer in layers]
+            optimiser = torch.optim.SGD([p for layer in layers for p in layer.parameters()], 0.1)
+            for _ in range(3):
+                y = x
+                for layer in layers:
+                    y, _ = layer(y)
+                loss = y.square().sum()
+                yield loss.item()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+        got, want = list(losses(True)), list(losses(False))
+        assert got == want and want[2] < want[0], (got, want)
+        dist.destroy_process_group()
+        os._exit(0)  # gloo's threads, as above
+    """)

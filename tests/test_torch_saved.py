@@ -165,6 +165,20 @@ def test_a_tape_may_come_back_at_any_address():
     assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_hooks_may_lose_precision(kind):
+    """Of weights too, which backward takes as the hook gives them, as in torch.nn."""
+    theirs, ours = pair(kind, 5, 7)
+    x = torch.randn(6, 3, 5)
+    cast = lambda to: lambda t: t.to(to) if t.is_floating_point() else t  # noqa: E731
+    grads = []
+    for layer in (theirs, ours):
+        with saved_tensors_hooks(cast(torch.float16), cast(torch.float32)):
+            grads.append(gradients(layer, x, lambda y: y))
+    for got, want in zip(*grads, strict=True):
+        torch.testing.assert_close(got, want, rtol=0.01, atol=0.01)
+
+
 def test_save_on_cpu():
     layer = et.GRU(5, 7)
     x = torch.randn(6, 3, 5)

@@ -1,5 +1,10 @@
 """Tensors of subclasses: those that only pass themselves on go straight to the engine, the others see an operator."""
 
+import abc
+import copy
+import inspect
+from typing import Protocol
+
 import pytest
 import torch
 from torch import nn
@@ -67,3 +72,56 @@ def test_subclasses_of_parameters():
     layer.weight_hh_l0 = Weight(layer.weight_hh_l0.detach())
     got, _ = layer(x)
     assert type(got) is torch.Tensor and torch.equal(got, want)
+
+
+class Scores(abc.ABC):
+    @abc.abstractmethod
+    def score(self): ...
+
+
+class Named(Protocol):
+    name: str
+
+
+def test_subclasses_of_twins_may_be_of_abstract_classes_and_protocols_too():
+    class Abstract(et.LSTM, Scores): ...
+
+    class Concrete(Scores, et.GRU):
+        def score(self):
+            return self(torch.zeros(2, 1, 3))[0].sum()
+
+    class Labelled(et.LSTMCell, Named): ...
+
+    assert inspect.isabstract(Abstract)
+    layer = Concrete(3, 4)
+    assert isinstance(layer, Scores) and isinstance(layer, nn.GRU) and layer.score().isfinite()
+    assert isinstance(Labelled(3, 4), nn.LSTMCell)
+    # Equal to torch's, but no answer about one is remembered as an answer about the other.
+    assert isinstance(et.GRU(3, 4), et.GRU) and not isinstance(nn.GRU(3, 4), et.GRU)
+    assert issubclass(et.GRU, et.GRU) and not issubclass(nn.GRU, et.GRU)
+
+
+def negated(tensor):
+    return torch._neg_view(-tensor)
+
+
+def no_memory(tensor):
+    return torch._efficientzerotensor(tensor.shape)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "RNN"])
+@pytest.mark.parametrize("make", [negated, no_memory])
+def test_tensors_that_are_not_what_their_memory_holds(kind, make):
+    """What the imaginary part of a conjugate is, and gradients of what does not depend on something."""
+    torch.manual_seed(0)
+    theirs = getattr(nn, kind)(3, 4)
+    ours = et.accelerate(copy.deepcopy(theirs))
+    x, grad = torch.randn(5, 2, 3), torch.randn(5, 2, 4)
+    results = []
+    for layer in (theirs, ours):
+        y, h = layer(x)
+        weights = {name: make(p.detach()) for name, p in layer.named_parameters() if make is negated}
+        others = torch.func.functional_call(layer, weights, (make(x), make(h)))
+        results.append([*others, *torch.autograd.grad(y, layer.parameters(), make(grad))])
+    for got, want in zip(results[1], results[0], strict=True):
+        torch.testing.assert_close(got, want)

@@ -38,6 +38,32 @@ def test_autocast_takes_back_what_it_gave(kind, low):
     assert_close([p.grad for p in rnn.parameters()], [p.grad for p in theirs.rnn.parameters()])
 
 
+def test_weights_projected_anew_inside_autocast():
+    """Backward makes the product again where another call of the module has put it away."""
+    layer, x = et.LSTM(3, 8, proj_size=4), torch.randn(5, 2, 3)
+
+    def gradients(low):
+        y, _ = layer(x)
+        with torch.no_grad():
+            torch.func.functional_call(layer, {k: w / 2 for k, w in layer.state_dict().items()}, (x,))
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            return torch.autograd.grad(y.sum(), layer.parameters())
+
+    for got, want in zip(gradients(True), gradients(False), strict=True):
+        torch.testing.assert_close(got, want, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("options", [{}, {"proj_size": 4}], ids=str)
+def test_another_default_device(options):
+    layer, x = et.LSTM(3, 8, **options), torch.randn(5, 2, 3)
+    state = torch.randn(1, 2, options.get("proj_size", 8)), torch.randn(1, 2, 8)
+    want = [layer(x, state, lengths=[3, 5])[0], layer(x, state)[0]]
+    with torch.device("meta"):
+        got = [layer(x, state, lengths=[3, 5])[0], layer(x, state)[0]]
+        torch.autograd.grad(got[0].sum(), layer.weight_hh_l0, create_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+
+
 def test_autocast_does_not_cast_float64():
     with (
         torch.autocast("cpu", torch.bfloat16),

@@ -44,7 +44,7 @@ class _Call(torch.autograd.Function):
         if steps is not NO_STEPS:  # the caller may write to his
             steps = Steps(*(None if part is None else part.clone() for part in steps))
         ctx.spec, ctx.steps, ctx.cache, ctx.counts = spec, steps, cache, counts
-        ctx.plans, ctx.key, ctx.places = call.plans, call.key, [w.data_ptr() for w in weights]
+        ctx.plans, ctx.key, ctx.places = call.plans, call.key, [(id(w), w.data_ptr()) for w in weights]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(memory, *tensors)
         return tuple(results)
@@ -55,8 +55,8 @@ class _Call(torch.autograd.Function):
         x, state, weights, dropout = _split(ctx.counts, tensors)
         call: Any = gpu.pass_for(x)(ctx.spec, x, state, weights, dropout, ctx.steps, ctx.cache, ctx.plans)
         anew = reference.needed_backward(given)
-        if call.key != ctx.key and (anew or ctx.places != [w.data_ptr() for w in weights]):
-            raise RuntimeError(CHANGED)  # weights written to where they lie count as they are, as in torch.nn
+        if call.key != ctx.key and _misplaced(ctx.places, weights, anew):
+            raise RuntimeError(CHANGED)
         if anew:
             grads = reference.gradients(ctx.spec, x, state, weights, dropout, ctx.steps, given)
         else:
@@ -73,6 +73,13 @@ CHANGED = (
     "elman.torch: expected in backward the weights of the forward pass, got others: they were written to where "
     "autograd does not see it (.data, a NumPy view, a fused optimiser)"
 )
+
+
+def _misplaced(places: list[tuple[int, int]], weights: Sequence[Tensor], anew: bool) -> bool:
+    """Of weights that are not what they were, whether that is refused: written to where they lie they count as they
+    are, as in torch.nn, and so does what a hook for saved tensors gives in their place."""
+    kept = [(place, w.data_ptr()) for (name, place), w in zip(places, weights, strict=True) if name == id(w)]
+    return any(anew or before != now for before, now in kept)
 
 
 # Whether the backward pass that runs is one with retain_graph=True; where PyTorch is too old to tell, as if it were.

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from .. import _core
-from .spec import Spec, to_arrays
+from .spec import Spec, weight_arrays
 
 _shape = operator.attrgetter("shape")
 
@@ -98,11 +98,9 @@ class Cache:
             return trusted[2]
         kept = self._kept
         if kept is not None and kept[0] == places and all(map(Tensor.is_contiguous, weights)):
-            arrays = kept[
-                1
-            ].arrays  # of the same memory: the way there from tensors takes longer than the rest
+            arrays = kept[1].arrays  # of the same memory: the way there takes longer than the rest
         else:
-            arrays = to_arrays(weights)
+            arrays = weight_arrays(weights)
         key = (_core.isa(), spec, _core.fingerprint(arrays), arrays[0].dtype, [a.shape for a in arrays])
         if kept is not None and kept[1].key == key:
             packed = kept[1]

@@ -74,7 +74,7 @@ def lengths(value: Any, B: int | None) -> Tensor | None:
     """int64 [B]; B None: one sequence, whose length is a single number. The engine checks the values."""
     if value is None:
         return None
-    result = torch.as_tensor(value)
+    result = _given(value)
     shape: list[Dim] = [] if B is None else [B]
     if result.is_floating_point() or result.dtype == torch.bool or list(result.shape) != shape:
         raise ValueError(f"lengths: expected {shape_text(shape)} whole numbers, got {describe(result)}")
@@ -85,7 +85,12 @@ def marks(name: str, value: Any, shape: Sequence[int]) -> Tensor | None:
     """A mask or reset, bool, of this shape."""
     if value is None:
         return None
-    result = torch.as_tensor(value)
+    result = _given(value)
     if result.dtype != torch.bool or list(result.shape) != list(shape):
         raise ValueError(f"{name}: expected {shape_text(shape)} bool, got {describe(result)}")
     return result.cpu()
+
+
+def _given(value: Any) -> Tensor:
+    """Lists and arrays not on the user's default device, which need not be the layer's."""
+    return value if isinstance(value, Tensor) else torch.as_tensor(value, device="cpu")

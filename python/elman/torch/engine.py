@@ -14,7 +14,7 @@ from .. import _core
 from ..layers import passes
 from . import threads
 from .cache import Cache, Packed
-from .spec import NO_STEPS, Spec, Steps, of_cell, to_array, to_arrays
+from .spec import NO_STEPS, Spec, Steps, of_cell, to_array, to_arrays, weight_arrays
 
 
 class Pass:
@@ -40,7 +40,7 @@ class Pass:
         self.x = self._array(x)
         self.state: list[Any] = [self._array(s) for s in state] or [None] * self.stack.states
         self.weights = weights
-        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights, to_arrays(weights))
+        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
         self.key = self.packed.key
         self.dropout = to_arrays(dropout)
         self.plans = plans or steps.plans(spec, self.x.shape)

@@ -28,15 +28,15 @@ class _Plain:
         self.spec, self.arrays, self.key = spec, arrays, key
         self._packed: dict[bool, Packed] = {}
         self._joined: Tensor | None = None
-        with torch.inference_mode(False), torch.no_grad():
-            self.product = torch.from_numpy(arrays[1]) @ torch.from_numpy(arrays[-1])
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
+            self.product = weights[1].detach() @ weights[-1].detach()
 
     @property
     def joined(self) -> Tensor:
         """[weight_ih, weight_hh], which also reads an initial state."""
         if self._joined is None:
-            with torch.inference_mode(False), torch.no_grad():
-                self._joined = torch.cat([torch.from_numpy(a) for a in self.arrays[:2]], dim=1)
+            with torch.inference_mode(False):
+                self._joined = torch.from_numpy(np.concatenate(self.arrays[:2], axis=1))
         return self._joined
 
     def packed(self, weights: Sequence[Tensor], joined: bool) -> Packed:
@@ -166,8 +166,9 @@ def _first_steps(spec: Spec, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
     turn = (lambda t: t.transpose(0, 1)) if spec.batch_first else (lambda t: t)
     (back,) = spec.backwards
     T, B = turn(x).shape[:2]
-    t = torch.arange(T)[:, None]
-    inside = torch.ones(T, B, dtype=torch.bool) if steps.lengths is None else t < steps.lengths
+    t = torch.arange(T, device="cpu")[:, None]
+    inside = t < T if steps.lengths is None else t < steps.lengths
+    inside = inside.expand(T, B)
     counts = inside if steps.mask is None else inside & turn(steps.mask)
     cut = torch.zeros_like(inside) if steps.reset is None else inside & turn(steps.reset)
     if back:  # a reset at step t + 1 is crossed before step t

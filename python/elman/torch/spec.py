@@ -77,8 +77,18 @@ def of_cell(x: Tensor, steps: Steps) -> bool:
 
 def to_array(tensor: Tensor) -> np.ndarray:
     """The same memory, C-contiguous (else a copy); autograd does not see it."""
-    return (tensor.detach() if tensor.requires_grad else tensor).contiguous().numpy()
+    tensor = (tensor.detach() if tensor.requires_grad else tensor).contiguous()
+    try:
+        return tensor.numpy()
+    except RuntimeError:  # negated where it is read, or zeros without memory
+        return tensor.numpy(force=True)
 
 
 def to_arrays(tensors: Sequence[Tensor]) -> list[np.ndarray]:
     return [to_array(t) for t in tensors]
+
+
+def weight_arrays(weights: Sequence[Tensor]) -> list[np.ndarray]:
+    """The same for weights, whose storage stays one that can be resized: Tensor.numpy() would fix its size, and
+    FSDP frees weights that way."""
+    return [np.from_dlpack(w.detach().contiguous().resolve_neg()) for w in weights]

@@ -7,13 +7,20 @@ tracers take for leaves the modules at home in torch.nn.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Protocol
 
 from . import dynamo
 
 
-class Twin(type):
-    """The type of the twins and of their subclasses. A twin equals its original (`==`, not `is`)."""
+class Twin(type(Protocol)):  # type: ignore[misc]
+    """The type of the twins and of their subclasses. A twin equals its original (`==`, not `is`).
+
+    Derived from the type of protocols and abstract classes, so that subclasses may be of those as well, as torch.nn's
+    may. These types remember by `==` what is an instance of what, so the checks are type's own.
+    """
+
+    __instancecheck__ = type.__instancecheck__
+    __subclasscheck__ = type.__subclasscheck__
 
     @property
     def original(cls) -> Any:
