@@ -11,8 +11,8 @@ import pytest
 from elman import GRU, RNN, load
 from elman.layers import Embedding, Linear, Sequential
 from elman.models import SequenceClassifier, SequenceRegressor
-from elman.sequence import pad
-from elman.train import SGD, Adam, Cosine, Optimizer, evaluate, fit
+from elman.sequence import Standardizer, pad
+from elman.train import SGD, Adam, Cosine, Optimizer, binary_cross_entropy, evaluate, fit
 
 X = np.random.default_rng(0).normal(size=(6, 2, 3)).astype(np.float32)
 
@@ -224,3 +224,18 @@ def test_a_finished_run_knows_the_settings_of_its_own_optimizer(tmp_path):
     assert run((0.9, 0.99)) == run([0.9, 0.99])
     with pytest.raises(ValueError, match=r"betas: expected \[0.9, 0.99\]"):
         run((0.5, 0.99))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_infinite_logits_of_a_certain_answer_cost_nothing(dtype):
+    logits, target = np.array([np.inf, -np.inf, np.inf, -np.inf], dtype), np.array([1, 0, 0, 1])
+    for i, right in enumerate([0, 0, np.inf, np.inf]):
+        loss = binary_cross_entropy(logits[i], target[i])
+        assert loss.value == right
+        assert loss.gradient.shape == () and loss.gradient == [0, 0, 1, -1][i]
+
+
+def test_only_numbers_are_scaled():
+    scaler = Standardizer().fit(np.arange(6.0).reshape(3, 2))
+    with pytest.raises(ValueError, match=r"numbers, got \[3, 2\] complex128"):
+        scaler.transform(np.ones((3, 2), complex))
