@@ -239,3 +239,18 @@ def test_only_numbers_are_scaled():
     scaler = Standardizer().fit(np.arange(6.0).reshape(3, 2))
     with pytest.raises(ValueError, match=r"numbers, got \[3, 2\] complex128"):
         scaler.transform(np.ones((3, 2), complex))
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_fitted_estimators_predict_the_same_whatever_is_set_afterwards(scale):
+    estimators = pytest.importorskip("elman.sklearn")
+    x = np.random.default_rng(0).normal(5, 3, (20, 6, 2))
+    y = x[:, -1, 0]
+    options = {"hidden_size": 4, "epochs": 2, "random_state": 0, "scale": scale}
+    for kind, target in ((estimators.RecurrentRegressor, y), (estimators.RecurrentClassifier, y > 5)):
+        estimator = kind(**options).fit(x, target)
+        before = estimator.predict(x)
+        assert np.array_equal(estimator.set_params(scale=not scale).predict(x), before)
+    forecaster = estimators.RecurrentForecaster(context=3, **options).fit(x[0])
+    before = forecaster.predict(x[0])
+    assert np.array_equal(forecaster.set_params(scale=not scale).predict(x[0]), before)
