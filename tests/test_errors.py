@@ -145,7 +145,10 @@ SEQUENCES = [
     (lambda: sliding_windows(zeros(4), 0), "length: expected a whole number of at least 1, got 0"),
     (lambda: sliding_windows(zeros(4), 2, 0), "stride: expected a whole number of at least 1, got 0"),
     (lambda: Standardizer().transform(zeros(2)), "Standardizer: expected fit() before transform()"),
-    (lambda: Standardizer().fit(zeros(4, 3)).transform(zeros(2)), "x: expected [..., 3], got [2] float32"),
+    (
+        lambda: Standardizer().fit(zeros(4, 3)).transform(zeros(2)),
+        "x: expected [..., 3] numbers, got [2] float32",
+    ),
     (lambda: Standardizer().fit(np.array(["a"])), "x: expected [..., F] numbers, got [1] <U1"),
     (
         lambda: Standardizer().fit(zeros(4, 3), lengths=[1]),

@@ -81,7 +81,7 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
 
 def float_type(name: str, value: Any) -> np.dtype:
     try:
-        dtype = np.dtype(value)
+        dtype = None if value is None else np.dtype(value)  # NumPy takes None for float64
     except TypeError:
         dtype = None
     if dtype not in (np.float32, np.float64):

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pathlib
+import stat
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,12 +35,18 @@ def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray],
     text = json.dumps(content)
     data = numpy.save(arrays, {"elman": text, "checksum": _checksum(text), "arrays": _checksum_of(arrays)})
     path = pathlib.Path(path).resolve()  # what a link names, not the link, is replaced
-    new = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
+    if path.exists() and not path.is_file():  # nor is a device, such as os.devnull, or a pipe
+        path.write_bytes(data)
+        return
+    name = path.name if len(os.fsencode(path.name)) < 200 else "long"  # a longer one is no name
+    new = path.with_name(f".{name}.{os.urandom(4).hex()}.new")
     try:
         with open(new, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            new.chmod(stat.S_IMODE(path.stat().st_mode))  # whom it is kept from stays so
         os.replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):

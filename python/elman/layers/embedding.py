@@ -27,6 +27,8 @@ class Embedding(Parameters):
     Parameters: `weight` [V, E].
     """
 
+    _fixed = ("num_embeddings", "embedding_dim", "dtype")
+
     def __init__(
         self,
         num_embeddings: int,
@@ -62,7 +64,7 @@ class Embedding(Parameters):
 
     def _of(self, weight: np.ndarray, tokens: Any) -> Any:
         index = _check.tokens("tokens", tokens, self.num_embeddings)
-        return returner(tokens)(weight[index])
+        return returner(tokens)(np.asarray(weight).take(index, axis=0))  # a copy, for a single token too
 
     def forward(self, tokens: Any) -> tuple[Any, Callable[[Any], None]]:
         """The vectors, and `backward(dy)`, which adds to the gradients; tokens have none."""

@@ -27,6 +27,8 @@ class Linear(Parameters):
     Parameters: `weight` [O, I], `bias` [O].
     """
 
+    _fixed = ("in_features", "out_features", "bias", "dtype")
+
     def __init__(
         self,
         in_features: int,

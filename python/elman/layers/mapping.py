@@ -101,7 +101,13 @@ def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[s
 
 
 def write(own: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
-    """Copy arrays that fit into those of `own`, which may be a layer's parameters."""
+    """Copy arrays that fit into those of `own`, which may be a layer's parameters: as they are now, though they be
+    each other's."""
+    if len(arrays) > 1:
+        arrays = {
+            name: value.copy() if any(np.may_share_memory(value, own[other]) for other in arrays) else value
+            for name, value in arrays.items()
+        }
 
     def copy() -> None:
         for name, value in arrays.items():

@@ -24,6 +24,15 @@ class Parameters:
     carries_state: ClassVar[bool] = False  # whether calls take and return a state as well
     _rng: np.random.Generator | None = None  # of what is drawn in a forward pass
     _store: Store
+    _fixed: ClassVar[tuple[str, ...]] = ()  # attributes that arrays and files rely on
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._fixed and "_store" in self.__dict__:
+            now = getattr(self, name)
+            raise AttributeError(
+                f"{name}: expected {now!r}, as the layer was made, got {value!r}; make another layer"
+            )
+        super().__setattr__(name, value)
 
     def _hold(
         self, parameters: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None

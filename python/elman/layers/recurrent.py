@@ -50,6 +50,9 @@ class Recurrent(Parameters):
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
         "recurrent_dropout",
     )  # fmt: skip
+    _fixed = (
+        "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "reverse", "dtype", "nonlinearity"
+    )  # fmt: skip
 
     def __init__(
         self,

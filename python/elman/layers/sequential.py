@@ -26,6 +26,9 @@ class Sequential(Composite):
 
     def __init__(self, *layers: Parameters, **named: Parameters):
         self.parts = {str(i): layer for i, layer in enumerate(layers)} | named
+        for name in named:  # two layers, or two parameters, of one name would be one
+            if name in map(str, range(len(layers))) or "." in name:
+                raise ValueError(f"named: expected names of their own, without dots, got {name!r}")
         if not self.parts:
             raise ValueError("layers: expected at least one, got none")
         for name, part in self.parts.items():

@@ -105,10 +105,13 @@ class Store:
         return new
 
     def add(self, grads: Mapping[str, np.ndarray]) -> None:
-        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none."""
+        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none. It uses
+        `grads` up."""
         with self.lock:
             own, added = list(self.grads.values()), [grads[name] for name in self.grads]
-            _core.sgd([own, added], -1.0, 1.0, 0.0, 0.0, False)  # own -= -1 * (added + 0 * own)
+            # As a momentum: own = 1 * own + (added / 2 + added / 2). No factor is 0, as infinity times 0 is NaN. What
+            # it takes for parameters is `added`, which nobody reads again.
+            _core.sgd([added, added, own], 0.0, 0.5, 0.5, 1.0, False)
 
 
 def _renew_locks() -> None:
@@ -131,6 +134,17 @@ class Parameter(np.ndarray):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.view(np.ndarray).__reduce_ex__(protocol)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # NumPy lets the shape and type of a read-only array be changed in place: here of the view all others get.
+        if id(self) in _stores:
+            raise ValueError(f"assignment destination is read-only, and so is its {name}")
+        super().__setattr__(name, value)
+
+    def __setstate__(self, state: Any) -> None:
+        if id(self) in _stores:  # it would exchange the memory below the view
+            raise ValueError("assignment destination is read-only")
+        super().__setstate__(state)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         # NumPy's ufunc.at writes to read-only arrays as well.
@@ -173,14 +187,22 @@ def _holding(stores: list[Store], call: Callable[[], None]) -> None:
 
 
 def change(stores: list[Store], write: Callable[[], None]) -> None:
-    """`write()`, which may write the parameters, by `behind`."""
+    """`write()`, which may write the parameters, by `behind`.
+
+    Whoever calls a layer from within it (a signal handler, an optimiser of one's own) gets what is there by then; what
+    was made of that is dropped too.
+    """
 
     def call() -> None:
         for store in stores:
             store.idle()
         for store in stores:
             store.changed()
-        write()
+        try:
+            write()
+        finally:
+            for store in stores:
+                store.changed()
 
     _holding(stores, call)
 

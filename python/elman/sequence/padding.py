@@ -43,10 +43,23 @@ def pad(sequences: Sequence[Any], value: float = 0, batch_first: bool = False) -
     wrap, arrays = returner(sequences[0]), alike("sequences", sequences)
     first = arrays[0]
     lengths = np.array([len(array) for array in arrays], np.int64)
-    padded = np.full((len(arrays), lengths.max(), *first.shape[1:]), value, first.dtype)
+    padded = np.full(
+        (len(arrays), lengths.max(), *first.shape[1:]), _filling(value, first.dtype), first.dtype
+    )
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return wrap(padded if batch_first else np.ascontiguousarray(padded.swapaxes(0, 1))), lengths
+
+
+def _filling(value: Any, dtype: np.dtype) -> Any:
+    """`value`, which an array of this type must be able to hold; a float type may round it."""
+    if dtype.kind not in "biu":
+        return value
+    with np.errstate(invalid="ignore"):
+        held = np.asarray(value).astype(dtype)
+    if held.ndim or held.item() != np.asarray(value).item():
+        raise ValueError(f"value: expected one that {dtype} can hold, got {_check.describe(value)}")
+    return held
 
 
 def unpad(padded: Any, lengths: Any, batch_first: bool = False) -> list[Any]:

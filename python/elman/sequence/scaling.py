@@ -73,6 +73,6 @@ class Standardizer:
         if not hasattr(self, "mean_"):
             raise ValueError("Standardizer: expected fit() before transform()")
         x = to_numpy("x", x)
-        if x.ndim < 1 or x.shape[-1] != len(self.mean_):
-            raise ValueError(f"x: expected [..., {len(self.mean_)}], got {_check.describe(x)}")
+        if x.ndim < 1 or x.shape[-1] != len(self.mean_) or x.dtype.kind not in "fiubO":
+            raise ValueError(f"x: expected [..., {len(self.mean_)}] numbers, got {_check.describe(x)}")
         return x

@@ -134,12 +134,12 @@ class RecurrentEstimator(BaseEstimator):
         return found
 
     def _fit_scale(self, sequences: Any) -> None:
-        if self.scale:
-            self._scaler = Standardizer().fit(np.concatenate(list(sequences)))
+        # Whether it scales is decided here: set_params afterwards does not change what has been fitted.
+        self._scaler = Standardizer().fit(np.concatenate(list(sequences))) if self.scale else None
 
     def _to_scale(self, values: np.ndarray) -> np.ndarray:
         """[..., d] scaled, if that is asked for, and float32 from then on."""
-        return narrow("X", self._scaler.transform(values) if self.scale else values)
+        return narrow("X", values if self._scaler is None else self._scaler.transform(values))
 
     def _scaled(self, sequences: Any) -> Any:
         if isinstance(sequences, np.ndarray):

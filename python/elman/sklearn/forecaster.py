@@ -88,7 +88,7 @@ class RecurrentForecaster(RecurrentEstimator):
         series = self._series(X, reset=False)
         last = np.stack([self._to_scale(one[-self.context :]) for one in series])
         found = self.model_.predict(last).astype(np.float64)
-        if self.scale:
+        if self._scaler is not None:
             found = self._scaler.inverse_transform(found)
         return found if ragged(X) is not None else found[0]
 

@@ -107,7 +107,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
         """[n], or [n, outputs] if y was so."""
         x = self._ready(X)
         values = self.model_.predict(x).astype(np.float64)
-        if self.scale:
+        if self._target_scaler is not None:
             values = self._target_scaler.inverse_transform(values)
         return values[:, 0] if self._flat else values
 
@@ -126,14 +126,14 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
 
     def _make(self, sequences: Any, targets: np.ndarray) -> int:
         self._fit_scale(sequences)
-        self._target_scaler = Standardizer().fit(targets)
+        self._target_scaler = Standardizer().fit(targets) if self.scale else None
         seed = self._seed()
         options = self._network_options() | {"pooling": self.pooling, "input_size": self._size, "seed": seed}
         self._begin(SequenceRegressor(targets.shape[1], **options), seed)
         return seed
 
     def _data(self, sequences: Any, targets: np.ndarray) -> Sequences:
-        if self.scale:
+        if self._target_scaler is not None:
             targets = self._target_scaler.transform(targets)
         return Sequences(self._scaled(sequences), narrow("y", targets))
 

@@ -67,7 +67,8 @@ def fit(
         checkpoint: a directory (extra: save). What it holds of an earlier run of the same call is resumed, bit for bit;
             a run killed at any moment leaves a whole checkpoint there. What this call says of learning_rate,
             weight_decay, schedule, clip_norm, clip, patience and epochs holds from there on, and batch_size from the
-            next epoch; other data, another model, optimizer or seed is another run, and refused.
+            next epoch; where no epochs are left, what differs is refused. Other data, another model, optimizer or seed
+            is another run, and refused.
         checkpoint_seconds: a checkpoint is written when so many seconds have passed since the last, and after the
             last epoch.
         callbacks: called with the Run after each epoch.
@@ -105,13 +106,16 @@ def fit(
         raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
     elif learning_rate is not None or weight_decay is not None:
         raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
+    else:
+        optimizer.expect_of(model)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, order)
     saver = bar = None
     if checkpoint is not None:
         saver = Saver(
-            run, checkpoint, train_data, validation_data, epochs, patience, seed, checkpoint_seconds
-        )
+            run, checkpoint, train_data, validation_data, epochs, patience, batch_size, seed,
+            checkpoint_seconds,
+        )  # fmt: skip
     try:
         if progress:
             label = progress if isinstance(progress, str) else None

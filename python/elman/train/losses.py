@@ -118,7 +118,7 @@ def _mean(
     if not gradient:
         return Loss(value, None, count)
     slope = chosen(slope * prediction.dtype.type(1 / max(count, 1)), wide)
-    return Loss(value, wrap(np.ascontiguousarray(slope, prediction.dtype)), count)
+    return Loss(value, wrap(np.asarray(slope, prediction.dtype, order="C")), count)
 
 
 def mean_squared_error(
@@ -176,7 +176,8 @@ def binary_cross_entropy(
     def costs(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         small = np.exp(-np.abs(x))  # never overflows
         sigmoid = np.where(x >= 0, 1, small) / (1 + small)
-        return np.maximum(x, 0) - x * t + np.log1p(small), sigmoid - t
+        share = np.where(x > 0, 1 - t, -t)  # of x; none of an infinite one is none
+        return np.multiply(share, x, where=share != 0, out=np.zeros_like(x)) + np.log1p(small), sigmoid - t
 
     return _mean(costs, logits, target, lengths, mask, gradient)
 

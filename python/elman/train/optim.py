@@ -14,6 +14,8 @@ from ..layers.mapping import matching, write
 from ..layers.store import behind, change, stores_of
 from .gradients import Model, gather
 
+_FOUND = ("_parameters", "_arrays", "_free", "_stores")  # what an optimiser looks up in its model
+
 
 class Optimizer(ABC):
     """What all optimisers share. For an element p with gradient g, in `step`:
@@ -57,12 +59,31 @@ class Optimizer(ABC):
         self._stores = stores_of(self._parameters.values())
 
     def __getstate__(self) -> dict[str, Any]:
-        found = {"_parameters", "_arrays", "_free", "_stores"}
-        return {name: value for name, value in self.__dict__.items() if name not in found}
+        return {name: value for name, value in self.__dict__.items() if name not in _FOUND}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._look_up()
+
+    def __getattr__(self, name: str) -> Any:
+        # Of a copy the arrays are looked up when they are needed: a model that holds its optimiser is not whole before.
+        if name in _FOUND and "_model" in self.__dict__:
+            self._look_up()
+            return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def expect_of(self, model: Model) -> None:
+        """Refuse if it changes anything but parameters of `model`.
+
+        Raises:
+            ValueError: it does, as one of another model would, or one from before a layer was exchanged.
+        """
+        places = {value.__array_interface__["data"][0] for value in gather(model)[0].values()}
+        own = self._parameters.items()
+        others = [name for name, value in own if value.__array_interface__["data"][0] not in places]
+        if others:
+            raise ValueError(
+                f"optimizer: expected one of this model, got one of other arrays: {', '.join(others[:5])}"
+            )
 
     def norm(self) -> float:
         """The joint norm of all gradients, as `global_norm` has it."""

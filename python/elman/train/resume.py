@@ -24,7 +24,7 @@ class Saver:
         run: of which nothing has been run.
         directory: locked until `close`.
         train, validation: the data.
-        epochs, patience: of this call.
+        epochs, patience, batch_size: of this call.
         seed: of the call, or None.
         seconds: between two checkpoints.
 
@@ -40,6 +40,7 @@ class Saver:
         validation: Data | None,
         epochs: int,
         patience: int | None,
+        batch_size: int,
         seed: int | None,
         seconds: float,
     ):
@@ -48,7 +49,11 @@ class Saver:
         self._checkpoint = Checkpoint(directory)
         try:
             self._identity = _identity(run, train, validation)
-            self._call = {"epochs": epochs, "patience": patience}
+            self._call: dict[str, Any] = {
+                "epochs": epochs,
+                "patience": patience,
+                "settings": _settings(run, batch_size),
+            }
             found = self._checkpoint.load()
             if found is not None:
                 numbers, arrays = found
@@ -58,6 +63,8 @@ class Saver:
                     raise ValueError(f"seed: expected {numbers['seed']}, that of {where}, got {seed}")
                 run.restore(numbers, arrays)
                 self._reconsider(numbers["call"])
+                if run.epoch >= epochs or run.stop:
+                    _compare_settings(numbers["call"].get("settings", {}), self._call["settings"], where)
         except BaseException:
             self.close()
             raise
@@ -115,6 +122,32 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
         },
         "model": _describe(run.model),
     }
+
+
+def _settings(run: Run, batch_size: int) -> Section:
+    """What may change within a run, for the steps that are left."""
+    own, schedule = vars(run.optimizer), type(run.schedule)
+    told = schedule.__repr__ is not object.__repr__  # which would tell the address
+    settings: Section = {name: own[name] for name in own if name[:1] != "_" and name not in _CHANGING}
+    settings = {
+        name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
+    }
+    settings |= {"learning_rate": run.given_rate, "batch_size": batch_size}
+    settings |= {"clip_norm": run.clip_norm, "clip": run.clip}
+    return plain("settings", settings) | {"schedule": repr(run.schedule) if told else schedule.__qualname__}
+
+
+_CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run
+
+
+def _compare_settings(saved: Section, now: Section, where: str) -> None:
+    """Refuse, by name, what comes too late: the old result would be taken for one of these settings."""
+    for name in sorted(saved.keys() & now.keys()):
+        if saved[name] != now[name]:
+            raise ValueError(
+                f"{name}: expected {saved[name]}, as in {where}, which has no epochs left, got {now[name]}; "
+                "it goes on with more epochs, and another run needs another directory"
+            )
 
 
 def _describe(model: Any) -> list[Section]:

@@ -66,7 +66,20 @@ def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None
             check(value, batch, number)
         total += value * step.count
         count += step.count
-    return total / max(count, 1)
+    return total / counted(count)
+
+
+def counted(count: int) -> int:
+    """`count`, if there is any.
+
+    Raises:
+        ValueError: no target counted, so that a loss of 0 would say nothing.
+    """
+    if not count:
+        raise ValueError(
+            "y: expected at least one target that counts, got none: all are NaN or beyond the lengths"
+        )
+    return count
 
 
 class Run:
@@ -169,11 +182,11 @@ class Run:
         Raises:
             FloatingPointError: the validation loss is not a finite number.
         """
-        history = self.history
+        history, train_loss = self.history, self.total / counted(self.count)
         if validation is not None:
             loss = mean_loss(self.model, validation, batch_size, self._check_validation)
             history.validation_loss.append(loss)
-        history.train_loss.append(self.total / max(self.count, 1))
+        history.train_loss.append(train_loss)
         history.gradient_norm.append(self.norms / max(self.batches, 1))
         history.learning_rate.append(self.optimizer.learning_rate)
         history.seconds.append(self.seconds)
