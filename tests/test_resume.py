@@ -109,7 +109,7 @@ def test_another_schedule_learns_from_the_same_losses(tmp_path):
     run(model, tmp_path / "b", train, noise, callbacks=[lambda run: states.append(run.schedule.state_dict())],
         **options | {"schedule": Plateau(factor=0.5, patience=0)})  # fmt: skip
     other = Plateau(factor=0.5, patience=0)
-    for loss in run(regressor(), tmp_path / "b", train, noise, epochs=5).validation_loss:
+    for loss in run(regressor(), tmp_path / "b", train, noise, **options).validation_loss:
         other.observe(loss)
     assert states == [other.state_dict()]
 

@@ -55,7 +55,8 @@ def fit(
         epochs: times that all of `train` is read.
         batch_size: sequences in a step (lanes of a Stream).
         optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
-            own learning rate and weight decay.
+            own learning rate and weight decay. One of some of its parts, as Adam(model.parts["head"]), leaves the
+            others as they are.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
         weight_decay: as the optimizer defines it; 0 if None, for "adamw" 0.01.
         schedule: factor on the learning rate over time, counted in epochs; constant if None.
@@ -67,7 +68,8 @@ def fit(
         checkpoint: a directory (extra: save). What it holds of an earlier run of the same call is resumed, bit for bit;
             a run killed at any moment leaves a whole checkpoint there. What this call says of learning_rate,
             weight_decay, schedule, clip_norm, clip, patience and epochs holds from there on, and batch_size from the
-            next epoch; other data, another model, optimizer or seed is another run, and refused.
+            next epoch; other data, another model, optimizer or seed is another run, and refused. A run that is
+            complete is returned as it is, with a warning if this call says something else of it.
         checkpoint_seconds: a checkpoint is written when so many seconds have passed since the last, and after the
             last epoch.
         callbacks: called with the Run after each epoch.
@@ -105,13 +107,14 @@ def fit(
         raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
     elif learning_rate is not None or weight_decay is not None:
         raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
+    else:
+        optimizer.expect_of(model)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, order)
     saver = bar = None
     if checkpoint is not None:
-        saver = Saver(
-            run, checkpoint, train_data, validation_data, epochs, patience, seed, checkpoint_seconds
-        )
+        call = {"epochs": epochs, "patience": patience, "batch_size": batch_size}
+        saver = Saver(run, checkpoint, train_data, validation_data, call, seed, checkpoint_seconds)
     try:
         if progress:
             label = progress if isinstance(progress, str) else None

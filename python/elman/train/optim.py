@@ -64,6 +64,17 @@ class Optimizer(ABC):
         self.__dict__.update(state)
         self._look_up()
 
+    def expect_of(self, model: Any) -> None:
+        """Refuse to train `model` if any of the parameters is not its own."""
+        own = set(map(id, model.parameters.values()))
+        other = [name for name, value in self._parameters.items() if id(value) not in own]
+        if other:
+            kind = type(self).__name__
+            raise ValueError(
+                f"optimizer: expected one of this model's parameters, got {kind} of another's {', '.join(other[:3])}; "
+                f"make it of the model that is trained, as in {kind}(model)"
+            )
+
     def norm(self) -> float:
         """The joint norm of all gradients, as `global_norm` has it."""
         return math.sqrt(_core.sum_of_squares(self._arrays[1]))

@@ -24,7 +24,7 @@ class Saver:
         run: of which nothing has been run.
         directory: locked until `close`.
         train, validation: the data.
-        epochs, patience: of this call.
+        call: what this call says of the rest of a run, beside what `run` knows: epochs, patience, batch_size.
         seed: of the call, or None.
         seconds: between two checkpoints.
 
@@ -38,8 +38,7 @@ class Saver:
         directory: str | os.PathLike[str],
         train: Data,
         validation: Data | None,
-        epochs: int,
-        patience: int | None,
+        call: Section,
         seed: int | None,
         seconds: float,
     ):
@@ -48,7 +47,7 @@ class Saver:
         self._checkpoint = Checkpoint(directory)
         try:
             self._identity = _identity(run, train, validation)
-            self._call = {"epochs": epochs, "patience": patience}
+            self._call = call | _rates(run)
             found = self._checkpoint.load()
             if found is not None:
                 numbers, arrays = found
@@ -71,6 +70,20 @@ class Saver:
             run.stop = run.impatience(patience)
         if run.stop and epochs > before["epochs"]:
             run.stop, run.patient_since = "", run.epoch  # patience counts anew
+        passed = {"patience", "epochs"} if epochs >= run.epoch else {"patience"}  # less takes nothing back
+        other = [
+            name
+            for name in before
+            if name not in passed and before[name] != self._call.get(name, before[name])
+        ]
+        if other and (run.stop or run.epoch >= epochs):
+            now, then = (", ".join(f"{name} {one[name]}" for name in other) for one in (self._call, before))
+            directory = os.fspath(self._checkpoint.directory)
+            warnings.warn(
+                f"checkpoint: the run in {directory!r} has done its {run.epoch} epochs with {then}; nothing is left to "
+                f"train with {now}{_ELSEWHERE}, more epochs go on with this one",
+                stacklevel=4,  # where fit is called
+            )
 
     def after_batch(self) -> None:
         """Keep the state if it is time. It is written when the next batch has shown that its loss is a usual one: from
@@ -102,6 +115,19 @@ class Saver:
     def close(self) -> None:
         """Let another run use the directory."""
         self._checkpoint.close()
+
+
+def _rates(run: Run) -> Section:
+    """What a call may say anew, of a run of which nothing has been run."""
+    schedule = type(run.schedule)
+    known = schedule.__repr__ is not object.__repr__  # which would tell the address
+    return {
+        "learning_rate": float(run.given_rate),
+        "weight_decay": float(run.optimizer.weight_decay),
+        "clip_norm": run.clip_norm,
+        "clip": run.clip,
+        "schedule": repr(run.schedule) if known else schedule.__qualname__,
+    }
 
 
 def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
