@@ -37,8 +37,9 @@ def to_numpy(name: str, value: Any, dtype: Any = None) -> np.ndarray:
             return np.from_dlpack(value)
         except (BufferError, RuntimeError, TypeError, ValueError) as error:
             kind = type(value).__name__
+            hint = f"; {name}.float() is float32" if "bfloat16" in str(getattr(value, "dtype", "")) else ""
             raise ValueError(
-                f"{name}: expected an array of numbers in main memory, got {kind}: {error}"
+                f"{name}: expected an array of numbers in main memory, got {kind}: {error}{hint}"
             ) from error
     if hasattr(value, "__array__"):
         return np.asarray(value)
@@ -71,6 +72,8 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(f"{name}: "):
             raise
+        if "inhomogeneous" in str(error):
+            error = ValueError("its parts differ in length; elman.sequence.pad makes one array of sequences")
         raise ValueError(
             f"{name}: expected an array of numbers, got {type(value).__name__}: {error}"
         ) from None
