@@ -104,6 +104,22 @@ def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndar
     return [to_numpy(name, value, dtype) for name, value in named]
 
 
+def columns(name: str, values: Iterable[Any], known: list[Any] | None = None) -> list[Any] | None:
+    """The names of the columns of those `values` that are tables (DataFrames); `known` where none is.
+
+    Raises:
+        ValueError: they are not those of another one, or `known`: by position other features would be taken for them.
+    """
+    for i, value in enumerate(values):
+        if hasattr(value, "columns") and hasattr(value, "dtypes"):
+            own = list(value.columns)
+            if known is not None and own != known:
+                hint = f"; {name}[{i}][{known}] has them so" if set(own) >= set(known) else ""
+                raise ValueError(f"{name}[{i}]: expected the columns {known}, got {own}{hint}")
+            known = own
+    return known
+
+
 def returner(value: Any) -> Callable[[np.ndarray], Any]:
     """What turns a result into the kind of array that `value` is: itself for NumPy, else its library's."""
     if not isinstance(value, np.ndarray) and hasattr(value, "__dlpack__"):
