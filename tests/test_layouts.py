@@ -167,9 +167,9 @@ def test_masked_arrays_are_refused_wherever_they_come(name, wrap):
         ),
         (
             lambda: elman.GRU(3, 4)([[np.float64(1)] * 3]),
-            "x: expected .T, 3. float32, got .1, 3. float64; x.astype",
+            "x: expected .T, 3. float32, got .1, 3. float64; np.array.x",
         ),
-        (lambda: elman.GRU(3, 4)([[True] * 3]), "x: expected .T, 3. float32, got .1, 3. bool; x.astype"),
+        (lambda: elman.GRU(3, 4)([[True] * 3]), "x: expected .T, 3. float32, got .1, 3. bool; np.array.x"),
         (
             lambda: Linear(3, 2)(np.ones(3)),
             r"x: expected \[\.\.\., 3\] float32, got .3. float64; x.astype",

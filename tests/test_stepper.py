@@ -87,10 +87,11 @@ def test_rows_are_indices_or_flags(make, rows, want):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        # An array of flags in whole numbers: indices 0 and 1, over and over.
+        # Arrays of flags in whole numbers: indices 0 and 1, over and over.
+        (np.array([1, 0, 0, 1]), "rows: expected each index once, got 0 2 times; flags are booleans .4."),
         (
             np.array([1, 0, 0, 1], np.uint8),
-            "rows: expected each index once, got 0 2 times; flags are booleans .4.",
+            "rows: expected .* flags .4. bool, got .4. uint8; .*astype.bool. makes fl",
         ),
         ([1, 3, 1], "rows: expected each index once, got 1 2 times"),
         ([True, False], "rows: expected .4. bool, got .2. bool"),

@@ -37,8 +37,9 @@ def to_numpy(name: str, value: Any, dtype: Any = None) -> np.ndarray:
             return np.from_dlpack(value)
         except (BufferError, RuntimeError, TypeError, ValueError) as error:
             kind = type(value).__name__
+            hint = f"; {name}.float() is float32" if "bfloat16" in str(getattr(value, "dtype", "")) else ""
             raise ValueError(
-                f"{name}: expected an array of numbers in main memory, got {kind}: {error}"
+                f"{name}: expected an array of numbers in main memory, got {kind}: {error}{hint}"
             ) from error
     if hasattr(value, "__array__"):
         return np.asarray(value)
@@ -71,6 +72,8 @@ def _from_python(name: str, value: Any, dtype: Any) -> np.ndarray:
     except (TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(f"{name}: "):
             raise
+        if "inhomogeneous" in str(error):
+            error = ValueError("its parts differ in length; elman.sequence.pad makes one array of sequences")
         raise ValueError(
             f"{name}: expected an array of numbers, got {type(value).__name__}: {error}"
         ) from None
@@ -99,6 +102,22 @@ def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndar
         )
         dtype = next((one for one in typed if one.kind == "f"), floats)
     return [to_numpy(name, value, dtype) for name, value in named]
+
+
+def columns(name: str, values: Iterable[Any], known: list[Any] | None = None) -> list[Any] | None:
+    """The names of the columns of those `values` that are tables (DataFrames); `known` where none is.
+
+    Raises:
+        ValueError: they are not those of another one, or `known`: by position other features would be taken for them.
+    """
+    for i, value in enumerate(values):
+        if hasattr(value, "columns") and hasattr(value, "dtypes"):
+            own = list(value.columns)
+            if known is not None and own != known:
+                hint = f"; {name}[{i}][{known}] has them so" if set(own) >= set(known) else ""
+                raise ValueError(f"{name}[{i}]: expected the columns {known}, got {own}{hint}")
+            known = own
+    return known
 
 
 def returner(value: Any) -> Callable[[np.ndarray], Any]:

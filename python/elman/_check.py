@@ -96,11 +96,27 @@ def _fits(value: np.ndarray, shape: Sequence[Dim]) -> bool:
     )
 
 
-def _expect(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool) -> None:
+def cast(name: str, given: Any, value: np.ndarray, dtype: Any) -> str:
+    """How to write a cast of what was given, which is `value` as an array. Another type is refused because a cast
+    changes numbers; who wants it may write it."""
+    if value.dtype.kind not in "biufO":
+        return ""
+    kind = dtype.__name__ if isinstance(dtype, type) else f"np.{dtype}"
+    if hasattr(given, "detach"):
+        return f"; {name}.to({kind.replace('np.', 'torch.')}) casts it"
+    return (
+        f"; {name}.astype({kind}) casts it"
+        if hasattr(given, "astype")
+        else f"; np.array({name}, {kind}) casts it"
+    )
+
+
+def _expect(
+    name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool, given: Any = None
+) -> None:
     if fits and value.dtype == dtype:
         return
-    # Another type is refused because a cast changes numbers; who wants it may write it.
-    hint = f"; {name}.astype(np.{dtype}) casts it" if fits and value.dtype.kind in "biuf" else ""
+    hint = cast(name, value if given is None else given, value, dtype) if fits else ""
     raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
 
 
@@ -115,19 +131,24 @@ def _rows(value: np.ndarray, counted: str = "") -> np.ndarray:
 
 
 def array(
-    name: str, value: Any, shape: Sequence[Dim], dtype: np.dtype, take: Callable[..., Any] = to_numpy
+    name: str,
+    value: Any,
+    shape: Sequence[Dim],
+    dtype: np.dtype,
+    take: Callable[..., Any] = to_numpy,
+    given: Any = None,
 ) -> np.ndarray:
     """`value` as an array of this shape and type, C-contiguous: a copy if it is laid out in another way, or a list.
-    Letters fit any size. `take` makes it an array (of another device)."""
-    value = take(name, value, dtype)
-    _expect(name, value, shape, dtype, _fits(value, shape))
+    Letters fit any size. `take` makes it an array (of another device); `given` is what it was made of before."""
+    given, value = value if given is None else given, take(name, value, dtype)
+    _expect(name, value, shape, dtype, _fits(value, shape), given)
     return _rows(value, name)
 
 
 def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
     """Likewise an array [..., size]."""
-    value = to_numpy(name, value, dtype)
-    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,))
+    given, value = value, to_numpy(name, value, dtype)
+    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,), given)
     return _rows(value)
 
 
@@ -160,7 +181,8 @@ def tokens(name: str, value: Any, count: int) -> np.ndarray:
     """Whole numbers (or booleans) below `count`: int64, an array of their own."""
     values = to_numpy(name, value, np.int64)
     if values.dtype.kind not in "biu":
-        raise ValueError(f"{name}: expected an array of whole numbers, got {describe(values)}")
+        hint = cast(name, value, values, int)
+        raise ValueError(f"{name}: expected an array of whole numbers, got {describe(values)}{hint}")
     return _between(name, values, 0, count - 1)
 
 
@@ -168,7 +190,8 @@ def lengths(name: str, value: Any, T: int, shape: tuple[int, ...]) -> np.ndarray
     """As many whole numbers from 0 to T as `shape` says: int64, an array of their own."""
     values = to_numpy(name, value, np.int64)
     if values.shape != shape or values.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected {shape_text(shape)} whole numbers, got {describe(values)}")
+        hint = cast(name, value, values, int) if values.shape == shape else ""
+        raise ValueError(f"{name}: expected {shape_text(shape)} whole numbers, got {describe(values)}{hint}")
     return _between(name, values, 0, T)
 
 
@@ -183,7 +206,8 @@ def marks(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """A mask or reset: booleans for each step of each sequence, an array of their own."""
     values = to_numpy(name, value, np.bool_)
     if values.shape != shape or values.dtype != np.bool_:
-        raise ValueError(f"{name}: expected {shape_text(shape)} bool, got {describe(values)}")
+        hint = cast(name, value, values, bool) if values.shape == shape else ""
+        raise ValueError(f"{name}: expected {shape_text(shape)} bool, got {describe(values)}{hint}")
     return values.copy(order="C")
 
 
@@ -194,9 +218,13 @@ def rows(name: str, value: Any, count: int) -> np.ndarray:
     values = to_numpy(name, value, np.int64)
     if values.dtype == np.bool_:
         return np.flatnonzero(marks(name, values, (count,)))
-    if values.ndim > 1 or values.dtype.kind not in "iu":
+    flags = values.dtype.itemsize == 1 and values.shape == (
+        count,
+    )  # most likely, and [1, 0] would be both rows
+    if values.ndim > 1 or values.dtype.kind not in "iu" or flags:
         raise ValueError(
             f"{name}: expected indices, whole numbers, or flags [{count}] bool, got {describe(values)}"
+            + f"; {name}.astype(bool) makes flags" * flags
         )
     values = _between(name, np.atleast_1d(values), 0, count - 1)
     found, times = np.unique(values, return_counts=True)

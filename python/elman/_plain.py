@@ -36,6 +36,11 @@ def plain(name: str, value: Any) -> Any:
         return np.dtype(value).name
     if isinstance(value, os.PathLike) and isinstance(os.fspath(value), str):
         return os.fspath(value)
+    if hasattr(value, "columns"):
+        raise ValueError(
+            f"{name}: expected what JSON can hold, got {type(value).__name__}, whose names would be lost; "
+            "to_dict('list') has them"
+        )
     if hasattr(value, "__array__") and not isinstance(value, np.ma.MaskedArray):
         array = np.asarray(value)
         if array.dtype.kind == "f":

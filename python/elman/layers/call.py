@@ -114,12 +114,12 @@ def prepare(
     take: Callable[..., Any] = to_numpy,
 ) -> Call:
     """Check every argument of a call; nothing has been computed when one is refused."""
-    wrap = returner(x)
+    wrap, given = returner(x), x
     x = take("x", x, layer.dtype)
     batched = x.ndim != 2
     letters = ("B", "T") if layer.batch_first else ("T", "B")
     shape = (*letters, layer.input_size) if batched else ("T", layer.input_size)
-    x = _check.array("x", x, shape, layer.dtype, take)
+    x = _check.array("x", x, shape, layer.dtype, take, given)
     if not batched:
         x = x[:, None]
     batch_first = layer.batch_first and batched

@@ -13,7 +13,8 @@ from .store import behind, change, stores_of
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """Arrays by name. `arrays[name] = values` copies values in; names, shapes and types stay as they are.
+    """Arrays by name. `arrays[name] = values` copies values in, and `arrays.update({name: values})` several; names,
+    shapes and types stay as they are.
 
     A parameter is read-only otherwise; a gradient may be written in place as well.
     """
@@ -33,9 +34,16 @@ class Arrays(Mapping[str, np.ndarray]):
             ValueError: there is no such name, or the shape or dtype differs.
             RuntimeError: the parameters are being edited.
         """
-        if name not in self._arrays:
-            raise ValueError(f"name: expected one of {', '.join(self._arrays)}, got {_check.describe(name)}")
-        write(self._arrays, {name: fitted(name, value, self._arrays[name])})
+        self.update({name: value})
+
+    def update(self, arrays: Mapping[str, Any]) -> None:
+        """Copy several in; where one does not fit, none."""
+        for name in _by_name("arrays", arrays):
+            if name not in self._arrays:
+                raise ValueError(
+                    f"name: expected one of {', '.join(self._arrays)}, got {_check.describe(name)}"
+                )
+        write(self._arrays, {name: fitted(name, value, self._arrays[name]) for name, value in arrays.items()})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -78,10 +86,22 @@ def fitted(name: str, value: Any, like: np.ndarray) -> np.ndarray:
         ValueError: its shape or dtype is another. The numbers of a list have no dtype; they take that of `like`.
     """
     detach = getattr(value, "detach", None)
-    value = to_numpy(name, detach() if detach else value, like.dtype)
-    if value.shape != like.shape or value.dtype != like.dtype:
-        raise ValueError(f"{name}: expected {_check.describe(like)}, got {_check.describe(value)}")
-    return value
+    array = to_numpy(name, detach() if detach else value, like.dtype)
+    if array.shape != like.shape or array.dtype != like.dtype:
+        hint = _check.cast(name, value, array, like.dtype) if array.shape == like.shape else ""
+        raise ValueError(f"{name}: expected {_check.describe(like)}, got {_check.describe(array)}{hint}")
+    return array
+
+
+def _by_name(name: str, arrays: Any) -> Mapping[str, Any]:
+    if not isinstance(arrays, Mapping):
+        hint = (
+            f"; .state_dict() of the {type(arrays).__name__} has them"
+            if hasattr(arrays, "state_dict")
+            else ""
+        )
+        raise ValueError(f"{name}: expected a dict of arrays, got {_check.describe(arrays)}{hint}")
+    return arrays
 
 
 def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -90,12 +110,13 @@ def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[s
     Raises:
         ValueError: a name is missing or unknown, or an array does not fit.
     """
-    missing = sorted(own.keys() - arrays.keys())
+    missing = sorted(own.keys() - _by_name("state_dict", arrays).keys())
     unknown = sorted(arrays.keys() - own.keys())
     if missing or unknown:
+        hint = "" if unknown else "; parameters.update takes some of them"
         raise ValueError(
             f"state_dict: expected the names {', '.join(own)}, "
-            f"got none for {missing} and no use for {unknown}"
+            f"got none for {missing} and no use for {unknown}{hint}"
         )
     return {name: fitted(name, arrays[name], like) for name, like in own.items()}
 

@@ -34,6 +34,23 @@ class Parameters:
             )
         super().__setattr__(name, value)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # torch's users write `layer.weight_hh_l0 = w`, which would do nothing here.
+        own = getattr(type(self), name, None)
+        store = self.__dict__.get("_store")
+        if isinstance(own, property) and own.fset is None and name in ("parameters", "grads"):
+            how = (
+                f"{name}[name] = array, or load_state_dict(arrays)"
+                if name == "parameters"
+                else f"{name}[name][:] ="
+            )
+            raise AttributeError(
+                f"{name}: expected its arrays to be written to, got another mapping; layer.{how}"
+            )
+        if store is not None and name in store.values:
+            raise AttributeError(f"{name}: expected layer.parameters[{name!r}] = array, got layer.{name} =")
+        super().__setattr__(name, value)
+
     def _hold(
         self, parameters: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None
     ) -> None:

@@ -79,7 +79,7 @@ class Stepper:
         """Zero the state of the streams in `rows`, or of all.
 
         Args:
-            rows: indices from 0 to B - 1, each once, or flags [B] bool.
+            rows: indices from 0 to B - 1, each once, or flags [B] bool (0 and 1 would be indices).
 
         Raises:
             ValueError: rows are neither; then nothing is changed.

@@ -132,6 +132,22 @@ def _copy(value: np.ndarray) -> np.ndarray:
 class Parameter(np.ndarray):
     """A read-only view of a parameter. Arithmetic with it gives plain arrays, and so do its copies by pickle."""
 
+    def _writeable(self) -> None:
+        if not self.flags.writeable:
+            raise ValueError(
+                f"parameters: expected no writing to them, got a read-only array {list(self.shape)}; "
+                "layer.parameters[name] = array copies another in, and a block "
+                "`with layer.editing() as parameters:` takes parameters[name][...] = values"
+            )
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._writeable()
+        super().__setitem__(key, value)
+
+    def fill(self, value: Any) -> None:
+        self._writeable()
+        super().fill(value)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
@@ -148,8 +164,9 @@ class Parameter(np.ndarray):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         # NumPy's ufunc.at writes to read-only arrays as well.
-        if method == "at" and not inputs[0].flags.writeable:
-            raise ValueError("assignment destination is read-only")
+        for written in (*options.get("out", ()), *(inputs[:1] if method == "at" else ())):
+            if isinstance(written, Parameter):
+                written._writeable()
         if "out" in options:
             options["out"] = tuple(map(_plain, options["out"]))
         return getattr(ufunc, method)(*map(_plain, inputs), **options)

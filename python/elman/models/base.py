@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Model(Composite):
 
     _kinds: ClassVar[dict[str, type[Model]]] = {}  # by module and name
     _seed: Any = None  # as it was given, where a whole number was
+    _given: dict[str, Any]  # the constructor's arguments, until `_describe`
     config: dict[str, Any]
     notes: dict[str, Any]
 
@@ -46,12 +48,36 @@ class Model(Composite):
         super().__init_subclass__(**options)
         Model._kinds[kind_of(cls)] = cls
 
+    def __new__(cls, *args: Any, **options: Any) -> Model:
+        self = super().__new__(cls)
+        try:
+            self._given = inspect.signature(cls.__init__).bind(self, *args, **options).arguments
+        except TypeError:  # a copy is made without; a wrong call is about to be refused
+            self._given = {}
+        return self
+
     def _describe(self, **config: Any) -> None:
-        """To be called at the constructor's end, with its arguments.
+        """To be called at the constructor's end: the arguments it was given go into the file.
+
+        Args:
+            config: what is to be kept of them otherwise than it was given.
 
         Raises:
             ValueError: one of them could not be saved.
         """
+        given: dict[str, Any] = {}
+        named, rest = set(), False
+        bound = self.__dict__.pop("_given", {})
+        for name, taken in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
+            rest = rest or taken.kind is taken.VAR_POSITIONAL
+            if taken.kind is taken.VAR_KEYWORD:
+                given |= bound.get(name, {})
+            elif taken.kind is not taken.VAR_POSITIONAL:
+                named.add(name)
+                given |= {name: bound[name]} if name in bound else {}
+        # A class derived from this one takes other arguments; what it does not, it has set itself.
+        config = {name: v for name, v in config.items() if rest or name in named or name in given}
+        config |= {name: v for name, v in given.items() if name not in config}
         if "dtype" in config:
             config["dtype"] = np.dtype(config["dtype"]).name
         seed = config.pop("seed", None)
@@ -59,9 +85,8 @@ class Model(Composite):
         self.config, self.notes = {name: plain(name, value) for name, value in config.items()}, {}
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config.items())})"
-        )
+        config = getattr(self, "config", {})
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
 
     # What a model defines. `train` asks for what backward needs, and for dropout.
 
@@ -114,6 +139,10 @@ class Model(Composite):
         Raises:
             ValueError: notes are not a dict of what JSON can hold.
         """
+        if not hasattr(self, "config"):
+            raise ValueError(
+                f"model: expected {type(self).__name__}'s constructor to end with self._describe(), got no arguments"
+            )
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
         content = {"model": kind_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._arrays import each_to_numpy, returner, to_numpy
+from .._arrays import columns, each_to_numpy, returner, to_numpy
 
 
 def alike(name: str, values: Sequence[Any], floats: Any = np.float64) -> list[np.ndarray]:
     """Each of `values` as an array [t, ...], all of one type and alike in every axis but the first. Python's floats
     have no type: they become `floats`."""
+    columns(name, values)
     arrays = each_to_numpy(((f"{name}[{i}]", value) for i, value in enumerate(values)), floats)
     for i, array in enumerate(arrays):
         first = arrays[0]

@@ -10,7 +10,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
-from .._arrays import has_axes, to_numpy
+from .._arrays import columns, has_axes, to_numpy
 from ..models import Model
 from ..sequence import Standardizer
 from ..train import Constant, Run, Sequences, fit, make_optimizer
@@ -35,7 +35,14 @@ def ragged(X: Any) -> list[np.ndarray] | None:
     if rows[0].ndim != 2 and len({row.shape for row in rows}) == 1:
         return None
     rows = [row[:, None] if row.ndim == 1 else row for row in rows]
-    return [check_array(row, dtype=WIDE, input_name=f"X[{i}]") for i, row in enumerate(rows)]
+    return [_checked(f"X[{i}]", row) for i, row in enumerate(rows)]
+
+
+def _checked(name: str, row: np.ndarray) -> np.ndarray:
+    try:
+        return check_array(row, dtype=WIDE, input_name=name)
+    except TypeError as error:  # dates and missing values of pandas
+        raise ValueError(f"{name}: expected numbers, got {_check.describe(row)}: {error}") from None
 
 
 def narrow(name: str, values: np.ndarray) -> np.ndarray:
@@ -116,9 +123,17 @@ class RecurrentEstimator(BaseEstimator):
         names = ("cell", "hidden_size", "num_layers", "bidirectional", "dropout", "recurrent_dropout")
         return {name: getattr(self, name) for name in names}
 
+    def _several(self, X: Any, reset: bool) -> list[np.ndarray] | None:
+        """`ragged(X)`, where DataFrames have their columns in the order of the ones that were fitted to."""
+        found = ragged(X)
+        names = None if found is None else columns("X", X, None if reset else getattr(self, "_columns", None))
+        if reset:
+            self._columns = names
+        return found
+
     def _sequences(self, X: Any, reset: bool) -> Any:
         """X as [n, t, d], float32 or float64, or a list of such rows, checked; `reset`: it is what is fitted to."""
-        found: Any = ragged(X)
+        found: Any = self._several(X, reset)
         if found is None:
             X = validate_data(self, numbers("X", X), dtype=WIDE, allow_nd=True, reset=reset)
             found = X[:, :, None] if X.ndim == 2 else X

@@ -102,7 +102,7 @@ class RecurrentForecaster(RecurrentEstimator):
     def _series(self, X: Any, reset: bool) -> list[np.ndarray]:
         context = _check.whole_number("context", self.context, 1)
         horizon = _check.whole_number("horizon", self.horizon, 1)
-        several = ragged(X)
+        several = self._several(X, reset)
         series = several or [validate_data(self, numbers("X", X), dtype=WIDE, reset=reset)]
         size = series[0].shape[1]
         if reset:

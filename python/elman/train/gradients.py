@@ -42,7 +42,10 @@ def gather(model: Model) -> tuple[Arrays, Arrays]:
         _check.in_place(name, value, value.shape, dtype)
         _check.in_place(f"gradient of {name}", grads[name], value.shape, dtype)
         if last[id(value)] != name:
-            raise ValueError(f"{last[id(value)]}: expected each parameter once, got the same array as {name}")
+            raise ValueError(
+                f"{last[id(value)]}: expected each parameter once, got the same array as {name}; "
+                "give layers that are shared as a list, each once"
+            )
     return values, grads
 
 
@@ -51,9 +54,10 @@ def _named(parts: Mapping[str, Any], kind: str) -> Arrays:
     for prefix, part in parts.items():
         own = getattr(part, kind, None)
         if not isinstance(own, Mapping) or not all(isinstance(array, np.ndarray) for array in own.values()):
+            hint = "; give the layer or model itself" if isinstance(part, Mapping) else ""
             raise ValueError(
-                f"model: expected {kind}, a dict of arrays, or a list of models that have them, "
-                f"got {_check.describe(part)}"
+                f"model: expected a layer or model with {kind}, arrays by name, or a list of such, "
+                f"got {_check.describe(part)}{hint}"
             )
         found.update((prefix + name, array) for name, array in own.items())
     return found
