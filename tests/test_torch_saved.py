@@ -165,6 +165,15 @@ def test_a_tape_may_come_back_at_any_address():
     assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
 
 
+def test_hooks_that_change_weights_are_named():
+    """As those that keep 16 bits do: what was computed was of other weights."""
+    layer = et.GRU(5, 7)
+    with saved_tensors_hooks(lambda t: t.bfloat16(), lambda t: t.float()):
+        y, _ = layer(torch.randn(6, 3, 5))
+    with pytest.raises(RuntimeError, match="or a hook for saved tensors gave back others"):
+        y.sum().backward()
+
+
 def test_save_on_cpu():
     layer = et.GRU(5, 7)
     x = torch.randn(6, 3, 5)
