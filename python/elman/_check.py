@@ -96,11 +96,14 @@ def _fits(value: np.ndarray, shape: Sequence[Dim]) -> bool:
     )
 
 
-def _expect(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool) -> None:
+def _expect(
+    name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool, given: Any = None
+) -> None:
     if fits and value.dtype == dtype:
         return
     # Another type is refused because a cast changes numbers; who wants it may write it.
-    hint = f"; {name}.astype(np.{dtype}) casts it" if fits and value.dtype.kind in "biuf" else ""
+    cast = f"to(torch.{dtype})" if type(given).__module__.split(".")[0] == "torch" else f"astype(np.{dtype})"
+    hint = f"; {name}.{cast} casts it" if fits and value.dtype.kind in "biuf" else ""
     raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
 
 
@@ -119,15 +122,15 @@ def array(
 ) -> np.ndarray:
     """`value` as an array of this shape and type, C-contiguous: a copy if it is laid out in another way, or a list.
     Letters fit any size. `take` makes it an array (of another device)."""
-    value = take(name, value, dtype)
-    _expect(name, value, shape, dtype, _fits(value, shape))
+    given, value = value, take(name, value, dtype)
+    _expect(name, value, shape, dtype, _fits(value, shape), given)
     return _rows(value, name)
 
 
 def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
     """Likewise an array [..., size]."""
-    value = to_numpy(name, value, dtype)
-    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,))
+    given, value = value, to_numpy(name, value, dtype)
+    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,), given)
     return _rows(value)
 
 
