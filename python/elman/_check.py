@@ -118,11 +118,18 @@ def _rows(value: np.ndarray, counted: str = "") -> np.ndarray:
 
 
 def array(
-    name: str, value: Any, shape: Sequence[Dim], dtype: np.dtype, take: Callable[..., Any] = to_numpy
+    name: str,
+    value: Any,
+    shape: Sequence[Dim],
+    dtype: np.dtype,
+    take: Callable[..., Any] = to_numpy,
+    given: Any = None,
 ) -> np.ndarray:
     """`value` as an array of this shape and type, C-contiguous: a copy if it is laid out in another way, or a list.
-    Letters fit any size. `take` makes it an array (of another device)."""
-    given, value = value, take(name, value, dtype)
+    Letters fit any size. `take` makes it an array (of another device).
+    `given`: what the caller had, if `value` has been made of it."""
+    given = value if given is None else given
+    value = take(name, value, dtype)
     _expect(name, value, shape, dtype, _fits(value, shape), given)
     return _rows(value, name)
 

@@ -115,11 +115,11 @@ def prepare(
 ) -> Call:
     """Check every argument of a call; nothing has been computed when one is refused."""
     wrap = returner(x)
-    x = take("x", x, layer.dtype)
+    given, x = x, take("x", x, layer.dtype)
     batched = x.ndim != 2
     letters = ("B", "T") if layer.batch_first else ("T", "B")
     shape = (*letters, layer.input_size) if batched else ("T", layer.input_size)
-    x = _check.array("x", x, shape, layer.dtype, take)
+    x = _check.array("x", x, shape, layer.dtype, take, given)
     if not batched:
         x = x[:, None]
     batch_first = layer.batch_first and batched
