@@ -132,3 +132,11 @@ PARTS = {
 def test_refusals_of_parts_and_of_their_steppers(message):
     with pytest.raises(ValueError, match=message):
         PARTS[message]()
+
+
+@pytest.mark.parametrize("call", [elman.GRU(3, 4), Linear(3, 4)])
+def test_a_cast_is_shown_in_the_words_of_the_library(call):
+    x = np.zeros((5, 2, 3))
+    for given, cast in ((x, r"x\.astype\(np\.float32\)"), (torch.from_numpy(x), r"x\.to\(torch\.float32\)")):
+        with pytest.raises(ValueError, match=f"float32, got .5, 2, 3. float64; {cast} casts it"):
+            call(given)

@@ -1,6 +1,7 @@
 """assume_frozen: what is not looked at then, and what is seen all the same."""
 
 import copy
+import io
 
 import pytest
 import torch
@@ -102,10 +103,31 @@ class TestAssumeFrozen:
             ours.weight_hh_l0[0, 0] += 1
             assert not torch.equal(ours(x)[0], before)
 
-    def test_it_is_reported_and_copied(self):
+    @pytest.mark.parametrize("name", KINDS)
+    def test_copies_are_looked_at(self, name):
+        """An ablation study freezes the model and changes copies of it."""
+        theirs, ours, x = make(name)
+        et.assume_frozen(ours)
+        with io.BytesIO() as file:
+            torch.save(ours, file)
+            file.seek(0)
+            copies = [copy.deepcopy(ours), torch.load(file, weights_only=False)]
+        for module in copies:
+            assert [entry.reason for entry in et.report(module)] == [""]
+            plain = copy.deepcopy(theirs)
+            assert_same(plain, module, x)
+            for changed in (plain, module):
+                next(changed.parameters()).data[:, 1] = 0
+            assert_same(plain, module, x)
+
+    def test_a_model_that_is_not_accelerated_is_named(self):
+        with pytest.warns(UserWarning, match=r"expected elman's modules inside, got none in a GRU"):
+            et.assume_frozen(nn.GRU(I, H))
+
+    def test_it_is_reported(self):
         model = nn.ModuleDict({"a": et.GRU(I, H), "b": nn.Linear(1, 1), "c": et.LSTMCell(I, H)})
         et.assume_frozen(model["a"])
-        a, c = et.report(copy.deepcopy(model))
+        a, c = et.report(model)
         assert a.fast and str(a) == "a: torch.nn.GRU, on elman's engine, its weights are assumed frozen"
         assert c.fast and str(c) == "c: torch.nn.LSTMCell, on elman's engine"
         et.accelerate(et.restore(model))

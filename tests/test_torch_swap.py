@@ -79,6 +79,21 @@ def test_report():
     assert str(et.report(nn.Linear(2, 2))) == "no recurrent modules"
 
 
+class OfOurs(et.GRU):
+    def forward(self, x):
+        return super().forward(x)[0].relu()
+
+
+def test_subclasses_of_ours_are_reported_as_fast():
+    model = nn.ModuleDict({"mine": OfOurs(3, 4)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        et.assume_frozen(et.accelerate(model))
+    (entry,) = et.report(model)
+    assert entry.fast and entry.kind.endswith("OfOurs") and "frozen" in entry.reason
+    assert not et.report(model.half())[0].fast
+
+
 def test_half_precision_runs_torchs_code_and_warns_once():
     plain = nn.LSTM(3, 4)
     model = et.accelerate(nn.Sequential(plain))

@@ -71,7 +71,7 @@ class _Call(torch.autograd.Function):
 
 CHANGED = (
     "elman.torch: expected in backward the weights of the forward pass, got others: they were written to where "
-    "autograd does not see it (.data, a NumPy view, a fused optimiser)"
+    "autograd does not see it (.data, a NumPy view, a fused optimiser), or a hook for saved tensors gave back others"
 )
 
 

@@ -119,8 +119,9 @@ class Cache:
             found = self._parts[name] = Cache(self.frozen)
         return found
 
-    def __reduce__(self) -> tuple[type, tuple[bool]]:
-        return Cache, (self.frozen,)  # copies and pickles of a module pack their own
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        # Copies and pickles of a module pack their own. They are made to be changed, so nobody gave his word for them.
+        return Cache, ()
 
 
 def _marks(spec: Spec, weights: Sequence[Tensor], places: list[Any]) -> Any:

@@ -66,14 +66,31 @@ class Pass:
         """y, and each final state [L*D, B, H]."""
         final = self._new_states()
         alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
-        y = final[0].detach() if alone else self._new(*self.x.shape[:-1], self.stack.D * self.stack.H)
+        y = final[0].detach() if alone else self._new_y()
+        rows = None if tape else self._rows_of(y)
         passes.forward(
-            self.stack, self.packed.forward, self.plans, self.x, None if tape else self._array(y), self.state,
+            self.stack, self.packed.forward, self.plans, self.x, rows, self.state,
             [self._array(s) for s in final], self.dropout, tape,
         )  # fmt: skip
-        if tape and not alone:
-            y.copy_(torch.from_numpy(tape.y[-1]))
+        if tape:
+            rows = tape.y[-1]
+        if not alone and (tape or not y.is_contiguous()):
+            y.copy_(torch.from_numpy(rows))
         return [y, *final]
+
+    def _rows_of(self, y: Tensor) -> np.ndarray:
+        """For the rows of y in the order of x: its own memory, if they lie so there."""
+        if y.is_contiguous():
+            rows: np.ndarray = self._array(y)
+            return rows
+        return _core.empty(tuple(y.shape), self.stack.dtype)
+
+    def _new_y(self) -> Tensor:
+        lead, width = self.x.shape[:-1], self.stack.D * self.stack.H
+        if not self.spec.batch_first or len(lead) < 2:
+            return self._new(*lead, width)
+        turned = self._new(lead[1], lead[0], width).transpose(0, 1)  # as steps_outermost says
+        return turned.detach()  # autograd forbids changes in place of a view made here
 
     def backward(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from torch import nn
 
 from .cache import Cache
@@ -14,7 +16,7 @@ def assume_frozen(model: nn.Module, frozen: bool = True) -> nn.Module:
 
     What torch knows of is still seen: an optimiser's step (but not one with `fused=True`), `load_state_dict`, `.to()`,
     a new Parameter, any operation in place. A write through `.data`, a NumPy view or another process is not, until
-    this is called again.
+    this is called again. The word is for these modules: copies of them, and what is loaded from a file, are looked at.
 
     Args:
         model: any module; it is changed in place, in all elman modules inside.
@@ -23,7 +25,13 @@ def assume_frozen(model: nn.Module, frozen: bool = True) -> nn.Module:
     Returns:
         `model`. `report(model)` names the modules that are assumed frozen.
     """
-    for module in _modules(model).values():
-        if hasattr(module, "_elman_cache"):
-            module._elman_cache = Cache(frozen)  # nothing is packed yet, so all weights are looked at once
+    ours = [module for module in _modules(model).values() if hasattr(module, "_elman_cache")]
+    for module in ours:
+        module._elman_cache = Cache(frozen)  # nothing is packed yet, so all weights are looked at once
+    if frozen and not ours:
+        warnings.warn(
+            f"elman.torch.assume_frozen: expected elman's modules inside, got none in a {type(model).__name__}; call "
+            "elman.torch.accelerate(model) first",
+            stacklevel=2,
+        )
     return model

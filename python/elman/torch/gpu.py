@@ -16,7 +16,7 @@ from ..gpu.plan import Plan, whole
 from ..gpu.stack import Stack
 from ..gpu.tape import Tape, tape_size
 from . import engine
-from .spec import NO_STEPS, Spec, Steps, of_cell
+from .spec import NO_STEPS, Spec, Steps, of_cell, steps_outermost
 
 KINDS = {"cuda"}  # of devices, by torch's names
 TYPES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
@@ -110,6 +110,7 @@ class Pass:
         layers = [groups[i : i + D] for i in range(0, len(groups), D)]
         self._of_cell = of_cell(x, steps)
         self._lead = x.shape[:-1]
+        self._turned = spec.batch_first and x.dim() == 3
         shape = (1, *x.shape) if self._of_cell else x.shape
         if plans:
             pass
@@ -146,7 +147,8 @@ class Pass:
         y, final = self._stack.forward(self._x, tape)
         if tape is not None:
             y = y.clone()
-        return [y.reshape(*self._lead, -1), *map(self._state_out, final)]
+        y = y.reshape(*self._lead, -1)
+        return [steps_outermost(y) if self._turned else y, *map(self._state_out, final)]
 
     def backward(
         self,

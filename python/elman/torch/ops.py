@@ -71,7 +71,11 @@ def _(
         B = x.shape[0] if batch_first else x.shape[1]
     h = x.new_empty(stack.L * stack.D, B, stack.H)
     c = torch.empty_like(h) if stack.states > 1 else x.new_empty(0)
-    y = x.new_empty(*lead, stack.D * stack.H)
+    width = stack.D * stack.H
+    if batch_first and len(lead) == 2:
+        y = x.new_empty(lead[1], lead[0], width).transpose(0, 1)
+    else:
+        y = x.new_empty(*lead, width)
     return y, h, c, x.new_empty(gpu.pass_for(x).tape_size(spec, x, weights) if keep else 0)
 
 

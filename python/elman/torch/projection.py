@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from . import autograd
 from .cache import Cache, Packed
-from .spec import NO_STEPS, Spec, Steps
+from .spec import NO_STEPS, Spec, Steps, steps_outermost
 
 
 class _Plain:
@@ -116,7 +116,8 @@ def run(
         x = torch.cat(halves, dim=-1)
         if dropout and k + 1 < L:
             x = x * dropout[k]
-    return [x, torch.stack(final_h), torch.stack(final_c)]
+    y = steps_outermost(x) if spec.batch_first and x.dim() == 3 else x
+    return [y, torch.stack(final_h), torch.stack(final_c)]
 
 
 def _step(

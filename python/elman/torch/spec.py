@@ -75,6 +75,12 @@ def of_cell(x: Tensor, steps: Steps) -> bool:
     return x.dim() == 2 and steps.batch_sizes is None
 
 
+def steps_outermost(y: Tensor) -> Tensor:
+    """y of a batch_first layer in the memory that torch.nn gives it, where steps are outermost all the same. Random
+    numbers are drawn in the order of memory, so what drops units of y after the layer drops the same ones."""
+    return y.transpose(0, 1).contiguous().transpose(0, 1)
+
+
 def to_array(tensor: Tensor) -> np.ndarray:
     """The same memory, C-contiguous (else a copy); autograd does not see it."""
     tensor = (tensor.detach() if tensor.requires_grad else tensor).contiguous()

@@ -16,7 +16,7 @@ from torch import nn
 
 from . import cells, layers, recorded
 from .fallback import reason
-from .twins import Twin, settle, unsettle
+from .twins import Twin, Twinned, settle, unsettle
 
 _TWINS: dict[type, Any] = {
     twin.original: twin
@@ -95,8 +95,9 @@ def report(model: nn.Module) -> Report:
     for name, module in _modules(model).items():
         plain = _plain_class(module)
         kind = f"{plain.__module__.replace('.modules.rnn', '')}.{plain.__qualname__}"
-        if _is_twin(plain):
-            kind = f"torch.nn.{plain.__name__}"
+        if issubclass(plain, Twinned):
+            if _is_twin(plain):  # not a user's subclass of one
+                kind = f"torch.nn.{plain.__name__}"
             weight = next(module.parameters(recurse=True), None)
             why = None if weight is None else reason(weight)
             frozen = module._elman_cache is not None and module._elman_cache.frozen
