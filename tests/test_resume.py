@@ -265,7 +265,7 @@ def test_what_could_not_be_saved_is_refused_before_the_first_step(tmp_path):
 
 
 class Own(Model):
-    """A model that tells nothing of its arguments."""
+    """A model whose layers say more than its arguments."""
 
     def __init__(self, dropout, extra=None):
         self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)} | (extra or {})
@@ -288,10 +288,7 @@ class Own(Model):
 def test_models_of_ones_own_are_known_by_their_layers(tmp_path):
     history = run(Own(0.1), tmp_path)
     assert run(Own(0.1), tmp_path) == history
-    with pytest.raises(
-        ValueError,
-        match=r"model: expected gru GRU\(2, 1, .*dropout=0.1.*\), as in .*, got gru GRU\(2, 1, .*dropout=0.2.*\);",
-    ):
+    with pytest.raises(ValueError, match="model: expected dropout 0.1, as in .*, got dropout 0.2;"):
         run(Own(0.2), tmp_path)
     with pytest.raises(ValueError, match=r"model: expected more not there, as in .*, got more Dropout\(0.5"):
         run(Own(0.1, {"more": Dropout(0.5)}), tmp_path)

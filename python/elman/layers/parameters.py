@@ -27,28 +27,22 @@ class Parameters:
     _fixed: ClassVar[tuple[str, ...]] = ()  # attributes that arrays and files rely on
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self._fixed and "_store" in self.__dict__:
+        store = self.__dict__.get("_store")
+        if name in self._fixed and store is not None:
             now = getattr(self, name)
             raise AttributeError(
                 f"{name}: expected {now!r}, as the layer was made, got {value!r}; make another layer"
             )
-        super().__setattr__(name, value)
-
-    def __setattr__(self, name: str, value: Any) -> None:
         # torch's users write `layer.weight_hh_l0 = w`, which would do nothing here.
-        own = getattr(type(self), name, None)
-        store = self.__dict__.get("_store")
-        if isinstance(own, property) and own.fset is None and name in ("parameters", "grads"):
-            how = (
-                f"{name}[name] = array, or load_state_dict(arrays)"
-                if name == "parameters"
-                else f"{name}[name][:] ="
-            )
-            raise AttributeError(
-                f"{name}: expected its arrays to be written to, got another mapping; layer.{how}"
-            )
         if store is not None and name in store.values:
             raise AttributeError(f"{name}: expected layer.parameters[{name!r}] = array, got layer.{name} =")
+        if name in ("parameters", "grads") and isinstance(getattr(type(self), name, None), property):
+            how = (
+                "[name] = array, or load_state_dict(arrays)" if name == "parameters" else "[name][:] = array"
+            )
+            raise AttributeError(
+                f"{name}: expected its arrays to be written to, got another mapping; write layer.{name}{how}"
+            )
         super().__setattr__(name, value)
 
     def _hold(

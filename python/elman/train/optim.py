@@ -71,6 +71,20 @@ class Optimizer(ABC):
             return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def expect_of(self, model: Model) -> None:
+        """Refuse if it changes anything but parameters of `model`.
+
+        Raises:
+            ValueError: it does, as one of another model would, or one from before a layer was exchanged.
+        """
+        places = {value.__array_interface__["data"][0] for value in gather(model)[0].values()}
+        own = self._parameters.items()
+        others = [name for name, value in own if value.__array_interface__["data"][0] not in places]
+        if others:
+            raise ValueError(
+                f"optimizer: expected one of this model, got one of other arrays: {', '.join(others[:5])}"
+            )
+
     def norm(self) -> float:
         """The joint norm of all gradients, as `global_norm` has it."""
         return math.sqrt(_core.sum_of_squares(self._arrays[1]))
