@@ -69,8 +69,12 @@ class Store:
             with self.lock:
                 self.idle()
                 made = self._made.get(what)  # another thread may have been here
-                if made is None or made.suits != suits:
-                    made = self._made[what] = Made(self.version, suits, make())
+                while made is None or made.suits != suits:
+                    made = Made(self.version, suits, make())
+                    if made.version == self.version:
+                        self._made[what] = made
+                    else:  # a signal handler has changed the parameters, as this thread may
+                        made = None
         return made
 
     def forget(self) -> None:
@@ -180,7 +184,11 @@ def change(stores: list[Store], write: Callable[[], None]) -> None:
             store.idle()
         for store in stores:
             store.changed()
-        write()
+        try:
+            write()
+        finally:  # a signal handler may have made something of what was half written
+            for store in stores:
+                store.changed()
 
     _holding(stores, call)
 
