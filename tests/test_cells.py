@@ -100,3 +100,18 @@ def test_nan_passes_through(isa, dtype, cell):
     others = [0, 2, 3]
     np.testing.assert_array_equal(y[:, others], clean[:, others])
     np.testing.assert_array_equal(y[:2], clean[:2])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_rectified_unit_stops_every_gradient(isa, dtype, value):
+    """Where relu gave 0, the gradient does not pass, whatever it is (as in torch): a choice, not a product."""
+    case = make_case(make_layer("rnn_relu", 3, 18, dtype=dtype), T=5, B=4)
+    y, _ = case.infer()
+    assert (y == 0).any() and (y > 0).any()
+    case.dy[y == 0] = 0
+    _, _, dx, [dstate], grads = case.run()
+    want = [dx.copy(), dstate.copy(), *(grad.copy() for grad in grads.values())]
+    case.dy[y == 0] = value
+    _, _, dx, [dstate], grads = case.run()
+    for got, right in zip([dx, dstate, *grads.values()], want, strict=True):
+        np.testing.assert_array_equal(got, right)

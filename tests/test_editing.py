@@ -10,7 +10,9 @@ import pytest
 from tests.changes import MAKERS, arguments, f32, first
 
 import elman
+from elman import _core
 from elman.layers import Linear
+from elman.layers.store import behind, change, stores_of
 from elman.models import Forecaster
 from elman.train import Adam
 
@@ -136,3 +138,39 @@ def test_a_copy_of_the_mapping_is_a_dict_of_its_own():
         got["weight"][:] = 0
     assert layer.parameters["weight"].any()
     assert repr(layer.parameters) == "{weight: [2, 3] float32, bias: [2] float32}"
+
+
+def test_a_signal_handler_that_edits_while_the_layer_packs(monkeypatch):
+    """Handlers run on the thread that they interrupt, which holds the lock: what it packs is old by then."""
+    layer, x = elman.GRU(3, 8, seed=0), np.ones((5, 2, 3), np.float32)
+    pack, edits = _core.pack, []
+
+    def interrupted(*args):
+        packed = pack(*args)
+        if not edits:
+            edits.append(True)
+            layer.parameters["bias_ih_l0"] = np.ones(24, np.float32)
+        return packed
+
+    monkeypatch.setattr(_core, "pack", interrupted)
+    got = layer(x)[0]
+    assert edits
+    np.testing.assert_array_equal(got, copy.deepcopy(layer)(x)[0])
+    np.testing.assert_array_equal(got, layer(x)[0])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_signal_handler_that_calls_the_layer_while_parameters_are_written(fails):
+    layer, x = elman.GRU(3, 8, seed=0), np.ones((5, 2, 3), np.float32)
+    own = list(layer.parameters.values())
+
+    def write():
+        behind(own[0])[:] = 1
+        layer(x)
+        if fails:
+            raise KeyError
+        behind(own[1])[:] = 2
+
+    with pytest.raises(KeyError) if fails else contextlib.nullcontext():
+        change(stores_of(own), write)
+    np.testing.assert_array_equal(layer(x)[0], copy.deepcopy(layer)(x)[0])

@@ -67,3 +67,27 @@ def test_a_daemon_thread_inside_a_call(name):
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python refuses it before elman's code runs")
+def test_a_sub_interpreter_is_refused():
+    """At once, instead of waiting for ever; what the main interpreter does is not touched."""
+    pytest.importorskip("_xxsubinterpreters")
+    code = """
+        import _xxsubinterpreters as interpreters, sys
+        try:
+            interpreters.run_string(interpreters.create(), f"import sys; sys.path[:] = {sys.path!r}; import elman")
+        except interpreters.RunFailedError as error:
+            print(error)
+        import numpy as np, elman
+        print(elman.GRU(3, 4)(np.ones((5, 2, 3), np.float32))[0].shape)
+    """
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    refusal, shape = run.stdout.splitlines()
+    assert "elman: expected the main interpreter, got a sub-interpreter" in refusal and shape == "(5, 2, 4)"

@@ -56,6 +56,35 @@ def test_threads_pieces_and_order(isa, rng):
     assert _core.fingerprint([zeros[:3], zeros[3:]]) != _core.fingerprint([zeros[:4], zeros[4:]])
 
 
-def test_refuses_strides():
-    with pytest.raises(ValueError, match="arrays: expected C-contiguous ones"):
-        _core.fingerprint([np.zeros((4, 4))[:, ::2]])
+def test_two_changed_signs(isa, dtype, rng):
+    """Anywhere in the last block of a piece, where little is left to tell two chains apart; two whole rows too."""
+    array = rng.standard_normal(512 // np.dtype(dtype).itemsize).astype(dtype)
+    found = {_core.fingerprint([array])}
+    for i in range(array.size):
+        for j in range(i + 1, array.size):
+            array[[i, j]] *= -1
+            found.add(_core.fingerprint([array]))
+            array[[i, j]] *= -1
+    assert len(found) == 1 + array.size * (array.size - 1) // 2
+    for width in (4, 8, 16):
+        W = rng.standard_normal((8, width)).astype(dtype)
+        before = _core.fingerprint([W])
+        W[:2] *= -1
+        assert _core.fingerprint([W]) != before
+
+
+ODD = {
+    "strided": np.zeros((4, 4), np.float32)[:, ::2],
+    "strided float64": np.zeros((4, 4))[:, ::2],
+    "unaligned": np.zeros(17, np.uint8)[1:].view(np.float64),
+    "object": np.array([None]),
+    "int64": np.arange(3),
+    "complex": np.ones(2, complex),
+    "big endian": np.ones(2, ">f4"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_takes_what_kernels_can_read(name):
+    with pytest.raises(ValueError, match="arrays: expected a C-contiguous float(32|64) array"):
+        _core.fingerprint([np.zeros(3), ODD[name]])

@@ -103,11 +103,38 @@ GOES_ON = """
     assert seen
 """
 
+# A handler that forks: parent and child both go on with the call, and with later ones.
+FORKS = """
+    x = x[:200]
+    whole = layer(x)[0].copy()
+    children = []
+    def fork(*_):
+        if not children:
+            children.append(os.fork())
+    signal.signal(signal.SIGALRM, fork)
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    while not children:
+        assert np.array_equal(layer(x)[0], whole)
+    assert np.array_equal(layer(x)[0], whole) and np.array_equal(right(rows)[0], want)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if children[0]:
+        end = time.perf_counter() + 60
+        while not (ended := os.waitpid(children[0], os.WNOHANG))[0]:
+            if time.perf_counter() > end:
+                os.kill(children[0], signal.SIGKILL)
+            time.sleep(0.05)
+        assert ended[1] == 0, ended
+    else:
+        os._exit(0)
+"""
+
 
 @posix
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
-    "code", [INFER, FORWARD, BACKWARD, GOES_ON], ids=["infer", "forward", "backward", "on"]
+    "code",
+    [INFER, FORWARD, BACKWARD, GOES_ON, FORKS],
+    ids=["infer", "forward", "backward", "on", "forks"],
 )
 def test_a_signal_ends_a_long_call(code, threads):
     program = textwrap.dedent(LONG) + f"elman.set_num_threads({threads})\n" + textwrap.dedent(code)

@@ -7,13 +7,18 @@
 namespace elman {
 namespace {
 
+template <class T> Bytes bytes_of(const py::array& array) {
+  const T* data = input<T>(array, array.size(), "arrays");
+  return {reinterpret_cast<const char*>(data), array.nbytes()};
+}
+
+// Of weights, as the calls that pack them take them.
 uint64_t fingerprint(const std::vector<py::array>& arrays) {
   std::vector<Bytes> bytes;
   bytes.reserve(arrays.size());
-  for (const py::array& array : arrays) {
-    if (!(array.flags() & py::array::c_style)) throw py::value_error("arrays: expected C-contiguous ones");
-    bytes.push_back({static_cast<const char*>(array.data()), array.nbytes()});
-  }
+  for (const py::array& array : arrays)
+    bytes.push_back(py::isinstance<py::array_t<double>>(array) ? bytes_of<double>(array)
+                                                               : bytes_of<float>(array));
   const Unlocked unlocked;
   return run_fingerprint(bytes);
 }

@@ -10,13 +10,14 @@ namespace {
 struct Tanh {
   static constexpr const char* cell_name = "rnn_tanh";
   template <class V> static ELMAN_INLINE V of(V x) { return tanh(x); }
-  template <class V> static ELMAN_INLINE V slope(V y) { return splat<V>(1) - y * y; }
+  template <class V> static ELMAN_INLINE V back(V d, V y) { return d * (splat<V>(1) - y * y); }
 };
 
 struct Relu {
   static constexpr const char* cell_name = "rnn_relu";
   template <class V> static ELMAN_INLINE V of(V x) { return x < V{} ? V{} : x; }  // keeps NaN
-  template <class V> static ELMAN_INLINE V slope(V y) { return y > V{} ? splat<V>(1) : V{}; }
+  // A choice: a product with 0 would let NaN and infinity through.
+  template <class V> static ELMAN_INLINE V back(V d, V y) { return y <= V{} ? V{} : d; }
 };
 
 template <class Activation> struct Rnn {
@@ -30,7 +31,7 @@ template <class Activation> struct Rnn {
   }
 
   template <class V> static ELMAN_INLINE void backward(V* a, const V*, const V*, V* d) {
-    a[0] = d[0] * Activation::slope(a[0]);
+    a[0] = Activation::back(d[0], a[0]);
     d[0] = V{};
   }
 };

@@ -1,7 +1,9 @@
 // A 64-bit fingerprint of bytes in memory. Its one step, state' = rotate((state ^ word) * factor), is one to
 // one in the state and in the word, and so is every step that joins states: where a single word has changed
-// the fingerprint always differs, and where several have, all but once in 2^64 times. The rotation brings
-// high bits down, which a product alone leaves where they are: two changed signs would undo each other.
+// the fingerprint always differs. Where several have, it is as good as chance after some steps, but not after
+// one: a product leaves a changed sign the single bit that it is, and the rotation brings it down to bit 28,
+// so that a chain's next word would undo it by that bit (a factor of 2^32 in a float32), and another chain by
+// a changed sign of its own. So each chain takes some more steps before they are joined.
 #pragma once
 
 #include "engine/tile.h"
@@ -20,7 +22,7 @@ template <class V> ELMAN_INLINE V mix(V state, V word) {
 // p[bytes) is not touched.
 template <int L> uint64_t fingerprint(const char* p, int64_t bytes) {
   using V = Vec<uint64_t, L>;
-  constexpr int chains = 8, size = sizeof(V), block = chains * size;
+  constexpr int chains = 8, size = sizeof(V), block = chains * size, last_steps = 3;
   V state[chains];
   unroll<chains>([&](auto c) ELMAN_INLINED { state[c] = V{} + uint64_t(c + 1); });
   const auto take = [&](const char* from) ELMAN_INLINED {
@@ -37,6 +39,9 @@ template <int L> uint64_t fingerprint(const char* p, int64_t bytes) {
     __builtin_memcpy(rest, p + at, bytes - at);
     take(rest);
   }
+  unroll<chains>([&](auto c) ELMAN_INLINED {
+    for (int i = 0; i < last_steps; ++i) state[c] = mix(state[c], V{});
+  });
   unroll<chains - 1>([&](auto c) ELMAN_INLINED { state[0] = mix(state[0], state[c + 1]); });
   uint64_t words[L], whole = bytes;
   __builtin_memcpy(words, &state[0], size);

@@ -58,6 +58,10 @@ bool can_start(int threads) {
   return all;
 }
 
+std::system_error no_threads(const char* what) {
+  return std::system_error(EAGAIN, std::generic_category(), what);
+}
+
 std::atomic<const Lender*> the_lender{nullptr};
 
 }  // namespace
@@ -76,8 +80,7 @@ class Pool {
     if (lender_) {
       if (run_borrowed(*lender_, threads, work)) return;
       // It gave as many before; its user may have changed that between two calls.
-      if (grow(threads - 1) < threads - 1)
-        throw std::system_error(EAGAIN, std::generic_category(), "threads: neither lent nor started");
+      if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
     }
     work_ = &work;
     pending_.store(threads - 1);
@@ -259,9 +262,20 @@ ThreadTeam::~ThreadTeam() {
   pool_->busy.unlock();
 }
 
+// A signal handler that ran in a pause may have forked: where the child goes on with the call, none of its
+// threads are left.
+void ThreadTeam::join_fork(int threads) {
+  if (pool_ == the_pool.load()) return;
+  Pool& fresh = pool();
+  fresh.busy.lock();
+  pool_ = &fresh;
+  if (fresh.provide(threads) < threads) throw no_threads("threads: could not be started after a fork");
+}
+
 void ThreadTeam::run(int threads, const Task& work) {
   if (threads == 1) work(0);
   else {
+    join_fork(threads);
     pool_->run(threads, work);
     pool_->workers_end = Clock::now();
   }

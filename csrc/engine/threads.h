@@ -72,6 +72,8 @@ class ThreadTeam {
   void run(int threads, const Task& work);
 
  private:
+  void join_fork(int threads);
+
   Pool* pool_ = nullptr;
   int size_ = 1;
   bool warm_ = false;

@@ -69,8 +69,12 @@ class Store:
             with self.lock:
                 self.idle()
                 made = self._made.get(what)  # another thread may have been here
-                if made is None or made.suits != suits:
-                    made = self._made[what] = Made(self.version, suits, make())
+                while made is None or made.suits != suits:
+                    made = Made(self.version, suits, make())
+                    if made.version == self.version:
+                        self._made[what] = made
+                    else:  # a signal handler has changed the parameters, as this thread may
+                        made = None
         return made
 
     def forget(self) -> None:
@@ -217,7 +221,7 @@ def change(stores: list[Store], write: Callable[[], None]) -> None:
             store.changed()
         try:
             write()
-        finally:
+        finally:  # a signal handler may have made something of what was half written
             for store in stores:
                 store.changed()
 
