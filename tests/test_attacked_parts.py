@@ -1,0 +1,51 @@
+"""Layers put together that do not fit, and numbers that are none, which would go wrong without a word."""
+
+import numpy as np
+import pytest
+
+from elman import GRU
+from elman.layers import Dropout, Linear, Pooling, Sequential
+from elman.models import LanguageModel
+
+
+def last():
+    return GRU(3, 4, batch_first=True, seed=0)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        lambda: (last(), Pooling("mean")),
+        lambda: (last(), GRU(4, 2)),
+        lambda: (last(), Dropout(0.1, variational=True)),
+        lambda: (Sequential(last()), Linear(4, 4), Pooling("last")),
+    ],
+)
+def test_orders_of_axes_are_not_mixed(parts):
+    with pytest.raises(ValueError, match="layers: expected all to be batch_first or none"):
+        Sequential(*parts())
+
+
+def test_one_order_of_axes_is_taken():
+    Sequential(last(), Dropout(0.1), GRU(4, 2, batch_first=True), Linear(2, 2))
+    Sequential(GRU(3, 4), Dropout(0.1, variational=True), Pooling("max"))
+
+
+def test_a_state_that_does_not_fit_changes_no_layer():
+    stepper = Sequential(GRU(3, 4, seed=0), GRU(4, 2, seed=0)).stepper(2)
+    stepper(np.ones((2, 3), np.float32))
+    before = stepper.state
+    with pytest.raises(ValueError, match="state: expected"):
+        stepper.state = np.ones((1, 2, 4), np.float32), np.ones((1, 2, 3), np.float32)
+    assert all(np.array_equal(now, then) for now, then in zip(stepper.state, before, strict=True))
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+@pytest.mark.parametrize("bias", [[0, np.nan, 0], [0, np.inf, 0], [-np.inf] * 3])
+def test_no_text_is_drawn_from_logits_that_are_no_numbers(bias, temperature):
+    model = LanguageModel(3, hidden_size=4, seed=0)
+    model.network.parts["head"].parameters["bias"] = bias
+    with pytest.raises(ValueError, match="logits: expected a finite number as the largest of a row"):
+        model.generate(2, temperature=temperature, seed=0)
+    model.network.parts["head"].parameters["bias"] = [-np.inf, 0, -np.inf]
+    assert (model.generate(2, temperature=temperature, seed=0) == 1).all()
