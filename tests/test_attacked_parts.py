@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from elman import GRU
+from elman import GRU, _files
 from elman.layers import Dropout, Linear, Pooling, Sequential
-from elman.models import LanguageModel
+from elman.models import LanguageModel, SequenceClassifier
+from elman.train import Adam, fit
 
 
 def last():
@@ -49,3 +50,59 @@ def test_no_text_is_drawn_from_logits_that_are_no_numbers(bias, temperature):
         model.generate(2, temperature=temperature, seed=0)
     model.network.parts["head"].parameters["bias"] = [-np.inf, 0, -np.inf]
     assert (model.generate(2, temperature=temperature, seed=0) == 1).all()
+
+
+DATA = np.ones((8, 5, 3), np.float32), np.arange(8) % 2
+
+
+def trained(directory, seed=0, **options):
+    model = SequenceClassifier(2, input_size=3, hidden_size=4)
+    before = model.state_dict()
+    optimizer = Adam(options.pop("of", lambda model: model)(model), 0.01)
+    moments = optimizer.state_dict()
+    try:
+        fit(
+            model,
+            DATA,
+            epochs=1,
+            optimizer=optimizer,
+            checkpoint=directory,
+            seed=seed,
+            progress=False,
+            **options,
+        )
+    except ValueError:
+        now = optimizer.state_dict()
+        assert now["steps"] == 0
+        assert all(np.array_equal(now["arrays"][name], value) for name, value in moments["arrays"].items())
+        assert all(np.array_equal(value, before[name]) for name, value in model.parameters.items())
+        raise
+
+
+def test_a_refused_run_leaves_model_and_optimizer_as_they_were(tmp_path):
+    pytest.importorskip("safetensors")
+    trained(tmp_path)
+    with pytest.raises(ValueError, match=r"clip_norm: expected 1\.0, as in"):
+        trained(tmp_path, clip_norm=0.1)
+    with pytest.raises(ValueError, match="seed: expected 0"):
+        trained(tmp_path, seed=1)
+    with pytest.raises(ValueError, match=r"state_dict: expected the names first\.weight"):
+        trained(tmp_path, of=lambda model: model.network.parts["head"])
+
+
+@pytest.mark.parametrize("missing", ["identity", "call", "history", "random", "optimizer", "epoch"])
+def test_a_checkpoint_of_another_form_is_refused(tmp_path, missing):
+    pytest.importorskip("safetensors")
+    trained(tmp_path)
+    (path,) = tmp_path.glob("checkpoint-*.safetensors")
+    content, arrays = _files.read(path, "a test")
+    del content["numbers"][missing]
+    _files.write(path, content, arrays, "a test")
+    with pytest.raises(ValueError, match="which this version cannot read"):
+        trained(tmp_path)
+
+
+def test_callbacks_are_looked_at_before_training():
+    model = SequenceClassifier(2, input_size=3, hidden_size=4)
+    with pytest.raises(ValueError, match=r"callbacks\[1\]: expected a function of a Run, got 3"):
+        fit(model, DATA, callbacks=[print, 3], progress=False)
