@@ -40,6 +40,13 @@ class Sequential(Composite):
                 )
                 raise ValueError(f"layers: expected a layer as {name!r}, got {_check.describe(part)}{hint}")
 
+        orders = _orders(self)
+        if len(orders) > 1:
+            shown = ", ".join(f"{name}={part!r}" for name, part in self.parts.items())
+            raise ValueError(
+                f"layers: expected all to be batch_first or none (Pooling and variational Dropout are not), got {shown}"
+            )
+
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
 
@@ -118,6 +125,15 @@ class Sequential(Composite):
         return SequentialStepper([part.stepper(batch_size) for part in self.parts.values()])
 
 
+def _orders(part: Parameters) -> set[bool]:
+    """Whether sequences are batch_first, for each layer in `part` that tells steps from sequences."""
+    if isinstance(part, Composite):
+        return {order for inner in part.parts.values() for order in _orders(inner)}
+    if part.over_time or getattr(part, "variational", False):
+        return {bool(getattr(part, "batch_first", False))}
+    return set()
+
+
 class SequentialStepper:
     """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`."""
 
@@ -140,8 +156,14 @@ class SequentialStepper:
         steppers = self._with_state()
         if not isinstance(value, (tuple, list)) or len(value) != len(steppers):
             raise ValueError(f"state: expected a tuple of {len(steppers)}, got {_check.describe(value)}")
-        for stepper, part in zip(steppers, value, strict=True):
-            stepper.state = part
+        before = self.state
+        try:
+            for stepper, part in zip(steppers, value, strict=True):
+                stepper.state = part
+        except BaseException:  # all of it or nothing
+            for stepper, part in zip(steppers, before, strict=True):
+                stepper.state = part
+            raise
 
     def reset(self, rows: Any = None) -> None:
         """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""

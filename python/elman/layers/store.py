@@ -25,6 +25,16 @@ class Made(NamedTuple):
     value: Any
 
 
+class Block:
+    """One of `editing`. All its layers look here, so that it ends for all of them at once, and in one step: whatever a
+    signal handler raises, no layer stays closed."""
+
+    __slots__ = ("open", "thread")
+
+    def __init__(self) -> None:
+        self.open, self.thread = True, threading.get_ident()
+
+
 class Store:
     """The parameters of one layer and their gradients: the arrays themselves, which nobody else holds.
 
@@ -37,7 +47,7 @@ class Store:
         lock: of whoever changes parameters, makes something of them or adds to gradients. A thread may take it twice,
             as a signal handler may call the layer that it has interrupted.
         version: how often the parameters have been changed.
-        edited: whether a block of `editing` is open.
+        block: the last one of `editing`.
     """
 
     def __init__(self, values: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None):
@@ -47,7 +57,7 @@ class Store:
         self.grads_seen = {name: value.view() for name, value in self.grads.items()}
         self.lock = threading.RLock()
         self.version = 0
-        self.edited = False
+        self.block: Block | None = None
         self._made: dict[str, Made] = {}
         self._behind = {
             id(view): value
@@ -82,12 +92,12 @@ class Store:
         self._made.clear()
 
     def changed(self) -> None:
+        self.forget()  # first: what is made of a version is kept no longer than it
         self.version += 1
-        self.forget()
 
     def idle(self) -> None:
         """Refuse while the parameters are being edited: whoever reads them would get the old ones."""
-        if self.edited:
+        if self.block is not None and self.block.open:
             raise RuntimeError(
                 "editing: expected its block to end before the layer is used, which has its old parameters until then"
             )
@@ -121,6 +131,8 @@ class Store:
 def _renew_locks() -> None:
     for store in set(_stores.values()):
         store.lock = threading.RLock()
+        if store.block is not None and store.block.thread != threading.get_ident():
+            store.block.open = False  # it is of a thread that is not here
 
 
 if hasattr(os, "register_at_fork"):  # a thread that is not in the child may have held one
@@ -231,21 +243,17 @@ def change(stores: list[Store], write: Callable[[], None]) -> None:
 @contextlib.contextmanager
 def closed(stores: list[Store]) -> Iterator[None]:
     """In the block the layers refuse to be used."""
-    begun = False
+    block = Block()
 
     def begin() -> None:
-        nonlocal begun
         for store in stores:
             store.idle()
-        begun = True
         for store in stores:
-            store.edited = True
+            store.block = block
             store.forget()
 
     try:
         _holding(stores, begin)
         yield
     finally:
-        if begun:
-            for store in stores:
-                store.edited = False
+        block.open = False

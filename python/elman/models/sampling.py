@@ -27,7 +27,15 @@ class Sampler:
         self._rng = np.random.default_rng(seed)
 
     def __call__(self, logits: np.ndarray) -> np.ndarray:
-        """Tokens [B] for logits [B, V]."""
+        """Tokens [B] for logits [B, V].
+
+        Raises:
+            ValueError: a row's largest logit is not a finite number, so that it says nothing.
+        """
+        largest = logits.max(axis=1)
+        if not np.isfinite(largest).all():
+            wrong = largest[~np.isfinite(largest)][0]
+            raise ValueError(f"logits: expected a finite number as the largest of a row, got {wrong}")
         if self.temperature == 0:
             return logits.argmax(axis=1)
         p = self.probabilities(logits)

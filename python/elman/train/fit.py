@@ -96,6 +96,9 @@ def fit(
     if schedule is not None and not isinstance(schedule, Schedule):
         raise ValueError(f"schedule: expected a schedule, got {_check.describe(schedule)}")
     callbacks = tuple(callbacks)
+    for i, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):

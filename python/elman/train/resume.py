@@ -44,7 +44,7 @@ class Saver:
         seed: int | None,
         seconds: float,
     ):
-        run.snapshot()  # refuses what could not be saved before hours have gone into it
+        before = run.snapshot()  # refuses what could not be saved before hours have gone into it
         self._run, self._seconds = run, seconds
         self._checkpoint = Checkpoint(directory)
         try:
@@ -56,20 +56,34 @@ class Saver:
             }
             found = self._checkpoint.load()
             if found is not None:
-                numbers, arrays = found
-                where = f"the run in {os.fspath(self._checkpoint.directory)!r}"
-                _compare(numbers["identity"], self._identity, where)
-                if seed is not None and seed != numbers["seed"]:
-                    raise ValueError(f"seed: expected {numbers['seed']}, that of {where}, got {seed}")
-                run.restore(numbers, arrays)
-                self._reconsider(numbers["call"])
-                if run.epoch >= epochs or run.stop:
-                    _compare_settings(numbers["call"].get("settings", {}), self._call["settings"], where)
+                self._resume(*found, before, seed)
         except BaseException:
             self.close()
             raise
         self._kept: tuple[dict[str, Any], Arrays] | None = None
         self._saved = time.monotonic()
+
+    def _resume(
+        self, numbers: dict[str, Any], arrays: Arrays, before: tuple[dict[str, Any], Arrays], seed: int | None
+    ) -> None:
+        """Go on from a checkpoint; `before`: a snapshot of the run, which it is again where that is refused."""
+        run, where = self._run, f"the run in {os.fspath(self._checkpoint.directory)!r}"
+        try:
+            _compare(numbers["identity"], self._identity, where)
+            if seed is not None and seed != numbers["seed"]:
+                raise ValueError(f"seed: expected {numbers['seed']}, that of {where}, got {seed}")
+            run.restore(numbers, arrays)
+            self._reconsider(numbers["call"])
+            if run.epoch >= self._call["epochs"] or run.stop:
+                _compare_settings(numbers["call"].get("settings", {}), self._call["settings"], where)
+        except BaseException as error:
+            run.restore(*before)
+            if isinstance(error, (LookupError, TypeError, AttributeError)):
+                raise ValueError(
+                    f"checkpoint: expected one that fit wrote, got {where}, which this version cannot read "
+                    f"({type(error).__name__}: {error}){_ELSEWHERE}"
+                ) from error
+            raise
 
     def _reconsider(self, before: dict[str, Any]) -> None:
         """Whether a run that has stopped is to go on in this call."""

@@ -1,0 +1,128 @@
+"""An exception of a signal handler, at every place where Python lets one run while parameters are changed."""
+
+import dis
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from elman import GRU
+from elman.layers import Linear, Sequential, store
+from elman.train import Adam
+
+FILES = {
+    os.path.join(os.path.dirname(store.__file__), name)
+    for name in ("store.py", "mapping.py", "parameters.py")
+}
+X = np.random.default_rng(0).normal(size=(3, 2, 3)).astype(np.float32)
+
+
+class InterruptedAnywhereError(Exception):
+    pass
+
+
+def interrupted(call, number):
+    """`call()`, with an exception at the place of this number; whether there was one."""
+    left, looked = number, set()
+
+    def trace(frame, event, _):
+        nonlocal left
+        if frame.f_code.co_filename not in FILES:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "call":
+            looked.add(frame)
+        if event == "opcode":
+            if frame in looked:  # CPython looks for signals after these
+                left -= 1
+                if left == -1:
+                    raise InterruptedAnywhereError
+            name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            if name.startswith(("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")):
+                looked.add(frame)
+            else:
+                looked.discard(frame)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except InterruptedAnywhereError:
+        pass
+    finally:
+        sys.settrace(before)
+    return left < 0
+
+
+def is_free(lock):
+    """Whether another thread gets it."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(lock.acquire, blocking=False).result()
+
+
+def made(seed):
+    return Sequential(GRU(3, 4, seed=seed), Linear(4, 2, seed=seed))
+
+
+def edit(model):
+    with model.editing() as parameters:
+        for value in parameters.values():
+            value *= 2
+
+
+WAYS = {
+    "editing": edit,
+    "load_state_dict": lambda model: model.load_state_dict(made(1).state_dict()),
+    "one array": lambda model: model.parts["1"].parameters.__setitem__("bias", [1, 2]),
+    "step": lambda model: model.optimizer.step(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_change_ended_anywhere_leaves_layers_that_work(way):
+    number, there = 0, True
+    while there:
+        model = made(0)
+        model.optimizer = Adam(model)
+        y, _, backward = model.forward(X)
+        backward(np.ones_like(y))
+        there = interrupted(lambda model=model: WAYS[way](model), number)
+        number += 1
+        again = made(2)
+        again.load_state_dict(model.state_dict())
+        y, _, backward = model.forward(X)
+        assert np.array_equal(y, again(X)[0])
+        backward(np.ones_like(y))
+        assert all(is_free(part._store.lock) for part in model.parts.values())
+    assert number > 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="of POSIX")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_does_not_wait_for_a_block_of_a_thread_that_it_has_not():
+    layer = GRU(3, 4, seed=0)
+    begun, end = threading.Event(), threading.Event()
+
+    def editing():
+        with layer.editing():
+            begun.set()
+            end.wait()
+
+    thread = threading.Thread(target=editing)
+    thread.start()
+    begun.wait()
+    child = os.fork()
+    if not child:
+        try:
+            layer(X)
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    end.set()
+    thread.join()
+    assert status == 0
