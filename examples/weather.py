@@ -191,7 +191,7 @@ def plot(task: Task, forecast: np.ndarray, path: pathlib.Path, days: int = 14) -
 
 def main() -> None:
     example = Example(
-        "Forecasting, temperature at JFK", __doc__, "not used: the weather comes with elman",
+        "Forecasting, temperature at JFK", __doc__, "",  # the weather comes with elman
         members={"type": int, "default": 5, "help": "networks whose forecasts are averaged"},
         hidden={"type": int, "default": 64, "help": "units of each of the two layers"},
         epochs={"type": int, "default": 30, "help": "at most, for each network"},

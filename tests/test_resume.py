@@ -267,8 +267,8 @@ def test_what_could_not_be_saved_is_refused_before_the_first_step(tmp_path):
 class Own(Model):
     """A model whose layers say more than its arguments."""
 
-    def __init__(self, dropout, extra=None):
-        self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)} | (extra or {})
+    def __init__(self, dropout):
+        self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)}
         self._describe()
 
     def run(self, batch, state=None, train=False):
@@ -291,7 +291,9 @@ def test_models_of_ones_own_are_known_by_their_layers(tmp_path):
     with pytest.raises(ValueError, match="model: expected dropout 0.1, as in .*, got dropout 0.2;"):
         run(Own(0.2), tmp_path)
     with pytest.raises(ValueError, match=r"model: expected more not there, as in .*, got more Dropout\(0.5"):
-        run(Own(0.1, {"more": Dropout(0.5)}), tmp_path)
+        more = Own(0.1)
+        more.parts["more"] = Dropout(0.5)
+        run(more, tmp_path)
     with pytest.raises(ValueError, match=r"model: expected gru .*got gru .*dtype=float64"):
         twice = Own(0.1)
         twice.parts["gru"] = GRU(2, 1, num_layers=2, dropout=0.1, dtype="float64")

@@ -35,11 +35,12 @@ class Example:
     """One example's run: parses its arguments, knows where its results go, and reports them.
 
     Arguments that all examples have: --quick (a small slice and few epochs, to see that it runs), --data (the
-    user's own files), --out (a folder for the model, the picture and the figures), --seed.
+    user's own files, where it takes such), --out (a folder for the model, the picture and the figures), --seed.
     """
 
     def __init__(self, title: str, doc: str, data_help: str, free_picture: bool = True, **more: dict):
-        """`free_picture`: False where the picture shows data whose licence does not let it stand in this repository.
+        """`data_help`: of --data; "" where the example takes no other data.
+        `free_picture`: False where the picture shows data whose licence does not let it stand in this repository.
         `more`: further arguments for argparse, `epochs={"type": int, "default": 10}`."""
         self.name = pathlib.Path(sys.argv[0]).stem
         self.title, self.free_picture = title, free_picture
@@ -47,7 +48,9 @@ class Example:
             description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         parser.add_argument("--quick", action="store_true", help="a small slice of it: to see that it runs")
-        parser.add_argument("--data", type=pathlib.Path, help=data_help)
+        parser.set_defaults(data=None)
+        if data_help:
+            parser.add_argument("--data", type=pathlib.Path, help=data_help)
         parser.add_argument(
             "--out", type=pathlib.Path, default=pathlib.Path("out/examples"), help="a folder for results"
         )

@@ -105,7 +105,12 @@ def _product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def seeds(seed: Any, count: int) -> list[np.random.SeedSequence]:
-    """Independent seeds for `count` layers; the same ones for the same whole number, new ones for None."""
+    """Independent seeds for `count` layers; the same ones for the same whole number, new ones for None.
+
+    A generator of NumPy's is drawn from.
+    """
+    if isinstance(seed, np.random.Generator):  # as layers take them
+        seed = seed.integers(2**32, size=4).tolist()
     if not isinstance(seed, np.random.SeedSequence):
         seed = np.random.SeedSequence(seed)
     return seed.spawn(count)

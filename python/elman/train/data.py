@@ -127,6 +127,10 @@ class Sequences:
         n = len(self.x)
         self.y = None if y is None else _series("y", y, n, np.float64)
         self.future = None if future is None else _series("future", future, n)
+        if self.future is not None and self.future[0].ndim != 2:
+            raise ValueError(
+                f"future: expected [n, S, C], got {_check.describe(self.future[0])} for each sequence"
+            )
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
             self.y = list(self.y)

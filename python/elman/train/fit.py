@@ -93,7 +93,7 @@ def fit(
     patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    if schedule is not None and not isinstance(schedule, Schedule):
+    if schedule is not None and (isinstance(schedule, type) or not isinstance(schedule, Schedule)):
         raise ValueError(f"schedule: expected a schedule, got {_check.describe(schedule)}")
     callbacks = tuple(callbacks)
     for i, callback in enumerate(callbacks):
