@@ -1,10 +1,11 @@
 """What a call of `fit` says counts."""
 
 import numpy as np
+import pytest
 from tests.runs import data, regressor
 
 from elman.models import SequenceRegressor
-from elman.train import Adam, fit
+from elman.train import Adam, Cosine, fit
 
 
 def test_an_optimizer_of_a_part_leaves_the_rest():
