@@ -268,7 +268,6 @@ class Own(Model):
 
     def __init__(self, dropout, extra=None):
         self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)} | (extra or {})
-        self._describe()
 
     def run(self, batch, state=None, train=False):
         y, state, through = self.parts["gru"].forward(batch.x, state)
