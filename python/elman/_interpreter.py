@@ -5,7 +5,7 @@ import sys
 # From 3.12 on the import itself refuses. Before, it waits for the interpreter's lock, which its own thread holds.
 if sys.version_info < (3, 12):
     try:
-        import _xxsubinterpreters as _interpreters
+        import _xxsubinterpreters as _interpreters  # type: ignore[import-not-found, unused-ignore]
     except ImportError:  # built without them
         pass
     else:

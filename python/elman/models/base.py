@@ -63,7 +63,7 @@ class Model(Composite):
             config: what is to be kept of them otherwise than it was given.
 
         Raises:
-            ValueError: one of them could not be saved.
+            ValueError: one of them could not be saved; `_describe(name=None)` leaves it to be None in the file.
         """
         given: dict[str, Any] = {}
         named, rest = set(), False
