@@ -6,7 +6,7 @@ import pytest
 from elman import GRU, _files
 from elman.layers import Dropout, Linear, Pooling, Sequential
 from elman.models import LanguageModel, SequenceClassifier
-from elman.train import Adam, fit
+from elman.train import SGD, Adam, fit
 
 
 def last():
@@ -106,3 +106,37 @@ def test_callbacks_are_looked_at_before_training():
     model = SequenceClassifier(2, input_size=3, hidden_size=4)
     with pytest.raises(ValueError, match=r"callbacks\[1\]: expected a function of a Run, got 3"):
         fit(model, DATA, callbacks=[print, 3], progress=False)
+
+
+class Own:
+    """A model of one's own, of two arrays."""
+
+    def __init__(self, parameters=lambda value: value, grads=lambda value: value):
+        self._value, self._grad = np.ones(3, np.float32), np.ones(3, np.float32)
+        self._makers = parameters, grads
+
+    @property
+    def parameters(self):
+        return {"weight": self._makers[0](self._value)}
+
+    @property
+    def grads(self):
+        return {"weight": self._makers[1](self._grad)}
+
+
+def test_models_that_give_copies_are_not_trained_in_vain():
+    with pytest.raises(ValueError, match="model: expected the same parameters each time"):
+        Adam(Own(parameters=np.copy))
+    with pytest.raises(ValueError, match="model: expected the same grads each time"):
+        Adam(Own(grads=np.copy))
+    model = Own(lambda value: value[:], lambda value: value[:])
+    SGD(model, 0.5).step()
+    assert (model.parameters["weight"] == 0.5).all()
+
+
+def test_two_views_of_one_parameter_are_one_too_many():
+    model = Own()
+    again = Own()
+    again._value = model._value[:]
+    with pytest.raises(ValueError, match=r"1\.weight: expected each parameter once"):
+        SGD([model, again], 0.5)

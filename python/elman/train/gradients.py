@@ -36,17 +36,22 @@ def gather(model: Model) -> tuple[Arrays, Arrays]:
             f"got parameters {list(values)} and gradients {list(grads)}"
         )
     dtype = next(iter(values.values())).dtype
-    last = {id(value): name for name, value in values.items()}
+    last = {place(value): name for name, value in values.items()}
     for name, value in values.items():
         _check.float_type(f"dtype of {name}", value.dtype)
         _check.in_place(name, value, value.shape, dtype)
         _check.in_place(f"gradient of {name}", grads[name], value.shape, dtype)
-        if last[id(value)] != name:
+        if last[place(value)] != name:
             raise ValueError(
-                f"{last[id(value)]}: expected each parameter once, got the same array as {name}; "
+                f"{last[place(value)]}: expected each parameter once, got the same array as {name}; "
                 "give layers that are shared as a list, each once"
             )
     return values, grads
+
+
+def place(array: np.ndarray) -> int:
+    """Where its numbers lie, which is the same for two views of them."""
+    return array.__array_interface__["data"][0]
 
 
 def _named(parts: Mapping[str, Any], kind: str) -> Arrays:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check, _core
 from ..layers.mapping import matching, write
 from ..layers.store import behind, change, stores_of
-from .gradients import Model, gather
+from .gradients import Model, gather, place
 
 _FOUND = ("_parameters", "_arrays", "_free", "_stores")  # what an optimiser looks up in its model
 
@@ -47,6 +47,16 @@ class Optimizer(ABC):
             f"{state}.{name}": np.zeros_like(value) for state in states for name, value in parameters.items()
         }
         self._look_up()
+        for kind, again, known in zip(("parameters", "grads"), gather(model), self._found(), strict=True):
+            new = [name for name, value in known.items() if place(value) != place(again[name])]
+            if new:
+                raise ValueError(
+                    f"model: expected the same {kind} each time it is asked, got new arrays for {', '.join(new[:5])}"
+                )
+
+    def _found(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Parameters and gradients, by name."""
+        return self._parameters, dict(zip(self._parameters, self._arrays[1], strict=True))
 
     def _look_up(self) -> None:
         """The model's arrays, and the states in lists beside them."""
@@ -77,9 +87,8 @@ class Optimizer(ABC):
         Raises:
             ValueError: it does, as one of another model would, or one from before a layer was exchanged.
         """
-        places = {value.__array_interface__["data"][0] for value in gather(model)[0].values()}
-        own = self._parameters.items()
-        others = [name for name, value in own if value.__array_interface__["data"][0] not in places]
+        places = set(map(place, gather(model)[0].values()))
+        others = [name for name, value in self._parameters.items() if place(value) not in places]
         if others:
             raise ValueError(
                 f"optimizer: expected one of this model, got one of other arrays: {', '.join(others[:5])}"
