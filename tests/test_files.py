@@ -140,7 +140,7 @@ MODELS = {
     "it does not say with which arguments": {"model": "SequenceClassifier", "config": [], "notes": {}},
     "it does not say of which class the model is": of(3),
     r"its class Oracle of module \(not named\) is not imported": of("Oracle"),
-    "its class LastStep of module x is not imported": of("x:LastStep"),
+    "its class FinalStep of module x is not imported": of("x:FinalStep"),
     "input_size: expected either it or vocabulary": of("SequenceClassifier", classes=2),
     ".*unexpected keyword argument 'extra'": of("LanguageModel", vocabulary=3, extra=1),
     "quantiles: .*|.*not iterable": of("SequenceRegressor", quantiles=3, **NET),
@@ -205,14 +205,14 @@ def test_any_tool_reads_the_arrays(tmp_path):
 # Classes of one's own
 
 
-class LastStep(Model):
+class FinalStep(Model):
     def __init__(self, size=3):
         self.parts = {"gru": GRU(2, size, seed=0), "head": Linear(size, 1, seed=1)}
         self._describe(size=size)
 
 
 def test_a_class_with_the_name_of_one_of_ours(tmp_path):
-    class SequenceClassifier(LastStep):
+    class SequenceClassifier(FinalStep):
         pass
 
     ours = elman.models.SequenceClassifier(2, input_size=2, hidden_size=3, seed=0)
@@ -225,9 +225,9 @@ def test_a_class_with_the_name_of_one_of_ours(tmp_path):
     )
     assert equal(load(tmp_path / "old"), ours)
     write_raw(
-        tmp_path / "old", {"model": "LastStep", "config": {"size": 3}, "notes": {}}, LastStep().parameters
+        tmp_path / "old", {"model": "FinalStep", "config": {"size": 3}, "notes": {}}, FinalStep().parameters
     )
-    assert equal(load(tmp_path / "old"), LastStep())
+    assert equal(load(tmp_path / "old"), FinalStep())
 
 
 SCRIPT = """
