@@ -118,6 +118,9 @@ def test_the_storage_of_weights_can_be_resized():
         y = layer(torch.randn(4, 3))
         (y if isinstance(y, torch.Tensor) else y[0]).sum().backward()
         assert all(p.untyped_storage().resizable() for p in layer.parameters())
+        next(layer.parameters()).untyped_storage().resize_(0)
+        with pytest.raises(RuntimeError, match="weights: expected memory"):
+            layer(torch.randn(4, 3))
 
 
 def test_fully_shard_gives_the_same_training(tmp_path):

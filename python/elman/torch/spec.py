@@ -97,4 +97,6 @@ def to_arrays(tensors: Sequence[Tensor]) -> list[np.ndarray]:
 def weight_arrays(weights: Sequence[Tensor]) -> list[np.ndarray]:
     """The same for weights, whose storage stays one that can be resized: Tensor.numpy() would fix its size, and
     FSDP frees weights that way."""
+    if any(not w.data_ptr() and w.numel() for w in weights):  # NumPy would put new memory there
+        raise RuntimeError("weights: expected memory that holds them, got none: their storage was freed")
     return [np.from_dlpack(w.detach().contiguous().resolve_neg()) for w in weights]
