@@ -86,5 +86,5 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_takes_what_kernels_can_read(name):
-    with pytest.raises(ValueError, match="arrays: expected a C-contiguous float(32|64) array"):
+    with pytest.raises(ValueError, match=r"arrays: expected a C-contiguous float(32|64) array"):
         _core.fingerprint([np.zeros(3), ODD[name]])
