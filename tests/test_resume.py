@@ -287,7 +287,10 @@ class Own(Model):
 def test_models_of_ones_own_are_known_by_their_layers(tmp_path):
     history = run(Own(0.1), tmp_path)
     assert run(Own(0.1), tmp_path) == history
-    with pytest.raises(ValueError, match=r"model: expected dropout 0.1, as in .*, got dropout 0.2;"):
+    with pytest.raises(
+        ValueError,
+        match=r"model: expected gru GRU\(2, 1, .*dropout=0.1\), as in .*, got gru GRU\(2, 1, .*dropout=0.2\);",
+    ):
         run(Own(0.2), tmp_path)
     with pytest.raises(ValueError, match=r"model: expected more not there, as in .*, got more Dropout\(0.5"):
         more = Own(0.1)

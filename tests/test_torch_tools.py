@@ -160,7 +160,7 @@ def test_tools_find_a_twin_by_its_class(kind):
         pass
 
     assert Mine != theirs and Mine != twin and Mine == Mine and Mine in {Mine}
-    assert et.report(Mine(3, 4))[0].fast is False
+    assert et.report(Mine(3, 4))[0].fast  # it inherits the engine's forward
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's, on the future of its quantisation
