@@ -1,5 +1,6 @@
 """One test for each refusal: it names the argument, what was expected and what came, and changes nothing."""
 
+import copy
 import re
 
 import numpy as np
@@ -210,11 +211,13 @@ def test_a_refused_backward_can_be_called_again(arguments, message):
 
 def test_backward_runs_once():
     _, _, backward = lstm().forward(X)
+    other = copy.copy(backward)
     backward(None)
-    with pytest.raises(
-        RuntimeError, match="backward: expected one call after each forward, got a second one"
-    ):
-        backward(None)
+    for again in (backward, other):
+        with pytest.raises(
+            RuntimeError, match="backward: expected one call after each forward, got a second one"
+        ):
+            again(None)
 
 
 def test_load_refuses_other_files(tmp_path):

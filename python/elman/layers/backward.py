@@ -16,7 +16,7 @@ class Backward:
 
     def __init__(self, call: Call, tape: passes.Tape, dropout: Sequence[np.ndarray], version: int):
         self._call, self._dropout, self._version = call, dropout, version
-        self._tape: passes.Tape | None = tape
+        self._tape = Once(tape)
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
         """Add the gradients of every parameter to `layer.grads`: all of them, or none where a signal handler's
@@ -43,7 +43,7 @@ class Backward:
         dx = call.sequence(layer.input_size) if need_dx else None
         grads = (
             layer._store.zeros()
-        )  # an exception may end the pass between two layers, and a long call inside
+        )  # new ones, as an exception may end the pass between two layers or inside one
         tape, packed = self._take()
         passes.backward(
             layer._stack, packed, call.plans, tape, layer._weights(grads),
@@ -56,16 +56,24 @@ class Backward:
         """The tape, which is used up from then on, and the packed weights."""
         layer = self._call.layer
         with layer._store.lock:
-            check_unused(self._tape)
+            self._tape.expect()
             layer._store.expect(self._version)
             packed = layer._pack_back().value
-            tape, self._tape = self._tape, None
-        assert tape is not None
-        return tape, packed
+            return self._tape.take(), packed
 
 
-def check_unused(tape: Any) -> None:
-    if tape is None:
-        raise RuntimeError(
-            "backward: expected one call after each forward, got a second one; what forward kept is used up"
-        )
+class Once:
+    """What forward kept for one backward pass, which uses it up. Copies of that pass share it."""
+
+    def __init__(self, value: Any):
+        self._left = [value]
+
+    def expect(self) -> None:
+        """Refuse where it has been taken."""
+        if not self._left:
+            raise RuntimeError(
+                "backward: expected one call after each forward, got a second one; what forward kept is used up"
+            )
+
+    def take(self) -> Any:
+        return self._left.pop()

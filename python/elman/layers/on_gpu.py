@@ -14,7 +14,7 @@ from ..gpu.library import Arrays
 from ..gpu.plan import Plan, whole
 from ..gpu.stack import Stack
 from ..gpu.tape import Tape
-from .backward import check_unused
+from .backward import Once
 from .call import Call, prepare
 from .store import Made
 
@@ -69,7 +69,7 @@ class Backward:
 
     def __init__(self, call: Call, stack: Stack, x: Any, tape: Tape, version: int):
         self._call, self._stack, self._x, self._version = call, stack, x, version
-        self._tape: Tape | None = tape
+        self._tape = Once(tape)
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
         """Add the gradients of every parameter to `layer.grads`, which are in main memory; (dx, dstate)."""
@@ -79,10 +79,9 @@ class Backward:
             dy = dy.reshape(call.T * call.B, -1)
         dfinal = call.check_state("dstate", dstate)
         with layer._store.lock:
-            check_unused(self._tape)
+            self._tape.expect()
             layer._store.expect(self._version)
-            tape, self._tape = self._tape, None
-        assert tape is not None
+            tape = self._tape.take()
         dx, dinitial, grads = self._stack.backward(tape, self._x, dy, dfinal, need_dx)
         layer._store.add({
             name: np.ascontiguousarray(_on_host(grad))
