@@ -220,9 +220,8 @@ def rows(name: str, value: Any, count: int) -> np.ndarray:
     values = to_numpy(name, value, np.int64)
     if values.dtype == np.bool_:
         return np.flatnonzero(marks(name, values, (count,)))
-    flags = values.dtype.itemsize == 1 and values.shape == (
-        count,
-    )  # most likely, and [1, 0] would be both rows
+    # Most likely flags, and [1, 0] would be both rows.
+    flags = values.dtype.itemsize == 1 and values.shape == (count,)
     if values.ndim > 1 or values.dtype.kind not in "iu" or flags:
         raise ValueError(
             f"{name}: expected indices, whole numbers, or flags [{count}] bool, got {describe(values)}"

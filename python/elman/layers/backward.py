@@ -41,9 +41,8 @@ class Backward:
         dfinal = call.check_state("dstate", dstate)
         dinitial = call.states(np.zeros)
         dx = call.sequence(layer.input_size) if need_dx else None
-        grads = (
-            layer._store.zeros()
-        )  # new ones, as an exception may end the pass between two layers or inside one
+        # New ones, as an exception may end the pass between two layers or inside one.
+        grads = layer._store.zeros()
         tape, packed = self._take()
         passes.backward(
             layer._stack, packed, call.plans, tape, layer._weights(grads),

@@ -22,9 +22,8 @@ def load(path: str | os.PathLike[str]) -> Recurrent:
         if "model" in config:
             raise ValueError("it holds a model, which elman.models.load reads")
         kind = KINDS[_check.choice("layer", config.pop("layer", None), tuple(KINDS))]
-        with init.from_file(
-            2 * sum(array.size for array in arrays.values())
-        ):  # it may draw biases it does not keep
+        # Twice, as it may draw biases that it does not keep.
+        with init.from_file(2 * sum(array.size for array in arrays.values())):
             layer = kind(**config, init="uniform")  # the cheaper one
         layer.load_state_dict(arrays)
     except (ValueError, TypeError, ArithmeticError) as error:  # of arguments that no layer has

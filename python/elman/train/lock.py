@@ -17,9 +17,8 @@ except ImportError:  # Windows
     import msvcrt
 
 NAME = "checkpoint.lock"
-_FAR = (
-    1 << 30
-)  # the byte that Windows locks: a locked one cannot be read, and the first ones say who holds the lock
+# The byte that Windows locks: a locked one cannot be read, and the first ones say who holds the lock.
+_FAR = 1 << 30
 
 
 class DirectoryLock:
