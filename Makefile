@@ -73,7 +73,7 @@ format: $(VENV)/dev
 dist: $(VENV)/dev
 	rm -rf dist
 	$(BIN)/python -m build
-	$(BIN)/python tests/check_dist.py dist
+	$(BIN)/python tests/support/check_dist.py dist
 
 clean:
 	rm -rf $(VENV) build dist out

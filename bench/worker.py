@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from bench import contenders
 from bench.shapes import Data, Shape, make_data, make_weights
-from tests import oracle
+from tests.support import oracle
 
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-10}  # relative to the largest value of each result
 

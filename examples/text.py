@@ -17,8 +17,9 @@ import subprocess
 import matplotlib.pyplot as plt
 import numpy as np
 
+from elman import losses
 from elman.models import LanguageModel
-from elman.train import Cosine, Schedule, Stream, evaluate, fit, losses
+from elman.train import Cosine, Schedule, Stream, evaluate, fit
 from support.data import folder, from_debian, members
 from support.run import Example, Result
 

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from sklearn.linear_model import Ridge
 
-from elman.data import Weather, load_weather
+from elman.datasets import Weather, load_weather
 from elman.models import Forecaster, load
 from elman.sequence import Standardizer, sliding_windows
 from elman.train import Cosine, fit

@@ -10,10 +10,10 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from bench.gpu.timing import Case, measure_ours
 
-from elman import gpu
+import torch
+from elman.stack import gpu
 
 KINDS = ("block", "cluster", "push", "grid", "launch")
 SIZES = (64, 128, 256, 512, 768, 1024)

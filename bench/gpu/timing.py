@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from statistics import geometric_mean, median
 from typing import Any
 
-import torch
 from bench import shapes
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.torch
-from elman import gpu
+import torch
+from elman.stack import gpu
 from elman.torch.gpu import Tensors
 
 ROUNDS, SECONDS = 5, 0.02

@@ -12,12 +12,12 @@ from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
-import torch
 from bench.training.tasks import TASKS, Task
 
 import elman
+import torch
 from elman import _core
-from elman.layers import passes
+from elman.stack import processor
 from elman.train import Adam, Constant
 from elman.train.run import Run
 
@@ -25,7 +25,7 @@ AGREE = 0.02  # losses of an epoch may differ by this share: rounding grows alon
 
 
 class KernelClock:
-    """Adds up the time spent in the engine's recurrent passes."""
+    """Adds up the time spent in the engine's recurrent processor."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -41,11 +41,11 @@ class KernelClock:
 
             return run
 
-        passes._core.forward, passes._core.backward = map(timed, self._kept)
+        processor._core.forward, processor._core.backward = map(timed, self._kept)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        passes._core.forward, passes._core.backward = self._kept
+        processor._core.forward, processor._core.backward = self._kept
 
 
 def torch_epoch(twin: Any, optimizer: Any, task: Task, epoch: int) -> float:

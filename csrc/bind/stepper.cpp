@@ -1,5 +1,5 @@
 // Streaming: one step per call.
-#include "engine/stepper.h"
+#include "recurrent/stepper.h"
 
 #include <pybind11/stl.h>
 

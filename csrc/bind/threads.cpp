@@ -1,13 +1,12 @@
-// Threads, the engine's own or another library's, and the limits of the machine that they reach together.
-#include "engine/threads.h"
+// Threads, the engine's own or another library's.
+#include "machine/threads.h"
 
 #include <pybind11/stl.h>
 
 #include <optional>
 
 #include "bind/parts.h"
-#include "engine/dispatch.h"
-#include "engine/processors.h"
+#include "machine/processors.h"
 
 #if !defined(_WIN32)
 #include <dlfcn.h>
@@ -37,21 +36,6 @@ bool borrow(const std::optional<std::string>& path) {
 #endif
 }
 
-double peak(int threads, const std::string& dtype) {
-  if (dtype != "float32" && dtype != "float64")
-    throw py::value_error("dtype: expected 'float32' or 'float64', got '" + dtype + "'");
-  checked_threads(threads);
-  const Unlocked unlocked;
-  return dtype == "float64" ? measure_peak<double>(threads) : measure_peak<float>(threads);
-}
-
-double bandwidth(int threads, py::ssize_t bytes) {
-  checked_threads(threads);
-  if (bytes < 0) throw py::value_error("bytes: expected at least 0, got " + std::to_string(bytes));
-  const Unlocked unlocked;
-  return measure_bandwidth(threads, bytes);
-}
-
 }  // namespace
 
 int checked_threads(int n) {
@@ -68,8 +52,6 @@ void bind_threads(py::module_& m) {
   m.def("processors", &processors);
   m.def("quota_processors", &quota_processors, py::arg("root"));
   m.def("borrow_threads", &borrow, py::arg("library"));
-  m.def("measure_peak", &peak, py::arg("threads"), py::arg("dtype"));
-  m.def("measure_bandwidth", &bandwidth, py::arg("threads"), py::arg("bytes"));
 }
 
 }  // namespace elman

@@ -5,10 +5,9 @@
 // bias and adds both products, so no cell needs a special case.
 //
 //   struct Cell {
-//     static constexpr const char* name;
-//     static constexpr int slots, states;   // states[0] is h
-//     static constexpr int gates;           // row blocks of H in weight_ih and weight_hh
-//     static constexpr Feed x, h;
+//     static constexpr CellFacts facts;
+//     static constexpr int slots, states, gates;  // how many, as the facts say
+//     static constexpr Feed x, h;                 // the facts' own
 //     // a: pre-activations in, what backward needs out.  s: states before the step in, after it out.
 //     template <class V> static void forward(V* a, V* s);
 //     // a: as forward left it in, gradient of the pre-activations out.  s, s1: states before and after.
@@ -26,6 +25,26 @@ struct Feed {
   int begin, end;
   int gate[max_slots];
   constexpr int count() const { return end - begin; }
+};
+
+// What everybody else knows of a cell: said once, in its header.
+struct CellFacts {
+  const char* name;
+  int slots;
+  Feed x, h;
+  const char* states[max_states];  // h first; null where there are no more
+  const char* gates[max_slots];    // row blocks of H in weight_ih and weight_hh, likewise
+  double bias[max_slots];          // what the bias of each gate begins with
+
+  constexpr int state_count() const { return count(states, max_states); }
+  constexpr int gate_count() const { return count(gates, max_slots); }
+
+ private:
+  static constexpr int count(const char* const* names, int most) {
+    int n = 0;
+    while (n < most && names[n]) ++n;
+    return n;
+  }
 };
 
 }  // namespace elman

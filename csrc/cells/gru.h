@@ -10,9 +10,10 @@ namespace elman {
 namespace {
 
 struct Gru {
-  static constexpr const char* name = "gru";
-  static constexpr int slots = 4, states = 1, gates = 3;  // weights hold the gates r z n
-  static constexpr Feed x{0, 3, {2, 0, 1}}, h{1, 4, {0, 1, 2}};
+  static constexpr CellFacts facts{"gru",           4, {0, 3, {2, 0, 1}}, {1, 4, {0, 1, 2}}, {"h"},
+                                   {"r", "z", "n"}, {}};
+  static constexpr int slots = facts.slots, states = facts.state_count(), gates = facts.gate_count();
+  static constexpr Feed x = facts.x, h = facts.h;
 
   template <class V> static ELMAN_INLINE void forward(V* a, V* s) {
     const V r = sigmoid(a[1]), z = sigmoid(a[2]), n = tanh(mul_add(r, a[3], a[0]));

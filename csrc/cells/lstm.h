@@ -9,9 +9,11 @@ namespace elman {
 namespace {
 
 struct Lstm {
-  static constexpr const char* name = "lstm";
-  static constexpr int slots = 4, states = 2, gates = 4;
-  static constexpr Feed x{0, 4, {0, 1, 2, 3}}, h{0, 4, {0, 1, 2, 3}};
+  // Remember by default (Gers et al. 2000, Jozefowicz et al. 2015): the forget gate begins open.
+  static constexpr CellFacts facts{
+      "lstm", 4, {0, 4, {0, 1, 2, 3}}, {0, 4, {0, 1, 2, 3}}, {"h", "c"}, {"i", "f", "g", "o"}, {0, 1, 0, 0}};
+  static constexpr int slots = facts.slots, states = facts.state_count(), gates = facts.gate_count();
+  static constexpr Feed x = facts.x, h = facts.h;
 
   template <class V> static ELMAN_INLINE void forward(V* a, V* s) {
     const V i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);

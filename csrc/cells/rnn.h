@@ -21,9 +21,9 @@ struct Relu {
 };
 
 template <class Activation> struct Rnn {
-  static constexpr const char* name = Activation::cell_name;
-  static constexpr int slots = 1, states = 1, gates = 1;
-  static constexpr Feed x{0, 1, {0}}, h{0, 1, {0}};
+  static constexpr CellFacts facts{Activation::cell_name, 1, {0, 1, {0}}, {0, 1, {0}}, {"h"}, {"h"}, {}};
+  static constexpr int slots = facts.slots, states = facts.state_count(), gates = facts.gate_count();
+  static constexpr Feed x = facts.x, h = facts.h;
 
   template <class V> static ELMAN_INLINE void forward(V* a, V* s) {
     a[0] = Activation::of(a[0]);

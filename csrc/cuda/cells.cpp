@@ -6,7 +6,7 @@ namespace elman::cuda {
 namespace {
 
 template <class... Cell> std::vector<CellShape> shapes(CellList<Cell...>) {
-  return {{Cell::name, Cell::slots, Cell::states, Cell::gates, Cell::x, Cell::h}...};
+  return {{Cell::facts.name, Cell::slots, Cell::states, Cell::gates, Cell::x, Cell::h}...};
 }
 
 }  // namespace

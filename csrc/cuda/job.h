@@ -8,7 +8,7 @@
 #include <cstddef>
 
 #include "cells/cell.h"
-#include "engine/plan.h"
+#include "kernels/plan_view.h"
 
 namespace elman::cuda {
 

@@ -1,5 +1,5 @@
 // AVX2 with FMA: 32-byte vectors, 16 registers.
-#include "engine/isa_table.h"
+#include "isa/table.h"
 
 namespace elman {
 extern const Isa isa_avx2;

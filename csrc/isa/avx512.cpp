@@ -1,5 +1,5 @@
 // AVX-512 F, VL, DQ and BW: 64-byte vectors, 32 registers.
-#include "engine/isa_table.h"
+#include "isa/table.h"
 
 namespace elman {
 extern const Isa isa_avx512;

@@ -1,5 +1,5 @@
 // ARM Advanced SIMD, which every AArch64 processor has: 16-byte vectors, 32 registers.
-#include "engine/isa_table.h"
+#include "isa/table.h"
 
 namespace elman {
 extern const Isa isa_neon;

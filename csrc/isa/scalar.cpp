@@ -1,5 +1,5 @@
 // One element at a time: the reference for what the vectors do, and what runs where nothing else can.
-#include "engine/isa_table.h"
+#include "isa/table.h"
 
 namespace elman {
 extern const Isa isa_scalar;

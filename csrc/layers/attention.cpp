@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/call.h"
+#include "kernels/dispatch.h"
+#include "machine/share.h"
 
 namespace elman {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "engine/buffer.h"
-#include "engine/dispatch.h"
+#include "kernels/dispatch.h"
+#include "machine/buffer.h"
 
 namespace elman {
 

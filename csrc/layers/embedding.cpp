@@ -1,7 +1,6 @@
 #include "layers/embedding.h"
 
-#include "engine/schedule.h"
-#include "engine/threads.h"
+#include "machine/share.h"
 
 namespace elman {
 

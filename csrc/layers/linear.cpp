@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "engine/call.h"
+#include "kernels/dispatch.h"
+#include "machine/share.h"
 
 namespace elman {
 namespace {

@@ -2,8 +2,8 @@
 // those of a BLAS do, so that a step gives what the whole sequence gave.
 #pragma once
 
-#include "engine/buffer.h"
-#include "engine/dispatch.h"
+#include "kernels/dispatch.h"
+#include "machine/buffer.h"
 
 namespace elman {
 

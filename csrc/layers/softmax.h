@@ -1,9 +1,9 @@
 // Softmax over a row, the sums that its losses need, and the way back.
 #pragma once
 
-#include "engine/kernels.h"
-#include "engine/lanes.h"
+#include "kernels/rows.h"
 #include "simd/math.h"
+#include "tile/lanes.h"
 
 namespace elman {
 namespace {

@@ -1,7 +1,7 @@
 // The vector type: L lanes of T, or T itself where L is 1, with the few operations that the
 // compilers' vector extensions do not spell (fused multiply-add, square root, partial loads and stores).
 //
-// Everything under simd/ and the kernel headers of engine/ is compiled once per instruction set and
+// Everything that isa/table.h includes is compiled once per instruction set and
 // lives in an unnamed namespace: with external linkage the linker would keep one copy of an inline
 // function for all sets and could pick one that this processor cannot run.
 #pragma once

@@ -6,9 +6,10 @@ import os
 import pathlib
 from typing import Any
 
-from . import _core, gpu
+from . import _core
 from ._check import whole_number
 from ._version import __version__
+from .stack import gpu
 
 
 def isas() -> list[str]:

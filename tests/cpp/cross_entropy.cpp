@@ -1,6 +1,7 @@
 // The softmax and its loss against loops in double.
-#include "train/cross_entropy.h"
+#include "losses/cross_entropy.h"
 
+#include "layers/softmaxes.h"
 #include "selftest.h"
 
 namespace elman::selftest {

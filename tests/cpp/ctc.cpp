@@ -1,5 +1,5 @@
 // Connectionist temporal classification against the sum over all paths.
-#include "train/ctc.h"
+#include "losses/ctc.h"
 
 #include "selftest.h"
 

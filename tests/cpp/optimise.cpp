@@ -1,5 +1,5 @@
 // Optimisers give the same bits on every instruction set, with any number of threads.
-#include "train/optimise.h"
+#include "optim/optimise.h"
 
 #include "selftest.h"
 

@@ -1,6 +1,6 @@
 // Every cell against the scalar kernels (which the Python tests compare with an oracle), forward and
 // backward, in two directions, with ragged plans, resets and recurrent drop
-#include "engine/layer.h"
+#include "recurrent/layer.h"
 #include "selftest.h"
 
 namespace elman::selftest {
@@ -12,8 +12,8 @@ struct Sizes {
 
 template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
   Random random(1);
-  const CellInfo& info = isa.cells[cell];
-  const int G = info.gates, H = z.H, directions = 2;
+  const CellFacts& info = *isa.cells[cell];
+  const int G = info.gate_count(), H = z.H, directions = 2;
   const std::size_t rows = std::size_t(z.T) * z.B, states = std::size_t(z.B) * H;
   const auto x = random.normals<T>(rows * z.I), dy = random.normals<T>(rows * H * directions);
   const auto w_ih = random.normals<T>(std::size_t(G) * H * z.I, 0.3),
@@ -23,7 +23,7 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
   std::vector<uint8_t> reset(rows);
   for (auto& mark : reset) mark = random.below(5) == 0;
 
-  Values<T> y(rows * H * directions), dx(rows * z.I), final_state(directions * info.states * states);
+  Values<T> y(rows * H * directions), dx(rows * z.I), final_state(directions * info.state_count() * states);
   Values<T> initial_gradient(final_state.size());
   Values<T> d_ih(w_ih.size()), d_hh(w_hh.size()), d_bias_ih(G * H), d_bias_hh(G * H);  // added to
 
@@ -67,10 +67,10 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
     b.y = f.y;
     b.dy = dy.data() + d * H;
     f.y_stride = b.y_stride = b.dy_stride = H * directions;
-    for (int k = 0; k < info.states; ++k) {
+    for (int k = 0; k < info.state_count(); ++k) {
       f.initial[k] = b.initial[k] = b.dfinal[k] = initial.data();
-      f.final[k] = final_state.data() + (d * info.states + k) * states;
-      b.dinitial[k] = initial_gradient.data() + (d * info.states + k) * states;
+      f.final[k] = final_state.data() + (d * info.state_count() + k) * states;
+      b.dinitial[k] = initial_gradient.data() + (d * info.state_count() + k) * states;
     }
     backward[d].packed = &packed_back;
     backward[d].d_ih = d_ih.data();
@@ -84,9 +84,9 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
 }
 
 template <class T> void compare(const Isa& isa) {
-  for (int cell = 0; cell < cell_count; ++cell) {
+  for (int cell = 0; cell < isa.cell_count; ++cell) {
     for (const Sizes z : {Sizes{6, 5, 3, 18}, {4, 1, 9, 33}, {3, 13, 17, 7}, {1, 2, 1, 1}, {5, 8, 130, 40}}) {
-      const std::string what = label<T>(isa, isa.cells[cell].name, {z.T, z.B, z.I, z.H});
+      const std::string what = label<T>(isa, isa.cells[cell]->name, {z.T, z.B, z.I, z.H});
       expect_close<T>(what, with_threads(what, [&] { return run<T>(isa, cell, z); }),
                       run<T>(*isas().back(), cell, z));
     }

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/dispatch.h"
-#include "engine/threads.h"
+#include "kernels/dispatch.h"
+#include "machine/threads.h"
 
 namespace elman::selftest {
 

@@ -1,12 +1,12 @@
 // Steps of a stack, with threads: no allocation in any of them.
-#include "engine/stepper.h"
+#include "recurrent/stepper.h"
 
 #include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <new>
 
-#include "engine/layer.h"
+#include "recurrent/layer.h"
 #include "selftest.h"
 
 namespace {

@@ -116,7 +116,7 @@ class Fuzz:
     # The objects that calls are made of.
     def pack(self, back=False, cell=None, I=3, H=5):  # noqa: E741
         cell = cell or self.cell
-        rows = _core.cells()[cell]["gates"] * H
+        rows = len(_core.cells()[cell]["gates"]) * H
         w = [self.guard(self.normal(*shape) / 4) for shape in ((rows, I), (rows, H), (rows,), (rows,))]
         packed = _core.pack_back(cell, *w[:2]) if back else _core.pack(cell, *w)
         return self.keep(packed, cell, w)

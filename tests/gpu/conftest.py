@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-import elman.gpu
+import elman.stack.gpu
 
 if importlib.util.find_spec("torch") is None:
     collect_ignore_glob, KINDS = ["test_*.py"], []
@@ -15,7 +15,7 @@ else:
     from gpu_cases import KINDS
 
 DEVICES = ["played"] if importlib.util.find_spec("elman._cuda_played") else []  # built with ELMAN_SELFTEST
-DEVICES += ["cuda"] if elman.gpu.find()[0] else []
+DEVICES += ["cuda"] if elman.stack.gpu.find()[0] else []
 if only := os.environ.get("ELMAN_TEST_GPU"):
     DEVICES = [only]
 
@@ -24,7 +24,7 @@ if only := os.environ.get("ELMAN_TEST_GPU"):
 def device(request, monkeypatch):
     if request.param == "played":  # tensors on the processor count as on a GPU
         monkeypatch.setattr("elman.torch.gpu.KINDS", {"cpu"})
-        monkeypatch.setattr(elman.gpu, "_found", (importlib.import_module("elman._cuda_played"), ""))
+        monkeypatch.setattr(elman.stack.gpu, "_found", (importlib.import_module("elman._cuda_played"), ""))
     return request.param
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
+import torch
 from elman.torch import engine, gpu
 from elman.torch.spec import NO_STEPS, Spec, Steps
 

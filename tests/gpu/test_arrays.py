@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import elman
-from elman.gpu.library import Arrays
 from elman.layers import on_gpu
+from elman.stack.gpu.library import Arrays
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_what_arrays_on_a_gpu_cannot_have(arrays, monkeypatch):
         elman.GRU(4, 5, recurrent_dropout=0.5).forward(x)
     with pytest.raises(ValueError, match=r"x: expected \[T, B, 4\] float32"):
         elman.GRU(4, 5)(x[:, :, :3].copy())
-    monkeypatch.setattr(elman.gpu, "_found", (None, "this build has no CUDA kernels"))
+    monkeypatch.setattr(elman.stack.gpu, "_found", (None, "this build has no CUDA kernels"))
     with pytest.raises(
         ValueError, match=r"expected an array in main memory \(this build has no CUDA kernels\)"
     ):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from gpu_cases import where
 
-import elman.gpu
+import elman.stack.gpu
 import elman.torch
-from elman.gpu.stack import Stack
+import torch
+from elman.stack.gpu.stack import Stack
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
@@ -116,12 +116,12 @@ def test_a_cuda_graph_replays(device):
 def test_what_has_no_gpu_code_says_so(monkeypatch, played):
     layer = elman.torch.LSTM(3, 4).double()
     assert "float64" in elman.torch.report(layer)[0].reason
-    scans = elman.gpu.find()[0]
-    monkeypatch.setattr(elman.gpu, "_found", (None, "this build has no CUDA kernels"))
+    scans = elman.stack.gpu.find()[0]
+    monkeypatch.setattr(elman.stack.gpu, "_found", (None, "this build has no CUDA kernels"))
     assert elman.torch.report(elman.torch.LSTM(3, 4))[0].reason == (
         "torch's own code: its weights are on cpu, and this build has no CUDA kernels"
     )
     assert elman.info()["cuda"] == "no: this build has no CUDA kernels"
-    monkeypatch.setattr(elman.gpu, "_found", (scans, ""))
+    monkeypatch.setattr(elman.stack.gpu, "_found", (scans, ""))
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "grid")
     assert elman.info()["cuda"] == "yes: a GPU that a processor plays, schedule grid"

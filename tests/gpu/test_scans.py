@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from bench.gpu import random_shapes
 from gpu_cases import CELLS, TOLERANCE, check, make, ragged, where
 
-import elman.gpu
+import elman.stack.gpu
+import torch
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
@@ -98,7 +98,7 @@ def test_random_shapes(tmp_path, capsys):
 @pytest.mark.parametrize("H", [1, 64, 129, 512, 1024, 4096])
 def test_a_schedule_for_every_size(H, backward, played):
     """On the machine of an H100: within its limits, and every unit and row has its place."""
-    scans = elman.gpu.find()[0]
+    scans = elman.stack.gpu.find()[0]
     for cell in CELLS:
         for dtype in ("float32", "tf32", "float16", "bfloat16"):
             for rows in (1, 7, 64, 1000):

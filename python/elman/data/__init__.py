@@ -1,5 +1,5 @@
-"""Data that comes with elman."""
+"""Data as batches for training."""
 
-from .weather import Weather, load_weather
+from .batches import Batch, Data, Sequences, Stream, as_data, forecast_windows
 
-__all__ = ["Weather", "load_weather"]
+__all__ = ["Batch", "Data", "Sequences", "Stream", "as_data", "forecast_windows"]

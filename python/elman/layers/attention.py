@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._arrays import returner
-from .call import check_lengths
+from ..stack.arguments import check_lengths
 from .parameters import Parameters
 
 Backward = Callable[[Any], tuple[Any, Any]]

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from . import passes
-from .call import Call
+from ..stack import processor
+from ..stack.arguments import Call
 
 
 class Backward:
     """The backward pass of one forward pass; it can run once."""
 
-    def __init__(self, call: Call, tape: passes.Tape, dropout: Sequence[np.ndarray], version: int):
+    def __init__(self, call: Call, tape: processor.Tape, dropout: Sequence[np.ndarray], version: int):
         self._call, self._dropout, self._version = call, dropout, version
         self._tape = Once(tape)
 
@@ -44,14 +44,14 @@ class Backward:
         # New ones, as an exception may end the pass between two layers or inside one.
         grads = layer._store.zeros()
         tape, packed = self._take()
-        passes.backward(
+        processor.backward(
             layer._stack, packed, call.plans, tape, layer._weights(grads),
             call.x, dy, dx, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
         layer._store.add(grads)
         return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)
 
-    def _take(self) -> tuple[passes.Tape, list[list[Any]]]:
+    def _take(self) -> tuple[processor.Tape, list[list[Any]]]:
         """The tape, which is used up from then on, and the packed weights."""
         layer = self._call.layer
         with layer._store.lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _check, _files, init
+from .. import _check, files, init
 from .recurrent import GRU, LSTM, RNN, Recurrent
 
 KINDS: dict[str, type[Recurrent]] = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
@@ -18,7 +18,7 @@ def load(path: str | os.PathLike[str]) -> Recurrent:
         OSError: the file cannot be read.
     """
     try:
-        config, arrays = _files.read(path, "loading a layer")
+        config, arrays = files.read(path, "loading a layer")
         if "model" in config:
             raise ValueError("it holds a model, which elman.models.load reads")
         kind = KINDS[_check.choice("layer", config.pop("layer", None), tuple(KINDS))]

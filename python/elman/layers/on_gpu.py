@@ -9,13 +9,13 @@ import numpy as np
 from .. import _check
 from .._arrays import to_numpy
 from .._extras import need
-from ..gpu import find
-from ..gpu.library import Arrays
-from ..gpu.plan import Plan, whole
-from ..gpu.stack import Stack
-from ..gpu.tape import Tape
+from ..stack.arguments import Call, prepare
+from ..stack.gpu import find
+from ..stack.gpu.library import Arrays
+from ..stack.gpu.plan import Plan, whole
+from ..stack.gpu.stack import Stack
+from ..stack.gpu.tape import Tape
 from .backward import Once
-from .call import Call, prepare
 from .store import Made
 
 if TYPE_CHECKING:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, _core, _files, init
-from . import on_gpu, passes
+from .. import _check, _core, files, init
+from ..stack import processor
+from ..stack.arguments import Call, prepare
+from ..stack.cells import CELLS
+from . import on_gpu
 from .backward import Backward
-from .call import Call, prepare
 from .parameters import Parameters
 from .stepper import Stepper
 from .store import Made
@@ -99,19 +101,19 @@ class Recurrent(Parameters):
 
     @property
     def _states(self) -> int:
-        return passes.STATES[self._cell]
+        return len(CELLS[self._cell].states)
 
     @property
-    def _stack(self) -> passes.Stack:
-        return passes.Stack(self._cell, self.hidden_size, self.num_layers, self.directions, self.dtype)
+    def _stack(self) -> processor.Stack:
+        return processor.Stack(self._cell, self.hidden_size, self.num_layers, self.directions, self.dtype)
 
     def _names(self, k: int, direction: int) -> tuple[str, str, str, str]:
         end = f"_l{k}" + ("_reverse" if direction else "")
         return "weight_ih" + end, "weight_hh" + end, "bias_ih" + end, "bias_hh" + end
 
     def _initial(self, how: str) -> dict[str, np.ndarray]:
-        gates, H, rng, dtype = passes.GATES[self._cell], self.hidden_size, self._rng, self.dtype
-        parameters = {}
+        cell, H, rng, dtype = CELLS[self._cell], self.hidden_size, self._rng, self.dtype
+        gates, parameters = len(cell.gates), {}
         for k in range(self.num_layers):
             I = self.input_size if k == 0 else H * self.directions  # noqa: E741
             for d in range(self.directions):
@@ -125,13 +127,12 @@ class Recurrent(Parameters):
                     parameters[ih] = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in range(gates)])
                     parameters[hh] = np.concatenate([init.orthogonal(rng, H, dtype) for _ in range(gates)])
                     biases = [np.zeros(gates * H, dtype) for _ in range(2)]
-                    if self._cell == "lstm":  # remember by default (Gers et al. 2000, Jozefowicz et al. 2015)
-                        biases[0][H : 2 * H] = 1
+                    biases[0][:] = np.repeat(cell.bias, H)
                 if self.bias:
                     parameters[bias_ih], parameters[bias_hh] = biases
         return parameters
 
-    def _weights(self, source: Mapping[str, np.ndarray]) -> passes.Weights:
+    def _weights(self, source: Mapping[str, np.ndarray]) -> processor.Weights:
         """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from parameters or grads."""
         return [
             [[source.get(name) for name in self._names(k, d)] for d in range(self.directions)]
@@ -179,7 +180,7 @@ class Recurrent(Parameters):
         call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
         y = call.sequence(self.directions * self.hidden_size)
-        passes.forward(self._stack, self._pack().value, call.plans, call.x, y, call.state, final)
+        processor.forward(self._stack, self._pack().value, call.plans, call.x, y, call.state, final)
         return call.sequence_out(y), call.state_out(final)
 
     def forward(
@@ -198,9 +199,11 @@ class Recurrent(Parameters):
         final = call.states()
         dropout = self._dropout_factors(call)
         factors = self._recurrent_factors(call)
-        tape = passes.Tape(self._stack, call.plans, call.x.shape[:-1], factors=factors)
+        tape = processor.Tape(self._stack, call.plans, call.x.shape[:-1], factors=factors)
         packed = self._pack()
-        passes.forward(self._stack, packed.value, call.plans, call.x, None, call.state, final, dropout, tape)
+        processor.forward(
+            self._stack, packed.value, call.plans, call.x, None, call.state, final, dropout, tape
+        )
         y = call.sequence(self.directions * self.hidden_size)
         y[...] = tape.y[-1]
         return call.sequence_out(y), call.state_out(final), Backward(call, tape, dropout, packed.version)
@@ -244,7 +247,7 @@ class Recurrent(Parameters):
             raise ValueError(f"save: expected an RNN, LSTM or GRU, got {got}")
         config = {"layer": type(self).__name__, "dtype": self.dtype.name}
         config |= {name: getattr(self, name) for name in self._options}
-        _files.write(path, config, self.parameters, "saving a layer")
+        files.write(path, config, self.parameters, "saving a layer")
 
     def __repr__(self) -> str:
         defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._arrays import returner
-from .call import join_state, split_state
+from ..stack.arguments import join_state, split_state
 
 if TYPE_CHECKING:
     from .recurrent import Recurrent

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, _files, init
+from .. import _check, files, init
 from .._plain import plain
+from ..data import Batch, Sequences
 from ..layers.parameters import Composite
-from ..train.data import Batch, Sequences
-from ..train.losses import Loss
+from ..losses import Loss
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Model(Composite):
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
         content = {"model": kind_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
-        _files.write(path, content, self.parameters, "saving a model")
+        files.write(path, content, self.parameters, "saving a model")
 
 
 def kind_of(cls: type[Model]) -> str:
@@ -190,7 +190,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         OSError: the file cannot be read.
     """
     try:
-        content, arrays = _files.read(path, "loading a model")
+        content, arrays = files.read(path, "loading a model")
         if "layer" in content:
             raise ValueError("it holds a layer, which elman.load reads")
         config, notes = content.get("config"), content.get("notes")

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..train.ctc import ctc
-from ..train.data import Batch
-from ..train.losses import Loss
+from ..data import Batch
+from ..losses import Loss, ctc
 from .decoding import Score, ctc_beam, ctc_greedy
 from .sequences import OneNetwork
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..train.ctc import check_logits
+from ..losses.ctc import check_logits
 
 Prefix = tuple[int, ...]
 Score = Callable[[Prefix, int], float]

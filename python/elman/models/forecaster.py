@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check, init
+from ..data import Batch
 from ..layers import Dropout, Linear
-from ..train.data import Batch
-from ..train.losses import Loss
+from ..losses import Loss
 from .base import Model
 from .network import CELLS, network
 from .targets import Targets

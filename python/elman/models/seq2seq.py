@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, init
+from .. import _check, init, losses
+from ..data import Batch, Sequences
 from ..layers import DotAttention, Dropout, Embedding, Linear
-from ..train import losses
-from ..train.data import Batch, Sequences
-from ..train.losses import Loss
+from ..losses import Loss
 from .base import Model
 from .beam import beam_search
 from .network import CELLS, network

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core
+from .. import _check, _core, losses
 from .._arrays import to_numpy
-from ..train import losses
-from ..train.data import Batch
-from ..train.losses import Loss
+from ..data import Batch
+from ..losses import Loss
 from .base import Model
 from .network import network
 from .sampling import Sampler

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
-from ..train import losses
-from ..train.losses import Loss
+from .. import _check, losses
+from ..losses import Loss
 
 NAMES = ("squared", "absolute", "huber", "binary", "gaussian", "quantile")
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+import torch
+from torch import Tensor
+
 from .. import _core
-from ..layers import passes
+from ..stack import processor
 from . import threads
 from .cache import Cache, Packed
 from .spec import NO_STEPS, Spec, Steps, of_cell, to_array, to_arrays, weight_arrays
@@ -59,16 +60,16 @@ class Pass:
         steps = max(plan.total for plan in self.plans)
         return new((self.stack.tape_size(steps, self.plans[0].rows),), self.stack.dtype)
 
-    def new_tape(self, memory: Tensor) -> passes.Tape:
-        return passes.Tape(self.stack, self.plans, self.x.shape[:-1], to_array(memory))
+    def new_tape(self, memory: Tensor) -> processor.Tape:
+        return processor.Tape(self.stack, self.plans, self.x.shape[:-1], to_array(memory))
 
-    def forward(self, tape: passes.Tape | None = None) -> list[Tensor]:
+    def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
         final = self._new_states()
         alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
         y = final[0].detach() if alone else self._new_y()
         rows = None if tape else self._rows_of(y)
-        passes.forward(
+        processor.forward(
             self.stack, self.packed.forward, self.plans, self.x, rows, self.state,
             [self._array(s) for s in final], self.dropout, tape,
         )  # fmt: skip
@@ -94,7 +95,7 @@ class Pass:
 
     def backward(
         self,
-        tape: passes.Tape,
+        tape: processor.Tape,
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
@@ -108,7 +109,7 @@ class Pass:
         for zeros in (*arrays, *dinitial_arrays):
             zeros.fill(0)
         dx = self._new(*self.x.shape) if want_dx else None
-        passes.backward(
+        processor.backward(
             self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x,
             self._array(dy), self._array(dx), self.state, [self._array(d) for d in dstate], dinitial_arrays,
             self.dropout,

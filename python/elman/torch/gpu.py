@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 import torch
 from torch import Tensor
 
-from .. import gpu
-from ..gpu.plan import Plan, whole
-from ..gpu.stack import Stack
-from ..gpu.tape import Tape, tape_size
+from ..stack import gpu
+from ..stack.gpu.plan import Plan, whole
+from ..stack.gpu.stack import Stack
+from ..stack.gpu.tape import Tape, tape_size
 from . import engine
 from .spec import NO_STEPS, Spec, Steps, of_cell, steps_outermost
 

@@ -1,23 +1,38 @@
 """Training on explicit gradients: data as batches, losses, optimisers, schedules, and the loop."""
 
-from .ctc import ctc
-from .data import Batch, Data, Sequences, Stream, forecast_windows
-from .fit import evaluate, fit
-from .gradients import clip_global_norm, clip_value, global_norm
-from .history import History
-from .losses import (
+from ..data import Batch, Data, Sequences, Stream, forecast_windows
+from ..losses import (
     Loss,
     binary_cross_entropy,
     cross_entropy,
+    ctc,
     gaussian,
     huber,
     mean_absolute_error,
     mean_squared_error,
     quantile,
 )
-from .optim import SGD, Adam, AdamW, Optimizer, RMSProp, make_optimizer
+from ..optim import (
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    Exponential,
+    Optimizer,
+    Plateau,
+    RMSProp,
+    Schedule,
+    Steps,
+    WarmUp,
+    clip_global_norm,
+    clip_value,
+    global_norm,
+    make_optimizer,
+)
+from .fit import evaluate, fit
+from .history import History
 from .run import Run
-from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
 from .tune import Log, tune
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _files
+from .. import files
 from .._extras import need
 from .._plain import plain
 from .lock import DirectoryLock
@@ -39,7 +39,7 @@ class Checkpoint:
     def __init__(self, directory: str | os.PathLike[str]):
         need("safetensors.numpy", "save", PURPOSE)
         self.directory = pathlib.Path(directory).absolute()
-        _files.make_directory(self.directory)
+        files.make_directory(self.directory)
         self._lock = DirectoryLock(self.directory)
         self._own: list[pathlib.Path] = []  # whole ones, the oldest first
         self._count = max(self._numbered(), default=-1) + 1
@@ -54,7 +54,7 @@ class Checkpoint:
     def save(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Write a checkpoint, and remove the ones before it but the last."""
         path = self.directory / f"checkpoint-{self._count}.safetensors"
-        _files.write(path, {"checkpoint": self._count, "numbers": numbers}, arrays, PURPOSE)
+        files.write(path, {"checkpoint": self._count, "numbers": numbers}, arrays, PURPOSE)
         self._count += 1
         self._own.append(path)
         while len(self._own) > KEPT:
@@ -70,10 +70,10 @@ class Checkpoint:
         damaged, found = [], None
         for count, path in sorted(self._numbered().items(), reverse=True):
             try:
-                content, arrays = _files.read(path, PURPOSE)
+                content, arrays = files.read(path, PURPOSE)
                 if content.get("checkpoint") != count:
-                    raise _files.DamagedError("not a checkpoint of this number")
-            except (_files.DamagedError, OSError) as error:
+                    raise files.DamagedError("not a checkpoint of this number")
+            except (files.DamagedError, OSError) as error:
                 if found is None:
                     damaged.append(f"{path.name} ({error})")
                 continue

@@ -10,13 +10,13 @@ import numpy as np
 
 from .. import _check
 from .._plain import plain
-from .data import Data, as_data
+from ..data.batches import Data, as_data
+from ..optim.optimizers import Optimizer, make_optimizer
+from ..optim.schedules import Constant, Schedule
 from .history import History
-from .optim import Optimizer, make_optimizer
 from .progress import Bar
 from .resume import Saver
 from .run import Run, Trainable, mean_loss
-from .schedules import Constant, Schedule
 
 Callback = Callable[[Run], Any]
 

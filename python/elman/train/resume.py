@@ -8,10 +8,10 @@ import warnings
 from typing import Any
 
 from .._plain import plain
+from ..data.batches import Data
+from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
 from .checkpoint import Arrays, Checkpoint
-from .data import Data
-from .fingerprint import fingerprint
 from .run import Run
 
 Section = dict[str, Any]

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._plain import plain
+from ..data.batches import Batch, Data
+from ..optim.gradients import clip_value
+from ..optim.optimizers import Optimizer
+from ..optim.schedules import Schedule
 from .checkpoint import Arrays, flatten, under, unflatten, within
-from .data import Batch, Data
-from .gradients import clip_value
 from .history import History
-from .optim import Optimizer
-from .schedules import Schedule
 
 # A loss this many times as large as the run's first one (or 1) counts as exploded.
 EXPLODED = 1e6

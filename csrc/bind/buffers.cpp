@@ -1,0 +1,78 @@
+// Memory from the engine's blocks as NumPy arrays and as DLPack capsules (the array interface of dlpack.org,
+// version 0): whoever takes it frees it from any thread, without Python. An array that NumPy owns needs the
+// interpreter for that, which a thread of another library may ask for too late, while the process ends.
+#include <pybind11/stl.h>
+
+#include "bind/parts.h"
+#include "machine/buffer.h"
+
+namespace elman {
+namespace {
+
+struct Device {
+  int32_t type, id;
+};
+constexpr Device cpu{1, 0};
+
+struct DataType {
+  uint8_t code, bits;
+  uint16_t lanes;
+};
+constexpr uint8_t float_code = 2;
+
+struct Tensor {
+  void* data;
+  Device device;
+  int32_t dimensions;
+  DataType type;
+  int64_t *shape, *strides;
+  uint64_t byte_offset;
+};
+
+struct Managed {
+  Tensor tensor;
+  void* owner;
+  void (*free)(Managed*);
+};
+
+struct Owner {
+  Managed managed;
+  Buffer<char> memory;
+  std::vector<int64_t> shape;
+};
+
+py::capsule empty_dlpack(const std::vector<py::ssize_t>& shape, int bytes) {
+  if (bytes != 4 && bytes != 8) throw py::value_error("bytes: expected 4 or 8");
+  auto* owner = new Owner{{}, Buffer<char>(checked_bytes(shape, bytes)), {shape.begin(), shape.end()}};
+  const DataType type{float_code, static_cast<uint8_t>(8 * bytes), 1};
+  owner->managed.tensor = {
+      owner->memory.data(), cpu, static_cast<int32_t>(shape.size()), type, owner->shape.data(), nullptr, 0};
+  owner->managed.owner = owner;
+  owner->managed.free = [](Managed* m) { delete static_cast<Owner*>(m->owner); };
+  return py::reinterpret_steal<py::capsule>(PyCapsule_New(&owner->managed, "dltensor", [](PyObject* capsule) {
+    // Renamed by who took it.
+    if (!PyCapsule_IsValid(capsule, "dltensor")) return;
+    auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, "dltensor"));
+    managed->free(managed);
+  }));
+}
+
+// An array whose memory comes from the engine's blocks, so that a large result finds that of an earlier call,
+// with its pages in place, once nobody holds that any more.
+py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
+  if (dtype.kind() != 'f') throw py::value_error("dtype: expected one of floating-point numbers");
+  auto block = std::make_unique<Buffer<char>>(checked_bytes(shape, dtype.itemsize()));
+  char* const data = block->data();
+  const py::capsule owner(block.get(), [](void* p) { delete static_cast<Buffer<char>*>(p); });
+  block.release();
+  return py::array(dtype, shape, data, owner);
+}
+
+}  // namespace
+
+void bind_buffers(py::module_& m) {
+  m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));
+  m.def("empty_dlpack", &empty_dlpack, py::arg("shape"), py::arg("bytes"));
+}
+
+}  // namespace elman

@@ -1,0 +1,72 @@
+#include "kernels/dispatch.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace elman {
+
+extern const Isa isa_scalar, isa_avx2, isa_avx512, isa_neon;
+
+namespace {
+
+// What this build holds, best first, and whether the processor can run it. Asked here and not in the
+// instruction set's own file, which is compiled with flags that the processor may not understand.
+struct Built {
+  const Isa* isa;
+  bool (*supported)();
+};
+
+const Built built[] = {
+#if defined(ELMAN_X86)
+    {&isa_avx512,
+     [] {
+       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+     }},
+    {&isa_avx2, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+#elif defined(ELMAN_ARM)
+    {&isa_neon, [] { return true; }},
+#endif
+    {&isa_scalar, [] { return true; }},
+};
+
+std::atomic<const Isa*> chosen{nullptr};
+
+const Isa* find_isa(const std::string& name, const char* given_by) {
+  std::string known;
+  for (const Isa* isa : isas()) {
+    if (name == isa->name) return isa;
+    known += (known.empty() ? "" : ", ") + std::string(isa->name);
+  }
+  throw std::invalid_argument(given_by + std::string(": expected one of ") + known + ", got '" + name + "'");
+}
+
+}  // namespace
+
+std::vector<const Isa*> isas() {
+  std::vector<const Isa*> found;
+  for (const Built& candidate : built)
+    if (candidate.supported()) found.push_back(candidate.isa);
+  return found;
+}
+
+const Isa& current_isa() {
+  const Isa* isa = chosen.load();
+  if (!isa) {
+    const char* forced = std::getenv("ELMAN_ISA");
+    isa = forced && *forced ? find_isa(forced, "ELMAN_ISA") : isas().front();
+    chosen.store(isa);
+  }
+  return *isa;
+}
+
+void use_isa(const std::string& name) { chosen.store(find_isa(name, "name")); }
+
+int find_cell(const std::string& name) {
+  for (int i = 0; i < isa_scalar.cell_count; ++i)
+    if (name == isa_scalar.cells[i]->name) return i;
+  throw std::invalid_argument("cell: no cell is named '" + name + "'");
+}
+
+}  // namespace elman

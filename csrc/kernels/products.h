@@ -1,0 +1,42 @@
+// Products on the register tile, which all cells and layers share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace elman {
+
+// For both sides: C(m, :) += sum over n of a(n, m) b(n, :), for the columns m of `a` that the side feeds.
+// The columns [0, side[1].begin) have x alone, [side[0].end, M) h alone, those between them both.
+template <class T> struct OuterJob {
+  struct Side {
+    int begin = 0, end = 0;       // columns of a
+    int N = 0;                    // I or H
+    const T* const* b = nullptr;  // [rows] rows of N
+    T* const* c = nullptr;        // [end - begin] rows of N
+  };
+  int rows = 0;  // n
+  int M = 0;     // columns of a
+  const T* a = nullptr;
+  std::ptrdiff_t a_stride = 0;
+  Side side[2];       // x and h
+  T* bias = nullptr;  // [M] += the sums of a's columns
+};
+
+template <class T> struct Products {  // shared by all cells
+  int lanes, tile_rows;
+  // [ceil(N / L)][K][L] from K rows of N.
+  void (*pack)(const T* const* rows, int K, int N, T* out, int block_begin, int block_end);
+  // The same from its transpose, N rows of K that lie `stride` apart.
+  void (*pack_transposed)(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int block_begin,
+                          int block_end);
+  // out[r] (+)= in[r] (of K) times the packed matrix.
+  void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
+  std::size_t (*outer_scratch)(int M, int I, int H);
+  void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
+  // What the machine's limits are measured with: multiply-adds on registers, and loads.
+  double (*spin)(int64_t rounds);
+  T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);
+};
+
+}  // namespace elman

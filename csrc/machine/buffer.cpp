@@ -1,0 +1,117 @@
+#include "machine/buffer.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <mutex>
+#include <new>
+
+#if defined(_WIN32)
+#include <malloc.h>
+#elif defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace elman {
+namespace {
+
+constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
+
+void* take_from_system(std::size_t bytes, std::size_t alignment) {
+#if defined(_WIN32)
+  void* p = _aligned_malloc(bytes, alignment);
+#else
+  void* p = nullptr;
+  if (posix_memalign(&p, alignment, bytes) != 0) p = nullptr;
+#endif
+  if (!p) throw std::bad_alloc();
+#if defined(__linux__)
+  // Huge pages: the system clears a tape 2 MB at a time instead of taking a fault for every 4 KB.
+  if (alignment == huge_page) madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+  return p;
+}
+
+void give_to_system(void* p) {
+#if defined(_WIN32)
+  _aligned_free(p);
+#else
+  std::free(p);
+#endif
+}
+
+// Large blocks between calls. A training step takes the same tapes again each time, and having the system
+// clear them took 6 % of it (awd). Bounded; the oldest block leaves first.
+class Spare {
+ public:
+  // A block of just this size, or null.
+  void* take(std::size_t bytes) {
+    // Where another thread is inside (or was, when this process was forked), do without.
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock) return nullptr;
+    for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
+      if (block->bytes != bytes) continue;
+      void* p = block->p;
+      total_ -= block->bytes;
+      blocks_.erase(block);
+      return p;
+    }
+    return nullptr;
+  }
+
+  bool keep(void* p, std::size_t bytes) {
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock || bytes > most_bytes) return false;
+    for (; total_ + bytes > most_bytes; blocks_.pop_front()) {
+      total_ -= blocks_.front().bytes;
+      give_to_system(blocks_.front().p);
+    }
+    blocks_.push_back({p, bytes});
+    total_ += bytes;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t most_bytes = std::size_t{256} << 20;
+  struct Block {
+    void* p;
+    std::size_t bytes;
+  };
+  std::mutex mutex_;
+  std::deque<Block> blocks_;
+  std::size_t total_ = 0;
+};
+
+Spare& spare() {
+  static Spare* const blocks = new Spare;  // never destroyed: buffers may outlive static objects
+  return *blocks;
+}
+
+bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
+
+// Large sizes fall into classes an eighth apart, so that ragged batches find each other's blocks.
+std::size_t rounded(std::size_t bytes) {
+  std::size_t unit = line;
+  if (is_large(bytes))
+    for (unit = huge_page; unit <= bytes / 16;) unit *= 2;
+  return bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
+}
+
+}  // namespace
+
+void* allocate_bytes(std::size_t bytes) {
+  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
+  const bool large = is_large(bytes);
+  bytes = rounded(bytes);
+  if (!large) return take_from_system(bytes, line);
+  void* p = spare().take(bytes);
+  return p ? p : take_from_system(bytes, huge_page);
+}
+
+void free_bytes(void* p, std::size_t bytes) {
+  const bool large = is_large(bytes);
+  bytes = rounded(bytes);
+  if (!large || !spare().keep(p, bytes)) give_to_system(p);
+}
+
+}  // namespace elman

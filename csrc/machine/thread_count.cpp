@@ -1,0 +1,73 @@
+// How many threads a call may use.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "machine/processors.h"
+#include "machine/threads.h"
+#include "machine/waiting.h"
+
+namespace elman {
+namespace {
+
+// How long an answer of the system counts: which processors a process may run on can change while it runs.
+constexpr std::chrono::seconds freshness{1};
+
+int processors_now() {
+  static std::atomic<int> count{0};
+  static std::atomic<Clock::rep> asked{0};
+  const Clock::time_point now = Clock::now();
+  if (count.load() == 0 || now - Clock::time_point(Clock::duration(asked.load())) > freshness) {
+    count.store(processors());
+    asked.store(now.time_since_epoch().count());
+  }
+  return count.load();
+}
+
+// What the environment asks for, or `most_threads`, which stands for as many as there are processors.
+int default_threads() {
+  if (const char* text = std::getenv("ELMAN_NUM_THREADS")) {
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    if (n < 1 || n > most_threads || *end)
+      throw std::invalid_argument(
+          std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") + text + "'");
+    return static_cast<int>(n);
+  }
+  // What joblib and others tell their worker processes, so that these do not crowd each other out.
+  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+    const long n = std::strtol(text, nullptr, 10);
+    if (n >= 1 && n <= most_threads) return static_cast<int>(n);
+  }
+  return most_threads;
+}
+
+// Threads that wait for each other and have no processor each are a hundred times slower than one. Only
+// tests, which look for what depends on the number of threads, set this.
+bool may_outnumber_processors() {
+  static const bool may = [] {
+    const char* text = std::getenv("ELMAN_OVERSUBSCRIBE");
+    return text && std::string(text) == "1";
+  }();
+  return may;
+}
+
+std::atomic<int> wanted{0};  // 0: the default
+
+}  // namespace
+
+int num_threads() {
+  int n = wanted.load();
+  if (n == 0) {
+    const int fresh = default_threads();
+    n = wanted.compare_exchange_strong(n, fresh) ? fresh : wanted.load();
+  }
+  return n == 1 || (may_outnumber_processors() && n < most_threads) ? n : std::min(n, processors_now());
+}
+
+void set_num_threads(int n) { wanted.store(n); }
+
+}  // namespace elman

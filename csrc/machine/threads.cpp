@@ -1,0 +1,284 @@
+#include "machine/threads.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "machine/processors.h"
+#include "machine/waiting.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace elman {
+namespace {
+
+// How long workers stay awake after a call, and so how soon a call must follow for them to begin at once.
+// Waking one that sleeps takes 40 us if its processor idled for less than a millisecond, and 100 us and more
+// after that; between the calls of a training step Python takes some 50 us.
+constexpr std::chrono::microseconds warmth{200};
+
+// Calls that follow each other within that time are worth waking the workers after so long a stream: about
+// twice what waking takes. (Packing, a forward and a backward call of tens of microseconds every ms are not:
+// 30 us, not 330.)
+constexpr std::chrono::microseconds worth_waking{300};
+
+// What was refused is not asked for again for some time: a failed try to start a thread takes tens of
+// microseconds.
+class Refusal {
+ public:
+  bool fresh() const { return Clock::now() < over_; }
+  void note() { over_ = Clock::now() + std::chrono::seconds(1); }
+
+ private:
+  Clock::time_point over_;
+};
+
+// Whether the system would start so many threads now.
+bool can_start(int threads) {
+  std::mutex gate;
+  std::unique_lock<std::mutex> closed(gate);
+  std::vector<std::thread> started;
+  started.reserve(threads);
+  bool all = true;
+  try {
+    while (static_cast<int>(started.size()) < threads)
+      started.emplace_back([&] { const std::lock_guard<std::mutex> wait(gate); });
+  } catch (const std::exception&) {
+    all = false;
+  }
+  closed.unlock();
+  for (std::thread& thread : started) thread.join();
+  return all;
+}
+
+std::system_error no_threads(const char* what) {
+  return std::system_error(EAGAIN, std::generic_category(), what);
+}
+
+std::atomic<const Lender*> the_lender{nullptr};
+
+}  // namespace
+
+class Pool {
+ public:
+  // How many threads a call can have that wants so many. It is settled before any work is dealt, because
+  // threads that wait for each other must all be there.
+  int provide(int threads) {
+    lender_ = the_lender.load();
+    if (lender_ && !lends(*lender_, threads)) lender_ = nullptr;
+    return lender_ ? threads : 1 + grow(threads - 1);
+  }
+
+  void run(int threads, const Task& work) {
+    if (lender_) {
+      if (run_borrowed(*lender_, threads, work)) return;
+      // It gave as many before; its user may have changed that between two calls.
+      if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
+    }
+    work_ = &work;
+    pending_.store(threads - 1);
+    const bool woken = sleepers_.load() > 0;
+    const Clock::rep late_before = last_late.load();
+    if (woken) caller_processor_.store(current_processor());
+    call_.store(next_call(call_.load(), threads));
+    if (sleepers_.load() > 0) {
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+      }
+      wake_.notify_all();
+    }
+    const Clock::time_point begin = Clock::now();
+    work(0);
+    wait_for_workers(begin);
+    if (woken) last_late.store(late_before);  // who had to wake up first is excused
+  }
+
+  std::mutex busy;  // held by the call that the pool serves
+  // Under `busy`: when the last call ended, when the workers' last one did, and when the stream of calls that
+  // follow each other within `warmth` began.
+  Clock::time_point last_end, workers_end, stream_begin;
+
+ private:
+  // Starts workers until there are so many, or the system refuses; returns how many of those wanted there
+  // are. They are detached and the pool is never destroyed: at exit they are asleep or stopped with the
+  // process.
+  int grow(int workers) {
+    while (count_ < workers && !refused_.fresh()) {
+      try {
+        std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
+        ++count_;
+      } catch (const std::exception&) {
+        refused_.note();
+      }
+    }
+    return std::min(count_, workers);
+  }
+
+  // Whether the lender gives so many threads, which is tried once for each number above those before. GNU's
+  // runtime ends the process where it cannot start a thread, so that is found out without it.
+  bool lends(const Lender& lender, int threads) {
+    if (lender.threads() != 1) return false;  // this thread is one of a team already, and will get no other
+    if (threads > lent_ && !not_lent_.fresh()) {
+      if (can_start(threads - 1) && run_borrowed(lender, threads, [](int) {})) lent_ = threads;
+      else not_lent_.note();
+    }
+    return threads <= lent_;
+  }
+
+  // False if the lender had fewer threads to give, and nothing was done: partners at a barrier would wait for
+  // ever.
+  static bool run_borrowed(const Lender& lender, int threads, const Task& work) {
+    struct Region {
+      const Lender& lender;
+      const Task& work;
+      const int wanted;
+      std::atomic<bool> refused{false};
+      Clock::time_point own_end;
+    } region{lender, work, threads, {}, {}};
+    const Clock::time_point begin = Clock::now();
+    lender.parallel(
+        [](void* data) {
+          Region& r = *static_cast<Region*>(data);
+          if (r.lender.threads() != r.wanted) return r.refused.store(true);
+          const int thread = r.lender.thread();
+          r.work(thread);
+          if (thread == 0) r.own_end = Clock::now();
+        },
+        &region, threads, 0);
+    if (region.refused.load()) return false;
+    if (2 * (Clock::now() - region.own_end) > region.own_end - begin) note_wait(region.own_end);
+    return true;
+  }
+
+  void wait_for_workers(Clock::time_point begin) {
+    const auto done = [&] { return pending_.load() == 0; };
+    if (spin(spins_at_barrier, done)) return;
+    const Clock::time_point own_end = Clock::now();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      caller_sleeps_.store(true);
+      finished_.wait(lock, done);
+      caller_sleeps_.store(false);
+    }
+    leave_processor(last_processor_.load());
+    // Parts are never quite equal: late is what takes half as long again as one's own.
+    if (2 * (Clock::now() - own_end) > own_end - begin) note_wait(own_end);
+  }
+
+  // A call's number and how many threads it takes, in one word: a worker that it does not take may sleep
+  // through it, and reads nothing else of it.
+  static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
+  static int threads_of(uint64_t call) { return static_cast<int>(call & 0xffff); }
+
+  void serve(int id, uint64_t seen) {
+    for (;;) {
+      const auto called = [&] { return call_.load() != seen; };
+      if (!spin(warmth, called)) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        sleepers_.fetch_add(1);
+        wake_.wait(lock, called);
+        sleepers_.fetch_sub(1);
+        lock.unlock();
+        leave_processor(caller_processor_.load());
+      }
+      seen = call_.load();
+      if (id >= threads_of(seen)) continue;
+      (*work_)(id);
+      if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
+        last_processor_.store(current_processor());
+        {
+          std::lock_guard<std::mutex> lock(mutex_);
+        }
+        finished_.notify_one();
+      }
+    }
+  }
+
+  int count_ = 0, lent_ = 1;  // workers, and threads that the lender has given
+  Refusal refused_, not_lent_;
+  const Lender* lender_ = nullptr;                              // whose threads the call that is served has
+  std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller, the last worker runs
+  const Task* work_ = nullptr;
+  std::atomic<uint64_t> call_{0};
+  std::atomic<int> pending_{0}, sleepers_{0};
+  std::atomic<bool> caller_sleeps_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_, finished_;
+};
+
+namespace {
+
+std::atomic<Pool*> the_pool{nullptr};
+
+Pool& pool() {
+  static std::once_flag once;
+#if !defined(_WIN32)
+  // A forked child has none of the workers: it leaves the old pool alone and makes its own when it needs one.
+  std::call_once(once, [] {
+    pthread_atfork(nullptr, nullptr, [] {
+      the_pool.store(nullptr);
+      the_lender.store(nullptr);
+    });
+  });
+#endif
+  Pool* pool = the_pool.load();
+  if (!pool) {
+    Pool* fresh = new Pool;
+    if (the_pool.compare_exchange_strong(pool, fresh)) return *fresh;
+    delete fresh;
+  }
+  return *pool;
+}
+
+}  // namespace
+
+void borrow_threads(const Lender& lender) {
+  pool();                                // and with it what happens when the process forks
+  the_lender.store(new Lender(lender));  // for good: a call may be reading the one before
+}
+
+ThreadTeam::ThreadTeam(int wanted) {
+  if (wanted > 1 && pool().busy.try_lock()) {
+    pool_ = &pool();
+    size_ = pool_->provide(wanted);
+    const Clock::time_point now = Clock::now();
+    const Clock::duration late(last_late.load());
+    if (now - pool_->last_end > warmth) pool_->stream_begin = now;
+    const bool awake = now - pool_->workers_end < warmth || now - pool_->stream_begin > worth_waking;
+    warm_ = awake && now.time_since_epoch() - late > caution;
+  }
+}
+
+ThreadTeam::~ThreadTeam() {
+  if (!pool_) return;
+  pool_->last_end = Clock::now();
+  pool_->busy.unlock();
+}
+
+// A signal handler that ran in a pause may have forked: where the child goes on with the call, none of its
+// threads are left.
+void ThreadTeam::join_fork(int threads) {
+  if (pool_ == the_pool.load()) return;
+  Pool& fresh = pool();
+  fresh.busy.lock();
+  pool_ = &fresh;
+  if (fresh.provide(threads) < threads) throw no_threads("threads: could not be started after a fork");
+}
+
+void ThreadTeam::run(int threads, const Task& work) {
+  if (threads == 1) work(0);
+  else {
+    join_fork(threads);
+    pool_->run(threads, work);
+    pool_->workers_end = Clock::now();
+  }
+}
+
+}  // namespace elman

@@ -1,0 +1,14 @@
+// What this machine can do at most, measured: speeds are compared with it.
+#pragma once
+
+#include <cstddef>
+
+namespace elman {
+
+// GFLOP/s of the current instruction set on `threads` cores at once.
+template <class T> double measure_peak(int threads);
+
+// Bytes per nanosecond that this many threads read together, each from `bytes` of its own.
+double measure_bandwidth(int threads, std::size_t bytes);
+
+}  // namespace elman

@@ -1,0 +1,52 @@
+// Weights in the order in which a tile reads them.
+#pragma once
+
+#include "cells/cell.h"
+#include "tile/tile.h"
+
+namespace elman {
+namespace {
+
+// [block][K][L]: each vector of units reads its weights as one stream. Lanes past N are zero.
+template <class T, int L>
+void pack_matrix(const T* const* rows, int K, int N, T* out, int block_begin, int block_end) {
+  using V = Vec<T, L>;
+  for (int k = 0; k < K; ++k) {
+    T* to = out + (static_cast<std::ptrdiff_t>(block_begin) * K + k) * L;
+    for (int block = block_begin; block < block_end; ++block, to += static_cast<std::ptrdiff_t>(K) * L)
+      store(to, Extent{N - block * L}.template load_at<V>(rows[k] + block * L, 0));
+  }
+}
+
+// [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K goes in short runs,
+// so that what is being written stays in the L1 cache while the rows are read a cache line at a time.
+template <class T, int L>
+void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K, int H, int unit, T* out) {
+  constexpr int run = 16;
+  const int slots = feed.count();
+  for (int k0 = 0; k0 < K; k0 += run) {
+    const int k1 = k0 + run < K ? k0 + run : K;
+    for (int s = 0; s < slots; ++s) {
+      for (int lane = 0; lane < L; ++lane) {
+        T* to = out + s * L + lane;
+        if (unit + lane < H) {
+          const T* from = weights + (static_cast<std::ptrdiff_t>(feed.gate[s]) * H + unit + lane) * stride;
+          for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = from[k];
+        } else {
+          for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = 0;
+        }
+      }
+    }
+  }
+}
+
+// The layout of pack_matrix (product.h) from the matrix's transpose: one slot, no bias.
+template <class T, int L>
+void pack_transposed(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int block_begin,
+                     int block_end) {
+  for (int block = block_begin; block < block_end; ++block)
+    pack_feed<T, L>({0, 1, {0}}, matrix, stride, K, N, block * L, out + std::ptrdiff_t{block} * K * L);
+}
+
+}  // namespace
+}  // namespace elman

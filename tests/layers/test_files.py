@@ -1,0 +1,195 @@
+"""Files of layers and models: what comes back, and what is refused, whatever is in them."""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save, save_file
+
+import elman
+from elman import files
+from elman.models import (
+    SequenceRegressor,
+    load,
+)
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def layer():
+    return elman.GRU(2, 3, num_layers=2, dropout=0.25, seed=0)
+
+
+def model():
+    made = SequenceRegressor(1, input_size=2, hidden_size=3, cell="gru", dropout=0.25, loss="huber", seed=0)
+    made.notes["scale"] = [0.5, 12]
+    return made
+
+
+KINDS = {"layer": (layer, elman.load), "model": (model, load)}
+
+
+def equal(a, b):
+    return (
+        repr(a) == repr(b)
+        and getattr(a, "notes", None) == getattr(b, "notes", None)
+        and a.parameters.keys() == b.parameters.keys()
+        and all(np.array_equal(value, b.parameters[name]) for name, value in a.parameters.items())
+    )
+
+
+def write_raw(path, content, arrays=None):
+    """A file as an earlier version, or a stranger, wrote it."""
+    save_file(arrays or {}, path, {"elman": content if isinstance(content, str) else json.dumps(content)})
+
+
+# Damage
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_changed_byte_is_seen(name, tmp_path):
+    """One byte changed, anywhere: refused, or (white space) the same."""
+    make, read = KINDS[name]
+    made, path = make(), tmp_path / "file"
+    made.save(path)
+    whole = path.read_bytes()
+    header = int.from_bytes(whole[:8], "little") + 8
+    rng = np.random.default_rng(0)
+    refused, begin = 0, time.perf_counter()
+    places = [*range(8), *rng.integers(8, header, 300), *rng.integers(header, len(whole), 50)]
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= rng.integers(1, 256)
+        path.write_bytes(changed)
+        try:
+            assert equal(read(path), made)
+        except ValueError as error:
+            assert str(error).startswith("path: expected a file written by a")
+            refused += 1
+    assert refused > 0.9 * len(places)
+    assert time.perf_counter() - begin < 60
+
+
+STRANGE = {
+    "not a safetensors file": b"",
+    "not a safetensors file: ": b"PK\x03\x04 and more",
+    "nothing in its metadata": save({"a": np.zeros(2, np.float32)}),
+    "nothing in its metadata says": save({"a": np.zeros(2, np.float32)}, {"format": "pt"}),
+    "its description is damaged": save({}, {"elman": "{"}),
+    "its description is damaged.*": save({}, {"elman": "[" * 100_000}),
+    r"its description is damaged$": save({}, {"elman": "[1, 2]"}),
+}
+
+
+@pytest.mark.parametrize("message", STRANGE)
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_not_ours(name, message, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(STRANGE[message])
+    with pytest.raises(
+        ValueError, match=f"path: expected a file written by a {name}'s save.* got '.*file': {message}"
+    ):
+        KINDS[name][1](path)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_the_system_refuses_comes_in_its_own_words(name, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        KINDS[name][1](tmp_path / "nothing")
+    with pytest.raises(IsADirectoryError):
+        KINDS[name][1](tmp_path)
+
+
+GRU_CONFIG = {"layer": "GRU", "dtype": "float32", "input_size": 2, "hidden_size": 3}
+LAYERS = {
+    "layer: expected one of 'RNN', 'LSTM', 'GRU', got None": {},
+    "layer: expected one of .* got 'Transformer'": GRU_CONFIG | {"layer": "Transformer"},
+    "layer: expected one of .* got list": GRU_CONFIG | {"layer": ["GRU"]},
+    ".*unexpected keyword argument 'extra'": GRU_CONFIG | {"extra": 1},
+    ".*missing 1 required positional argument: 'hidden_size'": {"layer": "GRU", "input_size": 2},
+    "hidden_size: expected a whole number of at least 1, got 'a'": GRU_CONFIG | {"hidden_size": "a"},
+    "dtype: expected float32 or float64, got .*": GRU_CONFIG | {"dtype": {"a": 1}},
+    "state_dict: expected the names": {"layer": "GRU", "input_size": 0 + 1, "hidden_size": 1, "bias": False},
+    "it holds a model, which elman.models.load reads": {"model": "SequenceClassifier"},
+    # what would take all memory, or for ever
+    "its arguments ask for more parameters than it holds": GRU_CONFIG | {"num_layers": 10**8},
+    "its arguments ask for more parameters": GRU_CONFIG | {"hidden_size": 10**9},
+    "its arguments ask for more": GRU_CONFIG | {"input_size": 10**400},
+}
+
+
+def of(model, **config):
+    return {"model": model, "config": config, "notes": {}}
+
+
+NET = {"input_size": 2, "hidden_size": 3}
+MODELS = {
+    "it does not say with which arguments the model was made": {"model": "SequenceClassifier"},
+    "it does not say with which arguments": {"model": "SequenceClassifier", "config": [], "notes": {}},
+    "it does not say of which class the model is": of(3),
+    r"its class Oracle of module \(not named\) is not imported": of("Oracle"),
+    "its class FinalStep of module x is not imported": of("x:FinalStep"),
+    "input_size: expected either it or vocabulary": of("SequenceClassifier", classes=2),
+    ".*unexpected keyword argument 'extra'": of("LanguageModel", vocabulary=3, extra=1),
+    "quantiles: .*|.*not iterable": of("SequenceRegressor", quantiles=3, **NET),
+    "it holds a layer, which elman.load reads": GRU_CONFIG,
+} | {
+    f"its arguments ask for more parameters than it holds{'.?' * i}": of(name, **NET | config)
+    for i, (name, config) in enumerate([
+        ("SequenceClassifier", {"classes": 10**12}),
+        ("SequenceClassifier", {"classes": 2, "num_layers": 10**8}),
+        ("Forecaster", {"horizon": 10**9, "future_size": 10**9}),
+        ("Forecaster", {"horizon": 10**12}),
+        ("Seq2Seq", {"target_vocabulary": 10**12}),
+        ("CTCRecognizer", {"labels": 10**12, "cell": "rnn"}),
+        ("LanguageModel", {"vocabulary": 10**12, "input_size": None}),
+    ])
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name,message", [("layer", m) for m in LAYERS] + [("model", m) for m in MODELS])
+def test_descriptions_that_do_not_fit(name, message, tmp_path):
+    content = (LAYERS if name == "layer" else MODELS)[message]
+    write_raw(tmp_path / "file", content, {"a": np.zeros((3, 5), np.float32)})
+    begin = time.perf_counter()
+    with pytest.raises(
+        ValueError, match=f"path: expected a file written by a {name}'s save.* got '.*file': {message}"
+    ):
+        KINDS[name][1](tmp_path / "file")
+    assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_files_from_before_checksums(name, tmp_path):
+    make, read = KINDS[name]
+    made = make()
+    made.save(tmp_path / "new")
+    content, arrays = files.read(tmp_path / "new", "a test")
+    if name == "model":
+        assert content["model"] == "elman.models:SequenceRegressor"
+        content["model"] = "SequenceRegressor"
+    write_raw(tmp_path / "old", content, arrays)
+    assert equal(read(tmp_path / "old"), made)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_is_whole_or_as_before(name, tmp_path, monkeypatch):
+    made = KINDS[name][0]()
+    made.save(tmp_path / "file")
+    before = (tmp_path / "file").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        made.save(tmp_path / "file")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", before)]
+
+
+def test_any_tool_reads_the_arrays(tmp_path):
+    made = layer()
+    made.save(tmp_path / "file")
+    arrays = load_file(tmp_path / "file")
+    assert all(np.array_equal(arrays[name], value) for name, value in made.parameters.items())
+
+
+# Classes of one's own

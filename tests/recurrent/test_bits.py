@@ -1,0 +1,95 @@
+"""Bits that may not change: whatever the batch, the neighbours, the padding or the number of threads."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.helpers import CELLS, make_case, make_layer
+
+import elman
+
+SIZES = [(3, 5), (20, 33), (16, 64), (7, 130)]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
+    layer = make_layer(cell, *sizes, dtype=dtype, bidirectional=True)
+    case = make_case(layer, T=6, B=11, lengths=True, reset=True)
+    y, state = case.infer()
+    for b in range(11):
+        length = case.options["lengths"][b]
+        alone = case.x[:length, b : b + 1].copy()
+        start = case.packed_state([s[:, b : b + 1].copy() for s in case.state])
+        y_b, state_b = layer(alone, start, reset=case.options["reset"][:length, b : b + 1].copy())
+        np.testing.assert_array_equal(y_b[:, 0], y[:length, b])
+        for got, want in zip(state_b if isinstance(state_b, tuple) else [state_b], state, strict=True):
+            np.testing.assert_array_equal(got[:, 0], want[:, b])
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+@pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_threads_do_not_matter(isa, cell, B, H, threads):
+    """Neither to outputs nor to gradients."""
+    layer = make_layer(cell, 24, H, bidirectional=B == 7)
+    case = make_case(layer, T=20, B=B, lengths=B > 1)
+    elman.set_num_threads(1)
+    want = case.run()
+    want_grads = {name: grad.copy() for name, grad in want[-1].items()}
+    elman.set_num_threads(threads)
+    got = case.run()
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_array_equal(got[2], want[2])
+    for a, b in zip(got[1] + got[3], want[1] + want[3], strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name, grad in got[-1].items():
+        np.testing.assert_array_equal(grad, want_grads[name])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_padding_does_not_matter(data):
+    """What lies beyond the lengths, NaN included, reaches neither outputs nor gradients."""
+    cell = data.draw(st.sampled_from(CELLS))
+    T, B = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    lengths = np.array(data.draw(st.lists(st.integers(0, T), min_size=B, max_size=B)))
+    layer = make_layer(cell, 3, data.draw(st.integers(1, 20)), bidirectional=data.draw(st.booleans()))
+    case = make_case(layer, T, B)
+    case.options["lengths"] = lengths
+    want = case.run()
+    want_grads = {name: grad.copy() for name, grad in want[-1].items()}
+    beyond = np.arange(T)[:, None] >= lengths
+    case.x[beyond] = np.nan
+    case.dy[beyond] = np.nan
+    got = case.run()
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_array_equal(got[2], want[2])
+    assert not got[0][beyond].any() and not got[2][beyond].any()
+    for name, grad in got[-1].items():
+        np.testing.assert_array_equal(grad, want_grads[name])
+
+
+def test_runs_repeat_bit_for_bit(isa):
+    layer = make_layer("lstm", 30, 70)
+    case = make_case(layer, T=40, B=20, lengths=True)
+    first = case.run()
+    grads = {name: grad.copy() for name, grad in first[-1].items()}
+    for _ in range(5):
+        again = case.run()
+        np.testing.assert_array_equal(again[0], first[0])
+        for name, grad in again[-1].items():
+            np.testing.assert_array_equal(grad, grads[name])
+
+
+@pytest.mark.skipif(len(elman.isas()) < 3, reason="this processor has only one vector instruction set")
+@pytest.mark.parametrize("cell", CELLS)
+def test_vector_instruction_sets_agree(dtype, cell):
+    """AVX2 and AVX-512 fuse the same operations in the same order."""
+    case = make_case(make_layer(cell, 20, 33, dtype=dtype), T=6, B=11, lengths=True)
+    results = []
+    for name in elman.isas()[:-1]:
+        elman.use_isa(name)
+        results.append(case.infer()[0])
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])

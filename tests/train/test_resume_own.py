@@ -1,0 +1,48 @@
+"""A run of a model of one's own is known by its layers."""
+
+import numpy as np
+import pytest
+from tests.support.runs import data, run
+
+from elman.layers import GRU, Dropout
+from elman.models import Model
+from elman.train import mean_squared_error
+
+
+class Own(Model):
+    """A model whose layers say more than its arguments."""
+
+    def __init__(self, dropout):
+        self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)}
+
+    def run(self, batch, state=None, train=False):
+        y, state, through = self.parts["gru"].forward(batch.x, state)
+
+        def backward(d):
+            dy = np.zeros_like(y)
+            dy[-1] = d
+            through(dy)
+
+        return y[-1], state, backward
+
+    def criterion(self, prediction, batch, gradient):
+        return mean_squared_error(prediction, batch.y, gradient=gradient)
+
+
+def test_models_of_ones_own_are_known_by_their_layers(tmp_path):
+    history = run(Own(0.1), tmp_path)
+    assert run(Own(0.1), tmp_path) == history
+    with pytest.raises(
+        ValueError,
+        match=r"model: expected gru GRU\(2, 1, .*dropout=0.1\), as in .*, got gru GRU\(2, 1, .*dropout=0.2\);",
+    ):
+        run(Own(0.2), tmp_path)
+    with pytest.raises(ValueError, match=r"model: expected more not there, as in .*, got more Dropout\(0.5"):
+        more = Own(0.1)
+        more.parts["more"] = Dropout(0.5)
+        run(more, tmp_path)
+    with pytest.raises(ValueError, match=r"model: expected gru .*got gru .*dtype=float64"):
+        twice = Own(0.1)
+        twice.parts["gru"] = GRU(2, 1, num_layers=2, dropout=0.1, dtype="float64")
+        x, y = data()
+        run(twice, tmp_path, (x, y))
