@@ -1,12 +1,11 @@
 """Files of layers and models: what comes back, and what is refused, whatever is in them."""
 
-import json
 import pathlib
 import time
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save, save_file
+from safetensors.numpy import load_file, save
 
 import elman
 from elman import files
@@ -14,6 +13,7 @@ from elman.models import (
     SequenceRegressor,
     load,
 )
+from tests.support.saved import equal, write_raw
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -29,20 +29,6 @@ def model():
 
 
 KINDS = {"layer": (layer, elman.load), "model": (model, load)}
-
-
-def equal(a, b):
-    return (
-        repr(a) == repr(b)
-        and getattr(a, "notes", None) == getattr(b, "notes", None)
-        and a.parameters.keys() == b.parameters.keys()
-        and all(np.array_equal(value, b.parameters[name]) for name, value in a.parameters.items())
-    )
-
-
-def write_raw(path, content, arrays=None):
-    """A file as an earlier version, or a stranger, wrote it."""
-    save_file(arrays or {}, path, {"elman": content if isinstance(content, str) else json.dumps(content)})
 
 
 # Damage

@@ -8,10 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from tests.support.helpers import make_case, make_layer
 
 import elman
 from elman import _core
+from tests.support.cases import make_case, make_layer
 
 
 def test_calls_from_many_threads_at_once(isa):

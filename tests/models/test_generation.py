@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.support.helpers import slope_of_parameter
 
 from elman.models import (
     CTCRecognizer,
@@ -14,6 +13,7 @@ from elman.models import (
 from elman.models.beam import beam_search
 from elman.models.sampling import Sampler
 from elman.train import Sequences, Stream, fit
+from tests.support.slopes import slope_of_parameter
 
 RNG = np.random.default_rng(0)
 LENGTHS = [4, 1, 3]

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-
 import torch
+
 from elman.models import load
 
 ROOT = pathlib.Path(__file__).parents[2]

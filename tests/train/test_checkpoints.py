@@ -11,9 +11,9 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.support.runs import regressor, run, same
 
 from elman.train.checkpoint import Checkpoint, flatten, unflatten
+from tests.support.runs import regressor, run, same
 
 # The disk
 

@@ -6,23 +6,15 @@ import sys
 
 import numpy as np
 import pytest
-from tests.support.fit_in_pieces import make, parameters_of
+import torch
 
 import elman
-import torch
-from elman.models import Forecaster, LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
+from elman.models import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
 from elman.train import SGD, Cosine, History, Plateau, Sequences, Stream, evaluate, fit
+from tests.support.fit_in_pieces import make, parameters_of
+from tests.support.runs import forecaster, sines
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def sines(n=300, window=20):
-    wave = np.sin(np.arange(n + window) * 0.3)[:, None].astype(np.float32)
-    return np.stack([wave[i : i + window] for i in range(n)]), wave[window:, None]
-
-
-def forecaster(**options):
-    return Forecaster(1, input_size=1, cell="gru", hidden_size=16, seed=0, **options)
 
 
 def test_fit_learns_and_keeps_the_best_epoch():

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.support.runs import data, noise, regressor, run, same
 
 from elman.models import SequenceClassifier
 from elman.train import SGD, Adam, Cosine, Plateau, Sequences, fit
+from tests.support.runs import data, noise, regressor, run, same
 
 
 def changed_data():

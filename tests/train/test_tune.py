@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 import pytest
-from tests.support.tune_in_pieces import DATA, SPACE, build
 
 from elman.train import Log, tune
+from tests.support.tune_in_pieces import DATA, SPACE, build
 
 optuna = pytest.importorskip("optuna")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
