@@ -29,6 +29,7 @@ def python(*arguments, **options):
     assert run.returncode == 0, run.stderr[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="guards arrays with mprotect")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_odd_arguments(seed):
@@ -36,6 +37,7 @@ def test_odd_arguments(seed):
     python("-m", "tests.fuzz", str(seed), "2000")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["lengths", "mask", "tokens", "classes", "labels", "keys"])
 def test_indices_that_change_meanwhile(what):
     """Another thread writes to an index array all the time: a call is refused, or works with what it checked."""

@@ -34,6 +34,7 @@ KINDS = {"layer": (layer, elman.load), "model": (model, load)}
 # Damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_every_changed_byte_is_seen(name, tmp_path):
     """One byte changed, anywhere: refused, or (white space) the same."""

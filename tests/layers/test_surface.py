@@ -145,6 +145,7 @@ def test_takes_other_buffers(kind):
     np.testing.assert_array_equal(y, layer(x)[0])
 
 
+@pytest.mark.slow
 def test_import_needs_only_numpy():
     """No optional package is loaded by `import elman`, and it takes well under 0.2 s beyond NumPy's own time."""
     code = (
@@ -174,6 +175,7 @@ def test_info():
     assert facts["version"] in out and facts["isa"] in out
 
 
+@pytest.mark.slow
 def test_environment_chooses_instruction_set_and_threads():
     code = "import elman; print(elman.info()['isa'], elman.num_threads())"
 

@@ -42,6 +42,7 @@ def of_torch(logits, target, lengths, counts, **options):
     return loss.item(), x.grad.numpy()
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_agrees_with_torch(data):

@@ -129,6 +129,7 @@ FORKS = """
 """
 
 
+@pytest.mark.kills
 @posix
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_the_class_of_a_script(tmp_path):
     """Its module is __main__ where the script runs, and scripted_model elsewhere: both are the same class."""
     (tmp_path / "scripted_model.py").write_text(textwrap.dedent(SCRIPT))

@@ -25,6 +25,7 @@ def expected_failures(estimator):
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [
@@ -133,6 +134,7 @@ def count_threads(_):
     return elman.num_threads()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_grid_search_with_two_jobs():
     """It ends, and the processes together use as many threads as there are processors."""

@@ -159,6 +159,7 @@ def resumed(directory):
     return model.state_dict()
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_seen(two, tmp_path):
     """One bit of the last checkpoint, anywhere: the run goes on from the one before, with a warning, or the bit says
     nothing (white space of the header)."""

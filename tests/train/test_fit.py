@@ -175,6 +175,7 @@ def test_progress_bar(capsys):
     assert "loss=" in shown and "norm=" in shown and "validation=" in shown
 
 
+@pytest.mark.slow
 def test_history_plots_itself(tmp_path):
     history = History([1.0, 0.5], [1.1, 0.7], [3.0, 2.0], [0.1, 0.1], [1.0, 1.0], best_epoch=1)
     history.plot(tmp_path / "history.png")
@@ -183,6 +184,7 @@ def test_history_plots_itself(tmp_path):
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["training", "best: 1"]
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("name", ["classifier", "language"])
 def test_killed_and_resumed_it_ends_with_the_same_bits(name, tmp_path):
     """Twenty kills at random moments; each run goes on from the last one's checkpoint."""

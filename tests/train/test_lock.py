@@ -33,6 +33,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.kills
 def test_a_lock_is_seen_by_other_processes_and_dies_with_its_own(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
@@ -43,6 +44,7 @@ def test_a_lock_is_seen_by_other_processes_and_dies_with_its_own(tmp_path):
     run(regressor(), tmp_path)
 
 
+@pytest.mark.kills
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_does_not_hold_the_lock_on(tmp_path):
     held = Checkpoint(tmp_path)
