@@ -120,6 +120,7 @@ def test_every_layout_gives_the_same_bits(name, layout):
     assert_same(ENTRIES[name](LAYOUTS[layout]), expected(name))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from([*ENTRIES]), st.data())
 def test_layouts_side_by_side(name, data):

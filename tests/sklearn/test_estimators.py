@@ -150,6 +150,7 @@ def test_grid_search_with_two_jobs():
     assert set(threads) == {max(1, os.cpu_count() // 2)}
 
 
+@pytest.mark.slow
 def test_timestamps_keep_their_differences():
     """Seconds since 1970 differ by less than float32 can tell: it is scaled first."""
     rng = np.random.default_rng(0)
