@@ -76,7 +76,7 @@ std::tuple<int, int, bool, int> schedule(int directions, int rows, int steps, in
   checked_size(H, 1, "H");
   checked_size(gates, 1, "gates");
   Work work;
-  const Products<float>& p = products<float>(current_isa());
+  const ProductKernels<float>& p = product_kernels<float>(current_isa());
   work.warm = true;
   work.directions = directions;
   work.rows = rows;

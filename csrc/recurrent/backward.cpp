@@ -33,7 +33,8 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
 }
 
 template <class T>
-Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team) {
+Buffer<T> pack_product(const ProductKernels<T>& p, const std::vector<const T*>& rows, int width,
+                       ThreadTeam& team) {
   const int blocks = (width + p.lanes - 1) / p.lanes;
   Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
   share(team, threads_for_packing(packed.size(), team.size(), team.warm()), blocks,
@@ -51,7 +52,7 @@ template <class T> class Direction {
   Direction(BackwardCall<T>& call, const T* zero, int threads, bool warm)
       : call_(call),
         cell_(*call.packed->isa.cells[call.packed->cell]),
-        products_(products<T>(call.packed->isa)),
+        products_(product_kernels<T>(call.packed->isa)),
         plan_(call.plan->view()),
         zero_(zero),
         warm_(warm) {
@@ -102,7 +103,7 @@ template <class T> class Direction {
           in[i] = call_.job.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
           out[i] = dx + std::ptrdiff_t{plan_.index[n + i]} * I;
         }
-        products_.rows(in, out, count, cell_.x.count() * H, call_.packed->ih.data(), I, add);
+        products_.multiply(in, out, count, cell_.x.count() * H, call_.packed->ih.data(), I, add);
       }
     });
   }
@@ -171,7 +172,7 @@ template <class T> class Direction {
 
   BackwardCall<T>& call_;
   const CellFacts& cell_;
-  const Products<T>& products_;
+  const ProductKernels<T>& products_;
   const PlanView plan_;
   const T* const zero_;
   const bool warm_;
@@ -191,7 +192,7 @@ template <class T>
 PackedBack<T>::PackedBack(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H) {
   const CellFacts& info = *isa.cells[cell];
-  const Products<T>& p = products<T>(isa);
+  const ProductKernels<T>& p = product_kernels<T>(isa);
   ThreadTeam team(num_threads());
   ih = pack_product(p, slot_rows<const T*>(info.x, w.ih, H, I), I, team);
   hh = pack_product(p, slot_rows<const T*>(info.h, w.hh, H, H), H, team);

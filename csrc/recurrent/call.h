@@ -23,8 +23,8 @@ Work measure(const Isa& isa, int H, const std::vector<PlanView>& plans, const Th
     work.total = std::max(work.total, plan.offset[plan.steps]);
   }
   work.blocks = blocks_of<T>(isa, H);
-  work.tile_rows = products<T>(isa).tile_rows;
-  work.vector_bytes = products<T>(isa).lanes * int{sizeof(T)};
+  work.tile_rows = product_kernels<T>(isa).tile_rows;
+  work.vector_bytes = product_kernels<T>(isa).lanes * int{sizeof(T)};
   return work;
 }
 

@@ -51,7 +51,7 @@ template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
   // All layers share one parting: a thread that has some rows of one layer then has them of every layer.
   const Packed<T>& last = *layers_.back().packed;
   const CellFacts& cell = last.info();
-  const Products<T>& p = products<T>(last.isa);
+  const ProductKernels<T>& p = product_kernels<T>(last.isa);
   Work work;
   work.rows = plan_.B;
   work.warm = warm;
