@@ -31,7 +31,7 @@ PlanView plan_at(const py::dict& side) {
   const py::dict d = side["plan"];
   PlanView v;
   v.steps = d["steps"].cast<int>();
-  v.rows = d["rows"].cast<int>();
+  v.segments = d["rows"].cast<int>();
   v.alive = address<int32_t>(d, "alive");
   v.offset = address<int64_t>(d, "offset");
   v.index = address<int32_t>(d, "index");

@@ -62,9 +62,9 @@ PackedMemory<T>::PackedMemory(const Isa& isa_, int steps_, int B_, int H_, T sca
     : isa(isa_), steps(steps_), B(B_), H(H_), scale(scale_), sequences(B_) {
   const ProductKernels<T>& p = product_kernels<T>(isa);
   const Steps<const T> from{memory, B, H};
-  const int blocks = blocks_of<T>(isa, H);
-  const auto transposed_size = [&](int keys) { return std::size_t(blocks_of<T>(isa, keys)) * H * p.lanes; };
-  const auto straight_size = [&](int keys) { return std::size_t(keys) * blocks * p.lanes; };
+  const int groups = groups_of<T>(isa, H);
+  const auto transposed_size = [&](int keys) { return std::size_t(groups_of<T>(isa, keys)) * H * p.lanes; };
+  const auto straight_size = [&](int keys) { return std::size_t(keys) * groups * p.lanes; };
   std::size_t size = 0;
   for (int b = 0; b < B; ++b) {
     const int keys = lengths ? static_cast<int>(lengths[b]) : steps;
@@ -90,8 +90,8 @@ PackedMemory<T>::PackedMemory(const Isa& isa_, int steps_, int B_, int H_, T sca
     const Sequence& sequence = sequences[b];
     const int keys = sequence.keys;
     p.pack_transposed(from.row(0, b), from.stride(), H, keys, sequence.transposed, 0,
-                      blocks_of<T>(isa, keys));
-    p.pack(rows.data() + sequence.first, keys, H, sequence.straight, 0, blocks);
+                      groups_of<T>(isa, keys));
+    p.pack(rows.data() + sequence.first, keys, H, sequence.straight, 0, groups);
   });
 }
 

@@ -37,12 +37,12 @@ template <class T>
 PackedLinear<T>::PackedLinear(const Isa& isa_, int I_, int O_, const T* weight_, const T* bias_)
     : isa(isa_), I(I_), O(O_) {
   const ProductKernels<T>& p = product_kernels<T>(isa);
-  const int blocks = blocks_of<T>(isa, O);
-  weight = Buffer<T>(std::size_t(blocks) * I * p.lanes);
+  const int groups = groups_of<T>(isa, O);
+  weight = Buffer<T>(std::size_t(groups) * I * p.lanes);
   bias = zeros<T>(O);
   if (bias_) std::copy(bias_, bias_ + O, bias.data());
   ThreadTeam team(num_threads());
-  share(team, threads_for_packing(weight.size(), team.size(), team.warm()), blocks,
+  share(team, threads_for_packing(weight.size(), team.size(), team.warm()), groups,
         [&](int64_t begin, int64_t end) {
           p.pack_transposed(weight_, I, I, O, weight.data(), static_cast<int>(begin), static_cast<int>(end));
         });
@@ -63,11 +63,11 @@ template <class T> void run_linear_backward(const LinearBackward<T>& call) {
   if (N == 0) return;
   ThreadTeam team(num_threads());
   if (call.dx) {
-    const int blocks = blocks_of<T>(isa, I);
-    const Buffer<T> packed(std::size_t(blocks) * O * p.lanes);
+    const int groups = groups_of<T>(isa, I);
+    const Buffer<T> packed(std::size_t(groups) * O * p.lanes);
     std::vector<const T*> rows(O);
     for (int o = 0; o < O; ++o) rows[o] = call.weight + std::ptrdiff_t{o} * I;
-    p.pack(rows.data(), O, I, packed.data(), 0, blocks);
+    p.pack(rows.data(), O, I, packed.data(), 0, groups);
     multiply(p, team, call.dy, O, packed.data(), call.dx, I, N, false);
   }
   std::vector<const T*> x_rows(N);

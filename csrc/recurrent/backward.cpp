@@ -35,9 +35,9 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
 template <class T>
 Buffer<T> pack_product(const ProductKernels<T>& p, const std::vector<const T*>& rows, int width,
                        ThreadTeam& team) {
-  const int blocks = (width + p.lanes - 1) / p.lanes;
-  Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
-  share(team, threads_for_packing(packed.size(), team.size(), team.warm()), blocks,
+  const int groups = (width + p.lanes - 1) / p.lanes;
+  Buffer<T> packed(std::size_t(groups) * rows.size() * p.lanes);
+  share(team, threads_for_packing(packed.size(), team.size(), team.warm()), groups,
         [&](int64_t begin, int64_t end) {
           p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
                  static_cast<int>(end));
@@ -61,16 +61,16 @@ template <class T> class Direction {
     job.H = H;
     job.plan = plan_;
     job.slots = call.tape.slots;
-    job.memory = call.tape.memory;
+    std::copy(call.tape.states, call.tape.states + max_states, job.states);
     job.factors = call.tape.factors;
     if (job.factors) {
-      through_ = Buffer<T>(std::size_t(plan_.rows) * H);
+      through_ = Buffer<T>(std::size_t(plan_.segments) * H);
       job.through = through_.data();
     }
     job.zeros = zero;
     job.packed = call.packed->hh.data();
     for (int k = 0; k < cell_.state_count(); ++k) {
-      carry_[k] = Buffer<T>(std::size_t(plan_.rows) * H);
+      carry_[k] = Buffer<T>(std::size_t(plan_.segments) * H);
       job.carry[k] = carry_[k].data();
       pass_idle(*call.plan, job.dfinal[k], job.dinitial[k], H);
     }
@@ -208,7 +208,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   Work work = measure<T>(isa, H, plans, team);
   work.h_bytes = double(cell.h.count()) * H * H * sizeof(T);
   const Schedule schedule = choose_schedule(work, team.size());
-  const Pieces pieces(schedule, plans, work.blocks, [](int rows) { return rows; });
+  const Pieces pieces(schedule, plans, work.groups, [](int rows) { return rows; });
 
   const bool warm = team.warm() || schedule.threads > 1;
   const Buffer<T> zero = zeros<T>(H);
@@ -219,7 +219,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   if (dx && add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
   if (dx && !add) clear_rows(dx, I, I, first.plan->holes);
 
-  const Spans spans(plans.front(), work.directions * work.blocks, cell.h.count() * H, schedule.threads);
+  const Spans spans(plans.front(), work.directions * work.groups, cell.h.count() * H, schedule.threads);
   Pauses pauses;
   for (int begin, end = work.steps; end > 0; end = begin) {
     begin = chunk_begin(plans.front(), end, int64_t{cell.slots} * H * int64_t{sizeof(T)});
