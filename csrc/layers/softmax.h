@@ -1,7 +1,7 @@
 // Softmax over a row, the sums that its losses need, and the way back.
 #pragma once
 
-#include "kernels/rows.h"
+#include "kernels/softmax.h"
 #include "simd/math.h"
 #include "tile/lanes.h"
 
