@@ -56,9 +56,9 @@ py::dict plan_arrays(const std::shared_ptr<Plan>& held_plan) {
   d["alive"] = copy(v.alive, v.steps);
   d["offset"] = copy(v.offset, v.steps + 1);
   d["index"] = copy(v.index, v.offset[v.steps]);
-  d["sequence"] = copy(v.sequence, v.rows);
-  d["start"] = copy(v.start, v.rows);
-  d["finish"] = copy(v.finish, v.rows);
+  d["sequence"] = copy(v.sequence, v.segments);
+  d["start"] = copy(v.start, v.segments);
+  d["finish"] = copy(v.finish, v.segments);
   d["holes"] = copy(plan.holes.data(), static_cast<py::ssize_t>(plan.holes.size()));
   std::vector<int32_t> passed, ended;  // sequences without a step, by what their final state is
   for (const Plan::Idle& idle : plan.idle) (idle.zero ? ended : passed).push_back(idle.sequence);

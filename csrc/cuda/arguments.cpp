@@ -102,7 +102,7 @@ PlanView plan_of(const py::kwargs& given) {
   Given arguments("Plan", given);
   PlanView v;
   v.steps = arguments.count("steps");
-  v.rows = arguments.count("segments");
+  v.segments = arguments.count("segments");
   v.alive = pointer<const int32_t>(arguments.address("alive"));
   v.offset = pointer<const int64_t>(arguments.address("offset"));
   v.index = pointer<const int32_t>(arguments.address("index"));

@@ -42,7 +42,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
   recurrence.begin(weight, input);
 
   // This warp's tile: the lane's two rows j, of each the two units e.
-  const auto carried = [&](int k, int r) { return side.carry + (int64_t{k} * plan.rows + r) * H; };
+  const auto carried = [&](int k, int r) { return side.carry + (int64_t{k} * plan.segments + r) * H; };
   float carry[2][states][2];  // carry[j][k][e]
   ELMAN_UNROLL
   for (int j = 0; j < 2; ++j) ELMAN_UNROLL
@@ -105,7 +105,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
       const int column = at.column(j), r = at.row(column);
-      if (at.split >= N || (t < 0 ? r >= plan.rows : row[j] < 0) || unit >= H) continue;
+      if (at.split >= N || (t < 0 ? r >= plan.segments : row[j] < 0) || unit >= H) continue;
       float d[2][states];
       ELMAN_UNROLL
       for (int k = 0; k < states; ++k) {

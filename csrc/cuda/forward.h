@@ -38,7 +38,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
     const Two two = side.bias ? widen(rows.load(side.bias + gate_of(fed_h, m) * H, unit)) : Two{0, 0};
     bias[m][0] = two.x, bias[m][1] = two.y;
   }
-  const auto carried = [&](int k, int r) { return side.carry + (int64_t{k} * plan.rows + r) * H; };
+  const auto carried = [&](int k, int r) { return side.carry + (int64_t{k} * plan.segments + r) * H; };
   ELMAN_UNROLL
   for (int j = 0; j < 2; ++j) ELMAN_UNROLL
   for (int k = 0; k < states; ++k) {

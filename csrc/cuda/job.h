@@ -91,7 +91,7 @@ template <class T> struct ForwardSide {  // one direction
   T* final[max_states] = {};          // [B, H]
   T* slots = nullptr;                 // [rows, slots * H], or null: keep nothing for backward
   float* states[max_states] = {};     // [rows, H], kept likewise; none for h, which is y
-  float* carry = nullptr;             // [states, plan.rows, H]: from launch to launch
+  float* carry = nullptr;             // [states, plan.segments, H]: from launch to launch
 };
 
 template <class T> struct BackwardSide {

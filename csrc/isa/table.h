@@ -22,9 +22,9 @@ template <int Bytes, int Registers> struct Tables {
 
   template <class T, class List> struct Of;
   template <class T, class... Cell> struct Of<T, CellList<Cell...>> {
-    static constexpr Kernels<T> kernels[] = {{packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>,
-                                              forward<Cell, T, lanes<T>, Registers>,
-                                              backward<Cell, T, lanes<T>, Registers>}...};
+    static constexpr CellKernels<T> kernels[] = {{packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>,
+                                                  forward<Cell, T, lanes<T>, Registers>,
+                                                  backward<Cell, T, lanes<T>, Registers>}...};
     static constexpr const CellFacts* facts[] = {&Cell::facts...};
     static constexpr int count = sizeof...(Cell);
   };

@@ -16,8 +16,8 @@ struct Isa {
   const char* name;
   int cell_count;
   const CellFacts* const* cells;  // [cell_count], like the kernels
-  const Kernels<float>* f32;
-  const Kernels<double>* f64;
+  const CellKernels<float>* f32;
+  const CellKernels<double>* f64;
   Products<float> products_f32;
   Products<double> products_f64;
   Rows<float> rows_f32;

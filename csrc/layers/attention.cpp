@@ -62,8 +62,8 @@ PackedMemory<T>::PackedMemory(const Isa& isa_, int steps_, int B_, int H_, T sca
     : isa(isa_), steps(steps_), B(B_), H(H_), scale(scale_), sequences(B_) {
   const Products<T>& p = products<T>(isa);
   const Steps<const T> from{memory, B, H};
-  const int blocks = blocks_of<T>(isa, H);
-  const auto transposed_size = [&](int keys) { return std::size_t(blocks_of<T>(isa, keys)) * H * p.lanes; };
+  const int blocks = groups_of<T>(isa, H);
+  const auto transposed_size = [&](int keys) { return std::size_t(groups_of<T>(isa, keys)) * H * p.lanes; };
   const auto straight_size = [&](int keys) { return std::size_t(keys) * blocks * p.lanes; };
   std::size_t size = 0;
   for (int b = 0; b < B; ++b) {
@@ -90,7 +90,7 @@ PackedMemory<T>::PackedMemory(const Isa& isa_, int steps_, int B_, int H_, T sca
     const Sequence& sequence = sequences[b];
     const int keys = sequence.keys;
     p.pack_transposed(from.row(0, b), from.stride(), H, keys, sequence.transposed, 0,
-                      blocks_of<T>(isa, keys));
+                      groups_of<T>(isa, keys));
     p.pack(rows.data() + sequence.first, keys, H, sequence.straight, 0, blocks);
   });
 }

@@ -37,7 +37,7 @@ template <class T>
 PackedLinear<T>::PackedLinear(const Isa& isa_, int I_, int O_, const T* weight_, const T* bias_)
     : isa(isa_), I(I_), O(O_) {
   const Products<T>& p = products<T>(isa);
-  const int blocks = blocks_of<T>(isa, O);
+  const int blocks = groups_of<T>(isa, O);
   weight = Buffer<T>(std::size_t(blocks) * I * p.lanes);
   bias = zeros<T>(O);
   if (bias_) std::copy(bias_, bias_ + O, bias.data());
@@ -63,7 +63,7 @@ template <class T> void run_linear_backward(const LinearBackward<T>& call) {
   if (N == 0) return;
   ThreadTeam team(num_threads());
   if (call.dx) {
-    const int blocks = blocks_of<T>(isa, I);
+    const int blocks = groups_of<T>(isa, I);
     const Buffer<T> packed(std::size_t(blocks) * O * p.lanes);
     std::vector<const T*> rows(O);
     for (int o = 0; o < O; ++o) rows[o] = call.weight + std::ptrdiff_t{o} * I;

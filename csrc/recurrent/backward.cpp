@@ -60,16 +60,16 @@ template <class T> class Direction {
     job.H = H;
     job.plan = plan_;
     job.slots = call.tape.slots;
-    job.memory = call.tape.memory;
+    std::copy(call.tape.states, call.tape.states + max_states, job.states);
     job.factors = call.tape.factors;
     if (job.factors) {
-      through_ = Buffer<T>(std::size_t(plan_.rows) * H);
+      through_ = Buffer<T>(std::size_t(plan_.segments) * H);
       job.through = through_.data();
     }
     job.zeros = zero;
     job.packed = call.packed->hh.data();
     for (int k = 0; k < cell_.state_count(); ++k) {
-      carry_[k] = Buffer<T>(std::size_t(plan_.rows) * H);
+      carry_[k] = Buffer<T>(std::size_t(plan_.segments) * H);
       job.carry[k] = carry_[k].data();
       pass_idle(*call.plan, job.dfinal[k], job.dinitial[k], H);
     }

@@ -25,10 +25,10 @@ class Pieces {
         for (int u = 0; u < schedule.unit_parts; ++u) {
           Piece piece;
           deal_rows(plans[d], schedule.row_parts, i, piece);
-          piece.block_begin = blocks * u / schedule.unit_parts;
-          piece.block_end = blocks * (u + 1) / schedule.unit_parts;
+          piece.group_begin = blocks * u / schedule.unit_parts;
+          piece.group_end = blocks * (u + 1) / schedule.unit_parts;
           piece.barrier = barrier;
-          piece.scratch = scratch_.emplace_back(scratch_bytes(rows_at_once(piece.rows))).data();
+          piece.scratch = scratch_.emplace_back(scratch_bytes(rows_at_once(piece.segments))).data();
           parts.push_back(piece);
         }
       }

@@ -52,11 +52,11 @@ Schedule choose_schedule(const Work& w, int threads) {
 int steps_ahead(int rows) { return std::max(1, 48 / std::max(1, rows)); }
 
 void deal_rows(const PlanView& plan, int parts, int part, Piece& piece) {
-  const auto share = [&](int i) { return static_cast<int>(int64_t{plan.rows} * i / parts); };
-  const bool ragged = plan.steps > 0 && plan.alive[plan.steps - 1] < plan.rows;
-  piece.row_begin = ragged ? part : share(part);
-  piece.row_stride = ragged ? parts : 1;
-  piece.rows = ragged ? (plan.rows - part + parts - 1) / parts : share(part + 1) - share(part);
+  const auto share = [&](int i) { return static_cast<int>(int64_t{plan.segments} * i / parts); };
+  const bool ragged = plan.steps > 0 && plan.alive[plan.steps - 1] < plan.segments;
+  piece.segment_begin = ragged ? part : share(part);
+  piece.segment_stride = ragged ? parts : 1;
+  piece.segments = ragged ? (plan.segments - part + parts - 1) / parts : share(part + 1) - share(part);
 }
 
 }  // namespace elman

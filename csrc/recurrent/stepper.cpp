@@ -19,7 +19,7 @@ std::vector<Layer> make_layers(std::vector<std::shared_ptr<Packed<T>>> stack, in
   for (size_t l = 0; l < stack.size(); ++l) {
     const std::size_t size = std::size_t(batch_size) * stack[l]->H;
     for (Buffer<T>& h : layers[l].h) h = zeros<T>(size);
-    layers[l].c = zeros<T>(size);
+    for (int k = 1; k < stack[l]->info().state_count(); ++k) layers[l].states[k] = zeros<T>(size);
     layers[l].packed = std::move(stack[l]);
   }
   return layers;
@@ -43,7 +43,7 @@ Stepper<T>::Stepper(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_siz
     job.packed = layer.packed->data.data();
     job.y_stride = job.H;
     job.zeros = zeros_.data();
-    job.initial[1] = job.memory = layer.c.data();  // c is read and written in place
+    for (int k = 1; k < states(); ++k) job.initial[k] = job.states[k] = layer.states[k].data();
   }
 }
 
@@ -84,7 +84,7 @@ template <class T> void Stepper<T>::step(const T* x, T* y) {
 }
 
 template <class T> T* Stepper<T>::state(int layer, int k) {
-  return k ? layers_[layer].c.data() : layers_[layer].h[now_].data();
+  return k ? layers_[layer].states[k].data() : layers_[layer].h[now_].data();
 }
 
 template class Stepper<float>;

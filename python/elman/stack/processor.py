@@ -87,7 +87,7 @@ class Tape:
             [
                 [
                     take(total * slots),
-                    take(total * stack.H) if stack.states > 1 else None,
+                    take((stack.states - 1) * total * stack.H) if stack.states > 1 else None,
                     of_direction,
                     take(total * stack.H) if masked else None,
                 ]
