@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from tests.support.runs import data, same
 
+from elman import load
 from elman.layers import GRU, Linear
-from elman.models import Model, SequenceClassifier, load
+from elman.models import Model, SequenceClassifier
 from elman.train import fit, mean_squared_error
 
 

@@ -13,7 +13,7 @@ from ..data import Batch
 from ..layers import Dropout, Linear
 from ..losses import Loss
 from .base import Model
-from .network import CELLS, network
+from .network import network
 from .targets import Targets
 
 
@@ -59,7 +59,7 @@ class Forecaster(Model):
             seeds = init.seeds(options.get("seed"), 4)
             self.encoder = network(None, **(options | {"seed": seeds[0]}))
             recurrent = self.encoder.recurrent
-            self.decoder = CELLS[options.get("cell", "lstm")](
+            self.decoder = type(recurrent)(
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
                 recurrent_dropout=recurrent.recurrent_dropout, dtype=recurrent.dtype, seed=seeds[1],
             )  # fmt: skip

@@ -12,7 +12,7 @@ from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..losses import Loss
 from .base import Model
 from .beam import beam_search
-from .network import CELLS, network
+from .network import network
 
 
 class Seq2Seq(Model):
@@ -44,7 +44,7 @@ class Seq2Seq(Model):
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
         std = options.get("embedding_std", 1.0)
         self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1], std=std)
-        self.decoder = CELLS[options.get("cell", "lstm")](
+        self.decoder = type(recurrent)(
             embedding_size, width, recurrent.num_layers, dropout=recurrent.dropout,
             recurrent_dropout=recurrent.recurrent_dropout, dtype=dtype, seed=seeds[2],
         )  # fmt: skip
