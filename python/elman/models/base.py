@@ -88,10 +88,17 @@ class Model(Composite):
         config = getattr(self, "config", {})
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
 
-    # What a model defines. `train` asks for what backward needs, and for dropout.
+    # What a model defines.
 
-    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        """(prediction, state, backward): `backward(d_prediction)` adds to the gradients; None without `train`."""
+    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
+        """(prediction, state, backward): how the batch flows through the layers, in training and in inference.
+
+        Args:
+            keep: whether to keep what the gradients need, with dropout at work. Layers take it on:
+                `layer.apply(..., keep=keep)`.
+
+        `backward(d_prediction)` adds to the gradients. It is called only after `keep`.
+        """
         raise NotImplementedError
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
@@ -103,9 +110,9 @@ class Model(Composite):
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
         """The loss over a batch, as `fit` uses it."""
         batch.targets()
-        prediction, state, backward = self.run(batch, state, train)
+        prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
-        if backward is None:
+        if not train:
             return Step(loss.value, loss.count, state, None)
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
@@ -116,7 +123,7 @@ class Model(Composite):
         """Predictions with one row for each sequence, in the order of x."""
         rows: np.ndarray | None = None
         for batch in self._batches(x, batch_size, future):
-            prediction = self.run(batch)[0]
+            prediction = self.flow(batch)[0]
             if rows is None:
                 rows = np.empty((len(x), *prediction.shape[1:]), prediction.dtype)
             rows[batch.index] = prediction
@@ -127,7 +134,7 @@ class Model(Composite):
         """Predictions [t_i, ...] for each step of each sequence, in the order of x."""
         found: list[Any] = [None] * len(x)
         for batch in self._batches(x, batch_size):
-            prediction = self.run(batch)[0]
+            prediction = self.flow(batch)[0]
             for b, i in enumerate(batch.index):
                 end = len(prediction) if batch.lengths is None else batch.lengths[b]
                 found[i] = prediction[:end, b]
