@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman.models import load
+import elman
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -57,4 +57,4 @@ def test_weather_example_runs(tmp_path):
     assert 0.3 < float(errors["elman"]) < 0.8
     picture = tmp_path / "weather.png"
     assert str(picture) in out and picture.read_bytes().startswith(b"\x89PNG")
-    assert load(tmp_path / "weather.safetensors").horizon == 9
+    assert elman.load(tmp_path / "weather.safetensors").horizon == 9
