@@ -39,6 +39,7 @@ def test_sizes(isa, dtype, cell, H, B):
 
 
 # Parted by units, by both, by rows of unequal and of equal length: see test_schedules_fit_the_shapes.
+@pytest.mark.slow
 @pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_threads_do_not_matter(isa, cell, B, H):
