@@ -17,6 +17,7 @@ def test_every_schedule(cell, dtype, kind):
     check(make(cell, 4, 5, 6, 40), dtype=dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("H", [1, 3, 7, 9, 18, 33])
 @pytest.mark.parametrize("B", [1, 2, 3, 9])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

@@ -101,6 +101,7 @@ def test_regressor():
         part.partial_fit(x, y[:, 0])
 
 
+@pytest.mark.slow
 def test_forecaster():
     t = np.arange(400)
     series = np.stack([np.sin(0.3 * t), 5 + np.cos(0.2 * t)], axis=1)
