@@ -19,9 +19,17 @@ template <class T> const Kernels<T>& kernels(const Isa& isa, int cell);
 template <> inline const Kernels<float>& kernels(const Isa& isa, int cell) { return isa.f32[cell]; }
 template <> inline const Kernels<double>& kernels(const Isa& isa, int cell) { return isa.f64[cell]; }
 
+template <class T> BackwardKernel<T> backward_kernel(const Isa& isa, int cell);
+template <> inline BackwardKernel<float> backward_kernel(const Isa& isa, int cell) {
+  return isa.backward_f32[cell];
+}
+template <> inline BackwardKernel<double> backward_kernel(const Isa& isa, int cell) {
+  return isa.backward_f64[cell];
+}
+
 template <class T> const Products<T>& products(const Isa& isa);
-template <> inline const Products<float>& products(const Isa& isa) { return isa.products_f32; }
-template <> inline const Products<double>& products(const Isa& isa) { return isa.products_f64; }
+template <> inline const Products<float>& products(const Isa& isa) { return *isa.products_f32; }
+template <> inline const Products<double>& products(const Isa& isa) { return *isa.products_f64; }
 
 template <class T> const Rows<T>& row_functions(const Isa& isa);
 template <> inline const Rows<float>& row_functions(const Isa& isa) { return isa.rows_f32; }

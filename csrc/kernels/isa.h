@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/log_rows.h"
+#include "kernels/probes.h"
 #include "kernels/products.h"
 #include "kernels/recurrent.h"
 #include "kernels/rows.h"
@@ -18,14 +19,16 @@ struct Isa {
   const CellFacts* const* cells;  // [cell_count], like the kernels
   const Kernels<float>* f32;
   const Kernels<double>* f64;
-  Products<float> products_f32;
-  Products<double> products_f64;
+  const BackwardKernel<float>* backward_f32;
+  const BackwardKernel<double>* backward_f64;
+  const Products<float>* products_f32;
+  const Products<double>* products_f64;
   Rows<float> rows_f32;
   Rows<double> rows_f64;
   Updates<float> updates_f32;
   Updates<double> updates_f64;
   LogRows log_rows;
-  uint64_t (*fingerprint)(const char* p, int64_t bytes);
+  ProbeKernels probes;
 };
 
 }  // namespace elman

@@ -67,12 +67,12 @@ template <class T> struct BackwardJob {
   const T* zeros = nullptr;          // [H]
 };
 
-template <class T> struct Kernels {  // one cell
+template <class T> struct Kernels {  // one cell's, forward
   std::size_t (*packed_size)(int I, int H);
   void (*pack)(const Weights<T>&, T* out, int block_begin, int block_end);
   void (*forward)(const ForwardJob<T>&, const Piece&);
-  void (*backward)(const BackwardJob<T>&, const Piece&);
 };
+template <class T> using BackwardKernel = void (*)(const BackwardJob<T>&, const Piece&);
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.
 template <class T> struct RowPointers {

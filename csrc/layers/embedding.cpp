@@ -4,7 +4,7 @@
 
 namespace elman {
 
-template <class T> void scatter_add(T* table, const int64_t* index, const T* rows, int64_t N, int64_t E) {
+template <class T> void run_add_rows(T* table, const int64_t* index, const T* rows, int64_t N, int64_t E) {
   ThreadTeam team(num_threads());
   const int threads = threads_for_packing(double(N) * E, team.size(), team.warm());
   // Each thread adds the rows that are its own, so that the order within a row of the table is always the
@@ -19,7 +19,7 @@ template <class T> void scatter_add(T* table, const int64_t* index, const T* row
   });
 }
 
-template void scatter_add(float*, const int64_t*, const float*, int64_t, int64_t);
-template void scatter_add(double*, const int64_t*, const double*, int64_t, int64_t);
+template void run_add_rows(float*, const int64_t*, const float*, int64_t, int64_t);
+template void run_add_rows(double*, const int64_t*, const double*, int64_t, int64_t);
 
 }  // namespace elman

@@ -84,7 +84,7 @@ template <class T> class Direction {
     last_ = plan_.offset[call_.job.t_end];
   }
   void scan(const Piece& piece) const {
-    kernels<T>(call_.packed->isa, call_.packed->cell).backward(call_.job, piece);
+    backward_kernel<T>(call_.packed->isa, call_.packed->cell)(call_.job, piece);
   }
 
   // dx (+)= their product with weight_ih.
