@@ -118,7 +118,9 @@ void bind_optim(py::module_& m) {
         py::arg("keep_second"), epsilon);
   m.def(
       "add",
-      [](const List& to, const List& added) { is_double(to) ? add<double>(to, added) : add<float>(to, added); },
+      [](const List& to, const List& added) {
+        is_double(to) ? add<double>(to, added) : add<float>(to, added);
+      },
       py::arg("to"), py::arg("added"));
   m.def(
       "sum_of_squares",

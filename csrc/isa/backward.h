@@ -11,11 +11,11 @@
 namespace elman::ELMAN_ISA {
 namespace {
 
-template <class T, class... Cell> constexpr PerCell<BackwardKernel<T>> backward_kernels(CellList<Cell...>) {
-  return {{backward<Cell, T, lanes<T>, registers>...}};
+template <class T, class... Cell> constexpr PerCell<BackwardKernels<T>> backward_kernels(CellList<Cell...>) {
+  return {{{backward<Cell, T, lanes<T>, registers>}...}};
 }
 
-template <class T> constexpr Products<T> product_kernels() {
+template <class T> constexpr ProductKernels<T> products_of() {
   return {lanes<T>,
           max_rows<registers, tile_columns>,
           pack_matrix<T, lanes<T>>,

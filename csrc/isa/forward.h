@@ -8,7 +8,7 @@
 namespace elman::ELMAN_ISA {
 namespace {
 
-template <class T, class... Cell> constexpr PerCell<Kernels<T>> forward_kernels(CellList<Cell...>) {
+template <class T, class... Cell> constexpr PerCell<ForwardKernels<T>> forward_kernels(CellList<Cell...>) {
   return {{{packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>, forward<Cell, T, lanes<T>, registers>}...}};
 }
 

@@ -1,5 +1,5 @@
 #include "isa/forward.h"
 
 namespace elman::ELMAN_ISA {
-constexpr PerCell<Kernels<double>> forward_f64 = forward_kernels<double>(Cells{});
+constexpr PerCell<ForwardKernels<double>> forward_f64 = forward_kernels<double>(Cells{});
 }  // namespace elman::ELMAN_ISA

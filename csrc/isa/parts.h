@@ -23,12 +23,12 @@ template <class Entry> struct PerCell {
   Entry cell[Cells::count];
 };
 
-extern const PerCell<Kernels<float>> forward_f32;
-extern const PerCell<Kernels<double>> forward_f64;
-extern const PerCell<BackwardKernel<float>> backward_f32;
-extern const PerCell<BackwardKernel<double>> backward_f64;
-extern const Products<float> products_f32;
-extern const Products<double> products_f64;
+extern const PerCell<ForwardKernels<float>> forward_f32;
+extern const PerCell<ForwardKernels<double>> forward_f64;
+extern const PerCell<BackwardKernels<float>> backward_f32;
+extern const PerCell<BackwardKernels<double>> backward_f64;
+extern const ProductKernels<float> products_f32;
+extern const ProductKernels<double> products_f64;
 extern const Isa isa;
 
 }  // namespace ELMAN_ISA

@@ -1,7 +1,7 @@
 // Softmax over a row, the sums that its losses need, and the way back.
 #pragma once
 
-#include "kernels/rows.h"
+#include "kernels/softmax.h"
 #include "simd/math.h"
 #include "tile/lanes.h"
 
@@ -32,8 +32,8 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
   });
   sums.values = add_lanes(read(values));
 
-  // What fills up the last lanes becomes the smallest exponential there is: too small to change a sum that
-  // has a 1. (Infinite, because a number may be lost beside a large `largest`.)
+  // The last lanes are filled up with -infinity, whose exponential is the smallest there is: too small to
+  // change a sum that has a 1. (Any finite number could be lost beside a large `largest`.)
   const T least = -T(__builtin_inf());
   by_lanes<T, L>(x, n, least, [&](int first, const V* v) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {

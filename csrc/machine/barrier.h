@@ -7,8 +7,8 @@
 
 namespace elman {
 
-// Threads that wait stay awake for some microseconds, then sleep. If they never slept, this would be ten times
-// slower as soon as another process takes one of their cores.
+// Threads that wait stay awake for some microseconds, then sleep. If they never slept, this would be ten
+// times slower as soon as another process takes one of their cores.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}

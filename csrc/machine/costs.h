@@ -1,5 +1,5 @@
-// What work costs, in nanoseconds of one core, and so how many threads it is worth. The numbers are rough: they
-// only rank ways to do the same thing.
+// What work costs, in nanoseconds of one core, and so how many threads it is worth. The numbers are rough:
+// they only rank ways to do the same thing.
 #pragma once
 
 namespace elman {
@@ -16,8 +16,8 @@ constexpr double barrier_ns = 300;
 // Handing work to the workers. Awake they begin within a microsecond; asleep they must be woken.
 constexpr double dispatch_ns(bool warm) { return warm ? 600 : 150000; }
 
-// Reading `bytes` of weights `times` times: the first time from where they are, then from the L2 cache if they
-// fit into it.
+// Reading `bytes` of weights `times` times: the first time from where they are, then from the L2 cache if
+// they fit into it.
 double stream_ns(double bytes, double times);
 
 // For work that parts evenly: `threads`, or 1 where handing the work out takes longer than it saves.

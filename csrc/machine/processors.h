@@ -16,8 +16,8 @@ int quota_processors(const std::string& root);
 // Where this thread runs, or -1.
 int current_processor();
 
-// Moves this thread elsewhere if it runs on that processor and may run on others. Linux likes to wake a worker
-// on the processor of its caller, and takes some 100 ms to notice that both are busy there.
+// Moves this thread elsewhere if it runs on that processor and may run on others. Linux likes to wake a
+// worker on the processor of its caller, and takes some 100 ms to notice that both are busy there.
 void leave_processor(int taken);
 
 }  // namespace elman

@@ -37,12 +37,13 @@ std::string own_group(const std::string& root, bool unified) {
   return "";
 }
 
-// How many processors a group's quota pays for; 0 if it has none. Rounded up: the threads then stand still for
-// a part of the time.
+// How many processors a group's quota pays for; 0 if it has none. Rounded up: the threads then stand still
+// for a part of the time.
 int limit_of(const std::string& folder, bool unified) {
   int64_t quota = 0, period = 0;
   if (unified) {
-    std::ifstream(folder + "/cpu.max") >> quota >> period;  // without a quota it says "max", which is no number
+    std::ifstream(folder + "/cpu.max") >> quota >>
+        period;  // without a quota it says "max", which is no number
   } else {
     std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;  // -1 without a quota
     std::ifstream(folder + "/cpu.cfs_period_us") >> period;

@@ -19,9 +19,9 @@
 namespace elman {
 namespace {
 
-// How long workers stay awake after a call. A call that follows sooner finds them ready. Waking a worker takes
-// 40 us if its processor was idle for less than a millisecond, else 100 us and more; Python takes some 50 us
-// between the calls of a training step.
+// How long workers stay awake after a call. A call that follows sooner finds them ready. Waking a worker
+// takes 40 us if its processor was idle for less than a millisecond, else 100 us and more; Python takes some
+// 50 us between the calls of a training step.
 constexpr std::chrono::microseconds warmth{200};
 
 // Calls that follow each other within `warmth` are a stream. A stream that has lasted so long is worth waking
@@ -107,8 +107,9 @@ class Pool {
   Clock::time_point last_end, workers_end, stream_begin;
 
  private:
-  // Starts workers until there are so many or the system refuses; returns how many there are, at most `workers`.
-  // They are detached, and the pool is never destroyed: at exit they sleep or stop with the process.
+  // Starts workers until there are so many or the system refuses; returns how many there are, at most
+  // `workers`. They are detached, and the pool is never destroyed: at exit they sleep or stop with the
+  // process.
   int grow(int workers) {
     while (count_ < workers && !refused_.fresh()) {
       try {
@@ -121,8 +122,8 @@ class Pool {
     return std::min(count_, workers);
   }
 
-  // Whether the lender gives so many threads. A larger number than before is tried once. GNU's runtime ends the
-  // process if it cannot start a thread, so we first see whether the system would start them.
+  // Whether the lender gives so many threads. A larger number than before is tried once. GNU's runtime ends
+  // the process if it cannot start a thread, so we first see whether the system would start them.
   bool lends(const Lender& lender, int threads) {
     if (lender.threads() != 1) return false;  // this thread works for one of its teams, and will get no other
     if (threads > lent_ && !not_lent_.fresh()) {
@@ -172,8 +173,8 @@ class Pool {
     if (2 * (Clock::now() - own_end) > own_end - begin) note_wait(own_end);
   }
 
-  // A call's number and how many threads it takes, in one word. A worker that it does not take reads only this,
-  // and may sleep through the call.
+  // A call's number and how many threads it takes, in one word. A worker that it does not take reads only
+  // this, and may sleep through the call.
   static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
   static int threads_of(uint64_t call) { return static_cast<int>(call & 0xffff); }
 
@@ -203,7 +204,7 @@ class Pool {
 
   int count_ = 0, lent_ = 1;  // workers; the most threads that the lender has given
   Refusal refused_, not_lent_;
-  const Lender* lender_ = nullptr;  // of this call's threads, if they are lent
+  const Lender* lender_ = nullptr;                              // of this call's threads, if they are lent
   std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller runs, and the last worker
   const Task* work_ = nullptr;
   std::atomic<uint64_t> call_{0};

@@ -34,8 +34,8 @@ class Pool;
 // The threads of one call: the caller and some workers of the pool.
 class ThreadTeam {
  public:
-  // The pool serves one call at a time. A call that finds it busy does not wait: it gets a team of one. If the
-  // system refuses to start so many threads, the team is smaller.
+  // The pool serves one call at a time. A call that finds it busy does not wait: it gets a team of one. If
+  // the system refuses to start so many threads, the team is smaller.
   explicit ThreadTeam(int wanted);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
@@ -45,8 +45,8 @@ class ThreadTeam {
   // many calls follow each other that waking them pays. Waking takes tens of microseconds.
   bool warm() const { return warm_; }
 
-  // Runs work(0) in the caller and work(1) to work(threads - 1) in workers, all at the same time, so that they
-  // may meet at a Barrier. threads <= size().
+  // Runs work(0) in the caller and work(1) to work(threads - 1) in workers, all at the same time, so that
+  // they may meet at a Barrier. threads <= size().
   void run(int threads, const Task& work);
 
  private:

@@ -13,8 +13,8 @@ using Clock = std::chrono::steady_clock;
 inline constexpr int rounds_awake = 500;
 
 // A partner that is late by `lateness` has lost its processor to another process. A short call would wait for
-// that process's whole turn, so for the time `caution` short calls run alone. (Less lateness does not count: a
-// virtual machine loses 50 us every few ms, and small calls would run alone most of the time.)
+// that process's whole turn, so for the time `caution` short calls run alone. (Less lateness does not count:
+// a virtual machine loses 50 us every few ms, and small calls would run alone most of the time.)
 inline constexpr std::chrono::microseconds lateness{300};
 inline constexpr std::chrono::milliseconds caution{10};
 

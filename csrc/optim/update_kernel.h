@@ -1,6 +1,6 @@
 // Optimisers: one pass over a parameter, its gradient and its states, each read and written once. The
-// equations are PyTorch's. Plain products and sums, each rounded, not mul_add: memory sets the speed, and so
-// the bits are the same on every instruction set.
+// equations are PyTorch's. They use plain products and sums, never mul_add: so the bits are the same on every
+// instruction set, and it costs nothing, because memory sets the speed.
 #pragma once
 
 #include "kernels/updates.h"

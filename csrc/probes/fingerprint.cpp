@@ -9,7 +9,7 @@
 namespace elman {
 namespace {
 
-// Threads take whole pieces of this many bytes, and each piece has a fingerprint of its own.
+// Threads take whole pieces of this many bytes. Each piece has its own fingerprint.
 constexpr int64_t piece_bytes = 32768;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Whether arrays hold what they held before, told by 64 bits.
+// 64 bits that tell whether arrays still hold what they held.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,12 @@
-// A 64-bit fingerprint of bytes in memory. Its one step, state' = rotate((state ^ word) * factor), is one to
-// one in the state and in the word, and so is every step that joins states: where a single word has changed
-// the fingerprint always differs. Where several have, it is as good as chance after some steps, but not after
-// one: a product leaves a changed sign the single bit that it is, and the rotation brings it down to bit 28,
-// so that a chain's next word would undo it by that bit (a factor of 2^32 in a float32), and another chain by
-// a changed sign of its own. So each chain takes some more steps before they are joined.
+// A 64-bit fingerprint of bytes in memory. Its one step is state' = rotate((state ^ word) * factor). Two
+// states that differ, or two words, never give the same new state, and the same holds where chains are
+// joined. So if a single word has changed, the fingerprint always differs.
+//
+// If several words have changed, their changes could cancel. After some steps that is as unlikely as chance,
+// but not after a single one: a change of the highest bit (a sign) is still one bit after the product, and
+// the rotation moves it to bit 28. A change of that bit in the chain's next word would cancel it, and so
+// would a changed sign in another chain when the two are joined. So each chain takes some more steps before
+// that.
 #pragma once
 
 #include "simd/unroll.h"
