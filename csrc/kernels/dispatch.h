@@ -20,8 +20,8 @@ template <> inline const CellKernels<float>& kernels(const Isa& isa, int cell) {
 template <> inline const CellKernels<double>& kernels(const Isa& isa, int cell) { return isa.f64[cell]; }
 
 template <class T> const ProductKernels<T>& product_kernels(const Isa& isa);
-template <> inline const ProductKernels<float>& product_kernels(const Isa& isa) { return isa.products_f32; }
-template <> inline const ProductKernels<double>& product_kernels(const Isa& isa) { return isa.products_f64; }
+template <> inline const ProductKernels<float>& product_kernels(const Isa& isa) { return *isa.products_f32; }
+template <> inline const ProductKernels<double>& product_kernels(const Isa& isa) { return *isa.products_f64; }
 
 template <class T> const SoftmaxKernels<T>& softmax_kernels(const Isa& isa);
 template <> inline const SoftmaxKernels<float>& softmax_kernels(const Isa& isa) { return isa.softmax_f32; }

@@ -67,11 +67,26 @@ template <class T> struct BackwardJob {
   const T* zeros = nullptr;          // [H]
 };
 
-template <class T> struct CellKernels {
+// One cell's, by the parts of isa/ that compile them.
+template <class T> struct ForwardKernels {
   std::size_t (*packed_size)(int I, int H);
   void (*pack)(const Weights<T>&, T* out, int group_begin, int group_end);
-  void (*forward)(const ForwardJob<T>&, const Piece&);
-  void (*backward)(const BackwardJob<T>&, const Piece&);
+  void (*scan)(const ForwardJob<T>&, const Piece&);
+};
+template <class T> struct BackwardKernels {
+  void (*scan)(const BackwardJob<T>&, const Piece&);
+};
+
+template <class T> struct CellKernels {
+  const ForwardKernels<T>* forward_kernels;
+  const BackwardKernels<T>* backward_kernels;
+
+  std::size_t packed_size(int I, int H) const { return forward_kernels->packed_size(I, H); }
+  void pack(const Weights<T>& weights, T* out, int group_begin, int group_end) const {
+    forward_kernels->pack(weights, out, group_begin, group_end);
+  }
+  void forward(const ForwardJob<T>& job, const Piece& piece) const { forward_kernels->scan(job, piece); }
+  void backward(const BackwardJob<T>& job, const Piece& piece) const { backward_kernels->scan(job, piece); }
 };
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.

@@ -120,7 +120,7 @@ template <class Call> auto with_threads(const std::string& what, const Call& cal
 // The parts, all but the stepper's for the instruction set in use.
 void test_stepper();
 void test_recurrent(const Isa& isa);
-void test_optimise(const Isa& isa);
+void test_update(const Isa& isa);
 void test_linear(const Isa& isa);
 void test_embedding(const Isa& isa);
 void test_attention(const Isa& isa);
