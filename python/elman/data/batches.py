@@ -16,13 +16,13 @@ from ..sequence.padding import alike
 
 @dataclass(frozen=True)
 class Batch:
-    """Some sequences, time first.
+    """Some sequences: what a model reads is time-first, the targets are [B, ...].
 
     Attributes:
         x: [T, B, ...].
         lengths: [B], steps of each sequence, or None where all have T.
-        y: the targets: [B, ...], or [S, B, ...] with `y_lengths`.
-        y_lengths: [B], or None where y is [B, ...].
+        y: the targets, [B, ...]; where they are sequences, [B, S, ...]. `y_steps` has them time-first.
+        y_lengths: [B], steps of each sequence of y, or None where all have S (or y is no sequence).
         future: [S, B, C], what is known of the steps to forecast, or None.
         index: [B], which of the data's sequences these are.
         continues: whether these sequences go on from the batch before, whose state they take over.
@@ -49,13 +49,12 @@ class Batch:
         return self.y
 
     def y_steps(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """y as [S, B, ...], and its lengths; None where all have S."""
-        y = self.targets()
-        if self.y_lengths is None:
-            if y.ndim < 2:
-                raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
-            return np.ascontiguousarray(y.swapaxes(0, 1)), None
-        return y, None if (self.y_lengths == len(y)).all() else self.y_lengths
+        """y as [S, B, ...], beside predictions for each step, and its lengths; None where all have S."""
+        y, lengths = self.targets(), self.y_lengths
+        if y.ndim < 2:
+            raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
+        whole = lengths is None or (lengths == y.shape[1]).all()
+        return np.ascontiguousarray(y.swapaxes(0, 1)), None if whole else lengths
 
 
 class Data(Protocol):
@@ -160,7 +159,7 @@ class Sequences:
         if isinstance(self.y, np.ndarray):
             y = self.y[index]
         elif self.y is not None:
-            y, y_lengths = _time_first(self.y, index)
+            y, y_lengths = pad([self.y[i] for i in index], batch_first=True)
         future = None if self.future is None else _time_first(self.future, index)[0]
         return Batch(x, lengths, y, y_lengths, index, future)
 
@@ -171,7 +170,7 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
     for begin in range(0, T, steps):
         end = min(begin + steps, T)
         inside = np.clip(lengths - begin, 0, end - begin)
-        y = None if batch.y is None else batch.y[begin:end]
+        y = None if batch.y is None else batch.y[:, begin:end]
         y_lengths = None if batch.y_lengths is None else np.clip(batch.y_lengths - begin, 0, end - begin)
         yield replace(
             batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0
@@ -214,16 +213,13 @@ class Stream:
         lanes = min(batch_size, len(self.x))
         length = len(self.x) // lanes
         x, y = (
-            values[: lanes * length].reshape(lanes, length, *values.shape[1:]).swapaxes(0, 1)
-            for values in (self.x, self.y)
+            values[: lanes * length].reshape(lanes, length, *values.shape[1:]) for values in (self.x, self.y)
         )
         index = np.arange(lanes)
         for begin in range(0, length, self.steps):
-            piece = slice(begin, begin + self.steps)
-            x_piece, y_piece = np.ascontiguousarray(x[piece]), np.ascontiguousarray(y[piece])
-            done = lanes * (begin + len(x_piece))
-            y_lengths = np.full(lanes, len(y_piece))
-            yield Batch(x_piece, None, y_piece, y_lengths, index, continues=begin > 0, done=done)
+            end = min(begin + self.steps, length)
+            piece = np.ascontiguousarray(x[:, begin:end].swapaxes(0, 1))
+            yield Batch(piece, None, y[:, begin:end], None, index, continues=begin > 0, done=lanes * end)
 
 
 def forecast_windows(
