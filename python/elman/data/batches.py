@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check
 from .._arrays import each_to_numpy, has_axes
 from ..sequence import bucket_batches, pad, sliding_windows
+from ..sequence.marks import whole_lengths
 from ..sequence.padding import alike
 
 
@@ -166,7 +167,7 @@ class Sequences:
 
 def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
     T = len(batch.x)
-    lengths = np.full(batch.size, T) if batch.lengths is None else batch.lengths
+    lengths = whole_lengths("lengths", batch.lengths, T, batch.size)
     for begin in range(0, T, steps):
         end = min(begin + steps, T)
         inside = np.clip(lengths - begin, 0, end - begin)

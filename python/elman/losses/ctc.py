@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._arrays import returner, to_numpy
 from ..sequence import pad
+from ..sequence.marks import whole_lengths
 
 
 def ctc(
@@ -66,7 +67,7 @@ def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.
     """Logits [T, B, C], lengths [B] (T where None is given) and the blank's class."""
     logits = _check.floats("logits", logits, ("T", "B", "C"))
     T, B, C = logits.shape
-    steps = np.full(B, T, np.int64) if lengths is None else _check.lengths("lengths", lengths, T, (B,))
+    steps = whole_lengths("lengths", lengths, T, B)
     if _check.whole_number("blank", blank, 0) >= C:
         raise ValueError(f"blank: expected a class, 0 to {C - 1}, got {blank}")
     return logits, steps, int(blank)
@@ -81,10 +82,7 @@ def _check_target(target: Any, target_lengths: Any, B: int) -> tuple[np.ndarray,
             raise ValueError(f"target: expected {B} arrays, one for each sequence, got {len(target)}")
         return pad([_labels(f"target[{i}]", one, ("s",)) for i, one in enumerate(target)], batch_first=True)
     labels = _labels("target", to_numpy("target", target), (B, "S"))
-    S = labels.shape[1]
-    if target_lengths is None:
-        return labels, np.full(B, S, np.int64)
-    return labels, _check.lengths("target_lengths", target_lengths, S, (B,))
+    return labels, whole_lengths("target_lengths", target_lengths, labels.shape[1], B)
 
 
 def _labels(name: str, value: Any, shape: Sequence[_check.Dim]) -> np.ndarray:

@@ -15,6 +15,7 @@ from .._plain import plain
 from ..data import Batch, Sequences
 from ..layers.parameters import Composite
 from ..losses import Loss
+from ..sequence.marks import whole_lengths
 from .files import name_of, register
 
 
@@ -135,9 +136,9 @@ class Model(Composite):
         found: list[Any] = [None] * len(x)
         for batch in self._batches(x, batch_size):
             prediction = self.flow(batch)[0]
+            ends = whole_lengths("lengths", batch.lengths, len(prediction), batch.size)
             for b, i in enumerate(batch.index):
-                end = len(prediction) if batch.lengths is None else batch.lengths[b]
-                found[i] = prediction[:end, b]
+                found[i] = prediction[: ends[b], b]
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -10,6 +10,7 @@ from .. import _check, init, losses
 from ..data import Batch, Sequences
 from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..losses import Loss
+from ..sequence.marks import whole_lengths
 from .base import Model
 from .beam import beam_search
 from .network import network
@@ -64,8 +65,8 @@ class Seq2Seq(Model):
     def _shifted(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the decoder reads and what it is to say, [S + 1, B] each, and their lengths."""
         y, lengths = batch.y_steps()
-        _check.tokens("y", y if lengths is None else y[np.arange(len(y))[:, None] < lengths], self.boundary)
-        ends = np.full(batch.size, len(y)) if lengths is None else lengths
+        ends = whole_lengths("y_lengths", lengths, len(y), batch.size)
+        _check.tokens("y", y[np.arange(len(y))[:, None] < ends], self.boundary)
         before = np.full((len(y) + 1, batch.size), self.boundary)
         before[1:] = y
         after = np.full_like(before, self.boundary)
@@ -195,7 +196,7 @@ class Seq2Seq(Model):
             before, _, ends = self._shifted(batch)
             memory, h, _ = self._flow_to_decoder(batch, None, before, ends, keep=False)
             weights = self.attention.weights(h, memory, batch.lengths, ends)
-            steps = np.full(batch.size, len(memory)) if batch.lengths is None else batch.lengths
+            steps = whole_lengths("lengths", batch.lengths, len(memory), batch.size)
             for b, i in enumerate(batch.index):
                 found[i] = weights[: ends[b], b, : steps[b]]
         return found

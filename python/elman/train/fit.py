@@ -10,9 +10,8 @@ import numpy as np
 
 from .. import _check
 from .._plain import plain
-from ..data.batches import Data, as_data
-from ..optim.optimizers import Optimizer, make_optimizer
-from ..optim.schedules import Constant, Schedule
+from ..data import Data, as_data
+from ..optim import Constant, Optimizer, Schedule, make_optimizer
 from .history import History
 from .progress import Bar
 from .resume import Saver

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from .._plain import plain
-from ..data.batches import Data
+from ..data import Data
 from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
 from .checkpoint import Arrays, Checkpoint

@@ -10,10 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._plain import plain
-from ..data.batches import Batch, Data
-from ..optim.gradients import clip_value
-from ..optim.optimizers import Optimizer
-from ..optim.schedules import Schedule
+from ..data import Batch, Data
+from ..optim import Optimizer, Schedule, clip_value
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .history import History
 
