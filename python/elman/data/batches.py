@@ -73,7 +73,7 @@ class Data(Protocol):
 
 
 def _series(name: str, values: Any, count: int | None = None, floats: Any = np.float32) -> Any:
-    """[n, ...] or a list of n arrays, alike but for their first axis. A list of numbers is an array."""
+    """[n, ...], or a list of n arrays that are alike but for their first axis. A list of numbers becomes an array."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
     if (objects or isinstance(values, (list, tuple))) and any(map(has_axes, values)):
         values = alike(name, values, floats)
@@ -91,8 +91,8 @@ def _series(name: str, values: Any, count: int | None = None, floats: Any = np.f
 
 
 def _array(name: str, values: Any, floats: Any = np.float32) -> np.ndarray:
-    """Python's floats have no type: they become float32, which layers have unless told otherwise; targets float64,
-    which losses cast to the prediction's type."""
+    """`values` as an array. Python's floats have no type: they become `floats`. For x that is float32, the usual type
+    of layers; for targets float64, which losses cast to the prediction's type."""
     return each_to_numpy([(name, values)], floats)[0]
 
 
@@ -106,13 +106,13 @@ class Sequences:
     """Sequences with a target each, batched by length.
 
     Args:
-        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. Arrays
-            here are those of any library, or lists (whose floats become float32).
-        y: the targets: one for each sequence, [n, ...]; or one for each step, [n, T, ...] or a list of n arrays
-            [t_i, ...]; or a sequence of its own for each, a list of arrays [s_i, ...]. None for predicting.
+        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. An array
+            is that of any library, or a list (whose floats become float32).
+        y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
+            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. None for predicting.
         future: [n, S, C], for forecasters, what is known of the steps to come.
-        truncate: cut long sequences into pieces of so many steps; each piece takes over the state of the one
-            before, and gradients end at the cuts (truncated back-propagation through time; y by steps only).
+        truncate: cut long sequences into pieces of so many steps. Each piece takes over the state of the one before,
+            and gradients end at the cuts (truncated back-propagation through time). y must be by steps.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.

@@ -14,7 +14,7 @@ from ..layers.mapping import matching, write
 from ..layers.store import behind, change, stores_of
 from .gradients import Model, gather, place
 
-_FOUND = ("_parameters", "_arrays", "_free", "_stores")  # what an optimiser looks up in its model
+_FOUND = ("_parameters", "_arrays", "_free", "_stores")  # attributes that are looked up in the model
 
 
 class Optimizer(ABC):
@@ -24,14 +24,14 @@ class Optimizer(ABC):
 
     Args:
         model: a layer or model with `parameters` and `grads`, or a list of such. Its arrays are looked up once,
-            here; values may change, the arrays may not be exchanged. Those of a model of your own are arrays that
-            may be written, or layers' own.
-        learning_rate: size of a step. Set it between steps as you like, down to 0.
+            here: their values may change later, but they must stay the same arrays. A model of your own has the
+            arrays of layers, or others that may be written.
+        learning_rate: size of an update. Set it between updates as you like, down to 0.
         weight_decay: pulls parameters towards 0.
         states: names of the arrays that the rule keeps for each parameter.
 
     Attributes:
-        steps: how many there have been.
+        steps: how many updates there have been.
 
     Raises:
         ValueError: an argument has the wrong type or value, or the model's arrays are not all of one dtype.
@@ -59,7 +59,7 @@ class Optimizer(ABC):
         return self._parameters, dict(zip(self._parameters, self._arrays[1], strict=True))
 
     def _look_up(self) -> None:
-        """The model's arrays, and the states in lists beside them."""
+        """Find the model's arrays, and put the states in lists beside them."""
         self._parameters, grads = gather(self._model)
         values = [behind(value) for value in self._parameters.values()]
         self._free = {name: v for name, v in self._parameters.items() if behind(v) is v}  # no layer's
@@ -75,7 +75,7 @@ class Optimizer(ABC):
         self.__dict__.update(state)
 
     def __getattr__(self, name: str) -> Any:
-        # Of a copy the arrays are looked up when they are needed: a model that holds its optimiser is not whole before.
+        # A copy looks its arrays up at first use: a model that holds its optimiser is copied after it.
         if name in _FOUND and "_model" in self.__dict__:
             self._look_up()
             return self.__dict__[name]
@@ -85,7 +85,7 @@ class Optimizer(ABC):
         """Refuse if it changes anything but parameters of `model`.
 
         Raises:
-            ValueError: it does, as one of another model would, or one from before a layer was exchanged.
+            ValueError: it is of another model, or a layer of the model has been exchanged since.
         """
         places = set(map(place, gather(model)[0].values()))
         others = [name for name, value in self._parameters.items() if place(value) not in places]
@@ -121,12 +121,12 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _update(self, rate: float, scale: float) -> None:
-        """Step number `steps`, over `_arrays`: the values, the gradients and each state."""
+        """Make update number `steps` of `_arrays`: the values, the gradients and each state."""
 
     def state_dict(self) -> dict[str, Any]:
         """{"steps": int, "arrays": {"state.parameter": a copy}}.
 
-        With it, the parameters and the constructor's arguments a run goes on bit for bit.
+        With it, the parameters and the constructor's arguments, training goes on bit for bit.
         """
         return {"steps": self.steps, "arrays": {name: value.copy() for name, value in self._states.items()}}
 

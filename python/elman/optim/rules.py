@@ -39,7 +39,7 @@ class SGD(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """RMSProp (Tieleman & Hinton 2012), steps in units of a running root mean square, with momentum u:
+    """RMSProp (Tieleman & Hinton 2012), updates in units of a running root mean square, with momentum u:
 
     v = decay * v + (1 - decay) * g^2,  u = momentum * u + g / (sqrt(v) + epsilon),  p -= learning_rate * u.
 
@@ -70,7 +70,7 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015), with both moments corrected for their start at 0, at step t:
+    """Adam (Kingma & Ba 2015), with both moments corrected for their start at 0, at update t:
 
     m = beta_1 m + (1 - beta_1) g,  v = beta_2 v + (1 - beta_2) g^2,
     p -= learning_rate * m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon).
@@ -99,7 +99,7 @@ class Adam(Optimizer):
 
     def _corrected(self, rate: float, scale: float, decay: float, shrink: float) -> None:
         first, second = self.betas
-        # The corrections of all elements are one: taken out of the root, they belong to rate and epsilon.
+        # Both corrections are the same for all elements, so rate and epsilon can take them in.
         root = math.sqrt(1 - second**self.steps)
         rate = rate * root / (1 - first**self.steps)
         _core.adam(self._arrays, rate, scale, decay, shrink, first, second, self.epsilon * root)
@@ -108,7 +108,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019): the decay is no part of g, instead
 
-    p -= learning_rate * weight_decay * p, beside Adam's step.
+    p -= learning_rate * weight_decay * p, beside Adam's update.
 
     Args as for `Adam`.
     """

@@ -52,24 +52,23 @@ def fit(
         train: (x, y), Sequences or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
-        batch_size: sequences in a step (lanes of a Stream).
+        batch_size: sequences in a batch (lanes of a Stream); an update of the parameters follows each batch.
         optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
             own learning rate and weight decay.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
         weight_decay: as the optimizer defines it; 0 if None, for "adamw" 0.01.
-        schedule: factor on the learning rate over time, counted in epochs; constant if None.
-        clip_norm: largest joint norm of the gradients in a step (Pascanu et al. 2013); None: no limit.
+        schedule: a learning-rate schedule, a factor over time, counted in epochs; constant if None.
+        clip_norm: largest joint norm of the gradients in an update (Pascanu et al. 2013); None: no limit.
         clip: largest size of each single gradient; None: no limit.
         patience: stop after so many epochs without a lower validation loss; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train).
-        checkpoint: a directory (extra: save). What it holds of an earlier run of the same call is resumed, bit for bit;
-            a run killed at any moment leaves a whole checkpoint there. What this call says of learning_rate,
-            weight_decay, schedule, clip_norm, clip, patience and epochs holds from there on, and batch_size from the
-            next epoch; where no epochs are left, what differs is refused. Other data, another model, optimizer or seed
-            is another run, and refused.
-        checkpoint_seconds: a checkpoint is written when so many seconds have passed since the last, and after the
-            last epoch.
+        checkpoint: a directory (extra: save). If it holds an earlier run of the same call, that run goes on, bit for
+            bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
+            weight_decay, schedule, clip_norm, clip, patience and epochs hold from there on, its batch_size from the
+            next epoch. If no epochs are left, a setting that differs is refused. Other data, another model, optimizer
+            or seed is another run, and is refused.
+        checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: called with the Run after each epoch.
 
     Returns:
@@ -79,9 +78,9 @@ def fit(
         ValueError: an argument does not fit, or the checkpoint directory holds another run, or another one uses it.
         FloatingPointError: the loss, or that of the validation data, is no longer a finite number, or has exploded.
 
-    However it ends, by an exception or Ctrl-C too, the model has the parameters of the best epoch so far. Before the
-    first one has been completed, and without validation data, it has those after the last step; where they have
-    exploded, those before the epoch in progress. A checkpoint directory still has the last checkpoint.
+    However the run ends, also by an exception or Ctrl-C, the model has the parameters of the best epoch so far. Before
+    the end of the first epoch, and without validation data, it has those of the last update; if they have exploded,
+    those before the epoch in progress. A checkpoint directory keeps its last checkpoint.
     """
     train_data = as_data("train", train)
     validation_data = None if validation is None else as_data("validation", validation)
@@ -93,7 +92,7 @@ def fit(
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
     if schedule is not None and (isinstance(schedule, type) or not isinstance(schedule, Schedule)):
-        raise ValueError(f"schedule: expected a schedule, got {_check.describe(schedule)}")
+        raise ValueError(f"schedule: expected a learning-rate schedule, got {_check.describe(schedule)}")
     callbacks = tuple(callbacks)
     for i, callback in enumerate(callbacks):
         if not callable(callback):
@@ -127,7 +126,9 @@ def fit(
         run.fall_back(exploded=isinstance(error, FloatingPointError))
         raise
     finally:
-        optimizer.learning_rate = run.base_rate  # for whoever goes on with it: the schedule is over
+        optimizer.learning_rate = (
+            run.base_rate
+        )  # without the factor of the learning-rate schedule, which has ended
         if saver is not None:
             saver.close()
         if bar is not None:
@@ -148,7 +149,7 @@ def _train(
     saver: Saver | None,
     bar: Bar | None,
 ) -> None:
-    """The epochs that are left."""
+    """Train the epochs that are left."""
     while run.epoch < epochs and not run.stop:
         before = run.epoch * len(train)
         for done in run.train_epoch(train, batch_size):
