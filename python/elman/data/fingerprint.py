@@ -13,7 +13,8 @@ import numpy as np
 from ..files import add_array, new_hasher
 from ..layers.parameters import Parameters
 
-# Modules of locks, loggers, generators and the like. They change when the data do not, so only their type counts.
+# Modules of locks, loggers, generators and the like. They change when the data do not, as layers do: of such things
+# only the type counts.
 _OPAQUE = {*sys.stdlib_module_names, "numpy"}
 
 

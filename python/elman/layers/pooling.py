@@ -1,4 +1,4 @@
-"""A sequence as one vector."""
+"""Sequences as one vector each."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Pooling(Parameters):
         if known is not None:
             x = np.where(known[..., None], x, x.dtype.type(-np.inf))
         at = x.argmax(axis=0)[None]
-        if known is not None:  # where all that counts is minus infinity, the first of it
+        if known is not None:  # if every step that counts is minus infinity, take the first of them
             counts = np.take_along_axis(known[..., None], at, axis=0)
             at = np.where(counts, at, known.argmax(axis=0)[:, None])
         y = chosen(some, np.take_along_axis(x, at, axis=0)[0])

@@ -23,9 +23,9 @@ def ctc(
     zero_infinity: bool = False,
     gradient: bool = True,
 ) -> tuple[float, Any]:
-    """-log P(target | logits), where P sums over every way to spread the labels, in order, over the steps: each may
-    last for several, with blanks anywhere between, and at least one between two that are alike (Graves et al.
-    2006). The softmax over the classes is part of it.
+    """-log P(target | logits). P sums over every way to spread the labels, in their order, over the steps: a label may
+    last for several steps, blanks may stand anywhere between, and between two equal labels there is at least one
+    (Graves et al. 2006). The softmax over the classes is part of it.
 
     Args:
         logits: [T, B, C], float32 or float64: an array of any library, or lists.
@@ -34,8 +34,8 @@ def ctc(
         lengths: [B], 0 to T, steps of each sequence; all T without it.
         target_lengths: [B], 0 to S, labels of each sequence; all S without it. Not with a list.
         blank: the class that stands for no label.
-        zero_infinity: whether a target that cannot fit its sequence (it needs a step for each label and one more
-            between two that are alike) counts as 0. Otherwise its loss is infinite, and its gradient NaN.
+        zero_infinity: whether a target that is too long for its sequence counts as 0 (it needs a step for each label,
+            and one more between two equal ones). Otherwise its loss is infinite, and its gradient NaN.
         gradient: whether it is wanted.
 
     Returns:

@@ -16,7 +16,7 @@ NAMES = ("squared", "absolute", "huber", "binary", "gaussian", "quantile")
 
 
 class Targets:
-    """What a regressor or forecaster predicts for each number: itself, a distribution, or quantiles.
+    """What a regressor or forecaster predicts for each number: the number, a distribution, or quantiles.
 
     Attributes:
         width: values predicted for each number.
