@@ -119,12 +119,12 @@ class Store:
         return new
 
     def add(self, grads: Mapping[str, np.ndarray]) -> None:
-        """Add `grads` to the gradients, and use them up. It is one engine call, in which no signal handler runs: so all
-        are added, or none."""
+        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none. It uses
+        `grads` up."""
         with self.lock:
             own, added = list(self.grads.values()), [grads[name] for name in self.grads]
-            # The rule with momentum, which computes own = 1 * own + (added / 2 + added / 2). No factor is 0, because
-            # infinity times 0 is NaN. The rule also writes its parameters: that is `added`, which nobody reads again.
+            # As a momentum: own = 1 * own + (added / 2 + added / 2). No factor is 0, as infinity times 0 is NaN. What
+            # it takes for parameters is `added`, which nobody reads again.
             _core.sgd([added, added, own], 0.0, 0.5, 0.5, 1.0, False)
 
 
