@@ -91,26 +91,14 @@ def fit(
     patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    if schedule is not None and (isinstance(schedule, type) or not isinstance(schedule, Schedule)):
-        raise ValueError(f"schedule: expected a learning-rate schedule, got {_check.describe(schedule)}")
-    callbacks = tuple(callbacks)
-    for i, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
+    schedule, callbacks = _checked_schedule(schedule), _checked_callbacks(callbacks)
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
-    if isinstance(optimizer, str):
-        optimizer = make_optimizer(optimizer, model, learning_rate, weight_decay)
-    elif not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
-    elif learning_rate is not None or weight_decay is not None:
-        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
-    else:
-        optimizer.expect_of(model)
+    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, order)
+    run = Run(model, optimizer, schedule, clip_norm, clip, order)
     saver = bar = None
     if checkpoint is not None:
         saver = Saver(
@@ -128,7 +116,7 @@ def fit(
     finally:
         optimizer.learning_rate = (
             run.base_rate
-        )  # without the factor of the learning-rate schedule, which has ended
+        )  # for whoever goes on with it: the last factor is no longer due
         if saver is not None:
             saver.close()
         if bar is not None:
@@ -136,6 +124,34 @@ def fit(
     run.history.stopped = run.stop
     run.fall_back(exploded=False)
     return run.history
+
+
+def _checked_schedule(schedule: Any) -> Schedule:
+    if schedule is None:
+        return Constant()
+    if isinstance(schedule, type) or not isinstance(schedule, Schedule):
+        raise ValueError(f"schedule: expected a learning-rate schedule, got {_check.describe(schedule)}")
+    return schedule
+
+
+def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    callbacks = tuple(callbacks)
+    for i, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
+    return callbacks
+
+
+def _made_optimizer(optimizer: Any, model: Trainable, rate: Any, weight_decay: Any) -> Optimizer:
+    """The optimiser of this name, or this one, which must be of the model."""
+    if isinstance(optimizer, str):
+        return make_optimizer(optimizer, model, rate, weight_decay)
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
+    if rate is not None or weight_decay is not None:
+        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
+    optimizer.expect_of(model)
+    return optimizer
 
 
 def _train(
