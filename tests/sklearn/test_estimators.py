@@ -255,7 +255,7 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path):
     code = "import elman.sklearn"
     out = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
         capture_output=True,
         text=True,
     )
