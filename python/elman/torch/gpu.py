@@ -16,8 +16,9 @@ from ..stack import gpu
 from ..stack.gpu.plan import Plan, whole
 from ..stack.gpu.stack import Stack
 from ..stack.gpu.tape import Tape, tape_size
+from ..stack.spec import StackSpec
 from . import engine
-from .spec import NO_STEPS, Spec, Steps, of_cell, steps_outermost
+from .spec import Layout, of_cell, steps_outermost
 
 KINDS = {"cuda"}  # of devices, by torch's names
 TYPES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
@@ -95,43 +96,40 @@ class Pass:
 
     def __init__(
         self,
-        spec: Spec,
+        spec: StackSpec,
+        layout: Layout,
         x: Tensor,
         state: Sequence[Tensor],
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
-        steps: Steps = NO_STEPS,
         cache: Any = None,  # weights need no other layout here
         plans: list[Plan] | None = None,
     ):
         library = Tensors(x)
-        D, per = len(spec.backwards), 4 if spec.bias else 2
-        flat = [w.detach().contiguous() for w in weights]
-        groups = [flat[i : i + per] for i in range(0, len(flat), per)]
-        layers = [groups[i : i + D] for i in range(0, len(groups), D)]
-        self._of_cell = of_cell(x, steps)
+        nest = spec.nest([w.detach().contiguous() for w in weights])
+        layers = [[[w for w in one if w is not None] for one in layer] for layer in nest]
+        self._of_cell = of_cell(x, layout)
         self._lead = x.shape[:-1]
-        self._turned = spec.batch_first and x.dim() == 3
+        self._turned = layout.batch_first and x.dim() == 3
         shape = (1, *x.shape) if self._of_cell else x.shape
         if plans:
             pass
-        elif steps is NO_STEPS:
-            T, B = (shape[1], shape[0]) if spec.batch_first else (shape[0], shape[1])
-            plans = whole(T, B, spec.batch_first, spec.backwards, library)
+        elif layout.whole:
+            T, B = (shape[1], shape[0]) if layout.batch_first else (shape[0], shape[1])
+            plans = whole(T, B, layout.batch_first, spec.backwards, library)
         else:
-            plans = [Plan(plan, library) for plan in steps.plans(spec, shape)]
+            plans = [Plan(plan, library) for plan in layout.plans(spec.backwards, shape)]
         self.plans = plans
-        self._state_shape = len(groups), plans[0].B, weights[1].shape[1]
+        self._state_shape = spec.state_shapes(plans[0].B)[0]
         self._cell, self._x = spec.cell, _rows(x)
         self._stack = Stack(
             library, spec.cell, layers, plans, [self._state(s) for s in state], [_rows(f) for f in dropout]
         )
 
     @staticmethod
-    def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
-        stack = spec.stack(weights)
+    def tape_size(spec: StackSpec, x: Tensor) -> int:
         cell = gpu.cells()[spec.cell]
-        return tape_size(cell, stack.L, stack.D, stack.H, x.numel() // x.shape[-1], x.element_size())
+        return tape_size(cell, spec.L, spec.D, spec.H, x.numel() // x.shape[-1], x.element_size())
 
     def new_memory(self, size: int | None = None) -> Tensor:
         """For a tape, the same for the same call."""
