@@ -102,7 +102,7 @@ class Pass:
         dropout: Sequence[Tensor] = (),
         steps: Steps = NO_STEPS,
         cache: Any = None,  # weights need no other layout here
-        plans: list[Plan] | None = None,
+        plans: Sequence[Plan] | None = None,
     ):
         library = Tensors(x)
         D, per = len(spec.backwards), 4 if spec.bias else 2

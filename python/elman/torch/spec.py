@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import _core
-from ..stack.arguments import check_lengths
+from .. import _check, _core
 from ..stack.spec import StackSpec, Weights
 
 DTYPES: dict[torch.dtype, np.dtype] = {
@@ -65,7 +64,7 @@ class Steps(NamedTuple):
         if self is NO_STEPS:
             return [_core.Plan(T, B, spec.batch_first, back, None, None, None) for back in spec.backwards]
         lengths, mask, reset = (None if t is None else to_array(t) for t in self[1:])
-        lengths = check_lengths(lengths, T, B, True)
+        lengths = None if lengths is None else _check.lengths("lengths", lengths, T, (B,))
         return [_core.Plan(T, B, spec.batch_first, back, lengths, mask, reset) for back in spec.backwards]
 
 

@@ -39,7 +39,7 @@ class Stack:
         library: Library,
         cell: str,
         layers: list[list[list[Any]]],
-        plans: list[Plan],
+        plans: Sequence[Plan],
         state: Sequence[Any] = (),
         dropout: Sequence[Any] = (),
     ):
