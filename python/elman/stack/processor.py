@@ -5,13 +5,15 @@ Everything here is arrays in, arrays out: the layers of this package and those o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import _core
+from .._arrays import to_numpy
 from .spec import StackSpec, Weights
+from .steps import Steps
 
 States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
 
@@ -53,7 +55,7 @@ class Tape:
     def __init__(
         self,
         spec: StackSpec,
-        plans: list[_core.Plan],
+        plans: Sequence[_core.Plan],
         shape: tuple[int, ...],
         memory: np.ndarray | None = None,
         factors: np.ndarray | None = None,
@@ -91,7 +93,7 @@ class Tape:
 def forward(
     spec: StackSpec,
     packed: list[list[Any]],
-    plans: list[_core.Plan],
+    plans: Sequence[_core.Plan],
     x: np.ndarray,
     y: np.ndarray | None,
     initial: States,
@@ -119,7 +121,7 @@ def forward(
 def backward(
     spec: StackSpec,
     packed: list[list[_core.PackedBack]],
-    plans: list[_core.Plan],
+    plans: Sequence[_core.Plan],
     tape: Tape,
     grads: Weights,
     x: np.ndarray,
@@ -142,3 +144,94 @@ def backward(
         )  # fmt: skip
         if k:
             dy = dbelow * dropout[k - 1] if dropout else dbelow
+
+
+class Pass:
+    """As passes.Pass says, in main memory. Results are written to arrays of the caller's where he gives some."""
+
+    __slots__ = ("_dropout", "_factors", "_initial", "plans", "spec", "x")
+
+    def __init__(
+        self,
+        spec: StackSpec,
+        plans: Sequence[_core.Plan],
+        x: np.ndarray,
+        initial: States,
+        dropout: Sequence[np.ndarray] = (),
+        factors: np.ndarray | None = None,
+    ):
+        self.spec, self.plans, self.x = spec, plans, x
+        self._initial, self._dropout, self._factors = initial, dropout, factors
+
+    def new_tape(self, memory: np.ndarray | None = None) -> Tape:
+        return Tape(self.spec, self.plans, self.x.shape[:-1], memory, self._factors)
+
+    def forward(
+        self,
+        weights: list[list[_core.Packed]],
+        tape: Tape | None = None,
+        y: np.ndarray | None = None,
+        final: list[np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        spec, x = self.spec, self.x
+        if final is None:
+            final = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        if y is None:
+            y = _core.empty((*x.shape[:-1], spec.width), spec.dtype)
+        out = y if tape is None else None
+        forward(spec, weights, self.plans, x, out, self._initial, final, self._dropout, tape)
+        if tape is not None:
+            y[...] = tape.y[-1]
+        return y, final
+
+    def backward(
+        self,
+        weights: list[list[_core.PackedBack]],
+        tape: Tape,
+        dy: np.ndarray | None,
+        dfinal: States,
+        want_dx: bool = True,
+    ) -> tuple[np.ndarray | None, list[np.ndarray], Weights]:
+        spec, x = self.spec, self.x
+        dinitial = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        dx = _core.empty(x.shape, spec.dtype) if want_dx else None
+        grads = [_core.empty(shape, spec.dtype) for shape in spec.shapes]
+        for grad in grads:
+            grad.fill(0)
+        nest = spec.nest(grads)
+        backward(
+            spec, weights, self.plans, tape, nest, x, dy, dx, self._initial, dfinal, dinitial, self._dropout
+        )
+        return dx, dinitial, nest
+
+
+class Processor:
+    """As passes.Device says, of arrays in main memory."""
+
+    def new_pass(
+        self,
+        spec: StackSpec,
+        steps: Steps,
+        x: np.ndarray,
+        initial: States,
+        dropout: Sequence[np.ndarray] = (),
+        factors: np.ndarray | None = None,
+    ) -> Pass:
+        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors)
+
+    def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:
+        return (pack_back if back else pack)(spec, nest)
+
+    def weights_key(self, back: bool) -> tuple[str, Hashable]:
+        return "packed back" if back else "packed", _core.isa()
+
+    take = staticmethod(to_numpy)
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def host(self, value: Any) -> Any:
+        return value
+
+
+PROCESSOR = Processor()

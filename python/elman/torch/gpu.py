@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
 import torch
 from torch import Tensor
 
@@ -103,7 +102,7 @@ class Pass:
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
         cache: Any = None,  # weights need no other layout here
-        plans: list[Plan] | None = None,
+        plans: Sequence[Plan] | None = None,
     ):
         library = Tensors(x)
         nest = spec.nest([w.detach().contiguous() for w in weights])

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
 import torch
 from torch import Tensor
 
-from .. import _core
-from ..stack.arguments import check_lengths
+from .. import _check
 from ..stack.spec import StackSpec
+from ..stack.steps import Plans, Steps, packed_plans
 
 DTYPES: dict[torch.dtype, np.dtype] = {
     torch.float32: np.dtype(np.float32),
@@ -52,15 +51,19 @@ class Layout(NamedTuple):
         """Whether every step of every sequence counts, without a reset."""
         return self.batch_sizes is None and self.lengths is None and self.mask is None and self.reset is None
 
-    def plans(self, backwards: tuple[bool, ...], shape: Sequence[int]) -> list[_core.Plan]:
-        """One for each direction; `shape`: of x."""
+    def plans(self, backwards: tuple[bool, ...], shape: Sequence[int]) -> Plans:
+        """One for each direction; `shape`: of x with all its axes."""
         if self.batch_sizes is not None:
-            sizes = to_array(self.batch_sizes)
-            return [_core.Plan.packed(sizes, back) for back in backwards]
+            return packed_plans(to_array(self.batch_sizes), backwards)
+        return self.steps(shape).plans(backwards)
+
+    def steps(self, shape: Sequence[int]) -> Steps:
+        """The same for the engine, where no PackedSequence is."""
         T, B = (shape[1], shape[0]) if self.batch_first else (shape[0], shape[1])
         lengths, mask, reset = (None if t is None else to_array(t) for t in self[2:])
-        lengths = check_lengths(lengths, T, B, True)
-        return [_core.Plan(T, B, self.batch_first, back, lengths, mask, reset) for back in backwards]
+        if lengths is not None:
+            lengths = _check.lengths("lengths", lengths, T, (B,))
+        return Steps(T, B, self.batch_first, lengths, mask, reset)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Layout:
         """`change` of each tensor."""

@@ -40,7 +40,7 @@ class Stack:
         library: Library,
         cell: str,
         layers: list[list[list[Any]]],
-        plans: list[Plan],
+        plans: Sequence[Plan],
         state: Sequence[Any] = (),
         dropout: Sequence[Any] = (),
     ):
