@@ -56,9 +56,9 @@ py::dict plan_arrays(const std::shared_ptr<Plan>& held_plan) {
   d["alive"] = copy(v.alive, v.steps);
   d["offset"] = copy(v.offset, v.steps + 1);
   d["index"] = copy(v.index, v.offset[v.steps]);
-  d["sequence"] = copy(v.sequence, v.rows);
-  d["start"] = copy(v.start, v.rows);
-  d["finish"] = copy(v.finish, v.rows);
+  d["sequence"] = copy(v.sequence, v.segments);
+  d["start"] = copy(v.start, v.segments);
+  d["finish"] = copy(v.finish, v.segments);
   d["holes"] = copy(plan.holes.data(), static_cast<py::ssize_t>(plan.holes.size()));
   std::vector<int32_t> passed, ended;  // sequences without a step, by what their final state is
   for (const Plan::Idle& idle : plan.idle) (idle.zero ? ended : passed).push_back(idle.sequence);
@@ -76,13 +76,13 @@ std::tuple<int, int, bool, int> schedule(int directions, int rows, int steps, in
   checked_size(H, 1, "H");
   checked_size(gates, 1, "gates");
   Work work;
-  const Products<float>& p = products<float>(current_isa());
+  const ProductKernels<float>& p = product_kernels<float>(current_isa());
   work.warm = true;
   work.directions = directions;
   work.rows = rows;
   work.steps = steps;
   work.total = int64_t{rows} * steps;
-  work.blocks = (H + p.lanes - 1) / p.lanes;
+  work.groups = (H + p.lanes - 1) / p.lanes;
   work.x_bytes = 4.0 * gates * H * I;
   work.h_bytes = 4.0 * gates * H * H;
   work.tile_rows = p.tile_rows;

@@ -49,7 +49,8 @@ std::shared_ptr<PackedBack<T>> pack_back(const std::string& cell,
 template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
 using PlanList = std::vector<std::shared_ptr<Plan>>;
 using StateList = std::vector<std::vector<py::object>>;  // [direction][state]
-using TapeList = std::vector<std::vector<py::object>>;   // [direction][slots, memory, factors, masked]
+using TapeList =
+    std::vector<std::vector<py::object>>;  // [direction][slots, states beyond h, factors, masked]
 
 void check_count(size_t got, size_t directions, const char* name) {
   if (got != directions) throw py::value_error(std::string(name) + ": expected one for each direction");
@@ -80,11 +81,14 @@ void read_states(const StateList& all, size_t d, int states, py::ssize_t size, c
 
 template <class T>
 Tape<T> read_tape(const TapeList& all, size_t d, const Plan& plan, const CellFacts& cell, int H) {
-  if (all[d].size() != 4) throw py::value_error("tapes: expected slots, memory, factors and masked");
+  if (all[d].size() != 4) throw py::value_error("tapes: expected slots, states, factors and masked");
   const py::ssize_t size = elements({plan.total(), H});
   Tape<T> tape;
   tape.slots = output<T>(all[d][0], elements({size, cell.slots}), "slots");
-  if (cell.state_count() > 1) tape.memory = output<T>(all[d][1], size, "memory");
+  if (const int more = cell.state_count() - 1) {
+    T* states = output<T>(all[d][1], elements({size, more}), "states");
+    for (int k = 0; k < more; ++k) tape.states[k + 1] = states + k * size;
+  }
   tape.factors = maybe_input<T>(all[d][2], elements({plan.B, H}), "factors");
   tape.masked = maybe_output<T>(all[d][3], size, "masked");
   if (all[d][2].is_none() != all[d][3].is_none())

@@ -18,7 +18,7 @@
 
 namespace elman {
 
-constexpr int max_slots = 4, max_states = 2;
+constexpr int max_slots = 4, max_states = 4;
 
 // Slots [begin, end) receive one product; gate[i] is the row block of slot begin + i in the weights.
 struct Feed {

@@ -7,15 +7,15 @@ namespace elman {
 
 // What kernels see: plain pointers, so that no library code is compiled with an instruction set's flags.
 struct PlanView {
-  int steps = 0, rows = 0;            // length of the longest row, number of rows
-  const int32_t* alive = nullptr;     // [steps] rows that take part in each step, non-increasing
-  const int64_t* offset = nullptr;    // [steps + 1] first packed row of each step; the last is the total
-  const int32_t* index = nullptr;     // [total] the caller's row (of its T * B) behind each packed row
-  const int32_t* sequence = nullptr;  // [rows] the sequence that the row is a stretch of
-  const int32_t* start = nullptr;     // [rows] whose initial state the row begins with, -1: zeros
-  const int32_t* finish = nullptr;    // [rows] whose final state the row ends with, -1: none
+  int steps = 0, segments = 0;        // of the longest segment; how many segments there are
+  const int32_t* alive = nullptr;     // [steps] segments that take part in each step, non-increasing
+  const int64_t* offset = nullptr;    // [steps + 1] first entry of each step; the last is the total
+  const int32_t* index = nullptr;     // [total] the caller's row (of its T * B) behind each entry
+  const int32_t* sequence = nullptr;  // [segments] the sequence that the segment is a stretch of
+  const int32_t* start = nullptr;     // [segments] whose initial state it begins with, -1: zeros
+  const int32_t* finish = nullptr;    // [segments] whose final state it ends with, -1: none
 
-  // Rows alive at step t, and none after the end.
+  // Segments alive at step t, and none after the end.
   int alive_at(int t) const { return t < steps ? alive[t] : 0; }
 };
 

@@ -13,7 +13,7 @@ Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_size(w.I, w.H)) {
   ThreadTeam team(num_threads());
   const int threads = threads_for_packing(data.size(), team.size(), team.warm());
-  share(team, threads, blocks_of<T>(isa, H), [&](int64_t begin, int64_t end) {
+  share(team, threads, groups_of<T>(isa, H), [&](int64_t begin, int64_t end) {
     kernels().pack(w, data.data(), static_cast<int>(begin), static_cast<int>(end));
   });
 }
@@ -46,22 +46,22 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
     job.zeros = zero.data();
     job.keep = call.tape.slots != nullptr;
     job.chunk = chunk;
-    const std::size_t rows = job.plan.rows, H = packed.H;
+    const std::size_t segments = job.plan.segments, H = packed.H;
     if (job.keep) {
       job.slots = call.tape.slots;
-      job.memory = call.tape.memory;
+      std::copy(call.tape.states, call.tape.states + max_states, job.states);
       job.factors = call.tape.factors;
       job.masked = call.tape.masked;
     } else {
-      if (chunk) job.slots = take(rows * chunk * cell.slots * H);
-      if (cell.state_count() > 1) job.memory = take(rows * H);
+      if (chunk) job.slots = take(segments * chunk * cell.slots * H);
+      for (int k = 1; k < cell.state_count(); ++k) job.states[k] = take(segments * H);
     }
     clear_rows(job.y, job.y_stride, job.H, call.plan->holes);
     for (int k = 0; k < cell.state_count(); ++k) pass_idle(*call.plan, job.initial[k], job.final[k], job.H);
   }
 
-  const Pieces pieces(schedule, plans, work.blocks, [&](int rows) { return rows * std::max(1, chunk); });
-  const Spans spans(plans.front(), work.directions * work.blocks,
+  const Pieces pieces(schedule, plans, work.groups, [&](int rows) { return rows * std::max(1, chunk); });
+  const Spans spans(plans.front(), work.directions * work.groups,
                     cell.x.count() * packed.I + cell.h.count() * packed.H, schedule.threads);
   Pauses pauses;
   for (int begin = 0, end; begin < work.steps; begin = end) {

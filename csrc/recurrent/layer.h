@@ -21,14 +21,14 @@ template <class T> struct Packed {
   Buffer<T> data;
 
   const CellFacts& info() const { return *isa.cells[cell]; }
-  const Kernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
+  const CellKernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
 };
 
 // Where the forward pass of one layer and direction leaves what the backward pass needs: the caller's memory,
 // in a layout that no instruction set changes.
 template <class T> struct Tape {
-  T* slots = nullptr;   // [plan.total, slots, H]; null: keep nothing
-  T* memory = nullptr;  // [plan.total, H], for cells of two states
+  T* slots = nullptr;          // [plan.total, slots, H]; null: keep nothing
+  T* states[max_states] = {};  // [plan.total, H], those beyond h
   // Recurrent dropout, both or neither: factors [B, H], written by the caller, and [plan.total, H] for h
   // times its sequence's factors, as the recurrent product of each row reads it.
   const T* factors = nullptr;

@@ -1,4 +1,4 @@
-// The layout of a cell's weights for the forward tile. For each vector of units, one block:
+// The layout of a cell's weights for the forward tile. For each group of units, one run of memory:
 //   [S][L] biases, then [I][x slots][L], then [H][h slots][L]
 // so that the tile reads its weights as one stream from front to back. Lanes past H are zero.
 #pragma once
@@ -9,12 +9,12 @@
 namespace elman {
 namespace {
 
-template <class Cell> constexpr std::ptrdiff_t block_rows(int I, int H) {
+template <class Cell> constexpr std::ptrdiff_t group_rows(int I, int H) {
   return Cell::slots + std::ptrdiff_t{I} * Cell::x.count() + std::ptrdiff_t{H} * Cell::h.count();
 }
 
 template <class Cell, int L> std::size_t packed_size(int I, int H) {
-  return static_cast<std::size_t>(H + L - 1) / L * block_rows<Cell>(I, H) * L;
+  return static_cast<std::size_t>(H + L - 1) / L * group_rows<Cell>(I, H) * L;
 }
 
 template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, int unit, T* out) {
@@ -24,10 +24,10 @@ template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, 
       out[(feed.begin + s) * L + lane] += bias[feed.gate[s] * H + unit + lane];
 }
 
-template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int block_begin, int block_end) {
-  for (int block = block_begin; block < block_end; ++block) {
-    const int unit = block * L;
-    T* to = out + block * block_rows<Cell>(w.I, w.H) * L;
+template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int group_begin, int group_end) {
+  for (int group = group_begin; group < group_end; ++group) {
+    const int unit = group * L;
+    T* to = out + group * group_rows<Cell>(w.I, w.H) * L;
     for (int i = 0; i < Cell::slots * L; ++i) to[i] = 0;
     add_bias<T, L>(Cell::x, w.bias_ih, w.H, unit, to);
     add_bias<T, L>(Cell::h, w.bias_hh, w.H, unit, to);

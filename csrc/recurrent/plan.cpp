@@ -87,7 +87,7 @@ void Plan::arrange(std::vector<Segment>& segments) {
 PlanView Plan::view() const {
   PlanView v;
   v.steps = static_cast<int>(alive_.size());
-  v.rows = static_cast<int>(start_.size());
+  v.segments = static_cast<int>(start_.size());
   v.alive = alive_.data();
   v.offset = offset_.data();
   v.index = index_.data();

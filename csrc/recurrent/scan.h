@@ -1,4 +1,4 @@
-// The forward time loop: for each step, for each vector of units, for each few rows, one register tile
+// The forward time loop: for each step, for each group of units, for each few rows, one register tile
 // that adds the products of x and h to the biases and runs the cell on what it holds.
 #pragma once
 
@@ -15,19 +15,18 @@ namespace {
 enum class Phase { whole, ahead, after };
 
 template <class Cell, class T, int L, int R, int W>
-void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row, int block, Phase phase) {
+void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row, int group, Phase phase) {
   using V = Vec<T, L>;
-  constexpr int S = Cell::slots;
-  const int I = job.I, H = job.H, unit = block * L;
-  const std::ptrdiff_t stride = block_rows<Cell>(I, H) * L;
-  const T* weights = job.packed + block * stride;
+  constexpr int S = Cell::slots, states = Cell::states;
+  const int I = job.I, H = job.H, unit = group * L;
+  const std::ptrdiff_t stride = group_rows<Cell>(I, H) * L;
+  const T* weights = job.packed + group * stride;
   const Extent extent{H - unit};
 
   if (job.keep) {
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<S>([&](auto s) ELMAN_INLINED { prefetch(rows.slots[row + r] + s * H + unit); });
-      prefetch(rows.y[row + r] + unit);
-      if constexpr (Cell::states > 1) prefetch(rows.c_out[row + r] + unit);
+      unroll<states>([&](auto k) ELMAN_INLINED { prefetch(rows.after[k][row + r] + unit); });
     });
   }
 
@@ -54,11 +53,12 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
     accumulate<Cell::h.begin, Cell::h.end>(acc, RowInputs<T, R>(rows.h_in + row), H, weights, stride);
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
-        V state[max_states] = {extent.load_at<V>(rows.h[row + r] + unit, w)};
-        if constexpr (Cell::states > 1) state[1] = extent.load_at<V>(rows.c[row + r] + unit, w);
+        V state[states];
+        unroll<states>(
+            [&](auto k) ELMAN_INLINED { state[k] = extent.load_at<V>(rows.before[k][row + r] + unit, w); });
         Cell::forward(acc[r][w], state);
-        extent.store_at(rows.y[row + r] + unit, w, state[0]);
-        if constexpr (Cell::states > 1) extent.store_at(rows.c_out[row + r] + unit, w, state[1]);
+        unroll<states>([&](auto k)
+                           ELMAN_INLINED { extent.store_at(rows.after[k][row + r] + unit, w, state[k]); });
       });
     });
     if (!job.keep) return;
@@ -77,7 +77,7 @@ void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointer
                   Phase phase, bool turned) {
   constexpr int usual = tile_columns / Cell::slots, most = max_rows<Registers, tile_columns>;
   const auto tiles = [&](auto Widest, int first, int width) ELMAN_INLINED {
-    if (turned) first = piece.block_begin + piece.block_end - first - width;
+    if (turned) first = piece.group_begin + piece.group_end - first - width;
     with_constant<Widest>(width, [&](auto W) {
       split_evenly(0, count, W > usual ? 1 : most, [&](int row, int size) {
         with_constant<(W > usual ? 1 : most)>(
@@ -88,10 +88,10 @@ void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointer
   // A single row has too few accumulators to hide the latency of the multiply-add: it takes two vectors.
   constexpr int alone = usual == 1 ? 2 : usual;
   if (count == 1) {
-    split_evenly(piece.block_begin, piece.block_end, alone,
+    split_evenly(piece.group_begin, piece.group_end, alone,
                  [&](int first, int width) { tiles(std::integral_constant<int, alone>{}, first, width); });
   } else {
-    split_evenly(piece.block_begin, piece.block_end, usual,
+    split_evenly(piece.group_begin, piece.group_end, usual,
                  [&](int first, int width) { tiles(std::integral_constant<int, usual>{}, first, width); });
   }
 }
@@ -100,12 +100,12 @@ void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointer
 template <class Cell, class T, int L, int Registers> class ForwardScan {
  public:
   ForwardScan(const ForwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece), plan_(job.plan) {
-    int room = piece.rows;
+    int room = piece.segments;
     if (job.chunk) room *= job.chunk;
-    rows_ = carve<T>(piece.scratch, room);
-    if (!job.factors) rows_.h_in = rows_.h;
-    unit_begin_ = piece.block_begin * L;
-    unit_end_ = piece.block_end * L < job.H ? piece.block_end * L : job.H;
+    rows_ = carve<T>(piece.scratch, room, Cell::states);
+    if (!job.factors) rows_.h_in = rows_.before[0];
+    unit_begin_ = piece.group_begin * L;
+    unit_end_ = piece.group_end * L < job.H ? piece.group_end * L : job.H;
   }
 
   void run() {
@@ -129,28 +129,32 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   }
 
  private:
-  int alive(int t) const { return alive_rows(plan_, piece_, t); }
-  std::ptrdiff_t packed(int t, int r) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + r; }
-  const T* x_row(std::ptrdiff_t p) const { return job_.x + std::ptrdiff_t{plan_.index[p]} * job_.I; }
-  T* y_row(std::ptrdiff_t p) const { return job_.y + std::ptrdiff_t{plan_.index[p]} * job_.y_stride; }
-  const T* h_before(int t, int r) const {
-    return t ? y_row(packed(t - 1, r)) : initial_row(plan_, job_.initial[0], job_.zeros, r, job_.H);
-  }
-  T* masked_row(int t, int r) const { return job_.masked + packed(t, r) * job_.H; }
-  T* memory_row(int t, int r) const { return job_.memory + (job_.keep ? packed(t, r) : r) * job_.H; }
+  int alive(int t) const { return alive_segments(plan_, piece_, t); }
+  std::ptrdiff_t entry(int t, int s) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + s; }
+  const T* x_row(int t, int s) const { return job_.x + std::ptrdiff_t{plan_.index[entry(t, s)]} * job_.I; }
 
-  // The slots of packed row r at step t; without a tape they live in a buffer of one chunk.
-  T* slots_row(int t, int r, int t0) const {
-    const std::ptrdiff_t p = job_.keep ? packed(t, r) : std::ptrdiff_t{t - t0} * plan_.rows + r;
-    return job_.slots + p * Cell::slots * job_.H;
+  // Where segment s finds and leaves its state k at step t.
+  const T* before(int k, int t, int s) const {
+    return t ? after(k, t - 1, s) : initial_row(plan_, job_.initial[k], job_.zeros, s, job_.H);
+  }
+  T* after(int k, int t, int s) const {
+    if (k == 0) return job_.y + std::ptrdiff_t{plan_.index[entry(t, s)]} * job_.y_stride;
+    return job_.states[k] + (job_.keep ? entry(t, s) : s) * job_.H;
+  }
+  T* masked_row(int t, int s) const { return job_.masked + entry(t, s) * job_.H; }
+
+  // The slots of segment s at step t; without a tape they live in a buffer of one chunk.
+  T* slots_row(int t, int s, int t0) const {
+    const std::ptrdiff_t at = job_.keep ? entry(t, s) : std::ptrdiff_t{t - t0} * plan_.segments + s;
+    return job_.slots + at * Cell::slots * job_.H;
   }
 
   void compute_ahead(int t0, int t1) {
     int count = 0;
     for (int t = t0; t < t1; ++t) {
       for (int i = 0, n = alive(t); i < n; ++i, ++count) {
-        rows_.x[count] = x_row(packed(t, piece_.row(i)));
-        rows_.slots[count] = slots_row(t, piece_.row(i), t0);
+        rows_.x[count] = x_row(t, piece_.segment(i));
+        rows_.slots[count] = slots_row(t, piece_.segment(i), t0);
       }
     }
     forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, Phase::ahead, false);
@@ -159,16 +163,14 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   void step(int t, int t0) {
     const int count = alive(t);
     for (int i = 0; i < count; ++i) {
-      const int r = piece_.row(i);
-      rows_.x[i] = x_row(packed(t, r));
-      rows_.h[i] = h_before(t, r);
-      if (job_.factors) rows_.h_in[i] = masked_row(t, r);
-      rows_.y[i] = y_row(packed(t, r));
-      if (job_.keep || job_.chunk) rows_.slots[i] = slots_row(t, r, t0);
-      if constexpr (Cell::states > 1) {
-        rows_.c[i] = t ? memory_row(t - 1, r) : initial_row(plan_, job_.initial[1], job_.zeros, r, job_.H);
-        rows_.c_out[i] = memory_row(t, r);
-      }
+      const int s = piece_.segment(i);
+      rows_.x[i] = x_row(t, s);
+      if (job_.factors) rows_.h_in[i] = masked_row(t, s);
+      if (job_.keep || job_.chunk) rows_.slots[i] = slots_row(t, s, t0);
+      unroll<Cell::states>([&](auto k) ELMAN_INLINED {
+        rows_.before[k][i] = before(k, t, s);
+        rows_.after[k][i] = after(k, t, s);
+      });
     }
     const Phase phase = job_.chunk ? Phase::after : Phase::whole;
     forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, phase, job_.turned != (t % 2 != 0));
@@ -178,9 +180,9 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   void mask(int t) {
     using V = Vec<T, L>;
     for (int i = 0, n = alive(t); i < n; ++i) {
-      const int r = piece_.row(i);
-      const T *h = h_before(t, r), *factors = factors_row(plan_, job_.factors, r, job_.H);
-      T* to = masked_row(t, r);
+      const int s = piece_.segment(i);
+      const T *h = before(0, t, s), *factors = factors_row(plan_, job_.factors, s, job_.H);
+      T* to = masked_row(t, s);
       for (int u = unit_begin_; u < unit_end_; u += L) {
         const Extent extent{job_.H - u};
         extent.store_at(to + u, 0, extent.load_at<V>(h + u, 0) * extent.load_at<V>(factors + u, 0));
@@ -188,15 +190,15 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     }
   }
 
-  // Hands out the states of the rows whose last step was t.
+  // Hands out the states of the segments whose last step was t.
   void finish(int t) {
     for (int i = alive(t + 1), n = alive(t); i < n; ++i) {
-      const int r = piece_.row(i);
-      if (plan_.finish[r] < 0) continue;
+      const int s = piece_.segment(i);
+      if (plan_.finish[s] < 0) continue;
       for (int k = 0; k < Cell::states; ++k) {
         if (!job_.final[k]) continue;
-        const T* from = k ? memory_row(t, r) : y_row(packed(t, r));
-        T* to = job_.final[k] + std::ptrdiff_t{plan_.finish[r]} * job_.H;
+        const T* from = after(k, t, s);
+        T* to = job_.final[k] + std::ptrdiff_t{plan_.finish[s]} * job_.H;
         for (int u = unit_begin_; u < unit_end_; ++u) to[u] = from[u];
       }
     }

@@ -19,7 +19,7 @@ std::vector<Layer> make_layers(std::vector<std::shared_ptr<Packed<T>>> stack, in
   for (size_t l = 0; l < stack.size(); ++l) {
     const std::size_t size = std::size_t(batch_size) * stack[l]->H;
     for (Buffer<T>& h : layers[l].h) h = zeros<T>(size);
-    layers[l].c = zeros<T>(size);
+    for (int k = 1; k < stack[l]->info().state_count(); ++k) layers[l].states[k] = zeros<T>(size);
     layers[l].packed = std::move(stack[l]);
   }
   return layers;
@@ -43,7 +43,7 @@ Stepper<T>::Stepper(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_siz
     job.packed = layer.packed->data.data();
     job.y_stride = job.H;
     job.zeros = zeros_.data();
-    job.initial[1] = job.memory = layer.c.data();  // c is read and written in place
+    for (int k = 1; k < states(); ++k) job.initial[k] = job.states[k] = layer.states[k].data();
   }
 }
 
@@ -51,20 +51,20 @@ template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
   // All layers share one parting: a thread that has some rows of one layer then has them of every layer.
   const Packed<T>& last = *layers_.back().packed;
   const CellFacts& cell = last.info();
-  const Products<T>& p = products<T>(last.isa);
+  const ProductKernels<T>& p = product_kernels<T>(last.isa);
   Work work;
   work.rows = plan_.B;
   work.warm = warm;
   work.steps = 1;
   work.total = plan_.B;
-  work.blocks = (last.H + p.lanes - 1) / p.lanes;
+  work.groups = (last.H + p.lanes - 1) / p.lanes;
   work.tile_rows = p.tile_rows;
   work.vector_bytes = p.lanes * int{sizeof(T)};
   for (const Layer& layer : layers_) {
     work.x_bytes += double(cell.x.count()) * layer.packed->I * last.H * sizeof(T);
     work.h_bytes += double(cell.h.count()) * last.H * last.H * sizeof(T);
   }
-  return Pieces(choose_schedule(work, threads), {plan_.view()}, work.blocks, [](int rows) { return rows; });
+  return Pieces(choose_schedule(work, threads), {plan_.view()}, work.groups, [](int rows) { return rows; });
 }
 
 template <class T> void Stepper<T>::step(const T* x, T* y) {
@@ -84,7 +84,7 @@ template <class T> void Stepper<T>::step(const T* x, T* y) {
 }
 
 template <class T> T* Stepper<T>::state(int layer, int k) {
-  return k ? layers_[layer].c.data() : layers_[layer].h[now_].data();
+  return k ? layers_[layer].states[k].data() : layers_[layer].h[now_].data();
 }
 
 template class Stepper<float>;

@@ -41,13 +41,13 @@ template <class T> class Stepper {
   int layers() const { return static_cast<int>(layers_.size()); }
   int states() const { return layers_.front().packed->info().state_count(); }
 
-  T* state(int layer, int k);  // [B, H]: h or c as the last step left it
+  T* state(int layer, int k);  // [B, H]: as the last step left it
 
  private:
   struct Layer {
     std::shared_ptr<Packed<T>> packed;
-    Buffer<T> h[2];  // read and written in turn
-    Buffer<T> c;
+    Buffer<T> h[2];                // read and written in turn
+    Buffer<T> states[max_states];  // those beyond h, read and written in place
     ForwardJob<T> job;
   };
   Pieces cut(int threads, bool warm) const;

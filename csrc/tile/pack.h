@@ -7,14 +7,14 @@
 namespace elman {
 namespace {
 
-// [block][K][L]: each vector of units reads its weights as one stream. Lanes past N are zero.
+// [group][K][L]: each group of units reads its weights as one stream. Lanes past N are zero.
 template <class T, int L>
-void pack_matrix(const T* const* rows, int K, int N, T* out, int block_begin, int block_end) {
+void pack_matrix(const T* const* rows, int K, int N, T* out, int group_begin, int group_end) {
   using V = Vec<T, L>;
   for (int k = 0; k < K; ++k) {
-    T* to = out + (static_cast<std::ptrdiff_t>(block_begin) * K + k) * L;
-    for (int block = block_begin; block < block_end; ++block, to += static_cast<std::ptrdiff_t>(K) * L)
-      store(to, Extent{N - block * L}.template load_at<V>(rows[k] + block * L, 0));
+    T* to = out + (static_cast<std::ptrdiff_t>(group_begin) * K + k) * L;
+    for (int group = group_begin; group < group_end; ++group, to += static_cast<std::ptrdiff_t>(K) * L)
+      store(to, Extent{N - group * L}.template load_at<V>(rows[k] + group * L, 0));
   }
 }
 
@@ -42,10 +42,10 @@ void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K,
 
 // The layout of pack_matrix (product.h) from the matrix's transpose: one slot, no bias.
 template <class T, int L>
-void pack_transposed(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int block_begin,
-                     int block_end) {
-  for (int block = block_begin; block < block_end; ++block)
-    pack_feed<T, L>({0, 1, {0}}, matrix, stride, K, N, block * L, out + std::ptrdiff_t{block} * K * L);
+void pack_transposed(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int group_begin,
+                     int group_end) {
+  for (int group = group_begin; group < group_end; ++group)
+    pack_feed<T, L>({0, 1, {0}}, matrix, stride, K, N, group * L, out + std::ptrdiff_t{group} * K * L);
 }
 
 }  // namespace

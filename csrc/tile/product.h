@@ -32,20 +32,20 @@ __attribute__((noinline)) void product_tile(const Inputs& inputs, Scalar<V>* con
   });
 }
 
-// out[r] (+)= in[r] times the blocks [block_begin, block_end) of the packed matrix, in tiles of up to Columns
-// vectors.
+// out[r] (+)= in[r] times the groups [group_begin, group_end) of the packed matrix, in tiles of up to Columns
+// groups.
 template <class T, int L, int Registers, int Columns>
 void multiply_tiles(const T* const* in, T* const* out, int count, int K, const T* packed, int N,
-                    int block_begin, int block_end, bool add) {
+                    int group_begin, int group_end, bool add) {
   using V = Vec<T, L>;
   constexpr int most = max_rows<Registers, Columns>;
   const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(K) * L;
-  split_evenly(block_begin, block_end, Columns, [&](int block, int width) {
+  split_evenly(group_begin, group_end, Columns, [&](int group, int width) {
     with_constant<Columns>(width, [&](auto W) {
       split_evenly(0, count, most, [&](int row, int size) {
         with_constant<most>(size, [&](auto R) {
-          product_tile<V, R, W>(RowInputs<T, R>(in + row), out + row, K, packed + block * stride, stride,
-                                block * L, N, add);
+          product_tile<V, R, W>(RowInputs<T, R>(in + row), out + row, K, packed + group * stride, stride,
+                                group * L, N, add);
         });
       });
     });
@@ -54,12 +54,12 @@ void multiply_tiles(const T* const* in, T* const* out, int count, int K, const T
 
 template <class T, int L, int Registers>
 void multiply_rows(const T* const* in, T* const* out, int count, int K, const T* packed, int N,
-                   int block_begin, int block_end, bool add) {
+                   int group_begin, int group_end, bool add) {
   // The weights of a tile's columns should stay in the L2 cache from one tile of rows to the next.
   constexpr int most_bytes = 768 << 10;
   if (std::ptrdiff_t{K} * tile_columns * L * int{sizeof(T)} <= most_bytes)
-    multiply_tiles<T, L, Registers, tile_columns>(in, out, count, K, packed, N, block_begin, block_end, add);
-  else multiply_tiles<T, L, Registers, 2>(in, out, count, K, packed, N, block_begin, block_end, add);
+    multiply_tiles<T, L, Registers, tile_columns>(in, out, count, K, packed, N, group_begin, group_end, add);
+  else multiply_tiles<T, L, Registers, 2>(in, out, count, K, packed, N, group_begin, group_end, add);
 }
 
 // multiply_rows as a kernel of its own, outside a scan.

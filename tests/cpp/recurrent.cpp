@@ -48,16 +48,18 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
   // Factors of recurrent dropout in one of the two directions.
   auto factors = random.normals<T>(states);
   for (T& factor : factors) factor = factor < 0 ? 0 : 2;
-  std::vector<Buffer<T>> tapes, memories, masked;
+  std::vector<Buffer<T>> tapes, states_beyond, masked;
   std::vector<ForwardCall<T>> forward(directions);
   std::vector<BackwardCall<T>> backward(directions);
   for (int d = 0; d < directions; ++d) {
     forward[d].packed = &packed;
     forward[d].plan = backward[d].plan = &plans[d];
     tapes.emplace_back(plans[d].total() * info.slots * H);
-    memories.emplace_back(plans[d].total() * H);
+    states_beyond.emplace_back(plans[d].total() * H * info.state_count());
     masked.emplace_back(plans[d].total() * H);
-    forward[d].tape = {tapes[d].data(), memories[d].data()};
+    forward[d].tape.slots = tapes[d].data();
+    for (int k = 1; k < info.state_count(); ++k)
+      forward[d].tape.states[k] = states_beyond[d].data() + (k - 1) * plans[d].total() * H;
     if (d) forward[d].tape.factors = factors.data(), forward[d].tape.masked = masked[d].data();
     backward[d].tape = forward[d].tape;
     ForwardJob<T>& f = forward[d].job;
@@ -99,7 +101,7 @@ void test_recurrent(const Isa& isa) {
   compare<float>(isa);
   compare<double>(isa);
   // So many steps that sleeping workers are woken, and of so few rows that threads part the units.
-  const Sizes large{36 * products<double>(isa).lanes, 2, 9, 70};
+  const Sizes large{36 * product_kernels<double>(isa).lanes, 2, 9, 70};
   with_threads(label<double>(isa, "large lstm", {}),
                [&] { return run<double>(isa, find_cell("lstm"), large); });
 }

@@ -186,7 +186,7 @@ def test_the_engine_refuses_half_of_it():
     forward(tape)
     slots, memory, factors, masked = tape
     for wrong, message in [
-        (tape[:2], "tapes: expected slots, memory, factors and masked"),
+        (tape[:2], "tapes: expected slots, states, factors and masked"),
         ([slots, memory, factors, None], "tapes: expected arrays"),
         ([slots, memory, None, masked], "tapes: expected arrays"),
         (
