@@ -61,6 +61,9 @@ class Arrays:
         product = x @ weight.T
         return product if bias is None else product + bias
 
+    def copy(self, array: Any) -> Any:
+        return array.copy()
+
     def concatenate(self, parts: list[Any]) -> Any:
         return self._np.concatenate(parts)
 
