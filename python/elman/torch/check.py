@@ -36,7 +36,7 @@ def features(name: str, value: Any, leads: Sequence[str], width: int, like: Tens
     """Refuses `value` unless it is [.., width] with as many axes in front as one of `leads` has letters."""
     if isinstance(value, Tensor):
         axes = value.dim() - 1
-        known = any(len(lead) == axes for lead in leads)
+        known = axes in map(len, leads)
         plain = _strided(value)
         fits = known and (not plain or value.shape[-1] == width)
         if fits and plain and value.dtype == like.dtype and value.device == like.device:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.dlpack import from_dlpack
 
 from .. import _core
 from ..stack import processor
 from ..stack.spec import StackSpec
+from ..stack.steps import Plans
 from . import threads
 from .cache import Cache, Packed
 from .spec import Layout, of_cell, to_array, to_arrays, weight_arrays
@@ -33,7 +33,7 @@ class Pass:
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
         cache: Cache | None = None,
-        plans: list[_core.Plan] | None = None,
+        plans: Plans | None = None,
     ):
         threads.follow()
         self.spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
@@ -64,14 +64,13 @@ class Pass:
 
     def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
-        final = self._new_states()
+        final, arrays = self._new_states()
         alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
         y = final[0].detach() if alone else self._new_y()
         rows = None if tape else self._rows_of(y)
         processor.forward(
-            self.spec, self.packed.forward, self.plans, self.x, rows, self.state,
-            [self._array(s) for s in final], self.dropout, tape,
-        )  # fmt: skip
+            self.spec, self.packed.forward, self.plans, self.x, rows, self.state, arrays, self.dropout, tape
+        )
         if tape:
             rows = tape.y[-1]
         if not alone and (tape or not y.is_contiguous()):
@@ -80,16 +79,13 @@ class Pass:
 
     def _rows_of(self, y: Tensor) -> np.ndarray:
         """For the rows of y in the order of x: its own memory, if they lie so there."""
-        if y.is_contiguous():
-            rows: np.ndarray = self._array(y)
-            return rows
-        return _core.empty(tuple(y.shape), self.spec.dtype)
+        return self._in_full(y) if y.is_contiguous() else _core.empty(tuple(y.shape), self.spec.dtype)
 
     def _new_y(self) -> Tensor:
         lead, width = self.x.shape[:-1], self.spec.width
         if not self._batch_first or len(lead) < 2:
-            return self._new(*lead, width)
-        turned = self._new(lead[1], lead[0], width).transpose(0, 1)  # as steps_outermost says
+            return self._new((*lead, width))
+        turned = self._new((lead[1], lead[0], width)).transpose(0, 1)  # as steps_outermost says
         return turned.detach()  # autograd forbids changes in place of a view made here
 
     def backward(
@@ -100,26 +96,31 @@ class Pass:
         want_dx: bool = True,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
-        threads.follow()
         grads = [new(w.shape, self.spec.dtype) for w in self.weights]
-        arrays = to_arrays(grads)
-        dinitial = self._new_states()
-        dinitial_arrays = [self._array(d) for d in dinitial]
+        arrays = [grad.numpy() for grad in grads]
+        dinitial, dinitial_arrays = self._new_states()
         for zeros in (*arrays, *dinitial_arrays):
             zeros.fill(0)
-        dx = self._new(*self.x.shape) if want_dx else None
+        dx = self._new(self.x.shape) if want_dx else None
         processor.backward(
             self.spec, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x,
-            self._array(dy), self._array(dx), self.state, [self._array(d) for d in dstate], dinitial_arrays,
-            self.dropout,
+            self._array(dy), None if dx is None else self._in_full(dx), self.state,
+            [self._array(d) for d in dstate], dinitial_arrays, self.dropout,
         )  # fmt: skip
         return dx, dinitial, grads
 
-    def _new_states(self) -> list[Tensor]:
-        return [self._new(*shape) for shape in self.spec.state_shapes(self.plans[0].B)]
+    def _new_states(self) -> tuple[list[Tensor], list[np.ndarray]]:
+        """New states, and their memory."""
+        states = [self._new(shape) for shape in self.spec.state_shapes(self.plans[0].B)]
+        return states, [self._in_full(state) for state in states]
 
-    def _new(self, *shape: int) -> Tensor:
+    def _new(self, shape: Sequence[int]) -> Tensor:
         return new(shape[1:] if self._of_cell else shape, self.spec.dtype)
+
+    def _in_full(self, made: Tensor) -> np.ndarray:
+        """The memory of a tensor made here, with the axes of a sequence."""
+        array = made.numpy()
+        return array[None] if self._of_cell else array
 
     def _array(self, tensor: Tensor | None) -> Any:
         """The same memory with the axes of a sequence."""
@@ -131,7 +132,8 @@ class Pass:
 
 def new(shape: Sequence[int], dtype: np.dtype) -> Tensor:
     """A tensor in the engine's memory, not initialised, which any thread may free."""
-    return from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
+    made: Tensor = torch._C._from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
+    return made
 
 
 def step(
@@ -149,5 +151,6 @@ def step(
     y = new((*x.shape[:-1], spec.H), spec.dtype)
     first = 1 if of_cell(x, layout) else 0
     final = [new(shape[first:], spec.dtype) for shape in spec.state_shapes(B)]
-    rows, out = (to_array(t).reshape(B, -1) for t in (x, y))
-    return [y, *final] if stepper(rows, to_arrays(state), out, to_arrays(final)) else None
+    rows, out = to_array(x).reshape(B, -1), y.numpy().reshape(B, -1)
+    done = stepper(rows, to_arrays(state), out, [part.numpy() for part in final])
+    return [y, *final] if done else None
