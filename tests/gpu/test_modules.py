@@ -8,7 +8,7 @@ from gpu_cases import where
 import elman.stack.gpu
 import elman.torch
 import torch
-from elman.stack.gpu.stack import Stack
+from elman.stack.gpu.passes import Pass
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
@@ -70,9 +70,9 @@ def test_compiled(dtype, lengths, monkeypatch):
     layer = elman.torch.LSTM(3, 7, 2, bidirectional=True, dropout=0.5).to(where(), dtype)
     x = torch.randn(5, 3, 3, dtype=dtype).to(where()).requires_grad_()
     scans = []
-    scan = Stack._scan
+    scan = Pass._scan
     monkeypatch.setattr(
-        Stack, "_scan", lambda self, back, sides: scans.append(back) or scan(self, back, sides)
+        Pass, "_scan", lambda self, back, sides: scans.append(back) or scan(self, back, sides)
     )
     outcomes = []
     for call in (torch.compile(layer, backend="aot_eager", fullgraph=True), layer):

@@ -8,11 +8,13 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
+
 from torch import Tensor
 
 from .. import _core
 from ..stack import processor
-from .spec import Spec, weight_arrays
+from ..stack.spec import StackSpec
+from .spec import weight_arrays
 
 _shape = operator.attrgetter("shape")
 
@@ -23,9 +25,8 @@ class Packed:
     `arrays`: the weights, as they are now. `key`: all that the layouts depend on.
     """
 
-    def __init__(self, spec: Spec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
-        self.arrays, self.key = arrays, key
-        self._spec, self._stack = spec, spec.stack(weights)
+    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
+        self.spec, self.arrays, self.key = spec, arrays, key
         self._forward: list[list[Any]] | None = None
         self._backward: list[list[Any]] | None = None
         self._stepper: _Stepper | None = None
@@ -33,30 +34,29 @@ class Packed:
     @property
     def forward(self) -> list[list[Any]]:
         if self._forward is None:
-            self._forward = processor.pack(self._stack, self._spec.nest(self.arrays))
+            self._forward = processor.pack(self.spec, self.spec.nest(self.arrays))
         return self._forward
 
     @property
     def backward(self) -> list[list[Any]]:
         if self._backward is None:
-            self._backward = processor.pack_back(self._stack, self._spec.nest(self.arrays))
+            self._backward = processor.pack_back(self.spec, self.spec.nest(self.arrays))
         return self._backward
 
     def stepper(self, batch_size: int) -> _Stepper:
         """For single steps; one is kept, of the batch size asked for last."""
-        if self._stepper is None or self._stepper.shape[1] != batch_size:
-            stack = self._stack
-            self._stepper = _Stepper(self.forward, (stack.L, batch_size, stack.H), stack.states, stack.dtype)
+        if self._stepper is None or self._stepper.batch_size != batch_size:
+            self._stepper = _Stepper(self.spec, self.forward, batch_size)
         return self._stepper
 
 
 class _Stepper:
     """The engine's stepper, which passes through all layers at once, with the state going in and out."""
 
-    def __init__(self, packed: list[list[Any]], shape: tuple[int, int, int], states: int, dtype: np.dtype):
-        self.shape, self.states, self.dtype = shape, states, dtype
-        self._engine = _core.stepper([one for (one,) in packed], shape[1])
-        self._zeros = np.zeros(shape, dtype)
+    def __init__(self, spec: StackSpec, packed: list[list[Any]], batch_size: int):
+        self.batch_size = batch_size
+        self._engine = _core.stepper([one for (one,) in packed], batch_size)
+        self._zeros = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(batch_size)]
         self._lock = threading.Lock()
 
     def __call__(
@@ -66,8 +66,8 @@ class _Stepper:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            for k in range(self.states):
-                self._engine.set_state(k, state[k] if state else self._zeros)
+            for k, start in enumerate(state or self._zeros):
+                self._engine.set_state(k, start)
             self._engine.step(x, y)
             for k, out in enumerate(final):
                 self._engine.get_state(k, out)
@@ -91,7 +91,7 @@ class Cache:
         self._trusted: tuple[Any, list[Tensor], Any] | None = None
         self._parts: dict[Hashable, Cache] = {}
 
-    def get(self, spec: Spec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
+    def get(self, spec: StackSpec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
         """The set of these weights, of a class like Packed; it must be used at once."""
         places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
         marks = _marks(spec, weights, places) if self.frozen else None
@@ -125,7 +125,7 @@ class Cache:
         return Cache, ()
 
 
-def _marks(spec: Spec, weights: Sequence[Tensor], places: list[Any]) -> Any:
+def _marks(spec: StackSpec, weights: Sequence[Tensor], places: list[Any]) -> Any:
     """What tells, of weights that nobody writes to behind torch's back, that they are the same; None if nothing can."""
     if any(w.is_inference() for w in weights):  # no version count
         return None
