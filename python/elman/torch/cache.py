@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
-
 from torch import Tensor
 
 from .. import _core

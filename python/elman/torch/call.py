@@ -10,10 +10,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch.autograd import forward_ad
-
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ..stack.cells import CELLS
 from ..stack.spec import StackSpec

@@ -6,10 +6,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from torch.nn.utils.rnn import PackedSequence
-
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from . import autocast, call, check, fallback, projection
 from .cache import Cache, cache_of
