@@ -33,17 +33,17 @@ class Pass:
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
         cache: Cache | None = None,
-        plans: list[_core.Plan] | None = None,
+        plans: Sequence[_core.Plan] | None = None,
     ):
         threads.follow()
         self.spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
         self.x = self._array(x)
-        self.state: list[Any] = [self._array(s) for s in state] or [None] * spec.states
         self.weights = weights
-        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
-        self.key = self.packed.key
-        self.dropout = to_arrays(dropout)
+        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
+        self.key = self._packed.key
         self.plans = plans or layout.plans(spec.backwards, self.x.shape)
+        initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states
+        self._pass = processor.Pass(spec, self.plans, self.x, initial, to_arrays(dropout))
 
     @staticmethod
     def tape_size(spec: StackSpec, x: Tensor) -> int:
@@ -60,7 +60,7 @@ class Pass:
         return new((processor.tape_size(self.spec, steps, self.plans[0].rows),), self.spec.dtype)
 
     def new_tape(self, memory: Tensor) -> processor.Tape:
-        return processor.Tape(self.spec, self.plans, self.x.shape[:-1], to_array(memory))
+        return self._pass.new_tape(to_array(memory))
 
     def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
@@ -68,10 +68,7 @@ class Pass:
         alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
         y = final[0].detach() if alone else self._new_y()
         rows = None if tape else self._rows_of(y)
-        processor.forward(
-            self.spec, self.packed.forward, self.plans, self.x, rows, self.state,
-            [self._array(s) for s in final], self.dropout, tape,
-        )  # fmt: skip
+        self._pass.forward_into(self._packed.forward, tape, rows, [self._array(s) for s in final])
         if tape:
             rows = tape.y[-1]
         if not alone and (tape or not y.is_contiguous()):
@@ -108,10 +105,9 @@ class Pass:
         for zeros in (*arrays, *dinitial_arrays):
             zeros.fill(0)
         dx = self._new(*self.x.shape) if want_dx else None
-        processor.backward(
-            self.spec, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x,
-            self._array(dy), self._array(dx), self.state, [self._array(d) for d in dstate], dinitial_arrays,
-            self.dropout,
+        self._pass.backward_into(
+            self._packed.backward, tape, self._array(dy), [self._array(d) for d in dstate],
+            self._array(dx), dinitial_arrays, self.spec.nest(arrays),
         )  # fmt: skip
         return dx, dinitial, grads
 
