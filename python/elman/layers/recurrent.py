@@ -160,9 +160,7 @@ class Recurrent(Parameters):
         spec = self._spec
         device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
         call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
-        dropout, factors = self._dropout_factors(call), self._recurrent_factors(call)
-        if dropout:
-            dropout = [device.put(factors) for factors in dropout]
+        dropout, factors = [*map(device.put, self._dropout_factors(call))], self._recurrent_factors(call)
         run = device.new_pass(spec, call.steps, call.x, call.state, dropout, factors)
         tape, weights = run.new_tape(), self._made(device)
         y, final = run.forward(weights.value, tape)

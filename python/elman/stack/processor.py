@@ -147,7 +147,7 @@ def backward(
 
 
 class Pass:
-    """As passes.Pass says, in main memory. Results are written to arrays of the caller's where he gives some."""
+    """As passes.Pass says, in main memory. Who makes results himself calls `forward_into` and `backward_into`."""
 
     __slots__ = ("_dropout", "_factors", "_initial", "plans", "spec", "x")
 
@@ -164,33 +164,27 @@ class Pass:
         self._initial, self._dropout, self._factors = initial, dropout, factors
 
     def new_tape(self, memory: np.ndarray | None = None) -> Tape:
+        """`memory`: of the caller's, at least `tape_size` numbers."""
         return Tape(self.spec, self.plans, self.x.shape[:-1], memory, self._factors)
 
-    def forward(
-        self,
-        weights: list[list[_core.Packed]],
-        tape: Tape | None = None,
-        y: np.ndarray | None = None,
-        final: list[np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
-        spec, x = self.spec, self.x
-        if final is None:
-            final = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
-        if y is None:
-            y = _core.empty((*x.shape[:-1], spec.width), spec.dtype)
-        out = y if tape is None else None
-        forward(spec, weights, self.plans, x, out, self._initial, final, self._dropout, tape)
-        if tape is not None:
-            y[...] = tape.y[-1]
+    def forward(self, weights: Any, tape: Tape | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
+        spec = self.spec
+        final = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        y = _core.empty((*self.x.shape[:-1], spec.width), spec.dtype)
+        self.forward_into(weights, tape, y, final)
         return y, final
 
+    def forward_into(
+        self, weights: Any, tape: Tape | None, y: np.ndarray | None, final: Sequence[np.ndarray]
+    ) -> None:
+        """y may be None where there is a tape, which has it too."""
+        out = y if tape is None else None
+        forward(self.spec, weights, self.plans, self.x, out, self._initial, final, self._dropout, tape)
+        if tape is not None and y is not None:
+            y[...] = tape.y[-1]
+
     def backward(
-        self,
-        weights: list[list[_core.PackedBack]],
-        tape: Tape,
-        dy: np.ndarray | None,
-        dfinal: States,
-        want_dx: bool = True,
+        self, weights: Any, tape: Tape, dy: np.ndarray | None, dfinal: States, want_dx: bool = True
     ) -> tuple[np.ndarray | None, list[np.ndarray], Weights]:
         spec, x = self.spec, self.x
         dinitial = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
@@ -199,10 +193,23 @@ class Pass:
         for grad in grads:
             grad.fill(0)
         nest = spec.nest(grads)
-        backward(
-            spec, weights, self.plans, tape, nest, x, dy, dx, self._initial, dfinal, dinitial, self._dropout
-        )
+        self.backward_into(weights, tape, dy, dfinal, dx, dinitial, nest)
         return dx, dinitial, nest
+
+    def backward_into(
+        self,
+        weights: Any,
+        tape: Tape,
+        dy: np.ndarray | None,
+        dfinal: States,
+        dx: np.ndarray | None,
+        dinitial: Sequence[np.ndarray],
+        grads: Weights,
+    ) -> None:
+        """Writes dx, unless it is None, and `dinitial`, which begins as zeros; adds to `grads`."""
+        backward(
+            self.spec, weights, self.plans, tape, grads, self.x, dy, dx, self._initial, dfinal, dinitial, self._dropout
+        )  # fmt: skip
 
 
 class Processor:

@@ -36,14 +36,14 @@ class Pass:
         plans: Plans | None = None,
     ):
         threads.follow()
-        self.spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
-        self.x = self._array(x)
-        self.state: list[Any] = [self._array(s) for s in state] or [None] * spec.states
-        self.weights = weights
-        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
-        self.key = self.packed.key
-        self.dropout = to_arrays(dropout)
-        self.plans = plans or layout.plans(spec.backwards, self.x.shape)
+        self._spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
+        self._x = self._array(x)
+        self._weights = weights
+        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
+        self.key = self._packed.key
+        self.plans = plans or layout.plans(spec.backwards, self._x.shape)
+        initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states
+        self._pass = processor.Pass(spec, self.plans, self._x, initial, to_arrays(dropout))
 
     @staticmethod
     def tape_size(spec: StackSpec, x: Tensor) -> int:
@@ -55,12 +55,12 @@ class Pass:
         """For a tape. Of a given size: zeros, so that it is the same for the same call in the parts that nobody reads
         as well."""
         if size is not None:
-            return torch.from_numpy(np.zeros(size, self.spec.dtype))
+            return torch.from_numpy(np.zeros(size, self._spec.dtype))
         steps = max(plan.total for plan in self.plans)
-        return new((processor.tape_size(self.spec, steps, self.plans[0].rows),), self.spec.dtype)
+        return new((processor.tape_size(self._spec, steps, self.plans[0].rows),), self._spec.dtype)
 
     def new_tape(self, memory: Tensor) -> processor.Tape:
-        return processor.Tape(self.spec, self.plans, self.x.shape[:-1], to_array(memory))
+        return self._pass.new_tape(to_array(memory))
 
     def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
@@ -68,9 +68,7 @@ class Pass:
         alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
         y = final[0].detach() if alone else self._new_y()
         rows = None if tape else self._rows_of(y)
-        processor.forward(
-            self.spec, self.packed.forward, self.plans, self.x, rows, self.state, arrays, self.dropout, tape
-        )
+        self._pass.forward_into(self._packed.forward, tape, rows, arrays)
         if tape:
             rows = tape.y[-1]
         if not alone and (tape or not y.is_contiguous()):
@@ -79,10 +77,10 @@ class Pass:
 
     def _rows_of(self, y: Tensor) -> np.ndarray:
         """For the rows of y in the order of x: its own memory, if they lie so there."""
-        return self._in_full(y) if y.is_contiguous() else _core.empty(tuple(y.shape), self.spec.dtype)
+        return self._in_full(y) if y.is_contiguous() else _core.empty(tuple(y.shape), self._spec.dtype)
 
     def _new_y(self) -> Tensor:
-        lead, width = self.x.shape[:-1], self.spec.width
+        lead, width = self._x.shape[:-1], self._spec.width
         if not self._batch_first or len(lead) < 2:
             return self._new((*lead, width))
         turned = self._new((lead[1], lead[0], width)).transpose(0, 1)  # as steps_outermost says
@@ -96,26 +94,25 @@ class Pass:
         want_dx: bool = True,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
-        grads = [new(w.shape, self.spec.dtype) for w in self.weights]
+        grads = [new(w.shape, self._spec.dtype) for w in self._weights]
         arrays = [grad.numpy() for grad in grads]
         dinitial, dinitial_arrays = self._new_states()
         for zeros in (*arrays, *dinitial_arrays):
             zeros.fill(0)
-        dx = self._new(self.x.shape) if want_dx else None
-        processor.backward(
-            self.spec, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x,
-            self._array(dy), None if dx is None else self._in_full(dx), self.state,
-            [self._array(d) for d in dstate], dinitial_arrays, self.dropout,
+        dx = self._new(self._x.shape) if want_dx else None
+        self._pass.backward_into(
+            self._packed.backward, tape, self._array(dy), [self._array(d) for d in dstate],
+            None if dx is None else self._in_full(dx), dinitial_arrays, self._spec.nest(arrays),
         )  # fmt: skip
         return dx, dinitial, grads
 
     def _new_states(self) -> tuple[list[Tensor], list[np.ndarray]]:
         """New states, and their memory."""
-        states = [self._new(shape) for shape in self.spec.state_shapes(self.plans[0].B)]
+        states = [self._new(shape) for shape in self._spec.state_shapes(self.plans[0].B)]
         return states, [self._in_full(state) for state in states]
 
     def _new(self, shape: Sequence[int]) -> Tensor:
-        return new(shape[1:] if self._of_cell else shape, self.spec.dtype)
+        return new(shape[1:] if self._of_cell else shape, self._spec.dtype)
 
     def _in_full(self, made: Tensor) -> np.ndarray:
         """The memory of a tensor made here, with the axes of a sequence."""

@@ -59,11 +59,9 @@ class Pass:
         """The tape gets what backward needs, y itself included."""
         library, spec, x = self._library, self.spec, self._x
         final = self._new_states(all(plan.finishes_all for plan in self.plans))
+        new_y = library.zeros if self.holes else library.empty
         for k in range(spec.L):
-            if tape is not None:
-                y = tape.y[k]
-            else:
-                y = (library.zeros if self.holes else library.empty)(len(x), spec.width)
+            y = new_y(len(x), spec.width) if tape is None else tape.y[k]
             self._layer_forward(weights[k], k, self._dropped(x, k), y, final, tape)
             x = y
         return (x if tape is None else library.copy(x)).reshape(*self._lead, spec.width), final

@@ -89,7 +89,7 @@ def uploaded(steps: Steps, backwards: tuple[bool, ...], library: Library) -> Seq
     """One for each direction; for equal steps, if they are small or whole, those that were made before."""
     if steps.whole:
         return whole(*steps[:3], backwards, library)
-    return (_kept if steps.small else _upload)(steps.plans(backwards), library)
+    return (_kept if steps.small else upload)(steps.plans(backwards), library)
 
 
 @functools.lru_cache(64)
@@ -97,11 +97,11 @@ def whole(
     T: int, B: int, batch_first: bool, backwards: tuple[bool, ...], library: Library
 ) -> tuple[Plan, ...]:
     """Plans of whole sequences: kept, so that a call uploads nothing and a CUDA graph can hold it."""
-    return _upload(Steps(T, B, batch_first).plans(backwards), library)
+    return upload(Steps(T, B, batch_first).plans(backwards), library)
 
 
-def _upload(plans: Plans, library: Library) -> tuple[Plan, ...]:
+def upload(plans: Plans, library: Library) -> tuple[Plan, ...]:
     return tuple(Plan(plan, library) for plan in plans)
 
 
-_kept = functools.lru_cache(64)(_upload)
+_kept = functools.lru_cache(64)(upload)
