@@ -72,9 +72,6 @@ class Tensors:
     def affine(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)
 
-    def copy(self, array: Tensor) -> Tensor:
-        return array.clone()
-
     def concatenate(self, parts: list[Tensor]) -> Tensor:
         return torch.cat(parts)
 
