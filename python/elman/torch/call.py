@@ -41,8 +41,8 @@ def _watched(x: Tensor) -> bool:
 
 
 def carried(tensors: Sequence[Tensor]) -> type | None:
-    """The class that results are to have, where some tensors are of subclasses that do nothing but pass themselves on,
-    as `class Mine(torch.Tensor)` without more does; None where one has to see the call."""
+    """The class of the results, where some tensors are of subclasses that only pass themselves on, as
+    `class Mine(torch.Tensor)` without more does. None where a subclass has to see the call."""
     kinds: set[Any] = set(map(type, tensors)) - _PLAIN
     if _watched(tensors[0]) or not kinds or not all(map(_passive, kinds)):
         return None

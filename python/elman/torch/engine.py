@@ -52,8 +52,7 @@ class Pass:
         return processor.tape_size(spec, rows, rows)
 
     def new_memory(self, size: int | None = None) -> Tensor:
-        """For a tape. Of a given size: zeros, so that it is the same for the same call in the parts that nobody reads
-        as well."""
+        """For a tape. Of a given size: zeros, so that equal calls have equal tapes, in the parts that nobody reads too."""
         if size is not None:
             return torch.from_numpy(np.zeros(size, self._spec.dtype))
         steps = max(plan.total for plan in self.plans)
@@ -65,7 +64,7 @@ class Pass:
     def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
         final, arrays = self._new_states()
-        alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
+        alone = tape is not None and self._of_cell  # a cell gives h only; y can be the same memory then
         y = final[0].detach() if alone else self._new_y()
         rows = None if tape else self._rows_of(y)
         self._pass.forward_into(self._packed.forward, tape, rows, arrays)
@@ -76,7 +75,7 @@ class Pass:
         return [y, *final]
 
     def _rows_of(self, y: Tensor) -> np.ndarray:
-        """For the rows of y in the order of x: its own memory, if they lie so there."""
+        """An array for y in the order of x: y's own memory, if it has this order."""
         return self._in_full(y) if y.is_contiguous() else _core.empty(tuple(y.shape), self._spec.dtype)
 
     def _new_y(self) -> Tensor:
@@ -141,7 +140,7 @@ def step(
     weights: Sequence[Tensor],
     cache: Cache,
 ) -> list[Tensor] | None:
-    """What a Pass gives for one step forward in time, all layers in one call; None if it cannot be had just now."""
+    """What a Pass gives for one step, all layers in one call; None while another thread uses the same stepper."""
     threads.follow()
     B = x.numel() // x.shape[-1]
     stepper = cache.get(spec, weights).stepper(B)
