@@ -52,7 +52,7 @@ class Pass:
         return processor.tape_size(spec, rows, rows)
 
     def new_memory(self, size: int | None = None) -> Tensor:
-        """For a tape. Of a given size: zeros, so that equal calls have equal tapes, in the parts that nobody reads too."""
+        """For a tape. Of a given size: zeros, so that equal calls have equal tapes, also where nobody reads."""
         if size is not None:
             return torch.from_numpy(np.zeros(size, self._spec.dtype))
         steps = max(plan.total for plan in self.plans)
