@@ -36,7 +36,7 @@ def features(name: str, value: Any, leads: Sequence[str], width: int, like: Tens
     """Refuses `value` unless it is [.., width] with as many axes in front as one of `leads` has letters."""
     if isinstance(value, Tensor):
         axes = value.dim() - 1
-        known = axes in map(len, leads)
+        known = any(len(lead) == axes for lead in leads)
         plain = _strided(value)
         fits = known and (not plain or value.shape[-1] == width)
         if fits and plain and value.dtype == like.dtype and value.device == like.device:
@@ -61,7 +61,7 @@ def states(cell: str, hx: Any, leads: tuple[int, ...], widths: tuple[int, int], 
         kind = "pair" if count == 2 else "tuple"
         raise RuntimeError(f"hx: expected a {kind} ({', '.join(names)}), got {describe(hx)}")
     for n, part in enumerate(parts):
-        shape = (*leads, widths[n > 0])
+        shape = (*leads, widths[1] if n else widths[0])
         if not (
             isinstance(part, Tensor)
             and _strided(part)
