@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..stack import gpu
 from ..stack.gpu import passes
-from ..stack.gpu.plan import Plan, upload, uploaded
+from ..stack.gpu.plan import Plan, uploaded
 from ..stack.gpu.tape import Tape, tape_size
 from ..stack.spec import StackSpec
 from . import engine
@@ -72,11 +72,11 @@ class Tensors:
     def affine(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)
 
-    def copy(self, array: Tensor) -> Tensor:
-        return array.clone()
-
     def concatenate(self, parts: list[Tensor]) -> Tensor:
         return torch.cat(parts)
+
+    def copy(self, array: Tensor) -> Tensor:
+        return array.clone()
 
     def take(self, array: Tensor, rows: Tensor) -> Tensor:
         return array.index_select(0, rows)
@@ -107,25 +107,19 @@ class Pass:
         cache: Any = None,  # weights need no other layout here
         plans: Sequence[Plan] | None = None,
     ):
-        library = Tensors(x)
         self._of_cell = of_cell(x, layout)
         self._turned = layout.batch_first and x.dim() == 3
-        self._x = self._sequence(x)
+        x = _plain(x[None] if self._of_cell else x)
+        library = Tensors(x)
         if plans is None and layout.batch_sizes is None:
-            plans = uploaded(layout.steps(self._x.shape), spec.backwards, library)
+            plans = uploaded(layout.steps(x.shape), spec.backwards, library)
         elif plans is None:
-            plans = upload(layout.plans(spec.backwards, x.shape), library)
-        self.plans = plans
-        self._weights = spec.nest([w.detach().contiguous() for w in weights])
+            plans = [Plan(plan, library) for plan in layout.plans(spec.backwards, x.shape)]
+        self.plans, self._x = plans, x
         self._state_shape = spec.state_shapes(plans[0].B)[0]
-        self._pass = passes.Pass(
-            library,
-            spec,
-            plans,
-            self._x,
-            [self._state(s) for s in state],
-            [self._sequence(f) for f in dropout],
-        )
+        self._weights = spec.nest([*map(_plain, weights)])
+        initial, factors = map(self._state, state), map(_plain, dropout)
+        self._run = passes.Pass(library, spec, plans, x, [*initial], [*factors])
 
     @staticmethod
     def tape_size(spec: StackSpec, x: Tensor) -> int:
@@ -133,19 +127,18 @@ class Pass:
 
     def new_memory(self, size: int | None = None) -> Tensor:
         """For a tape, the same for the same call."""
-        x, run = self._x, self._pass
+        x = self._x
         if size is None:
-            size = self.tape_size(run.spec, x)
-        return (x.new_zeros if run.holes else x.new_empty)(size)
+            size = self.tape_size(self._run.spec, x)
+        return (x.new_zeros if self._run.holes else x.new_empty)(size)
 
     def new_tape(self, memory: Tensor) -> Tape:
-        return self._pass.new_tape(memory)
+        return self._run.new_tape(memory)
 
     def forward(self, tape: Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]; the tape gets what backward needs."""
-        y, final = self._pass.forward(self._weights, tape)
-        y = self._out(y)
-        return [steps_outermost(y) if self._turned else y, *map(self._out, final)]
+        y, final = self._run.forward(self._weights, tape)
+        return [steps_outermost(y) if self._turned else self._out(y), *map(self._out, final)]
 
     def backward(
         self,
@@ -156,21 +149,16 @@ class Pass:
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
         dfinal = [None if d is None else self._state(d) for d in dstate]
-        dy = None if dy is None else self._sequence(dy)
-        dx, dinitial, grads = self._pass.backward(self._weights, tape, dy, dfinal, want_dx)
-        return (
-            (None if dx is None else self._out(dx)),
-            [*map(self._out, dinitial)],
-            self._pass.spec.flat(grads),
-        )
+        dy = None if dy is None else _plain(dy)
+        dx, dinitial, grads = self._run.backward(self._weights, tape, dy, dfinal, want_dx)
+        return None if dx is None else self._out(dx), [*map(self._out, dinitial)], StackSpec.flat(grads)
 
     def _state(self, state: Tensor) -> Tensor:
-        return state.detach().reshape(self._state_shape).contiguous()
-
-    def _sequence(self, tensor: Tensor) -> Tensor:
-        """With the axes of a sequence, C-contiguous; autograd does not see it."""
-        tensor = tensor.detach().contiguous()
-        return tensor[None] if self._of_cell else tensor
+        return _plain(state).reshape(self._state_shape)
 
     def _out(self, result: Tensor) -> Tensor:
         return result[0] if self._of_cell else result
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().contiguous()
