@@ -7,6 +7,8 @@ import pytest
 
 import elman
 from elman.stack.gpu import arrays as of_gpu
+from elman.stack.gpu.plan import uploaded
+from elman.stack.steps import Steps
 
 
 @pytest.fixture
@@ -55,6 +57,17 @@ def test_arrays_with_lengths_state_and_kept_weights(arrays, monkeypatch):
     assert np.array_equal(layer(x)[0], before) and layer._store._made["uploaded"] is kept
     layer.parameters["bias_ih_l0"] = before[0, 0, 0] + layer.parameters["bias_ih_l0"]
     assert not np.array_equal(layer(x)[0], before)
+
+
+def test_a_plan_is_uploaded_once(played):
+    library, both = of_gpu.Arrays(np), (False, True)
+    for parts in ({}, {"lengths": np.array([3, 0, 1])}):
+        plans = uploaded(Steps(4, 3, False, **parts), both, library)
+        assert uploaded(Steps(4, 3, False, **parts), both, of_gpu.Arrays(np)) is plans
+    whole = Steps(2**17, 1, False)  # a CUDA graph holds it
+    assert uploaded(whole, both, library) is uploaded(whole, both, library)
+    large = Steps(2**17, 1, False, np.array([5]))
+    assert uploaded(large, both, library) is not uploaded(large, both, library)
 
 
 def test_a_backward_pass_belongs_to_its_forward_pass(arrays):

@@ -187,13 +187,13 @@ class Pass:
         return slots[:, fed.begin * H : (fed.begin + len(fed.gates)) * H]
 
     def _by_gate(self, by_slot: Any, fed: Feed) -> Any:
-        """Blocks of H rows in the order of the weights, from the order of the slots."""
-        return self._blocks(by_slot, [fed.gates.index(gate) for gate in range(len(fed.gates))])
+        """The H rows of each gate in the order of the weights, from the order of the slots."""
+        return self._arranged(by_slot, [fed.gates.index(gate) for gate in range(len(fed.gates))])
 
     def _by_slot(self, weight: Any) -> Any:
-        return self._blocks(weight, self.spec.facts.x.gates)
+        return self._arranged(weight, self.spec.facts.x.gates)
 
-    def _blocks(self, matrix: Any, order: Sequence[int]) -> Any:
+    def _arranged(self, matrix: Any, order: Sequence[int]) -> Any:
         if list(order) == sorted(order):
             return matrix
         H = self.spec.H
