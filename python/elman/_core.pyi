@@ -71,7 +71,7 @@ def pack(
 def pack_back(cell: str, weight_ih: Array, weight_hh: Array) -> PackedBack: ...
 def forward(
     packed: list[Packed],
-    plans: list[Plan],
+    plans: Sequence[Plan],
     x: Array,
     y: Array,
     initial: States,
@@ -80,7 +80,7 @@ def forward(
 ) -> None: ...
 def backward(
     packed: list[PackedBack],
-    plans: list[Plan],
+    plans: Sequence[Plan],
     tapes: Tapes,
     grads: list[list[Array | None]],
     x: Array,

@@ -148,7 +148,7 @@ def test_without_it_nothing_is_drawn():
     before = layers[0]._rng.bit_generator.state
     layers[0].forward(x)
     assert layers[0]._rng.bit_generator.state == before
-    masks = [layer.forward(x)[2]._dropout[0] for layer in layers[1:]]
+    masks = [layer.forward(x)[2]._run._dropout[0] for layer in layers[1:]]
     np.testing.assert_array_equal(*masks)
 
 
@@ -180,7 +180,7 @@ def test_the_engine_refuses_half_of_it():
     plans, none = [_core.Plan(6, 4, False, False, None, None, None)], [[None]]
 
     def forward(tape):
-        _core.forward(layer._pack().value[0], plans, x, y, none, none, [tape])
+        _core.forward(layer._made().value[0], plans, x, y, none, none, [tape])
 
     (tape,) = processor.Tape(layer._spec, plans, (6, 4), factors=np.ones((1, 4, 5), np.float32)).engine[0]
     forward(tape)

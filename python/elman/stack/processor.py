@@ -5,13 +5,15 @@ Everything here is arrays in, arrays out: the layers of this package and those o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import _core
+from .._arrays import to_numpy
 from .spec import StackSpec, Weights
+from .steps import Steps
 
 States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
 
@@ -53,7 +55,7 @@ class Tape:
     def __init__(
         self,
         spec: StackSpec,
-        plans: list[_core.Plan],
+        plans: Sequence[_core.Plan],
         shape: tuple[int, ...],
         memory: np.ndarray | None = None,
         factors: np.ndarray | None = None,
@@ -91,7 +93,7 @@ class Tape:
 def forward(
     spec: StackSpec,
     packed: list[list[Any]],
-    plans: list[_core.Plan],
+    plans: Sequence[_core.Plan],
     x: np.ndarray,
     y: np.ndarray | None,
     initial: States,
@@ -119,7 +121,7 @@ def forward(
 def backward(
     spec: StackSpec,
     packed: list[list[_core.PackedBack]],
-    plans: list[_core.Plan],
+    plans: Sequence[_core.Plan],
     tape: Tape,
     grads: Weights,
     x: np.ndarray,
@@ -142,3 +144,101 @@ def backward(
         )  # fmt: skip
         if k:
             dy = dbelow * dropout[k - 1] if dropout else dbelow
+
+
+class Pass:
+    """As passes.Pass says, in main memory. Who makes results himself calls `forward_into` and `backward_into`."""
+
+    __slots__ = ("_dropout", "_factors", "_initial", "plans", "spec", "x")
+
+    def __init__(
+        self,
+        spec: StackSpec,
+        plans: Sequence[_core.Plan],
+        x: np.ndarray,
+        initial: States,
+        dropout: Sequence[np.ndarray] = (),
+        factors: np.ndarray | None = None,
+    ):
+        self.spec, self.plans, self.x = spec, plans, x
+        self._initial, self._dropout, self._factors = initial, dropout, factors
+
+    def new_tape(self, memory: np.ndarray | None = None) -> Tape:
+        """`memory`: of the caller's, at least `tape_size` numbers."""
+        return Tape(self.spec, self.plans, self.x.shape[:-1], memory, self._factors)
+
+    def forward(self, weights: Any, tape: Tape | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
+        spec = self.spec
+        final = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        y = _core.empty((*self.x.shape[:-1], spec.width), spec.dtype)
+        self.forward_into(weights, tape, y, final)
+        return y, final
+
+    def forward_into(
+        self, weights: Any, tape: Tape | None, y: np.ndarray | None, final: Sequence[np.ndarray]
+    ) -> None:
+        """y may be None where there is a tape, which has it too."""
+        out = y if tape is None else None
+        forward(self.spec, weights, self.plans, self.x, out, self._initial, final, self._dropout, tape)
+        if tape is not None and y is not None:
+            y[...] = tape.y[-1]
+
+    def backward(
+        self, weights: Any, tape: Tape, dy: np.ndarray | None, dfinal: States, want_dx: bool = True
+    ) -> tuple[np.ndarray | None, list[np.ndarray], Weights]:
+        spec, x = self.spec, self.x
+        dinitial = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        dx = _core.empty(x.shape, spec.dtype) if want_dx else None
+        grads = [_core.empty(shape, spec.dtype) for shape in spec.shapes]
+        for grad in grads:
+            grad.fill(0)
+        nest = spec.nest(grads)
+        self.backward_into(weights, tape, dy, dfinal, dx, dinitial, nest)
+        return dx, dinitial, nest
+
+    def backward_into(
+        self,
+        weights: Any,
+        tape: Tape,
+        dy: np.ndarray | None,
+        dfinal: States,
+        dx: np.ndarray | None,
+        dinitial: Sequence[np.ndarray],
+        grads: Weights,
+    ) -> None:
+        """Writes dx, unless it is None, and `dinitial`, which begins as zeros; adds to `grads`."""
+        backward(
+            self.spec, weights, self.plans, tape, grads, self.x, dy, dx, self._initial, dfinal, dinitial, self._dropout
+        )  # fmt: skip
+
+
+class Processor:
+    """As passes.Device says, of arrays in main memory."""
+
+    def new_pass(
+        self,
+        spec: StackSpec,
+        steps: Steps,
+        x: np.ndarray,
+        initial: States,
+        dropout: Sequence[np.ndarray] = (),
+        factors: np.ndarray | None = None,
+    ) -> Pass:
+        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors)
+
+    def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:
+        return (pack_back if back else pack)(spec, nest)
+
+    def weights_key(self, back: bool) -> tuple[str, Hashable]:
+        return "packed back" if back else "packed", _core.isa()
+
+    take = staticmethod(to_numpy)
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def host(self, value: Any) -> Any:
+        return value
+
+
+PROCESSOR = Processor()
