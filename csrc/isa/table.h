@@ -11,6 +11,7 @@
 #include "probes/limits.h"
 #include "recurrent/scan.h"
 #include "recurrent/scan_back.h"
+#include "recurrent/vector_sums.h"
 #include "tile/outer.h"
 
 namespace elman {
@@ -20,11 +21,17 @@ namespace {
 template <int Bytes, int Registers> struct Tables {
   template <class T> static constexpr int lanes = Bytes ? Bytes / int{sizeof(T)} : 1;
 
+  template <class Cell, class T> static constexpr CellKernels<T> cell_kernels() {
+    constexpr int L = lanes<T>;
+    CellKernels<T> k{packed_bytes<Cell, T, T, L>, pack<Cell, T, T, L>, forward<Cell, T, T, L, Registers>,
+                     backward<Cell, T, L, Registers>, nullptr};
+    if constexpr (Cell::vectors > 0) k.vector_gradients = vector_gradients<Cell, T, L>;
+    return k;
+  }
+
   template <class T, class List> struct Of;
   template <class T, class... Cell> struct Of<T, CellList<Cell...>> {
-    static constexpr CellKernels<T> kernels[] = {{packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>,
-                                                  forward<Cell, T, lanes<T>, Registers>,
-                                                  backward<Cell, T, lanes<T>, Registers>}...};
+    static constexpr CellKernels<T> kernels[] = {cell_kernels<Cell, T>()...};
     static constexpr const CellFacts* facts[] = {&Cell::facts...};
     static constexpr int count = sizeof...(Cell);
   };

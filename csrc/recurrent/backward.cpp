@@ -65,10 +65,10 @@ template <class T> class Direction {
     job.factors = call.tape.factors;
     if (job.factors) {
       through_ = Buffer<T>(std::size_t(plan_.segments) * H);
-      job.through = through_.data();
+      job.d_read[0] = through_.data();
     }
     job.zeros = zero;
-    job.packed = call.packed->hh.data();
+    job.packed[0] = call.packed->hh.data();
     for (int k = 0; k < cell_.state_count(); ++k) {
       carry_[k] = Buffer<T>(std::size_t(plan_.segments) * H);
       job.carry[k] = carry_[k].data();

@@ -18,7 +18,7 @@ template <class T> struct Packed {
 
   const Isa& isa;
   const int cell, I, H;
-  Buffer<T> data;
+  Buffer<char> data;
 
   const CellFacts& info() const { return *isa.cells[cell]; }
   const CellKernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
