@@ -8,7 +8,7 @@ set(ELMAN_CUDA_ARCHITECTURES "" CACHE STRING "Instead of those, such as 90a or 8
 # The module from `ARGN`, with device.h and launch.h from `hardware`.
 function(elman_cuda_module name hardware)
   pybind11_add_module(${name} MODULE NO_EXTRAS
-    ${ELMAN_CSRC}/cuda/bind.cpp ${ELMAN_CSRC}/cuda/cells.cpp ${ELMAN_CSRC}/cuda/schedule.cpp ${ARGN})
+    ${ELMAN_CSRC}/cuda/bind.cpp ${ELMAN_CSRC}/cuda/arguments.cpp ${ELMAN_CSRC}/cuda/schedule.cpp ${ARGN})
   target_include_directories(${name} PRIVATE ${hardware} ${ELMAN_CSRC} ${ELMAN_CSRC}/cuda)
   target_compile_definitions(${name} PRIVATE ELMAN_MODULE=${name})
   install(TARGETS ${name} DESTINATION elman)

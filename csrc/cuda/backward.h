@@ -18,7 +18,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
   const Place at(job.layout, job.H);
   const BackwardSide<T>& side = job.side[at.direction];
   const PlanView& plan = side.plan;
-  const Access rows{job.H, job.whole};
+  const Access rows{job.H, job.paired};
   const int H = job.H, unit = at.unit;
   int t = job.t_end - 1;
   using Recurrence =
@@ -56,7 +56,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
   // What comes from memory is asked for a step before it is needed, the addresses a step before that.
   int row[2], before[2], next_before[2];  // of steps t, t - 1 and t - 2
   Pair<T> a_in[2][S], dy_in[2], h_in[2], h1_in[2];
-  Pair<float> s_in[2], s1_in[2];
+  Pair<float> s_in[2][states], s1_in[2][states];  // of the states beyond h
   const auto find_rows = [&](int (&to)[2], int step) {
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
@@ -78,14 +78,15 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
       h_in[j] = Pair<T>{};
       if (step) h_in[j] = rows.load(side.y + last * job.y_stride, unit);
       else if (b >= 0 && side.initial[0]) h_in[j] = rows.load(side.initial[0] + int64_t{b} * H, unit);
-      if constexpr (states > 1) {
-        s1_in[j] = rows.load(side.memory + now * H, unit);
-        s_in[j] = Pair<float>{};
+      ELMAN_UNROLL
+      for (int k = 1; k < states; ++k) {
+        s1_in[j][k] = rows.load(side.states[k] + now * H, unit);
+        s_in[j][k] = Pair<float>{};
         if (step) {
-          s_in[j] = rows.load(side.memory + last * H, unit);
-        } else if (b >= 0 && side.initial[1]) {
-          const Two two = widen(rows.load(side.initial[1] + int64_t{b} * H, unit));
-          s_in[j] = {two.x, two.y};
+          s_in[j][k] = rows.load(side.states[k] + last * H, unit);
+        } else if (b >= 0 && side.initial[k]) {
+          const Two two = widen(rows.load(side.initial[k] + int64_t{b} * H, unit));
+          s_in[j][k] = {two.x, two.y};
         }
       }
     }
@@ -131,9 +132,10 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
       for (int e = 0; e < 2; ++e) {
         float s[states], s1[states];
         s[0] = e ? h.y : h.x, s1[0] = e ? h1.y : h1.x;
-        if constexpr (states > 1) {
-          s[1] = e ? s_in[j].y : s_in[j].x;
-          s1[1] = e ? s1_in[j].y : s1_in[j].x;
+        ELMAN_UNROLL
+        for (int k = 1; k < states; ++k) {
+          s[k] = e ? s_in[j][k].y : s_in[j][k].x;
+          s1[k] = e ? s1_in[j][k].y : s1_in[j][k].x;
         }
         ELMAN_UNROLL
         for (int i = 0; i < S; ++i) {

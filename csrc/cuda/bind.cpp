@@ -1,76 +1,86 @@
-// The module of the GPU's scans. Arrays come as addresses on the device: whoever holds them (elman.torch) has
-// checked them, and worded every refusal.
+// The module of the GPU's scans. Arrays come as addresses on the device.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "bind/gil.h"
-#include "cuda/cells.h"
+#include "cells/cells.h"
+#include "cuda/arguments.h"
 #include "cuda/element.h"
-#include "cuda/run.h"
+#include "cuda/launch_scan.h"
 
 namespace elman::cuda {
 namespace {
 
 namespace py = pybind11;
 
-// The address under `name`, null where there is none.
-template <class V> V* address(const py::dict& d, const char* name) {
-  return d.contains(name) ? reinterpret_cast<V*>(d[name].cast<std::uintptr_t>()) : nullptr;
+template <class... Cell> const CellFacts* const* facts_of(CellList<Cell...>) {
+  static constexpr const CellFacts* all[] = {&Cell::facts...};
+  return all;
 }
-template <class V> void addresses(const py::dict& d, const char* name, V** to, int count) {
-  if (!d.contains(name)) return;
-  const auto list = d[name].cast<std::vector<std::uintptr_t>>();
-  for (int k = 0; k < count && k < static_cast<int>(list.size()); ++k) to[k] = reinterpret_cast<V*>(list[k]);
-}
-
-PlanView plan_at(const py::dict& side) {
-  const py::dict d = side["plan"];
-  PlanView v;
-  v.steps = d["steps"].cast<int>();
-  v.segments = d["rows"].cast<int>();
-  v.alive = address<int32_t>(d, "alive");
-  v.offset = address<int64_t>(d, "offset");
-  v.index = address<int32_t>(d, "index");
-  v.start = address<int32_t>(d, "start");
-  v.finish = address<int32_t>(d, "finish");
-  return v;
-}
-
-template <class T> void read(const py::dict& d, int states, ForwardSide<T>& side) {
-  side.plan = plan_at(d);
-  side.products = address<const T>(d, "products");
-  side.weight = address<const T>(d, "weight");
-  side.bias = address<const T>(d, "bias");
-  side.y = address<T>(d, "y");
-  addresses(d, "initial", side.initial, states);
-  addresses(d, "final", side.final, states);
-  side.slots = address<T>(d, "slots");
-  side.memory = address<float>(d, "memory");
-  side.carry = address<float>(d, "carry");
-}
-
-template <class T> void read(const py::dict& d, int states, BackwardSide<T>& side) {
-  side.plan = plan_at(d);
-  side.weight = address<const T>(d, "weight");
-  side.y = address<const T>(d, "y");
-  side.dy = address<const T>(d, "dy");
-  addresses(d, "initial", side.initial, states);
-  addresses(d, "dfinal", side.dfinal, states);
-  addresses(d, "dinitial", side.dinitial, states);
-  side.slots = address<T>(d, "slots");
-  side.memory = address<const float>(d, "memory");
-  side.carry = address<float>(d, "carry");
-}
+const CellFacts& facts_of(int cell) { return *facts_of(Cells{})[cell]; }
 
 int find_cell(const std::string& name) {
-  const auto& all = cell_shapes();
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i].name == name) return static_cast<int>(i);
-  throw py::value_error("cell: unknown, '" + name + "'");
+  std::string known;
+  for (int i = 0; i < Cells::count; ++i) {
+    if (facts_of(i).name == name) return i;
+    known += (i ? ", " : "") + std::string(facts_of(i).name);
+  }
+  throw py::value_error("cell: expected one of " + known + ", got '" + name + "'");
+}
+
+struct ElementType;
+
+// A schedule and what it was chosen for.
+struct Chosen {
+  int cell;
+  const ElementType* type;
+  Task task;
+  Schedule schedule;
+};
+
+// Where blocks pass values on in global memory, and the stream that the scan takes its turn in.
+struct Where {
+  uint64_t* words;
+  Stream stream;
+};
+
+template <class T, class Arguments>
+void scan_as(const Chosen& chosen, const std::vector<Arguments>& sides, const Where& where) {
+  using Side = decltype(sides[0].template side<T>());
+  const int directions = static_cast<int>(sides.size());
+  Job<Side> job;
+  job.H = chosen.task.H;
+  job.y_stride = std::int64_t{directions} * job.H;
+  job.words = where.words;
+  job.paired = job.H % 2 == 0;
+  for (int d = 0; d < directions; ++d) {
+    job.side[d] = sides[d].template side<T>();
+    job.paired = job.paired && sides[d].paired(sizeof(T));
+  }
+  const Unlocked unlocked;
+  launch_scan(chosen.cell, job, directions, chosen.schedule, where.stream);
+}
+
+struct ElementType {
+  const char* name;
+  Tile tile;
+  void (*forward)(const Chosen&, const std::vector<ForwardArguments>&, const Where&);
+  void (*backward)(const Chosen&, const std::vector<BackwardArguments>&, const Where&);
+};
+template <class T> constexpr ElementType element_type(const char* name, const Tile& tile) {
+  return {name, tile, scan_as<T, ForwardArguments>, scan_as<T, BackwardArguments>};
+}
+const ElementType types[] = {element_type<float>("float32", tile_f32), element_type<Tf32>("tf32", tile_tf32),
+                             element_type<Half>("float16", tile_16),
+                             element_type<Bfloat16>("bfloat16", tile_16)};
+
+const ElementType& find_type(const std::string& name) {
+  for (const ElementType& type : types)
+    if (type.name == name) return type;
+  throw py::value_error("dtype: expected float32, tf32, float16 or bfloat16, got '" + name + "'");
 }
 
 Limits limits_here() {
@@ -84,106 +94,115 @@ std::vector<int> clusters_of(int multiprocessors, int largest) {
   return clusters;
 }
 
-const std::map<std::string, Tile> tiles{
-    {"float32", tile_f32}, {"tf32", tile_tf32}, {"float16", tile_16}, {"bfloat16", tile_16}};
-
 // `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
-Schedule schedule_of(const std::string& cell, bool backward, const std::string& dtype, int H, int rows,
-                     int directions, const std::string& kind, const std::vector<int>& machine) {
-  const CellShape& shape = cell_shapes()[find_cell(cell)];
-  const Task task{H, rows, directions, shape.h.count(), backward, tiles.at(dtype)};
+Chosen choose(const std::string& cell, bool backward, const std::string& dtype, int H, int segments,
+              int directions, const std::string& kind, const std::vector<int>& machine) {
+  Chosen chosen;
+  chosen.cell = find_cell(cell);
+  chosen.type = &find_type(dtype);
+  if (H < 1) throw py::value_error("H: expected at least 1, got " + std::to_string(H));
+  if (segments < 1) throw py::value_error("segments: expected at least 1, got " + std::to_string(segments));
+  if (directions != 1 && directions != 2)
+    throw py::value_error("directions: expected 1 or 2, got " + std::to_string(directions));
+  chosen.task = {H, segments, directions, facts_of(chosen.cell).h.count(), backward, chosen.type->tile};
   if (machine.empty()) {
     const Limits has = limits_here();
-    return choose_schedule(task, {has.multiprocessors, has.shared_bytes, has.blocks_at_once, has.clusters},
-                           kind);
+    chosen.schedule = choose_schedule(
+        chosen.task, {has.multiprocessors, has.shared_bytes, has.blocks_at_once, has.clusters}, kind);
+  } else if (machine.size() == 3) {
+    const int count = machine[0], shared_bytes = machine[1];
+    chosen.schedule =
+        choose_schedule(chosen.task, {count, shared_bytes, count, clusters_of(count, machine[2])}, kind);
+  } else {
+    throw py::value_error(
+        "machine: expected multiprocessors, shared bytes of a block and blocks of a cluster, got " +
+        std::to_string(machine.size()) + " numbers");
   }
-  const int count = machine.at(0), shared_bytes = machine.at(1);
-  return choose_schedule(task, {count, shared_bytes, count, clusters_of(count, machine.at(2))}, kind);
+  return chosen;
 }
 
-template <class Side>
-void scan_as(const std::string& cell, int H, std::int64_t y_stride, bool whole, const py::list& sides,
-             const Schedule& schedule, std::uintptr_t words, std::uintptr_t stream) {
-  const int index = find_cell(cell), directions = static_cast<int>(sides.size());
-  if (directions < 1 || directions > 2) throw py::value_error("sides: expected one or two");
-  Job<Side> job;
-  job.H = H;
-  job.whole = whole;
-  job.y_stride = y_stride;
-  job.words = reinterpret_cast<uint64_t*>(words);
-  for (int d = 0; d < directions; ++d)
-    read(sides[d].cast<py::dict>(), cell_shapes()[index].states, job.side[d]);
-  const Unlocked unlocked;
-  run(index, job, directions, schedule, reinterpret_cast<Stream>(stream));
+// The sides that the schedule was chosen for, with all that it needs.
+template <class Arguments> std::vector<Arguments> sides_of(const Chosen& chosen, const py::list& given) {
+  const Task& task = chosen.task;
+  std::vector<Arguments> sides;
+  for (const py::handle one : given) {
+    if (!py::isinstance<Arguments>(one))
+      throw py::type_error(std::string("sides: expected ") + Arguments::name +
+                           ", which the schedule is for, got " + std::string(py::repr(one)));
+    sides.push_back(one.cast<Arguments>());
+    const Arguments& side = sides.back();
+    side.check_states(facts_of(chosen.cell));
+    if (side.plan.segments > task.rows)
+      throw py::value_error("sides: expected plans of at most " + std::to_string(task.rows) +
+                            " segments, which the schedule is for, got " + std::to_string(side.plan.segments));
+    if ((side.plan.steps > 0) != (sides[0].plan.steps > 0))
+      throw py::value_error("sides: expected steps in both plans or in none");
+    if (chosen.schedule.kind == Kind::launch && side.plan.steps > 0 && side.carry == 0)
+      throw py::value_error(std::string(Arguments::name) +
+                            ": carry: expected an address, with the schedule launch, got 0");
+  }
+  if (static_cast<int>(sides.size()) != task.directions)
+    throw py::value_error("sides: expected " + std::to_string(task.directions) +
+                          ", one for each direction, got " + std::to_string(sides.size()));
+  return sides;
 }
 
-void scan(const std::string& cell, const std::string& dtype, bool backward, int H, std::int64_t y_stride,
-          bool whole, const py::list& sides, const Schedule& schedule, std::uintptr_t words,
-          std::uintptr_t stream) {
-  const auto call = [&](auto zero) {
-    using T = decltype(zero);
-    const auto as = backward ? scan_as<BackwardSide<T>> : scan_as<ForwardSide<T>>;
-    as(cell, H, y_stride, whole, sides, schedule, words, stream);
-  };
-  if (dtype == "float32") call(float{});
-  else if (dtype == "tf32") call(Tf32{});
-  else if (dtype == "float16") call(Half{});
-  else if (dtype == "bfloat16") call(Bfloat16{});
-  else throw py::value_error("dtype: expected float32, tf32, float16 or bfloat16, got " + dtype);
+void scan(const Chosen& chosen, const py::list& sides, Address words, Address stream) {
+  const Where where{pointer<uint64_t>(words), reinterpret_cast<Stream>(stream)};
+  if (words == 0 && chosen.schedule.words > 0)
+    throw py::value_error("words: expected an address, with the schedule " +
+                          std::string(name_of(chosen.schedule.kind)) + ", got 0");
+  if (chosen.task.backward) chosen.type->backward(chosen, sides_of<BackwardArguments>(chosen, sides), where);
+  else chosen.type->forward(chosen, sides_of<ForwardArguments>(chosen, sides), where);
 }
 
-py::dict feed(const Feed& f) {
+py::dict device() {
+  const Limits has = limits_here();
   py::dict d;
-  d["begin"] = f.begin;
-  d["gates"] = std::vector<int>(f.gate, f.gate + f.count());
+  d["name"] = has.name;
+  d["multiprocessors"] = has.multiprocessors;
+  d["shared_bytes"] = has.shared_bytes;
+  d["clusters"] = has.clusters;
   return d;
 }
 
-py::dict cells() {
-  py::dict all;
-  for (const CellShape& shape : cell_shapes()) {
-    py::dict d;
-    d["slots"] = shape.slots;
-    d["states"] = shape.states;
-    d["gates"] = shape.gates;
-    d["x"] = feed(shape.x);
-    d["h"] = feed(shape.h);
-    all[shape.name.c_str()] = d;
-  }
-  return all;
+template <class Arguments> void bind_side(py::module_& m) {
+  py::class_<Arguments>(m, Arguments::name).def(py::init([](const py::kwargs& given) {
+    return Arguments(given);
+  }));
+}
+
+void bind_schedule(py::module_& m) {
+  const auto number = [](auto field) {
+    return [field](const Chosen& c) { return c.schedule.layout.*field; };
+  };
+  py::class_<Chosen>(m, "Schedule")
+      .def_property_readonly("kind", [](const Chosen& c) { return name_of(c.schedule.kind); })
+      .def_property_readonly("units", number(&Layout::units))
+      .def_property_readonly("ranks", number(&Layout::ranks))
+      .def_property_readonly("teams", number(&Layout::teams))
+      .def_property_readonly("splits", number(&Layout::splits))
+      .def_property_readonly("chunk", number(&Layout::chunk))
+      .def_property_readonly("tiles", [](const Chosen& c) { return c.schedule.tiles; })
+      .def_property_readonly("shared_bytes", [](const Chosen& c) { return c.schedule.shared_bytes; })
+      .def_property_readonly("words", [](const Chosen& c) { return c.schedule.words; })
+      .def_property_readonly("microseconds", [](const Chosen& c) { return c.schedule.microseconds; });
 }
 
 }  // namespace
 }  // namespace elman::cuda
 
 PYBIND11_MODULE(ELMAN_MODULE, m) {
+  using namespace elman;
   using namespace elman::cuda;
   m.doc() = "elman's scans on a GPU. The public surface is the package elman.";
-  py::class_<Schedule>(m, "Schedule")
-      .def_property_readonly("kind", [](const Schedule& s) { return name_of(s.kind); })
-      .def_property_readonly("units", [](const Schedule& s) { return s.layout.units; })
-      .def_property_readonly("ranks", [](const Schedule& s) { return s.layout.ranks; })
-      .def_property_readonly("teams", [](const Schedule& s) { return s.layout.teams; })
-      .def_property_readonly("splits", [](const Schedule& s) { return s.layout.splits; })
-      .def_property_readonly("chunk", [](const Schedule& s) { return s.layout.chunk; })
-      .def_readonly("tiles", &Schedule::tiles)
-      .def_readonly("shared_bytes", &Schedule::shared_bytes)
-      .def_readonly("words", &Schedule::words)
-      .def_readonly("microseconds", &Schedule::microseconds);
-  m.def("schedule", &schedule_of, py::arg("cell"), py::arg("backward"), py::arg("dtype"), py::arg("H"),
-        py::arg("rows"), py::arg("directions"), py::arg("kind") = "",
+  py::class_<PlanView>(m, "Plan", py::module_local()).def(py::init(&plan_of));
+  bind_side<ForwardArguments>(m);
+  bind_side<BackwardArguments>(m);
+  bind_schedule(m);
+  m.def("schedule", &choose, py::arg("cell"), py::arg("backward"), py::arg("dtype"), py::arg("H"),
+        py::arg("segments"), py::arg("directions"), py::arg("kind") = "",
         py::arg("machine") = std::vector<int>{});
-  m.def("scan", &scan, py::arg("cell"), py::arg("dtype"), py::arg("backward"), py::arg("H"),
-        py::arg("y_stride"), py::arg("whole"), py::arg("sides"), py::arg("schedule"), py::arg("words"),
-        py::arg("stream"));
-  m.def("cells", &cells);
-  m.def("device", [] {
-    const Limits has = limits_here();
-    py::dict d;
-    d["name"] = has.name;
-    d["multiprocessors"] = has.multiprocessors;
-    d["shared_bytes"] = has.shared_bytes;
-    d["clusters"] = has.clusters;
-    return d;
-  });
+  m.def("scan", &scan, py::arg("schedule"), py::arg("sides"), py::arg("words"), py::arg("stream"));
+  m.def("device", &device);
 }

@@ -13,7 +13,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
   const Place at(job.layout, job.H);
   const ForwardSide<T>& side = job.side[at.direction];
   const PlanView& plan = side.plan;
-  const Access rows{job.H, job.whole};
+  const Access rows{job.H, job.paired};
   const int H = job.H, unit = at.unit, steps = job.t_end;
   int t = job.t_begin;
 
@@ -108,7 +108,9 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
         ELMAN_UNROLL
         for (int i = 0; i < S; ++i)
           rows.store(side.slots + (at_row * S + i) * H, unit, narrow<T>(a[0][i], a[1][i]));
-        if constexpr (states > 1) rows.store(side.memory + at_row * H, unit, Pair<float>{s[0][1], s[1][1]});
+        ELMAN_UNROLL
+        for (int k = 1; k < states; ++k)
+          rows.store(side.states[k] + at_row * H, unit, Pair<float>{s[0][k], s[1][k]});
       }
       if (r >= left) {
         const int b = plan.finish[r];

@@ -90,7 +90,7 @@ template <class T> struct ForwardSide {  // one direction
   const T* initial[max_states] = {};  // [B, H], or null for zeros
   T* final[max_states] = {};          // [B, H]
   T* slots = nullptr;                 // [rows, slots * H], or null: keep nothing for backward
-  float* memory = nullptr;            // [rows, H]: the state beyond h, likewise
+  float* states[max_states] = {};     // [rows, H], kept likewise; none for h, which is y
   float* carry = nullptr;             // [states, plan.segments, H]: from launch to launch
 };
 
@@ -103,14 +103,14 @@ template <class T> struct BackwardSide {
   const T* dfinal[max_states] = {};  // [B, H], or null for zeros
   T* dinitial[max_states] = {};      // [B, H]
   T* slots = nullptr;                // what forward kept in, gradients of the slots out
-  const float* memory = nullptr;
+  const float* states[max_states] = {};
   float* carry = nullptr;
 };
 
 template <class Side> struct Job {
   Layout layout;
   int H = 0;
-  bool whole = false;          // see Access
+  bool paired = false;         // see Access
   int64_t y_stride = 0;        // of y and dy
   int t_begin = 0, t_end = 0;  // the steps to take; backward takes -1 last, where the initial states are
   uint64_t* words = nullptr;   // [Schedule::words], zero: for what is passed on in global memory

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "job.h"
+#include "pairs.h"
 #include "simd/vec.h"
-#include "types.h"
 
 namespace elman::cuda {
 

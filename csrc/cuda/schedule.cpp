@@ -199,7 +199,7 @@ Schedule choose_schedule(const Task& task, const Machine& machine, const std::st
                                 "'");
   if (best.microseconds == std::numeric_limits<double>::infinity())
     throw std::invalid_argument("schedule: no '" + kind + "' for H = " + std::to_string(task.H) + " and " +
-                                std::to_string(task.rows) + " rows on this GPU");
+                                std::to_string(task.rows) + " segments on this GPU");
   return best;
 }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 import torch
+from elman.stack.cells import CELLS
 from elman.torch import engine, gpu
 from elman.torch.spec import NO_STEPS, Spec, Steps
 
-CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
 KINDS = ["block", "cluster", "push", "grid", "launch"]
 # Of results of size 1: what rounding h and the slots to the type leaves after a few steps.
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 4e-3, torch.bfloat16: 3e-2}
@@ -22,7 +22,7 @@ def make(cell, T, B, I, H, L=1, backwards=(False,), bias=True, seed=0):  # noqa:
         return torch.round(torch.randn(*shape, generator=generator, dtype=torch.float64) * scale * 64) / 64
 
     spec = Spec(cell, tuple(backwards), bias, False)
-    gates, states = {"lstm": (4, 2), "gru": (3, 1)}.get(cell, (1, 1))
+    gates, states = len(CELLS[cell].gates), len(CELLS[cell].states)
     D = len(backwards)
     weights = []
     for k in range(L):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from bench.gpu import random_shapes
-from gpu_cases import CELLS, TOLERANCE, check, make, ragged, where
+from gpu_cases import TOLERANCE, check, make, ragged, where
 
 import elman.stack.gpu
 import torch
+from elman.stack.cells import CELLS
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
@@ -40,7 +41,7 @@ def test_packed(kind):
     check((spec, x, [s[:, :B] for s in state], weights, [dy, *(g[:, :B] for g in grads[1:])]), steps)
 
 
-@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_stacks(cell, kind):
     check(make(cell, 3, 3, 5, 18, L=3, backwards=(False, True)))
 
@@ -69,14 +70,14 @@ def test_many_rows(kind):
 def test_an_impossible_schedule_is_refused(monkeypatch, played):
     monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", "1024")
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "block")
-    with pytest.raises(ValueError, match="no 'block' for H = 64 and 3 rows on this GPU"):
+    with pytest.raises(ValueError, match="no 'block' for H = 64 and 3 segments on this GPU"):
         check(make("lstm", 2, 3, 3, 64))
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "fast")
     with pytest.raises(ValueError, match="expected block, cluster, push, grid or launch, got 'fast'"):
         check(make("lstm", 2, 3, 3, 64))
 
 
-@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_tf32_on_request(cell, kind, monkeypatch):
     monkeypatch.setitem(TOLERANCE, torch.float32, 4e-3)
     before = torch.get_float32_matmul_precision()
@@ -101,9 +102,9 @@ def test_a_schedule_for_every_size(H, backward, played):
     scans = elman.stack.gpu.find()[0]
     for cell in CELLS:
         for dtype in ("float32", "tf32", "float16", "bfloat16"):
-            for rows in (1, 7, 64, 1000):
-                s = scans.schedule(cell, backward, dtype, H, rows, 2, "", [132, 232448, 16])
-                assert s.units % 16 == 0 and s.units * s.ranks >= H and s.tiles * 8 * s.teams >= rows
+            for segments in (1, 7, 64, 1000):
+                s = scans.schedule(cell, backward, dtype, H, segments, 2, "", [132, 232448, 16])
+                assert s.units % 16 == 0 and s.units * s.ranks >= H and s.tiles * 8 * s.teams >= segments
                 assert s.splits >= s.tiles and s.units // 16 * s.splits * 32 <= 256
                 assert s.shared_bytes <= 232448 and s.microseconds > 0
                 assert s.kind != "grid" or 2 * s.teams * s.ranks <= 132

@@ -182,7 +182,7 @@ def test_the_engine_refuses_half_of_it():
     def forward(tape):
         _core.forward(layer._pack().value[0], plans, x, y, none, none, [tape])
 
-    (tape,) = processor.Tape(layer._stack, plans, (6, 4), factors=np.ones((1, 4, 5), np.float32)).engine[0]
+    (tape,) = processor.Tape(layer._spec, plans, (6, 4), factors=np.ones((1, 4, 5), np.float32)).engine[0]
     forward(tape)
     slots, memory, factors, masked = tape
     for wrong, message in [

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 from typing import Any
+
+from ..cells import CELLS, Cell
 
 _found: tuple[Any, str] | None = None
 
@@ -22,10 +23,9 @@ def find() -> tuple[Any, str]:
     return _found
 
 
-@functools.cache
-def cells() -> dict[str, Any]:
-    """Of each cell the counts of its slots, states and gates, and which of them x and h feed."""
-    return find()[0].cells()  # type: ignore[no-any-return]
+def cells() -> dict[str, Cell]:
+    """CELLS of elman.stack.cells."""
+    return CELLS
 
 
 def _find() -> tuple[Any, str]:

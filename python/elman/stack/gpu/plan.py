@@ -1,4 +1,4 @@
-"""A plan (csrc/engine/plan.h) on a GPU."""
+"""A plan (csrc/recurrent/plan.h) on a GPU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
+from . import find
 from .library import Library
 
 
@@ -23,11 +24,11 @@ class Plan:
         parts |= {name: arrays[name] for name in ("alive", "index", "start", "finish")}
         # Held as long as the plan: kernels read it.
         self._memory = library.upload(np.concatenate(list(parts.values())))
-        self.view: dict[str, int] = {"steps": self.steps, "rows": self.segments}
-        place = library.address(self._memory)
+        places, place = {}, library.address(self._memory)
         for name, part in parts.items():
-            self.view[name] = place
+            places[name] = place
             place += part.nbytes
+        self.view = find()[0].Plan(steps=self.steps, segments=self.segments, **places)
 
     @property
     def has_holes(self) -> bool:

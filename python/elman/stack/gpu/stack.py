@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from . import cells, find
+from ..cells import CELLS, Feed
+from . import find
 from .library import Library
 from .plan import Plan
 from .tape import Tape
@@ -45,7 +46,7 @@ class Stack:
     ):
         self._library, self._name, self._layers, self.plans = library, cell, layers, plans
         self._scans = find()[0]
-        self._cell = cells()[cell]
+        self._cell = CELLS[cell]
         self.L, self.D, self.H, self.B = len(layers), len(plans), layers[0][0][1].shape[1], plans[0].B
         self._state, self._dropout = state, dropout
 
@@ -78,8 +79,8 @@ class Stack:
         grads: list[list[Any]] = []
         d, ys = dy, [x, *tape.y]
         for k in reversed(range(self.L)):
-            y, slots, memory = ys.pop(), tape.slots.pop(), tape.memory.pop()
-            self._scan_backward(k, y, slots, memory, d, dfinal, dinitial)
+            y, slots, states = ys.pop(), tape.slots.pop(), tape.states.pop()
+            self._scan_backward(k, y, slots, states, d, dfinal, dinitial)
             d, of_layer = self._products(k, self._dropped(ys[-1], k), y, slots, want_dx or k > 0)
             d = self._dropped(d, k)
             grads = of_layer + grads
@@ -91,7 +92,7 @@ class Stack:
 
     def _states(self, all_written: bool) -> list[Any]:
         new = self._library.empty if all_written else self._library.zeros
-        return [new(self.L * self.D, self.B, self.H) for _ in range(self._cell["states"])]
+        return [new(self.L * self.D, self.B, self.H) for _ in self._cell.states]
 
     def _layer_forward(self, k: int, x: Any, y: Any, final: list[Any], tape: Tape | None) -> None:
         library, H = self._library, self.H
@@ -107,7 +108,7 @@ class Stack:
                 side["bias"] = library.address(bias[1])
             if tape is not None:
                 side["slots"] = library.address(tape.slots[k][d])
-                side["memory"] = library.address(tape.memory[k][d])
+                side["states"] = [library.address(state) for state in tape.states[k][d]]
             if plan.passed is not None and self._state:
                 for to, start in zip(final, self._state, strict=True):
                     to[k * self.D + d, plan.passed] = start[k * self.D + d, plan.passed]
@@ -115,8 +116,15 @@ class Stack:
         self._scan(False, sides)
 
     def _scan_backward(
-        self, k: int, y: Any, slots: list[Any], memory: list[Any], dy: Any, dfinal: Sequence[Any], dinitial: list[Any]
-    ) -> None:  # fmt: skip
+        self,
+        k: int,
+        y: Any,
+        slots: list[Any],
+        states: list[list[Any]],
+        dy: Any,
+        dfinal: Sequence[Any],
+        dinitial: list[Any],
+    ) -> None:
         """Layer k's: the slots' gradients in their place."""
         library, layer = self._library, self._layers[k]
         sides = []
@@ -126,7 +134,7 @@ class Stack:
                 "plan": plan.view, "weight": library.address(layer[d][1]), "y": library.address(y) + skip,
                 "initial": self._addresses(self._state, k, d), "dfinal": self._addresses(dfinal, k, d),
                 "dinitial": self._addresses(dinitial, k, d), "slots": library.address(slots[d]),
-                "memory": library.address(memory[d]),
+                "states": [library.address(state) for state in states[d]],
             }  # fmt: skip
             if dy is not None:
                 side["dy"] = library.address(dy) + skip
@@ -144,11 +152,12 @@ class Stack:
         dx, grads = None, []
         for d, plan in enumerate(self.plans):
             w_ih, _, *bias = self._layers[k][d]
-            da_x, da_h = (self._fed(slots[d], feed) for feed in ("x", "h"))
+            cell = self._cell
+            da_x, da_h = self._fed(slots[d], cell.x), self._fed(slots[d], cell.h)
             h = self._previous_h(k, d, y, plan)
-            group = [self._by_gate(da_x.T @ x, "x"), self._by_gate(da_h.T @ h, "h")]
+            group = [self._by_gate(da_x.T @ x, cell.x), self._by_gate(da_h.T @ h, cell.h)]
             if bias:
-                group += [self._by_gate(da.sum(0), feed) for da, feed in ((da_x, "x"), (da_h, "h"))]
+                group += [self._by_gate(da_x.sum(0), cell.x), self._by_gate(da_h.sum(0), cell.h)]
             grads.append(group)
             if want_dx:
                 part = da_x @ self._by_slot(w_ih)
@@ -157,45 +166,40 @@ class Stack:
 
     def _scan(self, backward: bool, sides: list[dict[str, Any]]) -> None:
         library = self._library
-        rows = max(plan.segments for plan in self.plans)
-        if rows == 0:
+        segments = max(plan.segments for plan in self.plans)
+        if segments == 0:
             return
         forced = os.environ.get("ELMAN_CUDA_SCHEDULE", "")
         schedule = _schedule(
-            self._scans, library, self._name, backward, library.dtype, self.H, rows, self.D, forced
+            self._scans, library, self._name, backward, library.dtype, self.H, segments, self.D, forced
         )
-        addresses = [a for side in sides for v in side.values() for a in (v if isinstance(v, list) else [v])]
-        pairs = 2 * library.itemsize
-        whole = self.H % 2 == 0 and all(a % pairs == 0 for a in addresses if isinstance(a, int))
         held = []  # until the kernels have their place in the stream: the library then keeps it for this stream
         if schedule.kind == "launch":
             for side, plan in zip(sides, self.plans, strict=True):
-                held.append(library.empty(self._cell["states"], plan.segments, self.H, dtype="float32"))
+                held.append(library.empty(len(self._cell.states), plan.segments, self.H, dtype="float32"))
                 side["carry"] = library.address(held[-1])
         held.append(library.empty(2 * schedule.words, dtype="int32"))
+        make = self._scans.BackwardSide if backward else self._scans.ForwardSide
         with library.current():
             self._scans.scan(
-                self._name, library.dtype, backward, self.H, self.D * self.H, whole, sides, schedule,
-                library.address(held[-1]), library.stream(),
-            )  # fmt: skip
+                schedule, [make(**side) for side in sides], library.address(held[-1]), library.stream()
+            )
 
     def _addresses(self, states: Sequence[Any], k: int, d: int) -> list[int]:
         return [0 if s is None else self._library.address(s[k * self.D + d]) for s in states]
 
-    def _fed(self, slots: Any, feed: str) -> Any:
-        begin, gates = self._cell[feed]["begin"], self._cell[feed]["gates"]
-        return slots[:, begin * self.H : (begin + len(gates)) * self.H]
+    def _fed(self, slots: Any, fed: Feed) -> Any:
+        return slots[:, fed.begin * self.H : (fed.begin + len(fed.gates)) * self.H]
 
-    def _by_gate(self, by_slot: Any, feed: str) -> Any:
+    def _by_gate(self, by_slot: Any, fed: Feed) -> Any:
         """Blocks of H rows in the order of the weights, from the order of the slots."""
-        gates = self._cell[feed]["gates"]
-        return self._blocks(by_slot, [gates.index(gate) for gate in range(len(gates))])
+        return self._blocks(by_slot, [fed.gates.index(gate) for gate in range(len(fed.gates))])
 
     def _by_slot(self, weight: Any) -> Any:
-        return self._blocks(weight, self._cell["x"]["gates"])
+        return self._blocks(weight, self._cell.x.gates)
 
-    def _blocks(self, matrix: Any, order: list[int]) -> Any:
-        if order == sorted(order):
+    def _blocks(self, matrix: Any, order: Sequence[int]) -> Any:
+        if list(order) == sorted(order):
             return matrix
         return self._library.concatenate([matrix[i * self.H : (i + 1) * self.H] for i in order])
 

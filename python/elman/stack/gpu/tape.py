@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..cells import Cell
 from .library import Library
 
 
-def tape_size(cell: dict[str, Any], L: int, D: int, H: int, rows: int, itemsize: int) -> int:
+def tape_size(cell: Cell, L: int, D: int, H: int, rows: int, itemsize: int) -> int:
     """Numbers of the stack's type that a tape of so many rows takes."""
-    memory = D * 4 // itemsize if cell["states"] > 1 else 0
-    return rows * H * L * (memory + D * cell["slots"] + D)
+    beyond_h = (len(cell.states) - 1) * 4 // itemsize  # float32
+    return rows * H * L * D * (beyond_h + cell.slots + 1)
 
 
 class Tape:
-    """Of each layer and direction the slots and the memory beyond h, and of each layer the results.
+    """Of each layer and direction the states beyond h and the slots, and of each layer the results.
 
     `part_of`: an array of tape_size numbers whose parts these are; new arrays if None. `holes`: whether there are
     rows that no step computes: zeros then.
     """
 
     def __init__(
-        self, library: Library, cell: dict[str, Any], L: int, D: int, H: int, rows: int,
+        self, library: Library, cell: Cell, L: int, D: int, H: int, rows: int,
         holes: bool, part_of: Any = None,
     ):  # fmt: skip
         taken = 0
@@ -34,10 +35,7 @@ class Tape:
             taken += rows * width * (4 // library.itemsize if dtype else 1)
             return library.view(part_of[begin:taken], dtype).reshape(rows, width)
 
-        def of_layers(width: int, dtype: str = "") -> list[list[Any]]:
-            return [[array(width, dtype) for _ in range(D)] for _ in range(L)]
-
-        # [layer][direction]; float32, first, where a part of any type begins at a multiple of 4 bytes
-        self.memory = of_layers(H if cell["states"] > 1 else 0, "float32")
-        self.slots = of_layers(cell["slots"] * H)
+        # [layer][direction], of states [state] as well: float32, first, where any type is at a multiple of 4 bytes
+        self.states = [[[array(H, "float32") for _ in cell.states[1:]] for _ in range(D)] for _ in range(L)]
+        self.slots = [[array(cell.slots * H) for _ in range(D)] for _ in range(L)]
         self.y = [array(D * H) for _ in range(L)]

@@ -27,18 +27,18 @@ template <class T> ELMAN_DEVICE Pair<T> narrow(float x, float y) {
   return {from_float<T>(x), from_float<T>(y)};
 }
 
-// Access to rows of H values. `whole`: H is even and all rows begin at multiples of a pair.
+// Access to rows of H values. `paired`: H is even and all rows begin at multiples of a pair.
 struct Access {
   int H;
-  bool whole;
+  bool paired;
 
   // Values u and u + 1 of the row, 0 where there are none.
   template <class T> ELMAN_DEVICE Pair<T> load(const T* row, int u) const {
-    if (whole && u < H) return *reinterpret_cast<const Pair<T>*>(row + u);
+    if (paired && u < H) return *reinterpret_cast<const Pair<T>*>(row + u);
     return {u < H ? row[u] : T{}, u + 1 < H ? row[u + 1] : T{}};
   }
   template <class T> ELMAN_DEVICE void store(T* row, int u, Pair<T> value) const {
-    if (whole && u < H) {
+    if (paired && u < H) {
       *reinterpret_cast<Pair<T>*>(row + u) = value;
     } else {
       if (u < H) row[u] = value.x;
