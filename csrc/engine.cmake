@@ -2,12 +2,14 @@
 
 set(ELMAN_CSRC ${CMAKE_CURRENT_LIST_DIR})
 
-# The same kernels with other flags; compiled once however many targets use them.
+# isa/*.cpp, the parts of an instruction set, with its flags; compiled once however many targets use them.
 # -ffp-contract=off: see mul_add in simd/vec.h.
 function(elman_isa target name)
   if(NOT TARGET elman_isa_${name})
-    add_library(elman_isa_${name} OBJECT ${ELMAN_CSRC}/isa/${name}.cpp)
+    file(GLOB parts CONFIGURE_DEPENDS ${ELMAN_CSRC}/isa/*.cpp)
+    add_library(elman_isa_${name} OBJECT ${parts})
     target_include_directories(elman_isa_${name} PRIVATE ${ELMAN_CSRC})
+    target_compile_definitions(elman_isa_${name} PRIVATE "ELMAN_ISA_HEADER=\"isa/${name}.h\"")
     set_target_properties(elman_isa_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_compile_options(elman_isa_${name} PRIVATE
       -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions ${ARGN})

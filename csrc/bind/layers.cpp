@@ -3,7 +3,7 @@
 #include "kernels/dispatch.h"
 #include "layers/embedding.h"
 #include "layers/linear.h"
-#include "layers/softmaxes.h"
+#include "layers/softmax.h"
 
 namespace elman {
 namespace {
@@ -74,7 +74,7 @@ template <class T> void add_rows(const Array<T>& table, const py::array& index, 
   const Copy<int64_t> at = copied<int64_t>(index, N, "index");
   check_within(at.data(), N, 0, shape[0] - 1, "index");
   const Unlocked unlocked;
-  scatter_add(to, at.data(), from, N, shape[1]);
+  run_add_rows(to, at.data(), from, N, shape[1]);
 }
 
 template <class T> void softmax(const Array<T>& x, const py::array& p) {

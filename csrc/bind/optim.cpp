@@ -1,8 +1,8 @@
-// Optimisers and the norm of gradients, over lists of arrays.
+// Optimisers, and sums and the norm of gradients, over lists of arrays.
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
-#include "optim/optimise.h"
+#include "optim/update.h"
 
 namespace elman {
 namespace {
@@ -20,13 +20,19 @@ bool is_double(const List& list) {
   return !list.empty() && py::isinstance<py::array_t<double>>(list.front());
 }
 
-template <class T> std::vector<Slice<T>> read_grads(const List& grads) {
+template <class T> std::vector<Slice<T>> read_grads(const List& grads, const char* name) {
   std::vector<Slice<T>> slices(grads.size());
   for (size_t i = 0; i < grads.size(); ++i) {
-    slices[i].count = size_of(grads[i], "grads");
-    slices[i].grad = input<T>(grads[i], slices[i].count, "grads");
+    slices[i].count = size_of(grads[i], name);
+    slices[i].grad = input<T>(grads[i], slices[i].count, name);
   }
   return slices;
+}
+
+// The data of an array of so many elements that is written to.
+template <class T> T* written(const py::object& object, int64_t count, const char* name) {
+  size_of(object, name);  // None would be no array
+  return output<T>(object, count, name);
 }
 
 template <class T> std::vector<Slice<T>> read_all(const Lists& arrays, int least_states, int most_states) {
@@ -35,15 +41,11 @@ template <class T> std::vector<Slice<T>> read_all(const Lists& arrays, int least
     throw py::value_error("arrays: expected values, grads and the rule's states");
   for (const List& list : arrays)
     if (list.size() != arrays[0].size()) throw py::value_error("arrays: expected lists of one length");
-  std::vector<Slice<T>> slices = read_grads<T>(arrays[1]);
+  std::vector<Slice<T>> slices = read_grads<T>(arrays[1], "grads");
   for (size_t i = 0; i < slices.size(); ++i) {
     Slice<T>& slice = slices[i];
-    const auto own = [&](const py::object& object, const char* name) {
-      size_of(object, name);  // None would be no array
-      return output<T>(object, slice.count, name);
-    };
-    slice.value = own(arrays[0][i], "values");
-    for (int k = 0; k < states; ++k) slice.state[k] = own(arrays[2 + k][i], "states");
+    slice.value = written<T>(arrays[0][i], slice.count, "values");
+    for (int k = 0; k < states; ++k) slice.state[k] = written<T>(arrays[2 + k][i], slice.count, "states");
   }
   return slices;
 }
@@ -90,8 +92,18 @@ void adam(const Lists& arrays, double rate, double scale, double decay, double s
   });
 }
 
+template <class T> void add(const List& to, const List& added) {
+  if (to.size() != added.size())
+    throw py::value_error("added: expected as many arrays as `to` (" + std::to_string(to.size()) + "), got " +
+                          std::to_string(added.size()));
+  std::vector<Slice<T>> slices = read_grads<T>(added, "added");
+  for (size_t i = 0; i < slices.size(); ++i) slices[i].value = written<T>(to[i], slices[i].count, "to");
+  const Unlocked unlocked;
+  run_add(slices);
+}
+
 template <class T> double sum_of_squares(const List& grads) {
-  const std::vector<Slice<T>> slices = read_grads<T>(grads);
+  const std::vector<Slice<T>> slices = read_grads<T>(grads, "grads");
   const Unlocked unlocked;
   return run_sum_of_squares(slices);
 }
@@ -104,6 +116,12 @@ void bind_optim(py::module_& m) {
   m.def("rmsprop", &rmsprop, arrays, rate, scale, decay, py::arg("keep"), epsilon, py::arg("momentum"));
   m.def("adam", &adam, arrays, rate, scale, decay, py::arg("shrink"), py::arg("keep_first"),
         py::arg("keep_second"), epsilon);
+  m.def(
+      "add",
+      [](const List& to, const List& added) {
+        is_double(to) ? add<double>(to, added) : add<float>(to, added);
+      },
+      py::arg("to"), py::arg("added"));
   m.def(
       "sum_of_squares",
       [](const List& grads) {

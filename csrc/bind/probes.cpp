@@ -2,7 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
-#include "probes/fingerprints.h"
+#include "probes/fingerprint.h"
 #include "probes/rates.h"
 
 namespace elman {

@@ -6,7 +6,18 @@
 
 namespace elman {
 
-extern const Isa isa_scalar, isa_avx2, isa_avx512, isa_neon;
+namespace scalar {
+extern const Isa isa;
+}
+namespace avx2 {
+extern const Isa isa;
+}
+namespace avx512 {
+extern const Isa isa;
+}
+namespace neon {
+extern const Isa isa;
+}
 
 namespace {
 
@@ -19,16 +30,16 @@ struct Built {
 
 const Built built[] = {
 #if defined(ELMAN_X86)
-    {&isa_avx512,
+    {&avx512::isa,
      [] {
        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
      }},
-    {&isa_avx2, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+    {&avx2::isa, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
 #elif defined(ELMAN_ARM)
-    {&isa_neon, [] { return true; }},
+    {&neon::isa, [] { return true; }},
 #endif
-    {&isa_scalar, [] { return true; }},
+    {&scalar::isa, [] { return true; }},
 };
 
 std::atomic<const Isa*> chosen{nullptr};
@@ -63,9 +74,9 @@ const Isa& current_isa() {
 
 void use_isa(const std::string& name) { chosen.store(find_isa(name, "name")); }
 
-int find_cell(const std::string& name) {
-  for (int i = 0; i < isa_scalar.cell_count; ++i)
-    if (name == isa_scalar.cells[i]->name) return i;
+const CellRef& find_cell(const Isa& isa, const std::string& name) {
+  for (int i = 0; i < isa.cell_count; ++i)
+    if (name == isa.cells[i].facts->name) return isa.cells[i];
   throw std::invalid_argument("cell: no cell is named '" + name + "'");
 }
 

@@ -34,9 +34,6 @@ template <class T> struct ProductKernels {  // shared by all cells
   void (*multiply)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   std::size_t (*outer_scratch)(int M, int I, int H);
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
-  // What the machine's limits are measured with: multiply-adds on registers, and loads.
-  double (*spin)(int64_t rounds);
-  T (*read)(const T* p, std::ptrdiff_t count, int64_t rounds);
 };
 
 }  // namespace elman

@@ -74,21 +74,40 @@ template <class T> struct BackwardJob {
   const T* zeros = nullptr;          // [H]
 };
 
-// Of one cell and type. Packed weights may be stored in another type than the one that sums are in.
-template <class T> struct CellKernels {
+// One cell's, by the parts of isa/ that compile them. Packed weights may be stored in another type than the
+// one that sums are in.
+template <class T> struct ForwardKernels {
   std::size_t (*packed_bytes)(int I, int H);
   void (*pack)(const Weights<T>&, void* out, int group_begin, int group_end);
-  void (*forward)(const ForwardJob<T>&, const Piece&);
-  void (*backward)(const BackwardJob<T>&, const Piece&);
-  // After backward has been over the same steps, for some groups of units. Null for cells without vectors.
+  void (*scan)(const ForwardJob<T>&, const Piece&);
+};
+template <class T> struct BackwardKernels {
+  void (*scan)(const BackwardJob<T>&, const Piece&);
+  // After `scan` has been over the same steps, for some groups of units. Null for cells without vectors.
   void (*vector_gradients)(const BackwardJob<T>&, int group_begin, int group_end);
+};
+
+template <class T> struct CellKernels {
+  const ForwardKernels<T>* forward_kernels;
+  const BackwardKernels<T>* backward_kernels;
+
+  std::size_t packed_bytes(int I, int H) const { return forward_kernels->packed_bytes(I, H); }
+  void pack(const Weights<T>& weights, void* out, int group_begin, int group_end) const {
+    forward_kernels->pack(weights, out, group_begin, group_end);
+  }
+  void forward(const ForwardJob<T>& job, const Piece& piece) const { forward_kernels->scan(job, piece); }
+  void backward(const BackwardJob<T>& job, const Piece& piece) const { backward_kernels->scan(job, piece); }
+  void vector_gradients(const BackwardJob<T>& job, int group_begin, int group_end) const {
+    backward_kernels->vector_gradients(job, group_begin, group_end);
+  }
 };
 
 // A cell as its users hold it: what is known of it and what computes it, together. A cell that is made at run
 // time has a program as well, which lives as long as anybody uses the cell.
-template <class T> struct CellRef {
+struct CellRef {
   const CellFacts* facts = nullptr;
-  const CellKernels<T>* kernels = nullptr;
+  CellKernels<float> f32;
+  CellKernels<double> f64;
   const void* program = nullptr;
 };
 

@@ -6,7 +6,7 @@
 namespace elman {
 
 // What an optimiser does to an element p with gradient g: it takes the gradient as scale g + decay p. In the
-// equations of optim/update.h the names are those of the fields.
+// equations of optim/update_kernel.h the names are those of the fields.
 template <class T> struct Rule {
   T rate, scale, decay;
 };
@@ -36,6 +36,7 @@ template <class T> struct UpdateKernels {  // the optimisers, over short slices
   void (*sgd)(const Sgd<T>&, const Slice<T>&);
   void (*rmsprop)(const RmsProp<T>&, const Slice<T>&);
   void (*adam)(const Adam<T>&, const Slice<T>&);
+  void (*add)(const Slice<T>&);  // value += grad
   double (*sum_of_squares)(const T* x, int n);
 };
 

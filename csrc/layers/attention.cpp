@@ -8,9 +8,8 @@
 namespace elman {
 namespace {
 
-// So many queries at a time: as many as one visit of outer.h takes, and few enough that their weights stay in
-// the L2 cache.
-constexpr int run = 128;
+// As many as one visit of outer.h takes, and so few that their weights stay in the L2 cache.
+constexpr int queries_at_once = 128;
 
 // A time-major array [T, B, width].
 template <class T> struct Steps {
@@ -23,7 +22,7 @@ template <class T> struct Steps {
   }
 };
 
-// f(thread, sequence) for all sequences, dealt in turns: they may be sorted by length.
+// f(thread, sequence) for all sequences. Threads take them in turns, because they may be sorted by length.
 template <class F> void deal(ThreadTeam& team, int threads, int B, const F& f) {
   team.run(threads, [&](int i) {
     for (int b = i; b < B; b += threads) f(i, b);
@@ -38,7 +37,7 @@ template <class T> int count_queries(const PackedMemory<T>& memory, const Querie
   return queries.lengths ? static_cast<int>(queries.lengths[b]) : queries.steps;
 }
 
-// Threads for so many products of every query with every key.
+// The threads that `count` products of every query with every key are worth.
 template <class T>
 int threads_for(const PackedMemory<T>& memory, const Queries<T>& queries, int count, const ThreadTeam& team) {
   double pairs = 0;
@@ -104,14 +103,14 @@ void run_attention(const PackedMemory<T>& memory, const Queries<T>& queries, T* 
   const Steps<T> kept{weights, B, weights ? memory.steps : 0}, result{context, B, H};
   ThreadTeam team(num_threads());
   const int threads = threads_for(memory, queries, 2, team);
-  const auto scratch = scratch_for<T>(threads, weights ? 0 : std::size_t(run) * memory.longest);
+  const auto scratch = scratch_for<T>(threads, weights ? 0 : std::size_t(queries_at_once) * memory.longest);
   deal(team, threads, B, [&](int thread, int b) {
     const auto& sequence = memory.sequences[b];
     const int keys = sequence.keys, end = count_queries(memory, queries, b);
-    const T* from[run];
-    T *w[run], *to[run];
-    for (int first = 0; first < end; first += run) {
-      const int count = std::min(run, end - first);
+    const T* from[queries_at_once];
+    T *w[queries_at_once], *to[queries_at_once];
+    for (int first = 0; first < end; first += queries_at_once) {
+      const int count = std::min(queries_at_once, end - first);
       for (int i = 0; i < count; ++i) {
         from[i] = query.row(first + i, b);
         w[i] = weights ? kept.row(first + i, b) : scratch[thread].data() + std::ptrdiff_t{i} * keys;
@@ -145,8 +144,8 @@ void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& que
       d_rows[memory.sequences[b].first + t] = d_memory.row(t, b);
   ThreadTeam team(num_threads());
   const int threads = threads_for(memory, queries, 4, team);
-  // Gradients of the scores, sums of columns that nobody wants, and what the outer products need.
-  const std::size_t scores = std::size_t(run) * memory.longest, sums = memory.longest;
+  // Gradients of the scores, sums of columns (which nobody reads), and what the outer products need.
+  const std::size_t scores = std::size_t(queries_at_once) * memory.longest, sums = memory.longest;
   const auto scratch = scratch_for<T>(threads, scores + sums + p.outer_scratch(memory.longest, H, 0));
   deal(team, threads, B, [&](int thread, int b) {
     const auto& sequence = memory.sequences[b];
@@ -155,10 +154,10 @@ void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& que
     T* const column_sums = d_scores + scores;
     std::fill(column_sums, column_sums + keys, T(0));
     d_memory.clear(0, memory.steps, b);
-    const T *from[run], *q[run];
-    T *ds[run], *to[run];
-    for (int first = 0; first < end; first += run) {
-      const int count = std::min(run, end - first);
+    const T *from[queries_at_once], *q[queries_at_once];
+    T *ds[queries_at_once], *to[queries_at_once];
+    for (int first = 0; first < end; first += queries_at_once) {
+      const int count = std::min(queries_at_once, end - first);
       for (int i = 0; i < count; ++i) {
         from[i] = d_context.row(first + i, b);
         q[i] = query.row(first + i, b);

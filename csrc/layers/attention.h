@@ -2,7 +2,7 @@
 // memory of one sequence [keys, H] and q its queries [queries, H]:
 //   w = softmax(scale q M^T),  context = w M,
 //   dw = dcontext M^T,  ds = scale w (dw - sum of w dw),  dq = ds M,  dM = w^T dcontext + ds^T q.
-// Both ways multiply by M^T, pass through the softmax and multiply by M: one packing serves them.
+// Forward and back, M^T comes first, then the softmax, then M: the same packed M serves both.
 #pragma once
 
 #include <vector>
@@ -32,8 +32,8 @@ template <class T> struct PackedMemory {
   Buffer<T> data_;
 };
 
-// The queries of a call. Those beyond a sequence's length are not read: their context, weights and gradient
-// are 0, as are those of a sequence without keys.
+// The queries of a call. Those beyond a sequence's length are not read. Their context, weights and gradient
+// are 0, and so are those of a sequence without keys.
 template <class T> struct Queries {
   int steps = 0;
   const T* data = nullptr;           // [steps, B, H]

@@ -4,11 +4,10 @@
 
 namespace elman {
 
-template <class T> void scatter_add(T* table, const int64_t* index, const T* rows, int64_t N, int64_t E) {
+template <class T> void run_add_rows(T* table, const int64_t* index, const T* rows, int64_t N, int64_t E) {
   ThreadTeam team(num_threads());
   const int threads = threads_for_packing(double(N) * E, team.size(), team.warm());
-  // Each thread adds the rows that are its own, so that the order within a row of the table is always the
-  // same.
+  // A row of the table belongs to one thread, so its sums are always in the same order.
   team.run(threads, [&](int i) {
     for (int64_t n = 0; n < N; ++n) {
       if (index[n] % threads != i) continue;
@@ -19,7 +18,7 @@ template <class T> void scatter_add(T* table, const int64_t* index, const T* row
   });
 }
 
-template void scatter_add(float*, const int64_t*, const float*, int64_t, int64_t);
-template void scatter_add(double*, const int64_t*, const double*, int64_t, int64_t);
+template void run_add_rows(float*, const int64_t*, const float*, int64_t, int64_t);
+template void run_add_rows(double*, const int64_t*, const double*, int64_t, int64_t);
 
 }  // namespace elman

@@ -9,8 +9,8 @@
 namespace elman {
 namespace {
 
-// So many rows at a time that they stay in the L2 cache while all columns pass over them.
-constexpr int run = 96;
+// Few enough that they stay in the L2 cache while all columns pass over them.
+constexpr int rows_at_once = 96;
 
 // out [N, width] (+)= in [N, K] times the packed matrix.
 template <class T>
@@ -18,10 +18,10 @@ void multiply(const ProductKernels<T>& p, ThreadTeam& team, const T* in, int K, 
               int width, int64_t N, bool add) {
   const int threads = threads_for_product(double(N) * K * width, p.lanes, team.size(), team.warm());
   share(team, threads, N, [&](int64_t begin, int64_t end) {
-    const T* from[run];
-    T* to[run];
-    for (int64_t n = begin; n < end; n += run) {
-      const int count = static_cast<int>(std::min<int64_t>(run, end - n));
+    const T* from[rows_at_once];
+    T* to[rows_at_once];
+    for (int64_t n = begin; n < end; n += rows_at_once) {
+      const int count = static_cast<int>(std::min<int64_t>(rows_at_once, end - n));
       for (int i = 0; i < count; ++i) {
         from[i] = in + (n + i) * K;
         to[i] = out + (n + i) * width;

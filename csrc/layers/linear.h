@@ -1,5 +1,5 @@
-// y = x W^T + b over many rows, on the engine's tile: a row's bits do not depend on the rows beside it, as
-// those of a BLAS do, so that a step gives what the whole sequence gave.
+// y = x W^T + b over many rows, on the engine's tile. A row's bits do not depend on the rows beside it (with
+// a BLAS they do), so a single step gives what the whole sequence gave.
 #pragma once
 
 #include "kernels/dispatch.h"

@@ -1,4 +1,5 @@
-#include "machine/threads.h"
+#include "machine/barrier.h"
+
 #include "machine/waiting.h"
 
 namespace elman {
@@ -17,7 +18,7 @@ void Barrier::wait() noexcept {
     return;
   }
   const auto released = [&] { return generation_.load() != generation; };
-  if (spin(spins_at_barrier, released)) return;
+  if (wait_awake(rounds_awake, released)) return;
   const Clock::time_point begin = Clock::now();
   {
     std::unique_lock<std::mutex> lock(mutex_);

@@ -26,7 +26,7 @@ void* take_from_system(std::size_t bytes, std::size_t alignment) {
 #endif
   if (!p) throw std::bad_alloc();
 #if defined(__linux__)
-  // Huge pages: the system clears a tape 2 MB at a time instead of taking a fault for every 4 KB.
+  // Huge pages: the system then clears 2 MB at a time, not 4 KB at each page fault.
   if (alignment == huge_page) madvise(p, bytes, MADV_HUGEPAGE);
 #endif
   return p;
@@ -40,13 +40,14 @@ void give_to_system(void* p) {
 #endif
 }
 
-// Large blocks between calls. A training step takes the same tapes again each time, and having the system
-// clear them took 6 % of it (awd). Bounded; the oldest block leaves first.
+// Large blocks that are kept from one call for the next. A training step needs tapes of the same sizes each
+// time, and 6 % of its time went into new ones, which the system clears (awd). There is a limit; the oldest
+// block leaves first.
 class Spare {
  public:
-  // A block of just this size, or null.
+  // A block of exactly this size, or null.
   void* take(std::size_t bytes) {
-    // Where another thread is inside (or was, when this process was forked), do without.
+    // If another thread is in here (or was when this process was forked), do without.
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock) return nullptr;
     for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
@@ -89,7 +90,7 @@ Spare& spare() {
 
 bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
 
-// Large sizes fall into classes an eighth apart, so that ragged batches find each other's blocks.
+// Large sizes are rounded up by an eighth at most, so that a batch finds a block of one of nearly its size.
 std::size_t rounded(std::size_t bytes) {
   std::size_t unit = line;
   if (is_large(bytes))

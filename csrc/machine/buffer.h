@@ -21,7 +21,7 @@ template <class T> class Buffer {
   T& operator[](std::size_t i) const { return data_.get()[i]; }
 
  private:
-  // So many that there cannot be the memory, where the product has no place in a size_t.
+  // If the product does not fit into a size_t: more than there can be.
   static std::size_t bytes_of(std::size_t count) {
     return count <= SIZE_MAX / sizeof(T) ? count * sizeof(T) : SIZE_MAX;
   }

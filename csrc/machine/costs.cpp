@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "machine/share.h"
-
 #if !defined(_WIN32)
 #include <unistd.h>
 #endif
@@ -11,15 +9,13 @@
 namespace elman {
 namespace {
 
-// Bytes of weights per nanosecond, by the cache that holds them (measured on Zen 5: L2 160, L3 94, memory
-// 30).
-constexpr double l2_rate = 160, l3_rate = 80, memory_rate = 25;
-constexpr double packs_per_ns = 2, exponentials_per_ns = 0.5;
+// What of a cache weights can have; the rest is for what else passes through.
+constexpr double cache_share = 0.75;
 
 double cache_bytes(int level) {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
   const long size = sysconf(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
-  if (size > 0) return 0.75 * static_cast<double>(size);  // the rest is for what else passes through
+  if (size > 0) return cache_share * static_cast<double>(size);
 #endif
   return level == 2 ? 512e3 : 8e6;
 }
@@ -32,8 +28,8 @@ int threads_for(double ns, int threads, bool warm) {
 
 double stream_ns(double bytes, double times) {
   static const double l2 = cache_bytes(2), l3 = cache_bytes(3);
-  const double outer = bytes <= l2 ? 0 : bytes / (bytes <= l3 ? l3_rate : memory_rate);
-  return std::max(outer, times * bytes / l2_rate);
+  const double outer = bytes <= l2 ? 0 : bytes / (bytes <= l3 ? l3_bytes_per_ns : memory_bytes_per_ns);
+  return std::max(outer, times * bytes / l2_bytes_per_ns);
 }
 
 int threads_for_product(double multiply_adds, int lanes, int threads, bool warm) {
@@ -41,7 +37,7 @@ int threads_for_product(double multiply_adds, int lanes, int threads, bool warm)
 }
 
 int threads_for_packing(double weights, int threads, bool warm) {
-  return threads_for(weights / packs_per_ns, threads, warm);
+  return threads_for(weights / packed_weights_per_ns, threads, warm);
 }
 
 int threads_for_exponentials(double count, int threads, bool warm) {

@@ -1,16 +1,17 @@
-// How a long call may be ended from outside, without the engine knowing what that is: between two parts of
-// its work it calls a function that the binding gave.
+// How a long call can be ended from outside. Between two parts of its work it pauses and calls a function
+// that the binding gave; the engine does not know what that function asks.
 #pragma once
 
 #include "machine/waiting.h"
 
 namespace elman {
 
-// Throws if the call is to end: its results are then undefined, and its tape used up.
+// `check` is called in every pause. If it throws, the call ends: its results are undefined, its tape is used
+// up.
 void on_pause(void (*check)());
 
-// The pauses of one call. They are asked for often, and come true after every tenth of a second: usual calls
-// have none.
+// The pauses of one call. It asks often whether one is due, and every tenth of a second one is. Most calls
+// are shorter than that and have none.
 class Pauses {
  public:
   void pause_if_due() {

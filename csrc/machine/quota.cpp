@@ -1,6 +1,6 @@
-// The processor time that Linux's control groups leave to this process: what containers are limited by. Both
-// versions of the groups have a tree of folders, mounted somewhere, and each group is limited by its
-// ancestors too.
+// The processor time that Linux's control groups leave to this process. Containers are limited by them. Both
+// versions of the groups are a tree of folders that is mounted somewhere. A group is limited by its own quota
+// and by those of all groups above it.
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
@@ -24,7 +24,8 @@ bool holds(const std::vector<std::string>& list, const std::string& wanted) {
   return std::find(list.begin(), list.end(), wanted) != list.end();
 }
 
-// The path of this process's group in the tree of the processors' controller, or in that of version 2.
+// The path of this process's group: in the one tree of version 2 (`unified`), or in that of the controller
+// "cpu" of version 1.
 std::string own_group(const std::string& root, bool unified) {
   std::ifstream file(root + "/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {  // number:controllers:path
@@ -36,14 +37,15 @@ std::string own_group(const std::string& root, bool unified) {
   return "";
 }
 
-// The processors that a group's quota amounts to, rounded up: a part of one is one that stands still at
-// times. 0 where it has none.
+// How many processors a group's quota pays for; 0 if it has none. Rounded up: the threads then stand still
+// for a part of the time.
 int limit_of(const std::string& folder, bool unified) {
   int64_t quota = 0, period = 0;
   if (unified) {
-    std::ifstream(folder + "/cpu.max") >> quota >> period;  // "max 100000" is no number
+    std::ifstream(folder + "/cpu.max") >> quota >>
+        period;  // without a quota it says "max", which is no number
   } else {
-    std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;  // or -1
+    std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;  // -1 without a quota
     std::ifstream(folder + "/cpu.cfs_period_us") >> period;
   }
   if (quota <= 0 || period <= 0) return 0;
@@ -62,7 +64,7 @@ int quota_processors(const std::string& root) {
     if (dash - fields.begin() < 5 || fields.end() - dash < 4) continue;
     const bool unified = dash[1] == "cgroup2";
     if (!unified && (dash[1] != "cgroup" || !holds(split(dash[3], ','), "cpu"))) continue;
-    // What is mounted is the tree below the group fields[3]; a container may see no more than its own group.
+    // What is mounted here is the tree below the group fields[3]; in a container that is often its own group.
     const std::string top = fields[3] == "/" ? "" : fields[3];
     std::string group = own_group(root, unified);
     const bool inside = group.compare(0, top.size(), top) == 0 && group.find("/..") == std::string::npos;

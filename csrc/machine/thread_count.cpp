@@ -1,4 +1,5 @@
-// How many threads a call may use.
+#include "machine/thread_count.h"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -7,13 +8,12 @@
 #include <string>
 
 #include "machine/processors.h"
-#include "machine/threads.h"
 #include "machine/waiting.h"
 
 namespace elman {
 namespace {
 
-// How long an answer of the system counts: which processors a process may run on can change while it runs.
+// How long an answer of the system counts. Which processors a process may run on can change while it runs.
 constexpr std::chrono::seconds freshness{1};
 
 int processors_now() {
@@ -27,7 +27,7 @@ int processors_now() {
   return count.load();
 }
 
-// What the environment asks for, or `most_threads`, which stands for as many as there are processors.
+// What the environment asks for; `most_threads` if it asks for nothing, which then means all processors.
 int default_threads() {
   if (const char* text = std::getenv("ELMAN_NUM_THREADS")) {
     char* end = nullptr;
@@ -37,7 +37,7 @@ int default_threads() {
           std::string("ELMAN_NUM_THREADS: expected a whole number of at least 1, got '") + text + "'");
     return static_cast<int>(n);
   }
-  // What joblib and others tell their worker processes, so that these do not crowd each other out.
+  // joblib and others set this for their worker processes, so that these do not take each other's processors.
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     const long n = std::strtol(text, nullptr, 10);
     if (n >= 1 && n <= most_threads) return static_cast<int>(n);
@@ -45,8 +45,8 @@ int default_threads() {
   return most_threads;
 }
 
-// Threads that wait for each other and have no processor each are a hundred times slower than one. Only
-// tests, which look for what depends on the number of threads, set this.
+// For tests that need many threads on few processors. Nobody else should: threads that wait for each other
+// without a processor for each are a hundred times slower than one thread.
 bool may_outnumber_processors() {
   static const bool may = [] {
     const char* text = std::getenv("ELMAN_OVERSUBSCRIBE");

@@ -19,17 +19,17 @@
 namespace elman {
 namespace {
 
-// How long workers stay awake after a call, and so how soon a call must follow for them to begin at once.
-// Waking one that sleeps takes 40 us if its processor idled for less than a millisecond, and 100 us and more
-// after that; between the calls of a training step Python takes some 50 us.
+// How long workers stay awake after a call. A call that follows sooner finds them ready. Waking a worker
+// takes 40 us if its processor was idle for less than a millisecond, else 100 us and more; Python takes some
+// 50 us between the calls of a training step.
 constexpr std::chrono::microseconds warmth{200};
 
-// Calls that follow each other within that time are worth waking the workers after so long a stream: about
-// twice what waking takes. (Packing, a forward and a backward call of tens of microseconds every ms are not:
-// 30 us, not 330.)
+// Calls that follow each other within `warmth` are a stream. A stream that has lasted so long is worth waking
+// the workers: it is about twice what waking takes. (Three short calls every millisecond are no such stream,
+// and are faster alone: 30 us, not 330.)
 constexpr std::chrono::microseconds worth_waking{300};
 
-// What was refused is not asked for again for some time: a failed try to start a thread takes tens of
+// What was refused is not asked for again for a second: a failed try to start a thread takes tens of
 // microseconds.
 class Refusal {
  public:
@@ -40,7 +40,7 @@ class Refusal {
   Clock::time_point over_;
 };
 
-// Whether the system would start so many threads now.
+// Whether the system starts so many threads now. They end at once.
 bool can_start(int threads) {
   std::mutex gate;
   std::unique_lock<std::mutex> closed(gate);
@@ -68,8 +68,8 @@ std::atomic<const Lender*> the_lender{nullptr};
 
 class Pool {
  public:
-  // How many threads a call can have that wants so many. It is settled before any work is dealt, because
-  // threads that wait for each other must all be there.
+  // How many threads a call gets that wants so many. This is settled before any work is handed out: threads
+  // that wait for each other must all be there.
   int provide(int threads) {
     lender_ = the_lender.load();
     if (lender_ && !lends(*lender_, threads)) lender_ = nullptr;
@@ -79,7 +79,7 @@ class Pool {
   void run(int threads, const Task& work) {
     if (lender_) {
       if (run_borrowed(*lender_, threads, work)) return;
-      // It gave as many before; its user may have changed that between two calls.
+      // The lender gave as many before, but its user may have changed that since.
       if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
     }
     work_ = &work;
@@ -97,17 +97,18 @@ class Pool {
     const Clock::time_point begin = Clock::now();
     work(0);
     wait_for_workers(begin);
-    if (woken) last_late.store(late_before);  // who had to wake up first is excused
+    // Workers that had to wake up first were late for that reason alone, so it does not count.
+    if (woken) last_late.store(late_before);
   }
 
   std::mutex busy;  // held by the call that the pool serves
-  // Under `busy`: when the last call ended, when the workers' last one did, and when the stream of calls that
-  // follow each other within `warmth` began.
+  // Under `busy`: the end of the last call, the end of the last call that had workers, and the begin of the
+  // stream of calls.
   Clock::time_point last_end, workers_end, stream_begin;
 
  private:
-  // Starts workers until there are so many, or the system refuses; returns how many of those wanted there
-  // are. They are detached and the pool is never destroyed: at exit they are asleep or stopped with the
+  // Starts workers until there are so many or the system refuses; returns how many there are, at most
+  // `workers`. They are detached, and the pool is never destroyed: at exit they sleep or stop with the
   // process.
   int grow(int workers) {
     while (count_ < workers && !refused_.fresh()) {
@@ -121,10 +122,10 @@ class Pool {
     return std::min(count_, workers);
   }
 
-  // Whether the lender gives so many threads, which is tried once for each number above those before. GNU's
-  // runtime ends the process where it cannot start a thread, so that is found out without it.
+  // Whether the lender gives so many threads. A larger number than before is tried once. GNU's runtime ends
+  // the process if it cannot start a thread, so we first see whether the system would start them.
   bool lends(const Lender& lender, int threads) {
-    if (lender.threads() != 1) return false;  // this thread is one of a team already, and will get no other
+    if (lender.threads() != 1) return false;  // this thread works for one of its teams, and will get no other
     if (threads > lent_ && !not_lent_.fresh()) {
       if (can_start(threads - 1) && run_borrowed(lender, threads, [](int) {})) lent_ = threads;
       else not_lent_.note();
@@ -132,8 +133,8 @@ class Pool {
     return threads <= lent_;
   }
 
-  // False if the lender had fewer threads to give, and nothing was done: partners at a barrier would wait for
-  // ever.
+  // If the lender gives fewer threads, nothing is done and this returns false: with some of them missing, the
+  // others would wait at a barrier for ever.
   static bool run_borrowed(const Lender& lender, int threads, const Task& work) {
     struct Region {
       const Lender& lender;
@@ -159,7 +160,7 @@ class Pool {
 
   void wait_for_workers(Clock::time_point begin) {
     const auto done = [&] { return pending_.load() == 0; };
-    if (spin(spins_at_barrier, done)) return;
+    if (wait_awake(rounds_awake, done)) return;
     const Clock::time_point own_end = Clock::now();
     {
       std::unique_lock<std::mutex> lock(mutex_);
@@ -168,19 +169,19 @@ class Pool {
       caller_sleeps_.store(false);
     }
     leave_processor(last_processor_.load());
-    // Parts are never quite equal: late is what takes half as long again as one's own.
+    // Parts are never quite equal. Only what takes half as long again as this thread's own part is late.
     if (2 * (Clock::now() - own_end) > own_end - begin) note_wait(own_end);
   }
 
-  // A call's number and how many threads it takes, in one word: a worker that it does not take may sleep
-  // through it, and reads nothing else of it.
+  // A call's number and how many threads it takes, in one word. A worker that it does not take reads only
+  // this, and may sleep through the call.
   static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
   static int threads_of(uint64_t call) { return static_cast<int>(call & 0xffff); }
 
   void serve(int id, uint64_t seen) {
     for (;;) {
       const auto called = [&] { return call_.load() != seen; };
-      if (!spin(warmth, called)) {
+      if (!wait_awake(warmth, called)) {
         std::unique_lock<std::mutex> lock(mutex_);
         sleepers_.fetch_add(1);
         wake_.wait(lock, called);
@@ -201,10 +202,10 @@ class Pool {
     }
   }
 
-  int count_ = 0, lent_ = 1;  // workers, and threads that the lender has given
+  int count_ = 0, lent_ = 1;  // workers; the most threads that the lender has given
   Refusal refused_, not_lent_;
-  const Lender* lender_ = nullptr;                              // whose threads the call that is served has
-  std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller, the last worker runs
+  const Lender* lender_ = nullptr;                              // of this call's threads, if they are lent
+  std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller runs, and the last worker
   const Task* work_ = nullptr;
   std::atomic<uint64_t> call_{0};
   std::atomic<int> pending_{0}, sleepers_{0};
@@ -220,7 +221,7 @@ std::atomic<Pool*> the_pool{nullptr};
 Pool& pool() {
   static std::once_flag once;
 #if !defined(_WIN32)
-  // A forked child has none of the workers: it leaves the old pool alone and makes its own when it needs one.
+  // A forked child has no workers. It leaves the old pool alone and makes its own when it needs one.
   std::call_once(once, [] {
     pthread_atfork(nullptr, nullptr, [] {
       the_pool.store(nullptr);
@@ -240,8 +241,8 @@ Pool& pool() {
 }  // namespace
 
 void borrow_threads(const Lender& lender) {
-  pool();                                // and with it what happens when the process forks
-  the_lender.store(new Lender(lender));  // for good: a call may be reading the one before
+  pool();                                // it also sets up what happens when the process forks
+  the_lender.store(new Lender(lender));  // never freed: a call may still read the one before
 }
 
 ThreadTeam::ThreadTeam(int wanted) {
@@ -262,8 +263,8 @@ ThreadTeam::~ThreadTeam() {
   pool_->busy.unlock();
 }
 
-// A signal handler that ran in a pause may have forked: where the child goes on with the call, none of its
-// threads are left.
+// A signal handler that runs in a pause may fork. If the child goes on with the call, the team's threads are
+// gone, and it needs new ones.
 void ThreadTeam::join_fork(int threads) {
   if (pool_ == the_pool.load()) return;
   Pool& fresh = pool();

@@ -1,4 +1,4 @@
-// How threads wait for each other: awake for a while, and noting who was late.
+// How threads wait for each other: awake for a while, and noting when a partner was late.
 #pragma once
 
 #include <atomic>
@@ -8,14 +8,13 @@ namespace elman {
 
 using Clock = std::chrono::steady_clock;
 
-// Rounds of waiting awake at a barrier: few, because where a partner is late for longer than some
-// microseconds, it has lost its processor, and gets it back sooner if this thread gives up its own.
-inline constexpr int spins_at_barrier = 500;
+// Rounds of waiting awake for a partner: some microseconds. A partner that is later than that has lost its
+// processor, and gets one sooner if this thread gives up its own.
+inline constexpr int rounds_awake = 500;
 
-// After a partner came late by this much, calls that a second thread would make little faster do without one
-// for so long: another process has its processor, and takes a call of some microseconds to the length of its
-// turns. (A virtual machine loses 50 us here and there, every few ms; counting those kept small calls alone
-// most of the time.)
+// A partner that is late by `lateness` has lost its processor to another process. A short call would wait for
+// that process's whole turn, so for the time `caution` short calls run alone. (Less lateness does not count:
+// a virtual machine loses 50 us every few ms, and small calls would run alone most of the time.)
 inline constexpr std::chrono::microseconds lateness{300};
 inline constexpr std::chrono::milliseconds caution{10};
 
@@ -25,7 +24,8 @@ inline void note_wait(Clock::time_point since) {
   if (now - since > lateness) last_late.store(now.time_since_epoch().count());
 }
 
-inline void pause() {
+// Tells the processor that this thread only waits.
+inline void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -33,20 +33,20 @@ inline void pause() {
 #endif
 }
 
-// Spins until done() or the patience is used up; says which.
-template <class Done> bool spin(int rounds, const Done& done) {
+// Waits awake until done(), at most for so many rounds; returns done().
+template <class Done> bool wait_awake(int rounds, const Done& done) {
   for (int i = 0; i < rounds; ++i) {
     if (done()) return true;
-    pause();
+    relax();
   }
   return done();
 }
 
-// The same for `time`.
-template <class Done> bool spin(std::chrono::microseconds time, const Done& done) {
+// The same, at most for so long.
+template <class Done> bool wait_awake(std::chrono::microseconds time, const Done& done) {
   const Clock::time_point end = Clock::now() + time;
   do {
-    if (spin(64, done)) return true;
+    if (wait_awake(64, done)) return true;
   } while (Clock::now() < end);
   return done();
 }

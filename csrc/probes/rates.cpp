@@ -13,12 +13,13 @@ namespace elman {
 
 template <class T> double measure_peak(int threads) {
   constexpr int64_t rounds = 1 << 21;  // some milliseconds
-  const ProductKernels<T>& p = product_kernels<T>(current_isa());
+  const ProbeKernels& probes = current_isa().probes;
+  const auto spin = sizeof(T) == sizeof(float) ? probes.spin_f32 : probes.spin_f64;
   ThreadTeam team(threads);
   const auto begin = std::chrono::steady_clock::now();
   std::atomic<double> operations{0};
   team.run(team.size(), [&](int) {
-    const double done = p.spin(rounds);
+    const double done = spin(rounds);
     double sum = operations.load();
     while (!operations.compare_exchange_weak(sum, sum + done)) {
     }
@@ -28,7 +29,7 @@ template <class T> double measure_peak(int threads) {
 }
 
 double measure_bandwidth(int threads, std::size_t bytes) {
-  const auto read = product_kernels<float>(current_isa()).read;
+  const auto read = current_isa().probes.read;
   const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(std::max<std::size_t>(bytes, 4096) / 4096 * 1024);
   const int64_t rounds = std::max<int64_t>(2, (int64_t{1} << 28) / count);
   ThreadTeam team(threads);

@@ -9,7 +9,7 @@
 
 namespace elman {
 template <class T>
-Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
+Packed<T>::Packed(const Isa& isa_, const CellRef& cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_bytes(w.I, w.H)) {
   ThreadTeam team(num_threads());
   const int threads = threads_for_packing(data.size() / sizeof(T), team.size(), team.warm());
@@ -42,6 +42,7 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
     job.I = packed.I;
     job.H = packed.H;
     job.plan = call.plan->view();
+    job.program = packed.cell.program;
     job.packed = call.packed->data.data();
     job.zeros = zero.data();
     job.keep = call.tape.slots != nullptr;

@@ -2,7 +2,7 @@
 // that adds the products of x and h to the biases and runs the cell on what it holds.
 #pragma once
 
-#include "machine/threads.h"
+#include "machine/barrier.h"
 #include "recurrent/pack.h"
 #include "recurrent/rows.h"
 #include "tile/tile.h"

@@ -4,7 +4,7 @@
 // tape's activations into slot gradients.
 #pragma once
 
-#include "machine/threads.h"
+#include "machine/barrier.h"
 #include "recurrent/rows.h"
 #include "tile/product.h"
 

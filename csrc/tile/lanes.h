@@ -7,8 +7,7 @@
 namespace elman {
 namespace {
 
-// Sums run in 16 lanes whatever the width of a vector, and those are added in one fixed order, so that bits
-// do not depend on the instruction set.
+// A row is summed in 16 lanes whatever the width of a vector, and the lanes are added in one fixed order.
 constexpr int sum_lanes = 16;
 
 template <class T> ELMAN_INLINE T add_lanes(const T* lanes) {
@@ -19,7 +18,7 @@ template <class T> ELMAN_INLINE T add_lanes(const T* lanes) {
   return sums[0];
 }
 
-// f(first, vectors) for every 16 values of x, the last ones filled up with `fill`.
+// f(first, vectors) for every 16 values of x. The last ones are filled up with `fill`.
 template <class T, int L, class F> ELMAN_INLINE void by_lanes(const T* x, int n, T fill, const F& f) {
   using V = Vec<T, L>;
   constexpr int W = sum_lanes / L;

@@ -1,4 +1,4 @@
-// Sums of outer products over all rows of a chunk: the gradients of the weights, C(m, :) += a(n, m) b(n, :).
+// The gradients of weights: sums of outer products over all rows n of a chunk, C(m, :) += a(n, m) b(n, :).
 #pragma once
 
 #include "kernels/products.h"
@@ -7,9 +7,9 @@
 namespace elman {
 namespace {
 
-// How much of a and b is taken between two visits to C: few rows, so that a tile's share of b stays in the L1
-// cache, unless C itself is too large for the L2 cache (awd: from 0.82 to 0.90 of peak); and so many columns
-// of a that they stay in the L2 cache while all of b passes over them.
+// How many rows of a and b, and columns of a, are taken between two visits to C. Few rows, so that what a
+// tile reads of b stays in the L1 cache; more if C is too large for the L2 cache (awd: from 0.82 to 0.90 of
+// peak). As many columns of a as stay in the L2 cache while all of b passes over them.
 struct OuterVisit {
   int rows, columns;
   OuterVisit(int M, int N, int element) {
@@ -19,7 +19,7 @@ struct OuterVisit {
   }
 };
 
-// One thread's packed rows of x and of h, and its copy of some columns of a.
+// Numbers of scratch for one thread: its packed rows of x and of h, and its copy of some columns of a.
 template <class T, int L> std::size_t outer_scratch(int M, int I, int H) {
   const OuterVisit visit(M, I + H, sizeof(T));
   return std::size_t(visit.rows) * ((I + L - 1) / L * L + (H + L - 1) / L * L + visit.columns + 2 * L);
@@ -39,7 +39,7 @@ template <class T, int L, int Registers> class OuterSum {
  public:
   OuterSum(const OuterJob<T>& job, int part, int parts, T* scratch)
       : job_(job), visit_(job.M, job.side[0].N + job.side[1].N, sizeof(T)) {
-    // Columns that only x, that both and that only h feed: a thread has its share of each.
+    // The columns that x feeds alone, those that both feed, those that h feeds alone: a share of each.
     const int cuts[] = {0, job.side[1].begin, job.side[0].end, job.M};
     for (int i = 0; i < 3; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
     packed_[0] = scratch;
@@ -48,7 +48,8 @@ template <class T, int L, int Registers> class OuterSum {
   }
 
   // The sums run over n in a fixed order, so the result does not depend on the number of threads. Each thread
-  // packs all of b for itself: that is little beside the products, and so no thread waits for another.
+  // packs all of b for itself. That is little work beside the products, and no thread has to wait for
+  // another.
   void run() const {
     const FlushDenormals flush;
     split_evenly(0, job_.rows, visit_.rows, [&](int n, int depth) {
@@ -73,20 +74,20 @@ template <class T, int L, int Registers> class OuterSum {
   using V = Vec<T, L>;
   static constexpr int most = max_rows<Registers, tile_columns>;
 
-  // Copies the columns, whose rows may lie a power of two apart and then share a few sets of the caches;
-  // returns how far apart the copy's rows are. bias += the sums of the columns.
+  // Copies the columns and returns how far apart the rows of the copy are. (The original rows may lie a power
+  // of two apart. Then a cache has place for only a few of them at once.) bias += the sums of the columns.
   std::ptrdiff_t copy_columns(const T* rows, int depth, const Range& range) const {
     const int vectors = (range.end - range.begin + L - 1) / L;
     const std::ptrdiff_t width = std::ptrdiff_t{vectors + 1} * L;
-    split_evenly(0, vectors, tile_columns, [&](int block, int count) {
+    split_evenly(0, vectors, tile_columns, [&](int vector, int count) {
       with_constant<tile_columns>(count, [&](auto W) {
-        const int m = range.begin + block * L;
+        const int m = range.begin + vector * L;
         const Extent extent{range.end - m};
         V sum[W] = {};
         for (int k = 0; k < depth; ++k) {
           unroll<W>([&](auto w) ELMAN_INLINED {
             const V v = extent.load_at<V>(rows + k * job_.a_stride + m, w);
-            store(columns_ + k * width + (block + w) * L, v);
+            store(columns_ + k * width + (vector + w) * L, v);
             sum[w] = sum[w] + v;
           });
         }
@@ -101,13 +102,13 @@ template <class T, int L, int Registers> class OuterSum {
   void multiply(const typename OuterJob<T>::Side& side, const T* packed, std::ptrdiff_t apart, int depth,
                 const Range& columns) const {
     const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(depth) * L;
-    split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int block, int width) {
+    split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int group, int width) {
       with_constant<tile_columns>(width, [&](auto W) {
         split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
           with_constant<most>(size, [&](auto R) {
             product_tile<V, R, W>(ColumnInputs<T, R>{columns_ + (m - columns.begin), apart},
-                                  side.c + (m - side.begin), depth, packed + block * stride, stride,
-                                  block * L, side.N, true);
+                                  side.c + (m - side.begin), depth, packed + group * stride, stride,
+                                  group * L, side.N, true);
           });
         });
       });

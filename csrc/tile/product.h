@@ -1,4 +1,4 @@
-// A plain product on the register tile: rows times a packed matrix (gradients of h and x).
+// A plain product on the register tile: rows times a packed matrix.
 #pragma once
 
 #include "tile/pack.h"
@@ -7,8 +7,8 @@
 namespace elman {
 namespace {
 
-// Never inlined: among its callers' loops the compiler runs out of registers for the addresses, and the
-// inner loop of the largest tile grows.
+// Never inlined. Inside its callers' loops the compiler has too few registers for the addresses, and the
+// inner loop of the largest tile becomes longer.
 template <class V, int R, int W, class Inputs>
 __attribute__((noinline)) void product_tile(const Inputs& inputs, Scalar<V>* const* out, int K,
                                             const Scalar<V>* weights, std::ptrdiff_t stride, int unit, int N,
@@ -55,7 +55,7 @@ void multiply_tiles(const T* const* in, T* const* out, int count, int K, const T
 template <class T, int L, int Registers>
 void multiply_rows(const T* const* in, T* const* out, int count, int K, const T* packed, int N,
                    int group_begin, int group_end, bool add) {
-  // The weights of a tile's columns should stay in the L2 cache from one tile of rows to the next.
+  // One tile of rows after the other reads the same columns of weights: they should stay in the L2 cache.
   constexpr int most_bytes = 768 << 10;
   if (std::ptrdiff_t{K} * tile_columns * L * int{sizeof(T)} <= most_bytes)
     multiply_tiles<T, L, Registers, tile_columns>(in, out, count, K, packed, N, group_begin, group_end, add);

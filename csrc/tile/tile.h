@@ -1,8 +1,8 @@
-// The register tile: R rows x W vectors of units x S slots of accumulators that stay in registers
-// while one product runs over its K inputs. Forward, backward and weight gradients all use it.
+// The register tile: sums for R rows, W groups of units and S slots of each. They stay in registers while a
+// product runs over its K inputs. Forward, backward and the gradients of weights all use it.
 //
-// Each accumulator adds its terms in the order k = 0, 1, 2, ... whatever R and W are, so that a row's
-// bits do not depend on which tile computed it. More speed comes from more units, never from splitting K.
+// Each sum adds its terms in the order k = 0, 1, 2, ... whatever R and W are. So a row's bits do not depend
+// on the tile that computed it. More speed comes from more units at once, never from splitting K.
 #pragma once
 
 #include <cstddef>
@@ -79,11 +79,11 @@ ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdi
   }
 }
 
-// How many rows a tile of S slots and W vectors may have: the accumulators, one register for each row's
-// input and one for the weight fill the register file.
+// How many rows a tile may have that sums Columns vectors for each: their sums, one register for the input of
+// each row and one for the weight fill all registers.
 template <int Registers, int Columns> constexpr int max_rows = (Registers - 1) / (Columns + 1);
 
-// Vectors of accumulators per row: the four slots of one vector of units, or four vectors of one slot.
+// Vectors of sums for each row: four slots of one group of units, or one slot of four groups.
 constexpr int tile_columns = 4;
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The softmax and its loss against loops in double.
 #include "losses/cross_entropy.h"
 
-#include "layers/softmaxes.h"
+#include "layers/softmax.h"
 #include "selftest.h"
 
 namespace elman::selftest {

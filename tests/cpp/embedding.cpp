@@ -23,7 +23,7 @@ template <class T> struct Gradient {
 
   Results<T> run() const {
     Values<T> to = table;
-    scatter_add(to.data(), index.data(), rows.data(), z.N, z.E);
+    run_add_rows(to.data(), index.data(), rows.data(), z.N, z.E);
     return {to};
   }
 

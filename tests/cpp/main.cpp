@@ -12,7 +12,7 @@ int main() {
   test_contract();
   for (const Isa* isa : isas()) {
     use_isa(isa->name);
-    for (const auto test : {test_recurrent, test_optimise, test_linear, test_embedding, test_attention,
+    for (const auto test : {test_recurrent, test_update, test_linear, test_embedding, test_attention,
                             test_cross_entropy, test_ctc})
       test(*isa);
     std::printf("%s compared\n", isa->name);

@@ -43,6 +43,21 @@ def sgd(f):
 
 
 @case
+def add(f):
+    def check(given, args, _):
+        arrays = [*args["to"], *args["added"]]
+        if len(set(map(id, arrays))) < len(arrays):
+            return  # written to while it is read: any numbers will do
+        for own, before, added in zip(args["to"], given["to"], given["added"], strict=True):
+            equal(np.asarray(own).ravel(), np.ravel(before) + np.ravel(added), 1e-6)
+
+    return _core.add, check, {
+        "to": [f.normal(3), f.normal(2, 2)],
+        "added": [f.normal(3), f.normal(2, 2)],
+    }
+
+
+@case
 def rmsprop(f):
     def step(k, p, g, *s):
         square = k["keep"] * s[0] + (1 - k["keep"]) * g * g

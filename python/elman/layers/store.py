@@ -119,13 +119,9 @@ class Store:
         return new
 
     def add(self, grads: Mapping[str, np.ndarray]) -> None:
-        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none. It uses
-        `grads` up."""
+        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none."""
         with self.lock:
-            own, added = list(self.grads.values()), [grads[name] for name in self.grads]
-            # As a momentum: own = 1 * own + (added / 2 + added / 2). No factor is 0, as infinity times 0 is NaN. What
-            # it takes for parameters is `added`, which nobody reads again.
-            _core.sgd([added, added, own], 0.0, 0.5, 0.5, 1.0, False)
+            _core.add(list(self.grads.values()), [grads[name] for name in self.grads])
 
 
 def _renew_locks() -> None:

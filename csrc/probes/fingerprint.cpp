@@ -1,15 +1,15 @@
-#include "probes/fingerprints.h"
+#include "probes/fingerprint.h"
 
 #include <algorithm>
 
 #include "kernels/dispatch.h"
 #include "machine/share.h"
-#include "probes/fingerprint.h"
+#include "probes/fingerprint_kernel.h"
 
 namespace elman {
 namespace {
 
-// Threads take whole pieces of this many bytes, and each piece has a fingerprint of its own.
+// Threads take whole pieces of this many bytes. Each piece has its own fingerprint.
 constexpr int64_t piece_bytes = 32768;
 
 }  // namespace
@@ -23,7 +23,7 @@ uint64_t run_fingerprint(const std::vector<Bytes>& arrays) {
       pieces.push_back({array.data + at, std::min(piece_bytes, array.size - at)});
   }
   std::vector<uint64_t> found(pieces.size());
-  const auto one = current_isa().fingerprint;
+  const auto one = current_isa().probes.fingerprint;
   ThreadTeam team(num_threads());
   const int threads = threads_for_streaming(double(bytes), team.size(), team.warm());
   share(team, threads, static_cast<int64_t>(pieces.size()), [&](int64_t begin, int64_t end) {

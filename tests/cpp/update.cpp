@@ -1,5 +1,5 @@
 // Optimisers give the same bits on every instruction set, with any number of threads.
-#include "optim/optimise.h"
+#include "optim/update.h"
 
 #include "selftest.h"
 
@@ -8,7 +8,7 @@ namespace {
 
 // The values and states after some steps of an optimiser, and the sum of squares of the gradients.
 template <class T, class Rule>
-Results<T> optimised(const Rule& rule, int states, const std::vector<int>& sizes) {
+Results<T> updated(const Rule& rule, int states, const std::vector<int>& sizes) {
   Random random(3);
   Results<T> arrays;
   std::vector<Slice<T>> slices;
@@ -21,6 +21,7 @@ Results<T> optimised(const Rule& rule, int states, const std::vector<int>& sizes
     slices.push_back(slice);
   }
   for (int step = 0; step < 3; ++step) run_update(rule, slices);
+  run_add(slices);
   arrays.push_back({static_cast<T>(run_sum_of_squares(slices))});
   return arrays;
 }
@@ -28,9 +29,9 @@ Results<T> optimised(const Rule& rule, int states, const std::vector<int>& sizes
 template <class T> void compare(const Isa& isa) {
   const std::vector<int> sizes{1, 3, 18, 33, 5000};
   const auto check = [&](const auto& rule, int states, const char* name) {
-    const Results<T> got = optimised<T>(rule, states, sizes);
+    const Results<T> got = updated<T>(rule, states, sizes);
     use_isa(isas().back()->name);
-    expect_same_bits(label<T>(isa, name, {states}), got, optimised<T>(rule, states, sizes));
+    expect_same_bits(label<T>(isa, name, {states}), got, updated<T>(rule, states, sizes));
     use_isa(isa.name);
   };
   const Rule<T> shared{T(0.01), T(0.7), T(0.1)};
@@ -43,12 +44,12 @@ template <class T> void compare(const Isa& isa) {
 
 }  // namespace
 
-void test_optimise(const Isa& isa) {
+void test_update(const Isa& isa) {
   compare<float>(isa);
   compare<double>(isa);
   // So many elements that sleeping workers are woken.
   const Sgd<float> rule{{0.01f, 1, 0}, 0.9f, false};
-  with_threads(label<float>(isa, "sgd", {}), [&] { return optimised<float>(rule, 1, {9, 2000000}); });
+  with_threads(label<float>(isa, "sgd", {}), [&] { return updated<float>(rule, 1, {9, 2000000}); });
 }
 
 }  // namespace elman::selftest

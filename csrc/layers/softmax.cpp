@@ -1,4 +1,4 @@
-#include "layers/softmaxes.h"
+#include "layers/softmax.h"
 
 #include "kernels/dispatch.h"
 #include "machine/share.h"

@@ -1,7 +1,8 @@
 // One element at a time: the reference for what the vectors do, and what runs where nothing else can.
-#include "isa/table.h"
-
+#pragma once
+#define ELMAN_ISA scalar
 namespace elman {
-extern const Isa isa_scalar;
-constexpr Isa isa_scalar = Tables<0, 16>::isa("scalar");
+namespace {
+constexpr int vector_bytes = 0, registers = 16;
+}
 }  // namespace elman

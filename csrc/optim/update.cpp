@@ -1,4 +1,4 @@
-#include "optim/optimise.h"
+#include "optim/update.h"
 
 #include <algorithm>
 
@@ -27,7 +27,7 @@ template <class T> std::vector<Slice<T>> cut(const std::vector<Slice<T>>& arrays
   return slices;
 }
 
-// f(i) for every slice, on as many threads as are worth it for so many accesses to each element.
+// f(i) for every slice, on as many threads as it is worth. `accesses`: to memory, for each element.
 template <class T, class F> void for_each(const std::vector<Slice<T>>& slices, int accesses, const F& f) {
   double bytes = 0;
   for (const Slice<T>& slice : slices) bytes += double(slice.count) * accesses * sizeof(T);
@@ -50,6 +50,12 @@ template <class Rule, class T> void run_update(const Rule& rule, const std::vect
   for_each(slices, 3 + 2 * Rule::most_states, [&](int64_t i) { update(rule, slices[i]); });
 }
 
+template <class T> void run_add(const std::vector<Slice<T>>& arrays) {
+  const auto add = update_kernels<T>(current_isa()).add;
+  const std::vector<Slice<T>> slices = cut(arrays);
+  for_each(slices, 3, [&](int64_t i) { add(slices[i]); });
+}
+
 template <class T> double run_sum_of_squares(const std::vector<Slice<T>>& arrays) {
   const auto sum_of_squares = update_kernels<T>(current_isa()).sum_of_squares;
   const std::vector<Slice<T>> slices = cut(arrays);
@@ -67,6 +73,8 @@ template void run_update(const RmsProp<float>&, const std::vector<Slice<float>>&
 template void run_update(const RmsProp<double>&, const std::vector<Slice<double>>&);
 template void run_update(const Adam<float>&, const std::vector<Slice<float>>&);
 template void run_update(const Adam<double>&, const std::vector<Slice<double>>&);
+template void run_add(const std::vector<Slice<float>>&);
+template void run_add(const std::vector<Slice<double>>&);
 template double run_sum_of_squares(const std::vector<Slice<float>>&);
 template double run_sum_of_squares(const std::vector<Slice<double>>&);
 

@@ -1,5 +1,4 @@
-// The limits that speeds are compared with: multiply-adds on registers and nothing else, and loads of memory
-// and nothing else.
+// The limits that speeds are compared with: multiply-adds on registers alone, and loads of memory alone.
 #pragma once
 
 #include "simd/unroll.h"
@@ -26,7 +25,7 @@ template <class T, int L, int Registers> double spin(int64_t rounds) {
   if constexpr (L == 1) total = sum;
   else
     for (int i = 0; i < L; ++i) total += sum[i];
-  // Only a use of the result keeps the compiler from dropping the work; the sum is never NaN.
+  // The sum is never NaN. It is asked only so that the compiler does not drop the work.
   return total == total ? 2.0 * L * chains * static_cast<double>(rounds) : 0;
 }
 

@@ -7,8 +7,8 @@
 namespace elman {
 namespace {
 
-// The largest exponential is 1, and only the other two are computed. `larger` and `smaller` pass on their
-// second argument where one is NaN.
+// log(exp(a) + exp(b) + exp(c)). The largest exponential is 1, and only the other two are computed. If a is
+// NaN, so is the result: `larger` and `smaller` return their second argument if one of them is NaN.
 template <class V> ELMAN_INLINE V log_sum(V a, V b, V c) {
   const V high = larger(b, a), low = smaller(b, a);
   const V largest = larger(c, high), middle = smaller(c, high);

@@ -1,0 +1,35 @@
+// The way back: the scan of each cell, and the products, which are its larger part and serve other layers
+// too.
+#pragma once
+
+#include "isa/parts.h"
+#include "recurrent/scan_back.h"
+#include "recurrent/vector_sums.h"
+#include "tile/outer.h"
+#include "tile/pack.h"
+#include "tile/product.h"
+
+namespace elman::ELMAN_ISA {
+namespace {
+
+template <class T, class Cell> constexpr BackwardKernels<T> backward_kernels_of() {
+  BackwardKernels<T> kernels{backward<Cell, T, lanes<T>, registers>, nullptr};
+  if constexpr (Cell::vectors > 0) kernels.vector_gradients = vector_gradients<Cell, T, lanes<T>>;
+  return kernels;
+}
+template <class T, class... Cell> constexpr PerCell<BackwardKernels<T>> backward_kernels(CellList<Cell...>) {
+  return {{backward_kernels_of<T, Cell>()...}};
+}
+
+template <class T> constexpr ProductKernels<T> products_of() {
+  return {lanes<T>,
+          max_rows<registers, tile_columns>,
+          pack_matrix<T, lanes<T>>,
+          pack_transposed<T, lanes<T>>,
+          product<T, lanes<T>, registers>,
+          outer_scratch<T, lanes<T>>,
+          outer<T, lanes<T>, registers>};
+}
+
+}  // namespace
+}  // namespace elman::ELMAN_ISA
