@@ -24,7 +24,7 @@ py::dict feed(const Feed& f) {
 py::dict cells() {
   py::dict all;
   for (int i = 0; i < current_isa().cell_count; ++i) {
-    const CellFacts& cell = *current_isa().cells[i];
+    const CellFacts& cell = *current_isa().cells[i].facts;
     py::dict one;
     one["slots"] = cell.slots;
     one["states"] = names(cell.states, cell.state_count());
@@ -32,6 +32,8 @@ py::dict cells() {
     one["bias"] = py::tuple(py::cast(std::vector<double>(cell.bias, cell.bias + cell.gate_count())));
     one["x"] = feed(cell.x);
     one["h"] = feed(cell.h);
+    one["vectors"] = names(cell.vectors, cell.vector_count());
+    one["stages"] = cell.stage_count();
     all[cell.name] = one;
   }
   return all;

@@ -30,20 +30,20 @@ template <class T>
 std::shared_ptr<Packed<T>> pack(const std::string& cell, const py::array_t<T, py::array::c_style>& ih,
                                 const py::array& hh, const py::object& bias_ih, const py::object& bias_hh) {
   const Isa& isa = current_isa();
-  const int index = find_cell(cell);
-  const Weights<T> weights = read_weights<T>(*isa.cells[index], ih, hh, bias_ih, bias_hh);
+  const CellRef& found = find_cell(isa, cell);
+  const Weights<T> weights = read_weights<T>(*found.facts, ih, hh, bias_ih, bias_hh);
   const Unlocked unlocked;
-  return std::make_shared<Packed<T>>(isa, index, weights);
+  return std::make_shared<Packed<T>>(isa, found, weights);
 }
 
 template <class T>
 std::shared_ptr<PackedBack<T>> pack_back(const std::string& cell,
                                          const py::array_t<T, py::array::c_style>& ih, const py::array& hh) {
   const Isa& isa = current_isa();
-  const int index = find_cell(cell);
-  const Weights<T> weights = read_weights<T>(*isa.cells[index], ih, hh, py::none(), py::none());
+  const CellRef& found = find_cell(isa, cell);
+  const Weights<T> weights = read_weights<T>(*found.facts, ih, hh, py::none(), py::none());
   const Unlocked unlocked;
-  return std::make_shared<PackedBack<T>>(isa, index, weights);
+  return std::make_shared<PackedBack<T>>(isa, found, weights);
 }
 
 template <class T> using PackedList = std::vector<std::shared_ptr<Packed<T>>>;
@@ -65,7 +65,7 @@ void check_directions(const std::vector<std::shared_ptr<P>>& packed, const PlanL
   for (size_t d = 0; d < packed.size(); ++d) {
     const P& one = held(packed[d], "packed");
     const Plan &plan = held(plans[d], "plans"), &first_plan = *plans[0];
-    if (one.H != first.H || one.I != first.I || one.cell != first.cell || &one.isa != &first.isa ||
+    if (one.H != first.H || one.I != first.I || &one.cell != &first.cell || &one.isa != &first.isa ||
         plan.rows != first_plan.rows || plan.B != first_plan.B)
       throw py::value_error("packed, plans: expected directions alike");
   }
@@ -145,7 +145,7 @@ void backward(const std::vector<std::shared_ptr<PackedBack<T>>>& packed, const P
   check_count(dfinal.size(), directions, "dfinal");
   check_count(dinitial.size(), directions, "dinitial");
   const PackedBack<T>& first = *packed.front();
-  const CellFacts& cell = *first.isa.cells[first.cell];
+  const CellFacts& cell = *first.cell.facts;
   const int H = first.H, I = first.I;
   const py::ssize_t rows = plans[0]->rows, width = elements({H, static_cast<py::ssize_t>(directions)});
   const T* x_data = input<T>(x, elements({rows, I}), "x");

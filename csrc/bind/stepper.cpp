@@ -32,7 +32,7 @@ Holder<T> make_stepper(const std::vector<std::shared_ptr<Packed<T>>>& layers, py
   const Packed<T>& first = held(layers.front(), "layers");
   for (size_t l = 1; l < layers.size(); ++l) {
     const Packed<T>& layer = held(layers[l], "layers");
-    if (layer.cell != first.cell || &layer.isa != &first.isa || layer.H != first.H || layer.I != first.H)
+    if (&layer.cell != &first.cell || &layer.isa != &first.isa || layer.H != first.H || layer.I != first.H)
       throw py::value_error("layers: expected all to be of one cell, instruction set and hidden size");
   }
   if (batch_size < 0 || batch_size > INT32_MAX)

@@ -1,30 +1,47 @@
 // The contract of a cell: what one unit does in one step, as pure maths over a scalar or vector V.
 //
-// A slot is one pre-activation of a unit. Slots are ordered so that those fed by the input x and those
-// fed by the previous h are each one contiguous range (Feed); the engine starts every slot with its
-// bias and adds both products, so no cell needs a special case.
+// A slot is one pre-activation of a unit. Slots are ordered so that those fed by the input x and those fed by
+// the previous h are each one contiguous range (Feed). The engine starts every slot with its bias and adds
+// both products, so no cell needs a special case.
 //
-//   struct Cell {
+//   struct Name : CellConstants<Name> {
 //     static constexpr CellFacts facts;
-//     static constexpr int slots, states, gates;  // how many, as the facts say
-//     static constexpr Feed x, h;                 // the facts' own
 //     // a: pre-activations in, what backward needs out.  s: states before the step in, after it out.
-//     template <class V> static void forward(V* a, V* s);
-//     // a: as forward left it in, gradient of the pre-activations out.  s, s1: states before and after.
-//     // d: gradient of s1 in, gradient of s out, less what flows through the slots (the engine adds it).
-//     template <class V> static void backward(V* a, const V* s, const V* s1, V* d);
+//     // v: the unit's element of each vector.
+//     template <class V> void forward(V* a, V* s, const V* v) const;
+//     // a: as forward left it in, gradients of the pre-activations out.  s, s1: states before and after.
+//     // d: gradients of s1 in, gradients of s out, less what flows through the slots (the engine adds it).
+//     template <class V> void backward(V* a, const V* s, const V* s1, V* d, const V* v) const;
 //   };
+//
+// A cell with per-unit vectors (peepholes, say) also says what a step adds to their gradients dv, from the
+// gradients of the slots:
+//     template <class V> void vector_gradients(const V* da, const V* s, const V* s1, V* dv) const;
+//
+// A step of more than one stage: the recurrent product of the first stage reads h, that of the next one reads
+// what the stage before passed on. A slot is fed by the product of one stage at most. `forward` runs after
+// the last stage, `pass_on` after each stage j before it and gives what stage j + 1 reads:
+//     template <class V> V pass_on(int j, V* a, const V* s, const V* v) const;
+// On the way back `backward` comes first. It leaves alone the slots whose gradients still lack something that
+// came through what was passed on. Then `pass_back` for each stage j, the last first, gets the gradient `dp`
+// of what was passed on. It makes gradients of the slots that are left, but changes none that the products of
+// later stages feed, and adds to d:
+//     template <class V> void pass_back(int j, V* a, const V* s, V dp, V* d, const V* v) const;
+//
+// A cell is a value as well as a type: one that is known only at run time is made from a program, Name(const
+// void* program), which whoever calls it keeps. The others need no constructor.
 #pragma once
 
 namespace elman {
 
-constexpr int max_slots = 4, max_states = 4;
+constexpr int max_slots = 4, max_states = 4, max_vectors = 4, max_stages = 2;
 
 // Slots [begin, end) receive one product; gate[i] is the row block of slot begin + i in the weights.
 struct Feed {
   int begin, end;
   int gate[max_slots];
   constexpr int count() const { return end - begin; }
+  constexpr bool feeds(int slot) const { return begin <= slot && slot < end; }
 };
 
 // What everybody else knows of a cell: said once, in its header.
@@ -32,12 +49,30 @@ struct CellFacts {
   const char* name;
   int slots;
   Feed x, h;
-  const char* states[max_states];  // h first; null where there are no more
-  const char* gates[max_slots];    // row blocks of H in weight_ih and weight_hh, likewise
-  double bias[max_slots];          // what the bias of each gate begins with
+  const char* states[max_states];         // h first; null where there are no more
+  const char* gates[max_slots];           // row blocks of H in weight_ih and weight_hh, likewise
+  double bias[max_slots] = {};            // what the bias of each gate begins with
+  const char* vectors[max_vectors] = {};  // of one number for each unit, likewise
+  // What the product of what a stage passed on feeds; empty where there are no more stages.
+  Feed later[max_stages - 1] = {};
 
   constexpr int state_count() const { return count(states, max_states); }
   constexpr int gate_count() const { return count(gates, max_slots); }
+  constexpr int vector_count() const { return count(vectors, max_vectors); }
+  constexpr int stage_count() const {
+    int n = 1;
+    while (n < max_stages && later[n - 1].count()) ++n;
+    return n;
+  }
+
+  // What the recurrent product of a stage feeds.
+  constexpr const Feed& stage(int j) const { return j ? later[j - 1] : h; }
+  // The slots that recurrent products feed, of all stages.
+  constexpr int recurrent_slots() const {
+    int n = h.count();
+    for (const Feed& feed : later) n += feed.count();
+    return n;
+  }
 
  private:
   static constexpr int count(const char* const* names, int most) {
@@ -45,6 +80,14 @@ struct CellFacts {
     while (n < most && names[n]) ++n;
     return n;
   }
+};
+
+// The facts as constants of the type, for kernels.
+template <class Cell> struct CellConstants {
+  static constexpr int slots = Cell::facts.slots, states = Cell::facts.state_count(),
+                       gates = Cell::facts.gate_count(), vectors = Cell::facts.vector_count(),
+                       stages = Cell::facts.stage_count();
+  static constexpr Feed x = Cell::facts.x, h = Cell::facts.h;
 };
 
 }  // namespace elman

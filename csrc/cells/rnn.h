@@ -20,17 +20,15 @@ struct Relu {
   template <class V> static ELMAN_INLINE V back(V d, V y) { return y <= V{} ? V{} : d; }
 };
 
-template <class Activation> struct Rnn {
-  static constexpr CellFacts facts{Activation::cell_name, 1, {0, 1, {0}}, {0, 1, {0}}, {"h"}, {"h"}, {}};
-  static constexpr int slots = facts.slots, states = facts.state_count(), gates = facts.gate_count();
-  static constexpr Feed x = facts.x, h = facts.h;
+template <class Activation> struct Rnn : CellConstants<Rnn<Activation>> {
+  static constexpr CellFacts facts{Activation::cell_name, 1, {0, 1, {0}}, {0, 1, {0}}, {"h"}, {"h"}};
 
-  template <class V> static ELMAN_INLINE void forward(V* a, V* s) {
+  template <class V> ELMAN_INLINE void forward(V* a, V* s, const V*) const {
     a[0] = Activation::of(a[0]);
     s[0] = a[0];
   }
 
-  template <class V> static ELMAN_INLINE void backward(V* a, const V*, const V*, V* d) {
+  template <class V> ELMAN_INLINE void backward(V* a, const V*, const V*, V* d, const V*) const {
     a[0] = Activation::back(d[0], a[0]);
     d[0] = V{};
   }

@@ -143,7 +143,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job
           a[e][i] = e ? two.y : two.x;
         }
         d[e][0] += e ? dy.y : dy.x;
-        Cell::backward(a[e], s, s1, d[e]);
+        Cell{}.backward(a[e], s, s1, d[e], static_cast<const float*>(nullptr));
         ELMAN_UNROLL
         for (int k = 0; k < states; ++k) carry[j][k][e] = d[e][k];
       }

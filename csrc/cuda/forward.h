@@ -96,7 +96,7 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
         for (int m = 0; m < M; ++m) a[e][fed_h.begin + m] += sums[m][2 * e + j] + bias[m][e];
         ELMAN_UNROLL
         for (int k = 0; k < states; ++k) s[e][k] = state[j][k][e];
-        Cell::forward(a[e], s[e]);
+        Cell{}.forward(a[e], s[e], static_cast<const float*>(nullptr));
       }
       const Pair<T> h = narrow<T>(s[0][0], s[1][0]);
       s[0][0] = to_float(h.x), s[1][0] = to_float(h.y);  // as every reader of it will have it

@@ -9,7 +9,8 @@ namespace elman::ELMAN_ISA {
 namespace {
 
 template <class T, class... Cell> constexpr PerCell<ForwardKernels<T>> forward_kernels(CellList<Cell...>) {
-  return {{{packed_size<Cell, lanes<T>>, pack<Cell, T, lanes<T>>, forward<Cell, T, lanes<T>, registers>}...}};
+  return {{{packed_bytes<Cell, T, T, lanes<T>>, pack<Cell, T, T, lanes<T>>,
+            forward<Cell, T, T, lanes<T>, registers>}...}};
 }
 
 }  // namespace

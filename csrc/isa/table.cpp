@@ -14,20 +14,13 @@
 namespace elman::ELMAN_ISA {
 namespace {
 
-template <class... Cell> constexpr PerCell<const CellFacts*> facts_of(CellList<Cell...>) {
-  return {{&Cell::facts...}};
+template <class... Cell, int... I>
+constexpr PerCell<CellRef> cells_of(CellList<Cell...>, std::integer_sequence<int, I...>) {
+  return {{{&Cell::facts,
+            {&forward_f32.cell[I], &backward_f32.cell[I]},
+            {&forward_f64.cell[I], &backward_f64.cell[I]}}...}};
 }
-constexpr PerCell<const CellFacts*> facts = facts_of(Cells{});
-
-template <class T, int... I>
-constexpr PerCell<CellKernels<T>> joined(const PerCell<ForwardKernels<T>>& forward,
-                                         const PerCell<BackwardKernels<T>>& backward,
-                                         std::integer_sequence<int, I...>) {
-  return {{{&forward.cell[I], &backward.cell[I]}...}};
-}
-using EachCell = std::make_integer_sequence<int, Cells::count>;
-constexpr PerCell<CellKernels<float>> cells_f32 = joined(forward_f32, backward_f32, EachCell{});
-constexpr PerCell<CellKernels<double>> cells_f64 = joined(forward_f64, backward_f64, EachCell{});
+constexpr PerCell<CellRef> cells = cells_of(Cells{}, std::make_integer_sequence<int, Cells::count>{});
 
 template <class T> constexpr SoftmaxKernels<T> softmax_of() {
   return {softmax<T, lanes<T>>, softmax_backward<T, lanes<T>>};
@@ -48,9 +41,7 @@ constexpr ProbeKernels probes = {spin<float, lanes<float>, registers>, spin<doub
 constexpr Isa isa = {
     ELMAN_STRING(ELMAN_ISA),
     Cells::count,
-    facts.cell,
-    cells_f32.cell,
-    cells_f64.cell,
+    cells.cell,
     &products_f32,
     &products_f64,
     softmax_of<float>(),

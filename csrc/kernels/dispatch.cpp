@@ -74,9 +74,9 @@ const Isa& current_isa() {
 
 void use_isa(const std::string& name) { chosen.store(find_isa(name, "name")); }
 
-int find_cell(const std::string& name) {
-  for (int i = 0; i < scalar::isa.cell_count; ++i)
-    if (name == scalar::isa.cells[i]->name) return i;
+const CellRef& find_cell(const Isa& isa, const std::string& name) {
+  for (int i = 0; i < isa.cell_count; ++i)
+    if (name == isa.cells[i].facts->name) return isa.cells[i];
   throw std::invalid_argument("cell: no cell is named '" + name + "'");
 }
 

@@ -13,11 +13,11 @@ std::vector<const Isa*> isas();  // those this build has and this processor can 
 const Isa& current_isa();
 void use_isa(const std::string& name);  // throws std::invalid_argument for a name not in isas()
 
-int find_cell(const std::string& name);  // its place in the tables; throws std::invalid_argument
+const CellRef& find_cell(const Isa& isa, const std::string& name);  // throws std::invalid_argument
 
-template <class T> const CellKernels<T>& kernels(const Isa& isa, int cell);
-template <> inline const CellKernels<float>& kernels(const Isa& isa, int cell) { return isa.f32[cell]; }
-template <> inline const CellKernels<double>& kernels(const Isa& isa, int cell) { return isa.f64[cell]; }
+template <class T> const CellKernels<T>& cell_kernels(const CellRef& cell);
+template <> inline const CellKernels<float>& cell_kernels(const CellRef& cell) { return cell.f32; }
+template <> inline const CellKernels<double>& cell_kernels(const CellRef& cell) { return cell.f64; }
 
 template <class T> const ProductKernels<T>& product_kernels(const Isa& isa);
 template <> inline const ProductKernels<float>& product_kernels(const Isa& isa) { return *isa.products_f32; }

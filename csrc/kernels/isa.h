@@ -16,9 +16,7 @@ namespace elman {
 struct Isa {
   const char* name;
   int cell_count;
-  const CellFacts* const* cells;  // [cell_count], like the kernels
-  const CellKernels<float>* f32;
-  const CellKernels<double>* f64;
+  const CellRef* cells;  // [cell_count]
   const ProductKernels<float>* products_f32;
   const ProductKernels<double>* products_f64;
   SoftmaxKernels<float> softmax_f32;

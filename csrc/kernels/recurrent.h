@@ -26,33 +26,39 @@ struct Piece {
 template <class T> struct Weights {  // as in torch: [G * H, I], [G * H, H], [G * H] or null
   int I = 0, H = 0;
   const T *ih = nullptr, *hh = nullptr, *bias_ih = nullptr, *bias_hh = nullptr;
+  const T* vectors[max_vectors] = {};  // [H] each, or null for zeros
 };
 
 template <class T> struct ForwardJob {
   int I = 0, H = 0;
   int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
   PlanView plan;
-  const T* packed = nullptr;  // from CellKernels::pack
-  const T* x = nullptr;       // rows of I
-  T* y = nullptr;             // rows of H, y_stride apart
+  const void* program = nullptr;  // what the cell is made from; null for those built in
+  const void* packed = nullptr;   // from CellKernels::pack
+  const T* x = nullptr;           // rows of I
+  T* y = nullptr;                 // rows of H, y_stride apart
   std::ptrdiff_t y_stride = 0;
   const T* initial[max_states] = {};  // [B, H] or null for zeros
   T* final[max_states] = {};          // [B, H]
   T* states[max_states] = {};         // those beyond h, which is y: [total, H] if kept, else [segments, H]
   T* slots = nullptr;                 // [total, S * H] if kept, else [segments * chunk, S * H]
-  const T* factors = nullptr;         // [B, H]: of h, where the recurrent product reads it; null for none
-  T* masked = nullptr;                // [total, H]: h times its factors, if any
-  const T* zeros = nullptr;           // [H]
-  bool keep = false;                  // keep what backward needs
-  int chunk = 0;                      // steps whose x-part is computed ahead; 0: none
-  bool turned = false;                // the first step takes the units from the last to the first
+  // What the recurrent product of each stage reads, likewise. Of the first stage it is h itself where there
+  // are no factors, h times its factors where there are (they are only where the tape is kept).
+  T* read[max_stages] = {};
+  const T* factors = nullptr;  // [B, H] or null
+  const T* zeros = nullptr;    // [H]
+  bool keep = false;           // keep what backward needs
+  int chunk = 0;               // steps whose x-part is computed ahead; 0: none, for cells of one stage only
+  bool turned = false;         // the first step takes the units from the last to the first
 };
 
 template <class T> struct BackwardJob {
   int H = 0;
   int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
-  const T* packed = nullptr;  // as ProductKernels::pack lays it
+  const void* program = nullptr;
+  const T* packed[max_stages] = {};  // the recurrent weights of each stage, as the products' `pack` lays them
+  const T* vectors[max_vectors] = {};
   const T* y = nullptr;
   const T* dy = nullptr;  // like y, or null for zeros
   std::ptrdiff_t y_stride = 0, dy_stride = 0;
@@ -62,36 +68,53 @@ template <class T> struct BackwardJob {
   const T* dfinal[max_states] = {};  // [B, H] or null for zeros
   T* dinitial[max_states] = {};      // [B, H]
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
+  T* d_read[max_stages] = {};        // [segments, H]: of what each stage read; of h itself there is none
+  T* d_vectors[max_vectors] = {};    // [H], added to
   const T* factors = nullptr;        // as forward had them
-  T* through = nullptr;              // [segments, H]: gradients on their way to the factors, if any
   const T* zeros = nullptr;          // [H]
 };
 
-// One cell's, by the parts of isa/ that compile them.
+// One cell's, by the parts of isa/ that compile them. Packed weights may be stored in another type than the
+// one that sums are in.
 template <class T> struct ForwardKernels {
-  std::size_t (*packed_size)(int I, int H);
-  void (*pack)(const Weights<T>&, T* out, int group_begin, int group_end);
+  std::size_t (*packed_bytes)(int I, int H);
+  void (*pack)(const Weights<T>&, void* out, int group_begin, int group_end);
   void (*scan)(const ForwardJob<T>&, const Piece&);
 };
 template <class T> struct BackwardKernels {
   void (*scan)(const BackwardJob<T>&, const Piece&);
+  // After `scan` has been over the same steps, for some groups of units. Null for cells without vectors.
+  void (*vector_gradients)(const BackwardJob<T>&, int group_begin, int group_end);
 };
 
 template <class T> struct CellKernels {
   const ForwardKernels<T>* forward_kernels;
   const BackwardKernels<T>* backward_kernels;
 
-  std::size_t packed_size(int I, int H) const { return forward_kernels->packed_size(I, H); }
-  void pack(const Weights<T>& weights, T* out, int group_begin, int group_end) const {
+  std::size_t packed_bytes(int I, int H) const { return forward_kernels->packed_bytes(I, H); }
+  void pack(const Weights<T>& weights, void* out, int group_begin, int group_end) const {
     forward_kernels->pack(weights, out, group_begin, group_end);
   }
   void forward(const ForwardJob<T>& job, const Piece& piece) const { forward_kernels->scan(job, piece); }
   void backward(const BackwardJob<T>& job, const Piece& piece) const { backward_kernels->scan(job, piece); }
+  void vector_gradients(const BackwardJob<T>& job, int group_begin, int group_end) const {
+    backward_kernels->vector_gradients(job, group_begin, group_end);
+  }
+};
+
+// A cell as its users hold it: what is known of it and what computes it, together. A cell that is made at run
+// time has a program as well, which lives as long as anybody uses the cell.
+struct CellRef {
+  const CellFacts* facts = nullptr;
+  CellKernels<float> f32;
+  CellKernels<double> f64;
+  const void* program = nullptr;
 };
 
 // Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.
 template <class T> struct RowPointers {
-  const T **x, **h_in;           // h_in: h as the recurrent product reads it
+  const T** x;
+  T** read[max_stages];          // what the recurrent product of each stage reads
   const T** before[max_states];  // the states as the step finds them, and as it leaves them
   T **after[max_states], **slots;
 };

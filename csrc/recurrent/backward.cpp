@@ -51,7 +51,7 @@ template <class T> class Direction {
   // `warm`: the workers will be awake when the products come.
   Direction(BackwardCall<T>& call, const T* zero, int threads, bool warm)
       : call_(call),
-        cell_(*call.packed->isa.cells[call.packed->cell]),
+        cell_(*call.packed->cell.facts),
         products_(product_kernels<T>(call.packed->isa)),
         plan_(call.plan->view()),
         zero_(zero),
@@ -65,10 +65,11 @@ template <class T> class Direction {
     job.factors = call.tape.factors;
     if (job.factors) {
       through_ = Buffer<T>(std::size_t(plan_.segments) * H);
-      job.through = through_.data();
+      job.d_read[0] = through_.data();
     }
     job.zeros = zero;
-    job.packed = call.packed->hh.data();
+    job.program = call.packed->cell.program;
+    job.packed[0] = call.packed->hh.data();
     for (int k = 0; k < cell_.state_count(); ++k) {
       carry_[k] = Buffer<T>(std::size_t(plan_.segments) * H);
       job.carry[k] = carry_[k].data();
@@ -84,9 +85,7 @@ template <class T> class Direction {
     first_ = plan_.offset[call_.job.t_begin];
     last_ = plan_.offset[call_.job.t_end];
   }
-  void scan(const Piece& piece) const {
-    kernels<T>(call_.packed->isa, call_.packed->cell).backward(call_.job, piece);
-  }
+  void scan(const Piece& piece) const { cell_kernels<T>(call_.packed->cell).backward(call_.job, piece); }
 
   // dx (+)= their product with weight_ih.
   void input_gradient(T* dx, bool add, ThreadTeam& team) const {
@@ -189,9 +188,9 @@ template <class T> class Direction {
 }  // namespace
 
 template <class T>
-PackedBack<T>::PackedBack(const Isa& isa_, int cell_, const Weights<T>& w)
+PackedBack<T>::PackedBack(const Isa& isa_, const CellRef& cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H) {
-  const CellFacts& info = *isa.cells[cell];
+  const CellFacts& info = *cell.facts;
   const ProductKernels<T>& p = product_kernels<T>(isa);
   ThreadTeam team(num_threads());
   ih = pack_product(p, slot_rows<const T*>(info.x, w.ih, H, I), I, team);
@@ -201,7 +200,7 @@ PackedBack<T>::PackedBack(const Isa& isa_, int cell_, const Weights<T>& w)
 template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx) {
   const BackwardCall<T>& first = calls.front();
   const Isa& isa = first.packed->isa;
-  const CellFacts& cell = *isa.cells[first.packed->cell];
+  const CellFacts& cell = *first.packed->cell.facts;
   const int I = first.packed->I, H = first.packed->H;
   ThreadTeam team(num_threads());
   const std::vector<PlanView> plans = views(calls);

@@ -9,10 +9,10 @@
 
 namespace elman {
 template <class T>
-Packed<T>::Packed(const Isa& isa_, int cell_, const Weights<T>& w)
-    : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_size(w.I, w.H)) {
+Packed<T>::Packed(const Isa& isa_, const CellRef& cell_, const Weights<T>& w)
+    : isa(isa_), cell(cell_), I(w.I), H(w.H), data(kernels().packed_bytes(w.I, w.H)) {
   ThreadTeam team(num_threads());
-  const int threads = threads_for_packing(data.size(), team.size(), team.warm());
+  const int threads = threads_for_packing(data.size() / sizeof(T), team.size(), team.warm());
   share(team, threads, groups_of<T>(isa, H), [&](int64_t begin, int64_t end) {
     kernels().pack(w, data.data(), static_cast<int>(begin), static_cast<int>(end));
   });
@@ -42,6 +42,7 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
     job.I = packed.I;
     job.H = packed.H;
     job.plan = call.plan->view();
+    job.program = packed.cell.program;
     job.packed = call.packed->data.data();
     job.zeros = zero.data();
     job.keep = call.tape.slots != nullptr;
@@ -51,7 +52,7 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
       job.slots = call.tape.slots;
       std::copy(call.tape.states, call.tape.states + max_states, job.states);
       job.factors = call.tape.factors;
-      job.masked = call.tape.masked;
+      job.read[0] = call.tape.masked;
     } else {
       if (chunk) job.slots = take(segments * chunk * cell.slots * H);
       for (int k = 1; k < cell.state_count(); ++k) job.states[k] = take(segments * H);

@@ -14,14 +14,15 @@ namespace elman {
 
 // The weights of one layer and direction in the layout of one instruction set.
 template <class T> struct Packed {
-  Packed(const Isa& isa, int cell, const Weights<T>& weights);
+  Packed(const Isa& isa, const CellRef& cell, const Weights<T>& weights);
 
   const Isa& isa;
-  const int cell, I, H;
-  Buffer<T> data;
+  const CellRef& cell;
+  const int I, H;
+  Buffer<char> data;
 
-  const CellFacts& info() const { return *isa.cells[cell]; }
-  const CellKernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
+  const CellFacts& info() const { return *cell.facts; }
+  const CellKernels<T>& kernels() const { return cell_kernels<T>(cell); }
 };
 
 // Where the forward pass of one layer and direction leaves what the backward pass needs: the caller's memory,
@@ -47,10 +48,11 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls);
 
 // The same weights as the backward pass reads them.
 template <class T> struct PackedBack {
-  PackedBack(const Isa& isa, int cell, const Weights<T>& weights);
+  PackedBack(const Isa& isa, const CellRef& cell, const Weights<T>& weights);
 
   const Isa& isa;
-  const int cell, I, H;
+  const CellRef& cell;
+  const int I, H;
   Buffer<T> ih, hh;
 };
 

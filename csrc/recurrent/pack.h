@@ -1,5 +1,6 @@
 // The layout of a cell's weights for the forward tile. For each group of units, one run of memory:
-//   [S][L] biases, then [I][x slots][L], then [H][h slots][L]
+//   [S][L] biases, [vectors][L], both of T, then [I][x slots][L], then for each stage [H][h slots][L], of
+//   Stored
 // so that the tile reads its weights as one stream from front to back. Lanes past H are zero.
 #pragma once
 
@@ -9,12 +10,25 @@
 namespace elman {
 namespace {
 
-template <class Cell> constexpr std::ptrdiff_t group_rows(int I, int H) {
-  return Cell::slots + std::ptrdiff_t{I} * Cell::x.count() + std::ptrdiff_t{H} * Cell::h.count();
-}
+// Sizes and offsets within a group, counted in numbers of Stored.
+template <class Cell, class T, class Stored, int L> struct GroupLayout {
+  static_assert(sizeof(T) % sizeof(Stored) == 0);
+  static constexpr std::ptrdiff_t ratio = sizeof(T) / sizeof(Stored);
+  int I, H;
 
-template <class Cell, int L> std::size_t packed_size(int I, int H) {
-  return static_cast<std::size_t>(H + L - 1) / L * group_rows<Cell>(I, H) * L;
+  static constexpr std::ptrdiff_t x() { return ratio * (Cell::slots + Cell::vectors) * L; }
+  std::ptrdiff_t h(int stage) const {
+    std::ptrdiff_t at = x() + std::ptrdiff_t{I} * Cell::x.count() * L;
+    for (int j = 0; j < stage; ++j) at += std::ptrdiff_t{H} * Cell::facts.stage(j).count() * L;
+    return at;
+  }
+  // Of whole numbers of T, with which the next group begins.
+  std::ptrdiff_t size() const { return (h(Cell::stages) + ratio - 1) / ratio * ratio; }
+};
+
+template <class Cell, class T, class Stored, int L> std::size_t packed_bytes(int I, int H) {
+  return static_cast<std::size_t>(H + L - 1) / L * GroupLayout<Cell, T, Stored, L>{I, H}.size() *
+         sizeof(Stored);
 }
 
 template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, int unit, T* out) {
@@ -24,16 +38,22 @@ template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, 
       out[(feed.begin + s) * L + lane] += bias[feed.gate[s] * H + unit + lane];
 }
 
-template <class Cell, class T, int L> void pack(const Weights<T>& w, T* out, int group_begin, int group_end) {
+template <class Cell, class T, class Stored, int L>
+void pack(const Weights<T>& w, void* out, int group_begin, int group_end) {
+  const GroupLayout<Cell, T, Stored, L> layout{w.I, w.H};
   for (int group = group_begin; group < group_end; ++group) {
     const int unit = group * L;
-    T* to = out + group * group_rows<Cell>(w.I, w.H) * L;
-    for (int i = 0; i < Cell::slots * L; ++i) to[i] = 0;
-    add_bias<T, L>(Cell::x, w.bias_ih, w.H, unit, to);
-    add_bias<T, L>(Cell::h, w.bias_hh, w.H, unit, to);
-    to += Cell::slots * L;
-    pack_feed<T, L>(Cell::x, w.ih, w.I, w.I, w.H, unit, to);
-    pack_feed<T, L>(Cell::h, w.hh, w.H, w.H, w.H, unit, to + std::ptrdiff_t{w.I} * Cell::x.count() * L);
+    Stored* const to = static_cast<Stored*>(out) + group * layout.size();
+    T first[(Cell::slots + Cell::vectors) * L] = {};
+    add_bias<T, L>(Cell::x, w.bias_ih, w.H, unit, first);
+    for (int j = 0; j < Cell::stages; ++j) add_bias<T, L>(Cell::facts.stage(j), w.bias_hh, w.H, unit, first);
+    for (int k = 0; k < Cell::vectors; ++k)
+      for (int lane = 0; w.vectors[k] && lane < L && unit + lane < w.H; ++lane)
+        first[(Cell::slots + k) * L + lane] = w.vectors[k][unit + lane];
+    __builtin_memcpy(to, first, sizeof first);
+    pack_feed<T, Stored, L>(Cell::x, w.ih, w.I, w.I, w.H, unit, to + layout.x());
+    for (int j = 0; j < Cell::stages; ++j)
+      pack_feed<T, Stored, L>(Cell::facts.stage(j), w.hh, w.H, w.H, w.H, unit, to + layout.h(j));
   }
 }
 

@@ -28,8 +28,31 @@ ELMAN_INLINE const T* factors_row(const PlanView& plan, const T* factors, int se
   return factors + std::ptrdiff_t{plan.sequence[segment]} * H;
 }
 
+// Where a segment left its state k at step t, of a job whose tape is kept.
+template <class Job> ELMAN_INLINE auto* state_after(const Job& job, int k, int t, int segment) {
+  const auto entry = static_cast<std::ptrdiff_t>(job.plan.offset[t]) + segment;
+  return k ? job.states[k] + entry * job.H : job.y + std::ptrdiff_t{job.plan.index[entry]} * job.y_stride;
+}
+
+// Where it found it.
+template <class Job> ELMAN_INLINE auto* state_before(const Job& job, int k, int t, int segment) {
+  return t ? state_after(job, k, t - 1, segment)
+           : initial_row(job.plan, job.initial[k], job.zeros, segment, job.H);
+}
+
+// The cell that a job is for: made from its program, or of its type alone.
+template <class Cell> ELMAN_INLINE Cell make_cell(const void* program) {
+  if constexpr (std::is_constructible_v<Cell, const void*>) return Cell(program);
+  else return Cell{};
+}
+
+// The vectors' elements of a group of units; of a cell without vectors, nothing.
+template <class Cell, class V> struct CellVectors {
+  V of[Cell::vectors > 0 ? Cell::vectors : 1];
+};
+
 // A thread's scratch as pointers to `rows` rows of each kind.
-template <class T> RowPointers<T> carve(void* scratch, int rows, int states) {
+template <class T> RowPointers<T> carve(void* scratch, int rows, int states, int stages) {
   const T** next = static_cast<const T**>(scratch);
   const auto in = [&] {
     const T** begin = next;
@@ -39,8 +62,8 @@ template <class T> RowPointers<T> carve(void* scratch, int rows, int states) {
   const auto out = [&] { return const_cast<T**>(in()); };
   RowPointers<T> p{};
   p.x = in();
-  p.h_in = in();
   p.slots = out();
+  for (int j = 0; j < stages; ++j) p.read[j] = out();
   for (int k = 0; k < states; ++k) {
     p.before[k] = in();
     p.after[k] = out();

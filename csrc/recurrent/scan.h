@@ -11,16 +11,31 @@ namespace elman {
 namespace {
 
 // The x-part of a slot can be computed with the h-part, or ahead of it for many steps at once into the
-// slots buffer. Both add the same terms in the same order, so the bits are the same.
+// slots buffer. Both add the same terms in the same order, so the bits are the same. Where a step has more
+// than one stage the x-part is always computed ahead, and each stage adds its own product to what is there.
 enum class Phase { whole, ahead, after };
 
-template <class Cell, class T, int L, int R, int W>
-void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row, int group, Phase phase) {
+// What all tiles of a call have in common. `stage` counts for Phase::after only.
+template <class Cell, class T> struct TileCall {
+  const ForwardJob<T>& job;
+  const Cell cell;
+  Phase phase;
+  int stage;
+};
+
+template <class Cell, class T, class Stored, int L, int R, int W>
+void forward_tile(const TileCall<Cell, T>& call, const RowPointers<T>& rows, int row, int group) {
   using V = Vec<T, L>;
-  constexpr int S = Cell::slots, states = Cell::states;
-  const int I = job.I, H = job.H, unit = group * L;
-  const std::ptrdiff_t stride = group_rows<Cell>(I, H) * L;
-  const T* weights = job.packed + group * stride;
+  constexpr int S = Cell::slots, states = Cell::states, stages = Cell::stages;
+  const ForwardJob<T>& job = call.job;
+  const int I = job.I, H = job.H, unit = group * L, stage = stages == 1 ? 0 : call.stage;
+  const GroupLayout<Cell, T, Stored, L> layout{I, H};
+  const std::ptrdiff_t stride = layout.size();
+  const Stored* const weights = static_cast<const Stored*>(job.packed) + group * stride;
+  // The numbers of T that a group begins with: the biases, then the vectors.
+  const auto first = [&](int w, int i) ELMAN_INLINED {
+    return load<V>(reinterpret_cast<const T*>(weights + w * stride) + i * L);
+  };
   const Extent extent{H - unit};
 
   if (job.keep) {
@@ -31,7 +46,7 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   }
 
   V acc[R][W][S];
-  if (phase == Phase::after) {
+  if (call.phase == Phase::after) {
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
         unroll<S>([&](auto s) ELMAN_INLINED {
@@ -42,26 +57,39 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
   } else {
     unroll<W>([&](auto w) ELMAN_INLINED {
       unroll<S>([&](auto s) ELMAN_INLINED {
-        const V bias = load<V>(weights + w * stride + s * L);
+        const V bias = first(w, s);
         unroll<R>([&](auto r) ELMAN_INLINED { acc[r][w][s] = bias; });
       });
     });
-    accumulate<Cell::x.begin, Cell::x.end>(acc, RowInputs<T, R>(rows.x + row), I, weights + S * L, stride);
+    accumulate<Cell::x.begin, Cell::x.end>(acc, RowInputs<T, R>(rows.x + row), I, weights + layout.x(),
+                                           stride);
   }
-  if (phase != Phase::ahead) {
-    weights += S * L + std::ptrdiff_t{I} * Cell::x.count() * L;
-    accumulate<Cell::h.begin, Cell::h.end>(acc, RowInputs<T, R>(rows.h_in + row), H, weights, stride);
+  if (call.phase != Phase::ahead) {
+    unroll<stages>([&](auto j) ELMAN_INLINED {
+      constexpr Feed h = Cell::facts.stage(j);
+      if (j == stage)
+        accumulate<h.begin, h.end>(acc, RowInputs<T, R>(rows.read[j] + row), H, weights + layout.h(j),
+                                   stride);
+    });
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
         V state[states];
         unroll<states>(
             [&](auto k) ELMAN_INLINED { state[k] = extent.load_at<V>(rows.before[k][row + r] + unit, w); });
-        Cell::forward(acc[r][w], state);
+        CellVectors<Cell, V> v;
+        unroll<Cell::vectors>([&](auto k) ELMAN_INLINED { v.of[k] = first(w, S + k); });
+        if constexpr (stages > 1) {
+          if (stage < stages - 1) {
+            const V passed = call.cell.pass_on(stage, acc[r][w], state, v.of);
+            return extent.store_at(rows.read[stage + 1][row + r] + unit, w, passed);
+          }
+        }
+        call.cell.forward(acc[r][w], state, v.of);
         unroll<states>([&](auto k)
                            ELMAN_INLINED { extent.store_at(rows.after[k][row + r] + unit, w, state[k]); });
       });
     });
-    if (!job.keep) return;
+    if (!job.keep && stage == stages - 1) return;
   }
   unroll<R>([&](auto r) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
@@ -72,16 +100,16 @@ void forward_tile(const ForwardJob<T>& job, const RowPointers<T>& rows, int row,
 }
 
 // All units of the piece for `count` rows, from the last to the first if `turned`.
-template <class Cell, class T, int L, int Registers>
-void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointers<T>& rows, int count,
-                  Phase phase, bool turned) {
+template <class Cell, class T, class Stored, int L, int Registers>
+void forward_rows(const TileCall<Cell, T>& call, const Piece& piece, const RowPointers<T>& rows, int count,
+                  bool turned) {
   constexpr int usual = tile_columns / Cell::slots, most = max_rows<Registers, tile_columns>;
   const auto tiles = [&](auto Widest, int first, int width) ELMAN_INLINED {
     if (turned) first = piece.group_begin + piece.group_end - first - width;
     with_constant<Widest>(width, [&](auto W) {
       split_evenly(0, count, W > usual ? 1 : most, [&](int row, int size) {
         with_constant<(W > usual ? 1 : most)>(
-            size, [&](auto R) { forward_tile<Cell, T, L, R, W>(job, rows, row, first, phase); });
+            size, [&](auto R) { forward_tile<Cell, T, Stored, L, R, W>(call, rows, row, first); });
       });
     });
   };
@@ -97,13 +125,14 @@ void forward_rows(const ForwardJob<T>& job, const Piece& piece, const RowPointer
 }
 
 // What a thread does for its piece of a layer and direction.
-template <class Cell, class T, int L, int Registers> class ForwardScan {
+template <class Cell, class T, class Stored, int L, int Registers> class ForwardScan {
  public:
-  ForwardScan(const ForwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece), plan_(job.plan) {
+  ForwardScan(const ForwardJob<T>& job, const Piece& piece)
+      : job_(job), piece_(piece), plan_(job.plan), cell_(make_cell<Cell>(job.program)) {
     int room = piece.segments;
     if (job.chunk) room *= job.chunk;
-    rows_ = carve<T>(piece.scratch, room, Cell::states);
-    if (!job.factors) rows_.h_in = rows_.before[0];
+    rows_ = carve<T>(piece.scratch, room, Cell::states, Cell::stages);
+    if (!job.factors) rows_.read[0] = const_cast<T**>(rows_.before[0]);  // h itself, only read
     unit_begin_ = piece.group_begin * L;
     unit_end_ = piece.group_end * L < job.H ? piece.group_end * L : job.H;
   }
@@ -141,7 +170,9 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     if (k == 0) return job_.y + std::ptrdiff_t{plan_.index[entry(t, s)]} * job_.y_stride;
     return job_.states[k] + (job_.keep ? entry(t, s) : s) * job_.H;
   }
-  T* masked_row(int t, int s) const { return job_.masked + entry(t, s) * job_.H; }
+  T* read_row(int stage, int t, int s) const {
+    return job_.read[stage] + (job_.keep ? entry(t, s) : s) * job_.H;
+  }
 
   // The slots of segment s at step t; without a tape they live in a buffer of one chunk.
   T* slots_row(int t, int s, int t0) const {
@@ -157,7 +188,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
         rows_.slots[count] = slots_row(t, piece_.segment(i), t0);
       }
     }
-    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, Phase::ahead, false);
+    run_tiles(count, Phase::ahead, 0, false);
   }
 
   void step(int t, int t0) {
@@ -165,15 +196,23 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     for (int i = 0; i < count; ++i) {
       const int s = piece_.segment(i);
       rows_.x[i] = x_row(t, s);
-      if (job_.factors) rows_.h_in[i] = masked_row(t, s);
+      if (job_.factors) rows_.read[0][i] = read_row(0, t, s);
+      for (int j = 1; j < Cell::stages; ++j) rows_.read[j][i] = read_row(j, t, s);
       if (job_.keep || job_.chunk) rows_.slots[i] = slots_row(t, s, t0);
       unroll<Cell::states>([&](auto k) ELMAN_INLINED {
         rows_.before[k][i] = before(k, t, s);
         rows_.after[k][i] = after(k, t, s);
       });
     }
-    const Phase phase = job_.chunk ? Phase::after : Phase::whole;
-    forward_rows<Cell, T, L, Registers>(job_, piece_, rows_, count, phase, job_.turned != (t % 2 != 0));
+    for (int stage = 0; stage < Cell::stages; ++stage) {
+      if (stage && piece_.barrier) piece_.barrier->wait();
+      run_tiles(count, job_.chunk ? Phase::after : Phase::whole, stage, job_.turned != (t % 2 != 0));
+    }
+  }
+
+  void run_tiles(int count, Phase phase, int stage, bool turned) const {
+    const TileCall<Cell, T> call{job_, cell_, phase, stage};
+    forward_rows<Cell, T, Stored, L, Registers>(call, piece_, rows_, count, turned);
   }
 
   // This piece's units of h as the products of step t will read it.
@@ -182,7 +221,7 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
     for (int i = 0, n = alive(t); i < n; ++i) {
       const int s = piece_.segment(i);
       const T *h = before(0, t, s), *factors = factors_row(plan_, job_.factors, s, job_.H);
-      T* to = masked_row(t, s);
+      T* to = read_row(0, t, s);
       for (int u = unit_begin_; u < unit_end_; u += L) {
         const Extent extent{job_.H - u};
         extent.store_at(to + u, 0, extent.load_at<V>(h + u, 0) * extent.load_at<V>(factors + u, 0));
@@ -207,13 +246,14 @@ template <class Cell, class T, int L, int Registers> class ForwardScan {
   const ForwardJob<T>& job_;
   const Piece& piece_;
   const PlanView& plan_;
+  const Cell cell_;
   RowPointers<T> rows_;
   int unit_begin_, unit_end_;
 };
 
-template <class Cell, class T, int L, int Registers>
+template <class Cell, class T, class Stored, int L, int Registers>
 void forward(const ForwardJob<T>& job, const Piece& piece) {
-  ForwardScan<Cell, T, L, Registers>(job, piece).run();
+  ForwardScan<Cell, T, Stored, L, Registers>(job, piece).run();
 }
 
 }  // namespace

@@ -11,10 +11,18 @@
 namespace elman {
 namespace {
 
+// Whether the product of a stage after that one feeds the slot.
+template <class Cell> constexpr bool fed_after(int stage, int slot) {
+  for (int j = stage + 1; j < Cell::stages; ++j)
+    if (Cell::facts.stage(j).feeds(slot)) return true;
+  return false;
+}
+
 template <class Cell, class T, int L, int Registers> class BackwardScan {
  public:
-  BackwardScan(const BackwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece), plan_(job.plan) {
-    rows_ = carve<T>(piece.scratch, piece.segments, 0);
+  BackwardScan(const BackwardJob<T>& job, const Piece& piece)
+      : job_(job), piece_(piece), plan_(job.plan), cell_(make_cell<Cell>(job.program)) {
+    rows_ = carve<T>(piece.scratch, piece.segments, 0, 0);
     unit_begin_ = piece.group_begin * L;
     unit_end_ = piece.group_end * L < job.H ? piece.group_end * L : job.H;
   }
@@ -25,50 +33,49 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     while (t >= job_.t_begin && alive(t) == 0) --t;
     for (; t >= job_.t_begin; --t) {
       const int going_on = alive(t + 1), count = alive(t);
-      through_weights(t + 1, going_on);
+      h_gradient(t + 1, going_on);
       for (int i = going_on; i < count; ++i) begin_segment(piece_.segment(i));
       for (int i = 0; i < count; ++i) cell_backward(t, piece_.segment(i));
+      // Of what each stage but the last passed on, from the last to the first.
+      unroll<Cell::stages - 1>([&](auto i) ELMAN_INLINED { stage_backward<Cell::stages - 2 - i>(t, count); });
       if (piece_.barrier) piece_.barrier->wait();
     }
     if (job_.t_begin > 0) return;
-    through_weights(0, alive(0));
+    h_gradient(0, alive(0));
     for (int i = 0; i < alive(0); ++i) end_segment(piece_.segment(i));
   }
 
  private:
+  using V = Vec<T, L>;
   int alive(int t) const { return alive_segments(plan_, piece_, t); }
   std::ptrdiff_t entry(int t, int s) const { return static_cast<std::ptrdiff_t>(plan_.offset[t]) + s; }
-  T* through_row(int s) const { return job_.through + std::ptrdiff_t{s} * job_.H; }
+  T* d_read_row(int stage, int s) const { return job_.d_read[stage] + std::ptrdiff_t{s} * job_.H; }
   T* carry_row(int k, int s) const { return job_.carry[k] + std::ptrdiff_t{s} * job_.H; }
 
-  // Where segment s found and left its state k at step t.
-  const T* before(int k, int t, int s) const {
-    return t ? after(k, t - 1, s) : initial_row(plan_, job_.initial[k], job_.zeros, s, job_.H);
-  }
-  const T* after(int k, int t, int s) const {
-    if (k == 0) return job_.y + std::ptrdiff_t{plan_.index[entry(t, s)]} * job_.y_stride;
-    return job_.states[k] + entry(t, s) * job_.H;
-  }
-
-  // carry[h] += slot gradients of step t times the recurrent weights, times the factors if there are any.
-  void through_weights(int t, int count) {
+  // to (+)= the slot gradients of step t that the product of a stage feeds, times that stage's weights.
+  template <class To> void through_weights(int stage, int t, int count, bool add, const To& to_row) {
     const int H = job_.H;
-    const bool direct = !job_.factors;
+    const Feed& feed = Cell::facts.stage(stage);
     const T** const from = rows_.x;
     T** const to = rows_.slots;
     for (int i = 0; i < count; ++i) {
       const int s = piece_.segment(i);
-      from[i] = job_.slots + (entry(t, s) * Cell::slots + Cell::h.begin) * H;
-      to[i] = direct ? carry_row(0, s) : through_row(s);
+      from[i] = job_.slots + (entry(t, s) * Cell::slots + feed.begin) * H;
+      to[i] = to_row(s);
     }
-    multiply_rows<T, L, Registers>(from, to, count, Cell::h.count() * H, job_.packed, H, piece_.group_begin,
-                                   piece_.group_end, direct);
-    for (int i = 0; !direct && i < count; ++i) add_masked(piece_.segment(i));
+    multiply_rows<T, L, Registers>(from, to, count, feed.count() * H, job_.packed[stage], H,
+                                   piece_.group_begin, piece_.group_end, add);
+  }
+
+  // carry[h] += slot gradients of step t times the recurrent weights, times the factors if there are any.
+  void h_gradient(int t, int count) {
+    if (!job_.factors) return through_weights(0, t, count, true, [&](int s) { return carry_row(0, s); });
+    through_weights(0, t, count, false, [&](int s) { return d_read_row(0, s); });
+    for (int i = 0; i < count; ++i) add_masked(piece_.segment(i));
   }
 
   void add_masked(int s) {
-    using V = Vec<T, L>;
-    const T *factors = factors_row(plan_, job_.factors, s, job_.H), *from = through_row(s);
+    const T *factors = factors_row(plan_, job_.factors, s, job_.H), *from = d_read_row(0, s);
     T* to = carry_row(0, s);
     for (int u = unit_begin_; u < unit_end_; u += L) {
       const Extent extent{job_.H - u};
@@ -93,39 +100,86 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     }
   }
 
-  void cell_backward(int t, int segment) {
-    using V = Vec<T, L>;
-    constexpr int S = Cell::slots, states = Cell::states;
-    const int H = job_.H;
-    const std::ptrdiff_t e = entry(t, segment);
-    const T *s_row[states], *s1_row[states];
-    T* d_row[states];
-    unroll<states>([&](auto k) ELMAN_INLINED {
-      s_row[k] = before(k, t, segment);
-      s1_row[k] = after(k, t, segment);
-      d_row[k] = carry_row(k, segment);
+  // The rows of a step of a segment, and of its units from u on what the cell works on.
+  struct Step {
+    const T *before[Cell::states], *after[Cell::states];
+    T *d[Cell::states], *slots;
+  };
+  struct Unit {
+    V a[Cell::slots], s[Cell::states], d[Cell::states];
+    CellVectors<Cell, V> v;
+  };
+
+  Step rows_of(int t, int s) const {
+    Step step;
+    unroll<Cell::states>([&](auto k) ELMAN_INLINED {
+      step.before[k] = state_before(job_, k, t, s);
+      step.after[k] = state_after(job_, k, t, s);
+      step.d[k] = carry_row(k, s);
     });
-    const T* dy = job_.dy ? job_.dy + std::ptrdiff_t{plan_.index[e]} * job_.dy_stride : job_.zeros;
-    T* slots = job_.slots + e * S * H;
+    step.slots = job_.slots + entry(t, s) * Cell::slots * job_.H;
+    return step;
+  }
+
+  ELMAN_INLINE Unit load_unit(const Step& step, int u, const Extent& extent) const {
+    Unit x;
+    unroll<Cell::slots>([&](auto i)
+                            ELMAN_INLINED { x.a[i] = extent.load_at<V>(step.slots + i * job_.H + u, 0); });
+    unroll<Cell::states>([&](auto k) ELMAN_INLINED {
+      x.s[k] = extent.load_at<V>(step.before[k] + u, 0);
+      x.d[k] = extent.load_at<V>(step.d[k] + u, 0);
+    });
+    unroll<Cell::vectors>([&](auto k) ELMAN_INLINED {
+      x.v.of[k] = extent.load_at<V>((job_.vectors[k] ? job_.vectors[k] : job_.zeros) + u, 0);
+    });
+    return x;
+  }
+
+  // `stage`: the one whose gradients these are; those that later stages feed stay as they are.
+  template <int stage>
+  ELMAN_INLINE void store_unit(const Step& step, int u, const Extent& extent, const Unit& x) const {
+    unroll<Cell::slots>([&](auto i) ELMAN_INLINED {
+      if constexpr (!fed_after<Cell>(stage, i)) extent.store_at(step.slots + i * job_.H + u, 0, x.a[i]);
+    });
+    unroll<Cell::states>([&](auto k) ELMAN_INLINED { extent.store_at(step.d[k] + u, 0, x.d[k]); });
+  }
+
+  void cell_backward(int t, int segment) {
+    const Step step = rows_of(t, segment);
+    const T* dy = job_.zeros;
+    if (job_.dy) dy = job_.dy + std::ptrdiff_t{plan_.index[entry(t, segment)]} * job_.dy_stride;
     for (int u = unit_begin_; u < unit_end_; u += L) {
-      const Extent extent{H - u};
-      V a[S], s[states], s1[states], d[states];
-      unroll<S>([&](auto i) ELMAN_INLINED { a[i] = extent.load_at<V>(slots + i * H + u, 0); });
-      unroll<states>([&](auto k) ELMAN_INLINED {
-        s[k] = extent.load_at<V>(s_row[k] + u, 0);
-        s1[k] = extent.load_at<V>(s1_row[k] + u, 0);
-        d[k] = extent.load_at<V>(d_row[k] + u, 0);
-      });
-      d[0] = d[0] + extent.load_at<V>(dy + u, 0);
-      Cell::backward(a, s, s1, d);
-      unroll<S>([&](auto i) ELMAN_INLINED { extent.store_at(slots + i * H + u, 0, a[i]); });
-      unroll<states>([&](auto k) ELMAN_INLINED { extent.store_at(d_row[k] + u, 0, d[k]); });
+      const Extent extent{job_.H - u};
+      Unit x = load_unit(step, u, extent);
+      V after[Cell::states];
+      unroll<Cell::states>([&](auto k) ELMAN_INLINED { after[k] = extent.load_at<V>(step.after[k] + u, 0); });
+      x.d[0] = x.d[0] + extent.load_at<V>(dy + u, 0);
+      cell_.backward(x.a, x.s, after, x.d, x.v.of);
+      store_unit<Cell::stages - 1>(step, u, extent, x);
+    }
+  }
+
+  // The way back through what a stage passed on.
+  template <int stage> void stage_backward(int t, int count) {
+    if (piece_.barrier) piece_.barrier->wait();
+    const auto d_read = [&](int s) { return d_read_row(stage + 1, s); };
+    through_weights(stage + 1, t, count, false, d_read);
+    for (int i = 0; i < count; ++i) {
+      const int s = piece_.segment(i);
+      const Step step = rows_of(t, s);
+      for (int u = unit_begin_; u < unit_end_; u += L) {
+        const Extent extent{job_.H - u};
+        Unit x = load_unit(step, u, extent);
+        cell_.pass_back(stage, x.a, x.s, extent.load_at<V>(d_read(s) + u, 0), x.d, x.v.of);
+        store_unit<stage>(step, u, extent, x);
+      }
     }
   }
 
   const BackwardJob<T>& job_;
   const Piece& piece_;
   const PlanView& plan_;
+  const Cell cell_;
   RowPointers<T> rows_;
   int unit_begin_, unit_end_;
 };

@@ -40,6 +40,7 @@ Stepper<T>::Stepper(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_siz
     job.I = layer.packed->I;
     job.H = layer.packed->H;
     job.plan = plan_.view();
+    job.program = layer.packed->cell.program;
     job.packed = layer.packed->data.data();
     job.y_stride = job.H;
     job.zeros = zeros_.data();

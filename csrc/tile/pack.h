@@ -20,18 +20,20 @@ void pack_matrix(const T* const* rows, int K, int N, T* out, int group_begin, in
 
 // [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K goes in short runs,
 // so that what is being written stays in the L1 cache while the rows are read a cache line at a time.
-template <class T, int L>
-void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K, int H, int unit, T* out) {
+template <class T, class Stored, int L>
+void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K, int H, int unit,
+               Stored* out) {
   constexpr int run = 16;
   const int slots = feed.count();
   for (int k0 = 0; k0 < K; k0 += run) {
     const int k1 = k0 + run < K ? k0 + run : K;
     for (int s = 0; s < slots; ++s) {
       for (int lane = 0; lane < L; ++lane) {
-        T* to = out + s * L + lane;
+        Stored* to = out + s * L + lane;
         if (unit + lane < H) {
           const T* from = weights + (static_cast<std::ptrdiff_t>(feed.gate[s]) * H + unit + lane) * stride;
-          for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = from[k];
+          for (int k = k0; k < k1; ++k)
+            to[static_cast<std::ptrdiff_t>(k) * slots * L] = static_cast<Stored>(from[k]);
         } else {
           for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = 0;
         }
@@ -45,7 +47,7 @@ template <class T, int L>
 void pack_transposed(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int group_begin,
                      int group_end) {
   for (int group = group_begin; group < group_end; ++group)
-    pack_feed<T, L>({0, 1, {0}}, matrix, stride, K, N, group * L, out + std::ptrdiff_t{group} * K * L);
+    pack_feed<T, T, L>({0, 1, {0}}, matrix, stride, K, N, group * L, out + std::ptrdiff_t{group} * K * L);
 }
 
 }  // namespace

@@ -30,18 +30,24 @@ template <class T, int R> struct ColumnInputs {
   ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return first[k * stride + r]; }
 };
 
+// A vector of weights, which may be stored in another type than the one that sums are in.
+template <class V, class Stored> ELMAN_INLINE V load_as(const Stored* p) {
+  if constexpr (std::is_same_v<Stored, Scalar<V>>) return load<V>(p);
+  else return widen<V>(load<Vec<Stored, Lanes<V>::count>>(p));
+}
+
 // acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for k in [k, end) and the slots s in
 // [Begin, End). `stride` parts the blocks of neighbouring vectors of units.
-template <int Begin, int End, class V, int R, int W, int S, class Inputs>
+template <int Begin, int End, class V, int R, int W, int S, class Inputs, class Stored>
 ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t k,
-                                 std::ptrdiff_t end, const Scalar<V>* weights, std::ptrdiff_t stride) {
+                                 std::ptrdiff_t end, const Stored* weights, std::ptrdiff_t stride) {
   constexpr int L = Lanes<V>::count, N = End - Begin;
   for (weights += k * N * L; k < end; ++k, weights += N * L) {
     V input[R];
     unroll<R>([&](auto r) ELMAN_INLINED { input[r] = splat<V>(inputs.at(r, k)); });
     unroll<W>([&](auto w) ELMAN_INLINED {
       unroll<N>([&](auto s) ELMAN_INLINED {
-        V weight = load<V>(weights + w * stride + s * L);
+        V weight = load_as<V>(weights + w * stride + s * L);
         pin(weight);
         unroll<R>([&](auto r) ELMAN_INLINED {
           acc[r][w][Begin + s] = mul_add(input[r], weight, acc[r][w][Begin + s]);
@@ -54,9 +60,9 @@ ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::p
 // The same over k in [0, K). After every `run_length` terms the sums so far are put aside and added back
 // later: rounding errors then grow with the root of a run's length, not of K's (I 256, H 512: from 1.1e-6 to
 // 7e-7, for 1 to 2 % of the speed).
-template <int Begin, int End, class V, int R, int W, int S, class Inputs>
-ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t K,
-                             const Scalar<V>* weights, std::ptrdiff_t stride) {
+template <int Begin, int End, class V, int R, int W, int S, class Inputs, class Stored>
+ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t K, const Stored* weights,
+                             std::ptrdiff_t stride) {
   constexpr std::ptrdiff_t run_length = 128;
   accumulate_run<Begin, End>(acc, inputs, 0, K < run_length ? K : run_length, weights, stride);
   for (std::ptrdiff_t k = run_length; k < K; k += run_length) {

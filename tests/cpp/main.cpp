@@ -9,6 +9,7 @@ int main() {
   using namespace elman::selftest;
   setenv("ELMAN_OVERSUBSCRIBE", "1", 1);  // three threads on any number of processors
   test_stepper();
+  test_contract();
   for (const Isa* isa : isas()) {
     use_isa(isa->name);
     for (const auto test : {test_recurrent, test_update, test_linear, test_embedding, test_attention,

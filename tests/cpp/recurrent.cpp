@@ -10,9 +10,9 @@ struct Sizes {
   int T, B, I, H;
 };
 
-template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
+template <class T> Results<T> run(const Isa& isa, const CellRef& cell, Sizes z) {
   Random random(1);
-  const CellFacts& info = *isa.cells[cell];
+  const CellFacts& info = *cell.facts;
   const int G = info.gate_count(), H = z.H, directions = 2;
   const std::size_t rows = std::size_t(z.T) * z.B, states = std::size_t(z.B) * H;
   const auto x = random.normals<T>(rows * z.I), dy = random.normals<T>(rows * H * directions);
@@ -86,11 +86,11 @@ template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
 }
 
 template <class T> void compare(const Isa& isa) {
-  for (int cell = 0; cell < isa.cell_count; ++cell) {
+  for (int i = 0; i < isa.cell_count; ++i) {
     for (const Sizes z : {Sizes{6, 5, 3, 18}, {4, 1, 9, 33}, {3, 13, 17, 7}, {1, 2, 1, 1}, {5, 8, 130, 40}}) {
-      const std::string what = label<T>(isa, isa.cells[cell]->name, {z.T, z.B, z.I, z.H});
-      expect_close<T>(what, with_threads(what, [&] { return run<T>(isa, cell, z); }),
-                      run<T>(*isas().back(), cell, z));
+      const std::string what = label<T>(isa, isa.cells[i].facts->name, {z.T, z.B, z.I, z.H});
+      expect_close<T>(what, with_threads(what, [&] { return run<T>(isa, isa.cells[i], z); }),
+                      run<T>(*isas().back(), isas().back()->cells[i], z));
     }
   }
 }
@@ -103,7 +103,7 @@ void test_recurrent(const Isa& isa) {
   // So many steps that sleeping workers are woken, and of so few rows that threads part the units.
   const Sizes large{36 * product_kernels<double>(isa).lanes, 2, 9, 70};
   with_threads(label<double>(isa, "large lstm", {}),
-               [&] { return run<double>(isa, find_cell("lstm"), large); });
+               [&] { return run<double>(isa, find_cell(isa, "lstm"), large); });
 }
 
 }  // namespace elman::selftest

@@ -117,8 +117,9 @@ template <class Call> auto with_threads(const std::string& what, const Call& cal
   return alone;
 }
 
-// The parts, all but the stepper's for the instruction set in use.
+// The parts; all but the first two are for the instruction set in use.
 void test_stepper();
+void test_contract();
 void test_recurrent(const Isa& isa);
 void test_update(const Isa& isa);
 void test_linear(const Isa& isa);

@@ -38,7 +38,8 @@ void test_stepper() {
   set_num_threads(2);
   std::vector<std::shared_ptr<Packed<float>>> stack;
   for (int l = 0; l < 2; ++l)
-    stack.push_back(std::make_shared<Packed<float>>(current_isa(), find_cell("lstm"), weights));
+    stack.push_back(
+        std::make_shared<Packed<float>>(current_isa(), find_cell(current_isa(), "lstm"), weights));
   Stepper<float> stepper(stack, B);
   const auto x = random.normals<float>(B * I);
   Values<float> y(B * H);

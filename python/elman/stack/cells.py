@@ -26,12 +26,23 @@ class Cell(NamedTuple):
     bias: tuple[float, ...]  # what the bias of each gate begins with
     slots: int
     x: Feed
-    h: Feed
+    h: Feed  # of the first stage
+    vectors: tuple[str, ...]  # of one number for each unit
+    stages: int  # of a step
 
 
 def _read(name: str, facts: dict[str, Any]) -> Cell:
     feeds = {side: Feed(facts[side]["begin"], facts[side]["gates"]) for side in ("x", "h")}
-    return Cell(name, facts["states"], facts["gates"], facts["bias"], facts["slots"], **feeds)
+    return Cell(
+        name,
+        facts["states"],
+        facts["gates"],
+        facts["bias"],
+        facts["slots"],
+        **feeds,
+        vectors=facts["vectors"],
+        stages=facts["stages"],
+    )
 
 
 CELLS: dict[str, Cell] = {name: _read(name, facts) for name, facts in _core.cells().items()}
