@@ -29,7 +29,7 @@ examples-quick: $(VENV)/examples
 	  echo "== $$example"; $(BIN)/python $$example --quick --out out/examples-quick || [ $$? = 3 ] || exit 1; \
 	done
 	for model in out/examples-quick/*.safetensors; do \
-	  $(BIN)/python -c "import elman.models; print(elman.models.load('$$model'))" || exit 1; \
+	  $(BIN)/python -c "import elman; print(elman.load('$$model'))" || exit 1; \
 	done
 
 examples: $(VENV)/examples

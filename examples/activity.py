@@ -21,7 +21,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from elman.models import SequenceClassifier, load
+import elman
+from elman.models import SequenceClassifier
 from elman.sequence import Standardizer
 from elman.train import Batch, Cosine, fit
 from support import data
@@ -212,7 +213,7 @@ def statistics(x: np.ndarray) -> np.ndarray:
 
 def stream(path: pathlib.Path, recordings: Recordings) -> int:
     """Let a saved model follow recordings as they come in; how many it has named rightly at their end."""
-    model = load(path)
+    model = elman.load(path)
     mean, scale = np.array(model.notes["mean"]), np.array(model.notes["scale"])
     right = 0
     for number, (signal, exercise) in enumerate(zip(recordings.signals, recordings.exercises, strict=True)):

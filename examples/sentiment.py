@@ -28,7 +28,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from elman.models import SequenceRegressor, load
+import elman
+from elman.models import SequenceRegressor
 from elman.train import Batch, Cosine, Sequences, fit
 from support.data import member, source_from_pypi
 from support.pieces import UNKNOWN, Pieces
@@ -187,7 +188,7 @@ def main() -> None:
     )  # fmt: skip
     options = example.options
     if options.say:
-        model = load(example.path("safetensors"))
+        model = elman.load(example.path("safetensors"))
         for text, score in zip(
             options.say, scores([(Words(model.notes["words"]), model)], options.say), strict=True
         ):

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from elman.models import Seq2Seq, load
+import elman
+from elman.models import Seq2Seq
 from elman.train import Cosine, Sequences, fit
 from support.data import from_pypi, member
 from support.run import Example, Result
@@ -146,7 +147,7 @@ def main() -> None:
     )  # fmt: skip
     options = example.options
     if options.say:
-        model = load(example.path("safetensors"))
+        model = elman.load(example.path("safetensors"))
         for word, said in zip(options.say, pronounce(model, options.say), strict=True):
             print(f"{word}: {' '.join(said)}")
         return

@@ -23,7 +23,8 @@ from pysword.bible import ZTextModule
 from pysword.modules import SwordModules
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from elman.models import Seq2Seq, load
+import elman
+from elman.models import Seq2Seq
 from elman.train import Cosine, Schedule, Sequences, fit
 from support.data import from_debian, members
 from support.pieces import Pieces
@@ -169,7 +170,7 @@ def main() -> None:
     )  # fmt: skip
     options = example.options
     if options.say:
-        print(*translate(load(example.path("safetensors")), [options.say]))
+        print(*translate(elman.load(example.path("safetensors")), [options.say]))
         return
 
     pairs = load_data(options.data)

@@ -17,8 +17,9 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from sklearn.linear_model import Ridge
 
+import elman
 from elman.datasets import Weather, load_weather
-from elman.models import Forecaster, load
+from elman.models import Forecaster
 from elman.sequence import Standardizer, sliding_windows
 from elman.train import Cosine, fit
 from support.run import Example, Result
@@ -145,7 +146,7 @@ def same_hour_yesterday(task: Task) -> np.ndarray:
 
 def follow(path: pathlib.Path, task: Task, hours: int = 6) -> None:
     """Let a saved network follow the last three days as they come in, and print what it expects in the last hours."""
-    model = load(path)
+    model = elman.load(path)
     step = model.stepper(batch_size=1)
     last = len(task.inputs) - 1
     for now in range(last - WINDOW + 1, last + 1):

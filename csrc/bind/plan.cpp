@@ -76,13 +76,13 @@ std::tuple<int, int, bool, int> schedule(int directions, int rows, int steps, in
   checked_size(H, 1, "H");
   checked_size(gates, 1, "gates");
   Work work;
-  const Products<float>& p = products<float>(current_isa());
+  const ProductKernels<float>& p = product_kernels<float>(current_isa());
   work.warm = true;
   work.directions = directions;
   work.rows = rows;
   work.steps = steps;
   work.total = int64_t{rows} * steps;
-  work.blocks = (H + p.lanes - 1) / p.lanes;
+  work.groups = (H + p.lanes - 1) / p.lanes;
   work.x_bytes = 4.0 * gates * H * I;
   work.h_bytes = 4.0 * gates * H * H;
   work.tile_rows = p.tile_rows;

@@ -5,7 +5,7 @@
 #include "cells/cells.h"
 #include "kernels/isa.h"
 #include "layers/softmax.h"
-#include "losses/log_rows.h"
+#include "losses/log_sums.h"
 #include "optim/update.h"
 #include "probes/fingerprint.h"
 #include "probes/limits.h"
@@ -30,22 +30,24 @@ template <int Bytes, int Registers> struct Tables {
   };
 
   template <class T>
-  static constexpr Products<T> products = {lanes<T>,
-                                           max_rows<Registers, tile_columns>,
-                                           pack_matrix<T, lanes<T>>,
-                                           pack_transposed<T, lanes<T>>,
-                                           product<T, lanes<T>, Registers>,
-                                           outer_scratch<T, lanes<T>>,
-                                           outer<T, lanes<T>, Registers>,
-                                           spin<T, lanes<T>, Registers>,
-                                           read_all<T, lanes<T>>};
-
-  template <class T> static constexpr Rows<T> rows = {softmax<T, lanes<T>>, softmax_backward<T, lanes<T>>};
+  static constexpr ProductKernels<T> products = {lanes<T>,
+                                                 max_rows<Registers, tile_columns>,
+                                                 pack_matrix<T, lanes<T>>,
+                                                 pack_transposed<T, lanes<T>>,
+                                                 product<T, lanes<T>, Registers>,
+                                                 outer_scratch<T, lanes<T>>,
+                                                 outer<T, lanes<T>, Registers>,
+                                                 spin<T, lanes<T>, Registers>,
+                                                 read_all<T, lanes<T>>};
 
   template <class T>
-  static constexpr Updates<T> updates = {update<T, lanes<T>, Sgd<T>>, update<T, lanes<T>, RmsProp<T>>,
-                                         update<T, lanes<T>, Adam<T>>, sum_of_squares<T, lanes<double>>};
-  static constexpr LogRows log_rows = {log_sum_rows<lanes<double>>, exp_rows<lanes<double>>};
+  static constexpr SoftmaxKernels<T> softmaxes = {softmax<T, lanes<T>>, softmax_backward<T, lanes<T>>};
+
+  template <class T>
+  static constexpr UpdateKernels<T> updates = {update<T, lanes<T>, Sgd<T>>, update<T, lanes<T>, RmsProp<T>>,
+                                               update<T, lanes<T>, Adam<T>>,
+                                               sum_of_squares<T, lanes<double>>};
+  static constexpr LogSumKernels log_sums = {log_sum_rows<lanes<double>>, exp_rows<lanes<double>>};
 
   static constexpr Isa isa(const char* name) {
     return {name,
@@ -55,11 +57,11 @@ template <int Bytes, int Registers> struct Tables {
             Of<double, Cells>::kernels,
             products<float>,
             products<double>,
-            rows<float>,
-            rows<double>,
+            softmaxes<float>,
+            softmaxes<double>,
             updates<float>,
             updates<double>,
-            log_rows,
+            log_sums,
             fingerprint<lanes<double>>};
   }
 };

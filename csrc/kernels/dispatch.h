@@ -19,20 +19,20 @@ template <class T> const CellKernels<T>& kernels(const Isa& isa, int cell);
 template <> inline const CellKernels<float>& kernels(const Isa& isa, int cell) { return isa.f32[cell]; }
 template <> inline const CellKernels<double>& kernels(const Isa& isa, int cell) { return isa.f64[cell]; }
 
-template <class T> const Products<T>& products(const Isa& isa);
-template <> inline const Products<float>& products(const Isa& isa) { return isa.products_f32; }
-template <> inline const Products<double>& products(const Isa& isa) { return isa.products_f64; }
+template <class T> const ProductKernels<T>& product_kernels(const Isa& isa);
+template <> inline const ProductKernels<float>& product_kernels(const Isa& isa) { return isa.products_f32; }
+template <> inline const ProductKernels<double>& product_kernels(const Isa& isa) { return isa.products_f64; }
 
-template <class T> const Rows<T>& row_functions(const Isa& isa);
-template <> inline const Rows<float>& row_functions(const Isa& isa) { return isa.rows_f32; }
-template <> inline const Rows<double>& row_functions(const Isa& isa) { return isa.rows_f64; }
+template <class T> const SoftmaxKernels<T>& softmax_kernels(const Isa& isa);
+template <> inline const SoftmaxKernels<float>& softmax_kernels(const Isa& isa) { return isa.softmax_f32; }
+template <> inline const SoftmaxKernels<double>& softmax_kernels(const Isa& isa) { return isa.softmax_f64; }
 
-template <class T> const Updates<T>& updates(const Isa& isa);
-template <> inline const Updates<float>& updates(const Isa& isa) { return isa.updates_f32; }
-template <> inline const Updates<double>& updates(const Isa& isa) { return isa.updates_f64; }
+template <class T> const UpdateKernels<T>& update_kernels(const Isa& isa);
+template <> inline const UpdateKernels<float>& update_kernels(const Isa& isa) { return isa.updates_f32; }
+template <> inline const UpdateKernels<double>& update_kernels(const Isa& isa) { return isa.updates_f64; }
 
 template <class T> int groups_of(const Isa& isa, int H) {
-  const int lanes = products<T>(isa).lanes;
+  const int lanes = product_kernels<T>(isa).lanes;
   return (H + lanes - 1) / lanes;
 }
 

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "kernels/log_rows.h"
+#include "kernels/log_sums.h"
 #include "kernels/products.h"
 #include "kernels/recurrent.h"
-#include "kernels/rows.h"
+#include "kernels/softmax.h"
 #include "kernels/updates.h"
 
 namespace elman {
@@ -18,13 +18,13 @@ struct Isa {
   const CellFacts* const* cells;  // [cell_count], like the kernels
   const CellKernels<float>* f32;
   const CellKernels<double>* f64;
-  Products<float> products_f32;
-  Products<double> products_f64;
-  Rows<float> rows_f32;
-  Rows<double> rows_f64;
-  Updates<float> updates_f32;
-  Updates<double> updates_f64;
-  LogRows log_rows;
+  ProductKernels<float> products_f32;
+  ProductKernels<double> products_f64;
+  SoftmaxKernels<float> softmax_f32;
+  SoftmaxKernels<double> softmax_f64;
+  UpdateKernels<float> updates_f32;
+  UpdateKernels<double> updates_f64;
+  LogSumKernels log_sums;
   uint64_t (*fingerprint)(const char* p, int64_t bytes);
 };
 

@@ -23,7 +23,7 @@ template <class T> struct OuterJob {
   T* bias = nullptr;  // [M] += the sums of a's columns
 };
 
-template <class T> struct Products {  // shared by all cells
+template <class T> struct ProductKernels {  // shared by all cells
   int lanes, tile_rows;
   // [ceil(N / L)][K][L] from K rows of N.
   void (*pack)(const T* const* rows, int K, int N, T* out, int group_begin, int group_end);
@@ -31,7 +31,7 @@ template <class T> struct Products {  // shared by all cells
   void (*pack_transposed)(const T* matrix, std::ptrdiff_t stride, int K, int N, T* out, int group_begin,
                           int group_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
-  void (*rows)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
+  void (*multiply)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   std::size_t (*outer_scratch)(int M, int I, int H);
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
   // What the machine's limits are measured with: multiply-adds on registers, and loads.

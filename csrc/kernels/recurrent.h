@@ -52,7 +52,7 @@ template <class T> struct BackwardJob {
   int H = 0;
   int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
-  const T* packed = nullptr;  // as Products::pack lays it
+  const T* packed = nullptr;  // as ProductKernels::pack lays it
   const T* y = nullptr;
   const T* dy = nullptr;  // like y, or null for zeros
   std::ptrdiff_t y_stride = 0, dy_stride = 0;

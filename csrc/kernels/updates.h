@@ -32,7 +32,7 @@ template <class T> struct Slice {  // parameters that lie together, and what bel
   int64_t count = 0;
 };
 
-template <class T> struct Updates {  // the optimisers, over short slices
+template <class T> struct UpdateKernels {  // the optimisers, over short slices
   void (*sgd)(const Sgd<T>&, const Slice<T>&);
   void (*rmsprop)(const RmsProp<T>&, const Slice<T>&);
   void (*adam)(const Adam<T>&, const Slice<T>&);

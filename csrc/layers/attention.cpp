@@ -44,7 +44,7 @@ int threads_for(const PackedMemory<T>& memory, const Queries<T>& queries, int co
   double pairs = 0;
   for (int b = 0; b < memory.B; ++b)
     pairs += double(count_queries(memory, queries, b)) * memory.sequences[b].keys;
-  const int lanes = products<T>(memory.isa).lanes;
+  const int lanes = product_kernels<T>(memory.isa).lanes;
   return at_most(threads_for_product(count * pairs * memory.H, lanes, team.size(), team.warm()), memory.B);
 }
 
@@ -60,11 +60,11 @@ template <class T>
 PackedMemory<T>::PackedMemory(const Isa& isa_, int steps_, int B_, int H_, T scale_, const T* memory,
                               const int64_t* lengths)
     : isa(isa_), steps(steps_), B(B_), H(H_), scale(scale_), sequences(B_) {
-  const Products<T>& p = products<T>(isa);
+  const ProductKernels<T>& p = product_kernels<T>(isa);
   const Steps<const T> from{memory, B, H};
-  const int blocks = groups_of<T>(isa, H);
+  const int groups = groups_of<T>(isa, H);
   const auto transposed_size = [&](int keys) { return std::size_t(groups_of<T>(isa, keys)) * H * p.lanes; };
-  const auto straight_size = [&](int keys) { return std::size_t(keys) * blocks * p.lanes; };
+  const auto straight_size = [&](int keys) { return std::size_t(keys) * groups * p.lanes; };
   std::size_t size = 0;
   for (int b = 0; b < B; ++b) {
     const int keys = lengths ? static_cast<int>(lengths[b]) : steps;
@@ -91,14 +91,14 @@ PackedMemory<T>::PackedMemory(const Isa& isa_, int steps_, int B_, int H_, T sca
     const int keys = sequence.keys;
     p.pack_transposed(from.row(0, b), from.stride(), H, keys, sequence.transposed, 0,
                       groups_of<T>(isa, keys));
-    p.pack(rows.data() + sequence.first, keys, H, sequence.straight, 0, blocks);
+    p.pack(rows.data() + sequence.first, keys, H, sequence.straight, 0, groups);
   });
 }
 
 template <class T>
 void run_attention(const PackedMemory<T>& memory, const Queries<T>& queries, T* weights, T* context) {
-  const Products<T>& p = products<T>(memory.isa);
-  const Rows<T>& functions = row_functions<T>(memory.isa);
+  const ProductKernels<T>& p = product_kernels<T>(memory.isa);
+  const SoftmaxKernels<T>& functions = softmax_kernels<T>(memory.isa);
   const int B = memory.B, H = memory.H;
   const Steps<const T> query{queries.data, B, H};
   const Steps<T> kept{weights, B, weights ? memory.steps : 0}, result{context, B, H};
@@ -117,13 +117,13 @@ void run_attention(const PackedMemory<T>& memory, const Queries<T>& queries, T* 
         w[i] = weights ? kept.row(first + i, b) : scratch[thread].data() + std::ptrdiff_t{i} * keys;
         to[i] = result.row(first + i, b);
       }
-      p.rows(from, w, count, H, sequence.transposed, keys, false);
+      p.multiply(from, w, count, H, sequence.transposed, keys, false);
       for (int i = 0; i < count; ++i) {
         for (int k = 0; k < keys; ++k) w[i][k] *= memory.scale;
         functions.softmax(w[i], keys, T(1), T(0), w[i]);
         if (weights) std::fill(w[i] + keys, w[i] + memory.steps, T(0));
       }
-      p.rows(w, to, count, keys, sequence.straight, H, false);
+      p.multiply(w, to, count, keys, sequence.straight, H, false);
     }
     if (weights) kept.clear(end, queries.steps, b);
     result.clear(end, queries.steps, b);
@@ -133,8 +133,8 @@ void run_attention(const PackedMemory<T>& memory, const Queries<T>& queries, T* 
 template <class T>
 void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& queries,
                             const AttentionBackward<T>& call) {
-  const Products<T>& p = products<T>(memory.isa);
-  const Rows<T>& functions = row_functions<T>(memory.isa);
+  const ProductKernels<T>& p = product_kernels<T>(memory.isa);
+  const SoftmaxKernels<T>& functions = softmax_kernels<T>(memory.isa);
   const int B = memory.B, H = memory.H;
   const Steps<const T> query{queries.data, B, H}, weights{call.weights, B, memory.steps},
       d_context{call.d_context, B, H};
@@ -165,10 +165,10 @@ void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& que
         ds[i] = d_scores + std::ptrdiff_t{i} * keys;
         to[i] = d_query.row(first + i, b);
       }
-      p.rows(from, ds, count, H, sequence.transposed, keys, false);
+      p.multiply(from, ds, count, H, sequence.transposed, keys, false);
       for (int i = 0; i < count; ++i)
         functions.softmax_backward(weights.row(first + i, b), ds[i], keys, memory.scale, ds[i]);
-      p.rows(ds, to, count, keys, sequence.straight, H, false);
+      p.multiply(ds, to, count, keys, sequence.straight, H, false);
       const auto add_products = [&](const T* a, std::ptrdiff_t a_stride, const T* const* rows) {
         OuterJob<T> job;
         job.rows = count;

@@ -14,8 +14,8 @@ constexpr int run = 96;
 
 // out [N, width] (+)= in [N, K] times the packed matrix.
 template <class T>
-void multiply(const Products<T>& p, ThreadTeam& team, const T* in, int K, const T* packed, T* out, int width,
-              int64_t N, bool add) {
+void multiply(const ProductKernels<T>& p, ThreadTeam& team, const T* in, int K, const T* packed, T* out,
+              int width, int64_t N, bool add) {
   const int threads = threads_for_product(double(N) * K * width, p.lanes, team.size(), team.warm());
   share(team, threads, N, [&](int64_t begin, int64_t end) {
     const T* from[run];
@@ -26,7 +26,7 @@ void multiply(const Products<T>& p, ThreadTeam& team, const T* in, int K, const 
         from[i] = in + (n + i) * K;
         to[i] = out + (n + i) * width;
       }
-      p.rows(from, to, count, K, packed, width, add);
+      p.multiply(from, to, count, K, packed, width, add);
     }
   });
 }
@@ -36,13 +36,13 @@ void multiply(const Products<T>& p, ThreadTeam& team, const T* in, int K, const 
 template <class T>
 PackedLinear<T>::PackedLinear(const Isa& isa_, int I_, int O_, const T* weight_, const T* bias_)
     : isa(isa_), I(I_), O(O_) {
-  const Products<T>& p = products<T>(isa);
-  const int blocks = groups_of<T>(isa, O);
-  weight = Buffer<T>(std::size_t(blocks) * I * p.lanes);
+  const ProductKernels<T>& p = product_kernels<T>(isa);
+  const int groups = groups_of<T>(isa, O);
+  weight = Buffer<T>(std::size_t(groups) * I * p.lanes);
   bias = zeros<T>(O);
   if (bias_) std::copy(bias_, bias_ + O, bias.data());
   ThreadTeam team(num_threads());
-  share(team, threads_for_packing(weight.size(), team.size(), team.warm()), blocks,
+  share(team, threads_for_packing(weight.size(), team.size(), team.warm()), groups,
         [&](int64_t begin, int64_t end) {
           p.pack_transposed(weight_, I, I, O, weight.data(), static_cast<int>(begin), static_cast<int>(end));
         });
@@ -52,22 +52,22 @@ template <class T> void run_linear(const PackedLinear<T>& packed, const T* x, T*
   const int O = packed.O;
   ThreadTeam team(num_threads());
   for (int64_t n = 0; n < N; ++n) std::copy(packed.bias.data(), packed.bias.data() + O, y + n * O);
-  multiply(products<T>(packed.isa), team, x, packed.I, packed.weight.data(), y, O, N, true);
+  multiply(product_kernels<T>(packed.isa), team, x, packed.I, packed.weight.data(), y, O, N, true);
 }
 
 template <class T> void run_linear_backward(const LinearBackward<T>& call) {
   const Isa& isa = current_isa();
-  const Products<T>& p = products<T>(isa);
+  const ProductKernels<T>& p = product_kernels<T>(isa);
   const int64_t N = call.N;
   const int I = call.I, O = call.O;
   if (N == 0) return;
   ThreadTeam team(num_threads());
   if (call.dx) {
-    const int blocks = groups_of<T>(isa, I);
-    const Buffer<T> packed(std::size_t(blocks) * O * p.lanes);
+    const int groups = groups_of<T>(isa, I);
+    const Buffer<T> packed(std::size_t(groups) * O * p.lanes);
     std::vector<const T*> rows(O);
     for (int o = 0; o < O; ++o) rows[o] = call.weight + std::ptrdiff_t{o} * I;
-    p.pack(rows.data(), O, I, packed.data(), 0, blocks);
+    p.pack(rows.data(), O, I, packed.data(), 0, groups);
     multiply(p, team, call.dy, O, packed.data(), call.dx, I, N, false);
   }
   std::vector<const T*> x_rows(N);

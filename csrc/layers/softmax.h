@@ -1,7 +1,7 @@
 // Softmax over a row, the sums that its losses need, and the way back.
 #pragma once
 
-#include "kernels/rows.h"
+#include "kernels/softmax.h"
 #include "simd/math.h"
 #include "tile/lanes.h"
 
@@ -62,7 +62,7 @@ template <class T, int L> void softmax_backward(const T* p, const T* dp, int n, 
   for (int i = 0; i < n; i += sum_lanes) {
     const Extent extent{n - i};
     unroll<W>([&](auto w) ELMAN_INLINED {
-      if (w * L < extent.units)
+      if (w * L < extent.count)
         sum[w] = mul_add(extent.template load_at<V>(p + i, w), extent.template load_at<V>(dp + i, w), sum[w]);
     });
   }

@@ -6,7 +6,7 @@
 namespace elman {
 
 template <class T> void run_softmax(const T* x, T* p, int64_t N, int C) {
-  const auto softmax = row_functions<T>(current_isa()).softmax;
+  const auto softmax = softmax_kernels<T>(current_isa()).softmax;
   ThreadTeam team(num_threads());
   share(team, threads_for_exponentials(double(N) * C, team.size(), team.warm()), N,
         [&](int64_t begin, int64_t end) {

@@ -11,7 +11,7 @@ namespace elman {
 
 template <class T> double run_cross_entropy(const CrossEntropy<T>& call) {
   const int C = call.C;
-  const auto softmax = row_functions<T>(current_isa()).softmax;
+  const auto softmax = softmax_kernels<T>(current_isa()).softmax;
   const double even = call.smoothing / C, rest = 1 - call.smoothing;
   const T shift = static_cast<T>(-even * call.scale), at_target = static_cast<T>(rest * call.scale);
   const Buffer<double> losses(call.N);

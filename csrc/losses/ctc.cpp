@@ -97,7 +97,7 @@ template <class T> class Sequence {
 
   // Returns log P(target | logits); leaves softmax times the scale in the gradient.
   double forward() const {
-    const auto softmax = row_functions<T>(isa_).softmax;
+    const auto softmax = softmax_kernels<T>(isa_).softmax;
     const T scale = call_.d_logits ? static_cast<T>(call_.scale[b_]) : T(1);
     std::fill(before(0) - margin, before(0) + states_ + margin, nowhere);
     before(0)[-1] = 0;
@@ -109,7 +109,7 @@ template <class T> class Sequence {
       const double* from = before(t);
       double* to = before(t + 1);
       std::fill_n(to - margin, margin, nowhere);
-      isa_.log_rows.sum(from, from - 1, from - 2, memory_.skip, states_, to);
+      isa_.log_sums.sum(from, from - 1, from - 2, memory_.skip, states_, to);
       for (int s = 0; s < states_; ++s) to[s] += memory_.emitted[s];
     }
     const double* last = before(length_);
@@ -124,9 +124,9 @@ template <class T> class Sequence {
     std::fill(after - margin, after + states_ + margin, nowhere);
     after[states_] = 0;
     for (int t = length_ - 1; t >= 0; --t) {
-      isa_.log_rows.sum(after, after + 1, after + 2, memory_.skip + 2, states_, memory_.left);
+      isa_.log_sums.sum(after, after + 1, after + 2, memory_.skip + 2, states_, memory_.left);
       after[states_] = nowhere;
-      isa_.log_rows.exp(before(t + 1), memory_.left, -log_likelihood, states_, memory_.occupied);
+      isa_.log_sums.exp(before(t + 1), memory_.left, -log_likelihood, states_, memory_.occupied);
       look_up(t);
       for (int s = 0; s < states_; ++s) after[s] = memory_.left[s] + memory_.emitted[s];
       T* d = call_.d_logits + place(t);

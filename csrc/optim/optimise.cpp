@@ -38,20 +38,20 @@ template <class T, class F> void for_each(const std::vector<Slice<T>>& slices, i
   });
 }
 
-template <class T> auto kernel(const Updates<T>& all, const Sgd<T>&) { return all.sgd; }
-template <class T> auto kernel(const Updates<T>& all, const RmsProp<T>&) { return all.rmsprop; }
-template <class T> auto kernel(const Updates<T>& all, const Adam<T>&) { return all.adam; }
+template <class T> auto kernel(const UpdateKernels<T>& all, const Sgd<T>&) { return all.sgd; }
+template <class T> auto kernel(const UpdateKernels<T>& all, const RmsProp<T>&) { return all.rmsprop; }
+template <class T> auto kernel(const UpdateKernels<T>& all, const Adam<T>&) { return all.adam; }
 
 }  // namespace
 
 template <class Rule, class T> void run_update(const Rule& rule, const std::vector<Slice<T>>& arrays) {
-  const auto update = kernel(updates<T>(current_isa()), rule);
+  const auto update = kernel(update_kernels<T>(current_isa()), rule);
   const std::vector<Slice<T>> slices = cut(arrays);
   for_each(slices, 3 + 2 * Rule::most_states, [&](int64_t i) { update(rule, slices[i]); });
 }
 
 template <class T> double run_sum_of_squares(const std::vector<Slice<T>>& arrays) {
-  const auto sum_of_squares = updates<T>(current_isa()).sum_of_squares;
+  const auto sum_of_squares = update_kernels<T>(current_isa()).sum_of_squares;
   const std::vector<Slice<T>> slices = cut(arrays);
   std::vector<double> sums(slices.size());
   for_each(slices, 1,

@@ -6,7 +6,7 @@
 // a changed sign of its own. So each chain takes some more steps before they are joined.
 #pragma once
 
-#include "tile/tile.h"
+#include "simd/unroll.h"
 
 namespace elman {
 namespace {

@@ -2,7 +2,8 @@
 // and nothing else.
 #pragma once
 
-#include "tile/tile.h"
+#include "simd/unroll.h"
+#include "simd/vec.h"
 
 namespace elman {
 namespace {

@@ -13,7 +13,7 @@ namespace elman {
 
 template <class T> double measure_peak(int threads) {
   constexpr int64_t rounds = 1 << 21;  // some milliseconds
-  const Products<T>& p = products<T>(current_isa());
+  const ProductKernels<T>& p = product_kernels<T>(current_isa());
   ThreadTeam team(threads);
   const auto begin = std::chrono::steady_clock::now();
   std::atomic<double> operations{0};
@@ -28,7 +28,7 @@ template <class T> double measure_peak(int threads) {
 }
 
 double measure_bandwidth(int threads, std::size_t bytes) {
-  const auto read = products<float>(current_isa()).read;
+  const auto read = product_kernels<float>(current_isa()).read;
   const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(std::max<std::size_t>(bytes, 4096) / 4096 * 1024);
   const int64_t rounds = std::max<int64_t>(2, (int64_t{1} << 28) / count);
   ThreadTeam team(threads);

@@ -33,10 +33,11 @@ template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* ma
 }
 
 template <class T>
-Buffer<T> pack_product(const Products<T>& p, const std::vector<const T*>& rows, int width, ThreadTeam& team) {
-  const int blocks = (width + p.lanes - 1) / p.lanes;
-  Buffer<T> packed(std::size_t(blocks) * rows.size() * p.lanes);
-  share(team, threads_for_packing(packed.size(), team.size(), team.warm()), blocks,
+Buffer<T> pack_product(const ProductKernels<T>& p, const std::vector<const T*>& rows, int width,
+                       ThreadTeam& team) {
+  const int groups = (width + p.lanes - 1) / p.lanes;
+  Buffer<T> packed(std::size_t(groups) * rows.size() * p.lanes);
+  share(team, threads_for_packing(packed.size(), team.size(), team.warm()), groups,
         [&](int64_t begin, int64_t end) {
           p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
                  static_cast<int>(end));
@@ -51,7 +52,7 @@ template <class T> class Direction {
   Direction(BackwardCall<T>& call, const T* zero, int threads, bool warm)
       : call_(call),
         cell_(*call.packed->isa.cells[call.packed->cell]),
-        products_(products<T>(call.packed->isa)),
+        products_(product_kernels<T>(call.packed->isa)),
         plan_(call.plan->view()),
         zero_(zero),
         warm_(warm) {
@@ -102,7 +103,7 @@ template <class T> class Direction {
           in[i] = call_.job.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
           out[i] = dx + std::ptrdiff_t{plan_.index[n + i]} * I;
         }
-        products_.rows(in, out, count, cell_.x.count() * H, call_.packed->ih.data(), I, add);
+        products_.multiply(in, out, count, cell_.x.count() * H, call_.packed->ih.data(), I, add);
       }
     });
   }
@@ -171,7 +172,7 @@ template <class T> class Direction {
 
   BackwardCall<T>& call_;
   const CellFacts& cell_;
-  const Products<T>& products_;
+  const ProductKernels<T>& products_;
   const PlanView plan_;
   const T* const zero_;
   const bool warm_;
@@ -191,7 +192,7 @@ template <class T>
 PackedBack<T>::PackedBack(const Isa& isa_, int cell_, const Weights<T>& w)
     : isa(isa_), cell(cell_), I(w.I), H(w.H) {
   const CellFacts& info = *isa.cells[cell];
-  const Products<T>& p = products<T>(isa);
+  const ProductKernels<T>& p = product_kernels<T>(isa);
   ThreadTeam team(num_threads());
   ih = pack_product(p, slot_rows<const T*>(info.x, w.ih, H, I), I, team);
   hh = pack_product(p, slot_rows<const T*>(info.h, w.hh, H, H), H, team);
@@ -207,7 +208,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   Work work = measure<T>(isa, H, plans, team);
   work.h_bytes = double(cell.h.count()) * H * H * sizeof(T);
   const Schedule schedule = choose_schedule(work, team.size());
-  const Pieces pieces(schedule, plans, work.blocks, [](int rows) { return rows; });
+  const Pieces pieces(schedule, plans, work.groups, [](int rows) { return rows; });
 
   const bool warm = team.warm() || schedule.threads > 1;
   const Buffer<T> zero = zeros<T>(H);
@@ -218,7 +219,7 @@ template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx)
   if (dx && add) std::memset(dx, 0, first.plan->rows * I * sizeof(T));
   if (dx && !add) clear_rows(dx, I, I, first.plan->holes);
 
-  const Spans spans(plans.front(), work.directions * work.blocks, cell.h.count() * H, schedule.threads);
+  const Spans spans(plans.front(), work.directions * work.groups, cell.h.count() * H, schedule.threads);
   Pauses pauses;
   for (int begin, end = work.steps; end > 0; end = begin) {
     begin = chunk_begin(plans.front(), end, int64_t{cell.slots} * H * int64_t{sizeof(T)});

@@ -22,9 +22,9 @@ Work measure(const Isa& isa, int H, const std::vector<PlanView>& plans, const Th
     work.steps = std::max(work.steps, plan.steps);
     work.total = std::max(work.total, plan.offset[plan.steps]);
   }
-  work.blocks = groups_of<T>(isa, H);
-  work.tile_rows = products<T>(isa).tile_rows;
-  work.vector_bytes = products<T>(isa).lanes * int{sizeof(T)};
+  work.groups = groups_of<T>(isa, H);
+  work.tile_rows = product_kernels<T>(isa).tile_rows;
+  work.vector_bytes = product_kernels<T>(isa).lanes * int{sizeof(T)};
   return work;
 }
 

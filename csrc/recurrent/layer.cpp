@@ -60,8 +60,8 @@ template <class T> void run_forward(std::vector<ForwardCall<T>>& calls) {
     for (int k = 0; k < cell.state_count(); ++k) pass_idle(*call.plan, job.initial[k], job.final[k], job.H);
   }
 
-  const Pieces pieces(schedule, plans, work.blocks, [&](int rows) { return rows * std::max(1, chunk); });
-  const Spans spans(plans.front(), work.directions * work.blocks,
+  const Pieces pieces(schedule, plans, work.groups, [&](int rows) { return rows * std::max(1, chunk); });
+  const Spans spans(plans.front(), work.directions * work.groups,
                     cell.x.count() * packed.I + cell.h.count() * packed.H, schedule.threads);
   Pauses pauses;
   for (int begin = 0, end; begin < work.steps; begin = end) {

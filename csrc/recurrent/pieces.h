@@ -14,7 +14,7 @@ class Pieces {
  public:
   // `rows_at_once(rows)`: how many rows of pointers a piece of so many rows needs at a time.
   template <class RowsAtOnce>
-  Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int blocks,
+  Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int groups,
          const RowsAtOnce& rows_at_once)
       : schedule_(schedule) {
     const int directions = static_cast<int>(plans.size());
@@ -25,8 +25,8 @@ class Pieces {
         for (int u = 0; u < schedule.unit_parts; ++u) {
           Piece piece;
           deal_rows(plans[d], schedule.row_parts, i, piece);
-          piece.group_begin = blocks * u / schedule.unit_parts;
-          piece.group_end = blocks * (u + 1) / schedule.unit_parts;
+          piece.group_begin = groups * u / schedule.unit_parts;
+          piece.group_end = groups * (u + 1) / schedule.unit_parts;
           piece.barrier = barrier;
           piece.scratch = scratch_.emplace_back(scratch_bytes(rows_at_once(piece.segments))).data();
           parts.push_back(piece);

@@ -15,7 +15,7 @@ constexpr double worth_waiting = 0.98;
 
 // Nanoseconds a thread takes for one step of `rows` rows when it holds 1/unit_parts of the units.
 double step_ns(const Work& w, double rows, int unit_parts, double weights) {
-  const double mine = weights * std::ceil(double(w.blocks) / unit_parts) / w.blocks;
+  const double mine = weights * std::ceil(double(w.groups) / unit_parts) / w.groups;
   const double compute = mine / w.vector_bytes * rows / multiplies_per_ns;
   const double stream = stream_ns(mine, std::ceil(rows / w.tile_rows));
   // Loads run ahead of the arithmetic, but not perfectly: some of the shorter time shows.
@@ -30,7 +30,7 @@ Schedule choose_schedule(const Work& w, int threads) {
   if (w.rows == 0 || w.steps == 0) return best;
   const double mean_rows = double(w.total) / w.steps;
   double best_ns = 0;
-  for (int unit_parts = 1; unit_parts <= std::min(threads, w.blocks); ++unit_parts) {
+  for (int unit_parts = 1; unit_parts <= std::min(threads, w.groups); ++unit_parts) {
     for (int teams = 1; teams * unit_parts <= threads; ++teams) {
       const int used = teams * unit_parts;
       const int row_parts = std::min((teams + w.directions - 1) / w.directions, w.rows);

@@ -11,7 +11,7 @@ struct Work {
   int directions = 1;
   int rows = 0, steps = 0;  // of the largest plan
   int64_t total = 0;        // rows summed over steps
-  int blocks = 0;           // vectors of units
+  int groups = 0;           // of units
   double x_bytes = 0;       // weights of the x-part, 0 where it is not computed
   double h_bytes = 0;       // weights of the h-part
   int tile_rows = 1;

@@ -51,20 +51,20 @@ template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
   // All layers share one parting: a thread that has some rows of one layer then has them of every layer.
   const Packed<T>& last = *layers_.back().packed;
   const CellFacts& cell = last.info();
-  const Products<T>& p = products<T>(last.isa);
+  const ProductKernels<T>& p = product_kernels<T>(last.isa);
   Work work;
   work.rows = plan_.B;
   work.warm = warm;
   work.steps = 1;
   work.total = plan_.B;
-  work.blocks = (last.H + p.lanes - 1) / p.lanes;
+  work.groups = (last.H + p.lanes - 1) / p.lanes;
   work.tile_rows = p.tile_rows;
   work.vector_bytes = p.lanes * int{sizeof(T)};
   for (const Layer& layer : layers_) {
     work.x_bytes += double(cell.x.count()) * layer.packed->I * last.H * sizeof(T);
     work.h_bytes += double(cell.h.count()) * last.H * last.H * sizeof(T);
   }
-  return Pieces(choose_schedule(work, threads), {plan_.view()}, work.blocks, [](int rows) { return rows; });
+  return Pieces(choose_schedule(work, threads), {plan_.view()}, work.groups, [](int rows) { return rows; });
 }
 
 template <class T> void Stepper<T>::step(const T* x, T* y) {

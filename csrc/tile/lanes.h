@@ -1,7 +1,8 @@
 // Sums over long rows, whose bits do not depend on the instruction set.
 #pragma once
 
-#include "tile/tile.h"
+#include "simd/extent.h"
+#include "simd/unroll.h"
 
 namespace elman {
 namespace {

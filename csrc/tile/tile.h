@@ -6,22 +6,13 @@
 #pragma once
 
 #include <cstddef>
-#include <utility>
 
-#include "simd/vec.h"
+#include "simd/extent.h"
+#include "simd/unroll.h"
+#include "tile/split.h"
 
 namespace elman {
 namespace {
-
-// f(0), f(1), ... f(N - 1) with constant arguments. A loop would leave the accumulators in memory where
-// the compiler unrolls it only after it has decided what lives in registers, and so would a lambda that is
-// not inlined (an LSTM tile of 6 rows then ran at half speed).
-template <class F, int... I> ELMAN_INLINE void unroll(std::integer_sequence<int, I...>, const F& f) {
-  (f(std::integral_constant<int, I>{}), ...);
-}
-template <int N, class F> ELMAN_INLINE void unroll(const F& f) {
-  unroll(std::make_integer_sequence<int, N>{}, f);
-}
 
 // Inputs as R rows, each contiguous in k.
 template <class T, int R> struct RowInputs {
@@ -80,40 +71,6 @@ ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdi
       });
     });
   }
-}
-
-// The valid lanes of the vector of units that begins at unit u; memory is touched only within them.
-struct Extent {
-  int units;  // units from the tile's first one to the end of the layer
-  template <class V> ELMAN_INLINE V load_at(const Scalar<V>* p, int w) const {
-    constexpr int L = Lanes<V>::count;
-    const int n = units - w * L;
-    return n >= L ? load<V>(p + w * L) : load_first<V>(p + w * L, n);
-  }
-  template <class V> ELMAN_INLINE void store_at(Scalar<V>* p, int w, V v) const {
-    constexpr int L = Lanes<V>::count;
-    const int n = units - w * L;
-    if (n >= L) store(p + w * L, v);
-    else store_first(p + w * L, v, n);
-  }
-};
-
-// Calls f(first, size) over [begin, end) in pieces of at most `most`, as even as they can be.
-template <class F> ELMAN_INLINE void split_evenly(int begin, int end, int most, const F& f) {
-  int pieces = (end - begin + most - 1) / most;
-  for (; pieces > 0; --pieces) {
-    const int size = (end - begin + pieces - 1) / pieces;
-    f(begin, size);
-    begin += size;
-  }
-}
-
-// Calls f(constant n) for the run-time value 1 <= n <= Most.
-template <int Most, class F> ELMAN_INLINE void with_constant(int n, const F& f) {
-  if constexpr (Most > 1) {
-    if (n < Most) return with_constant<Most - 1>(n, f);
-  }
-  f(std::integral_constant<int, Most>{});
 }
 
 // How many rows a tile of S slots and W vectors may have: the accumulators, one register for each row's

@@ -9,8 +9,9 @@ Shapes throughout: T steps, B sequences in a batch, I inputs, H hidden units, L 
 
 from . import _interpreter, init, sequence  # noqa: F401  (_interpreter before what imports the extension)
 from ._info import info, isas, num_threads, set_num_threads, use_isa
+from ._load import load
 from ._version import __version__
-from .layers import GRU, LSTM, RNN, Linear, Stepper, load
+from .layers import GRU, LSTM, RNN, Linear, Stepper
 
 __all__ = [
     "GRU",

@@ -105,7 +105,7 @@ void test_attention(const Isa& isa) {
   compare<float>(isa);
   compare<double>(isa);
   // So many queries that sleeping workers are woken.
-  Batch<double> large({401 * products<double>(isa).lanes, 21, 21, 33}, true);
+  Batch<double> large({401 * product_kernels<double>(isa).lanes, 21, 21, 33}, true);
   with_threads(label<double>(isa, "large attention", {}), [&] { return large.run(isa); });
 }
 

@@ -83,7 +83,7 @@ void test_linear(const Isa& isa) {
   compare<float>(isa);
   compare<double>(isa);
   // So many rows that sleeping workers are woken.
-  Layer<double> large({1001 * products<double>(isa).lanes, 41, 39});
+  Layer<double> large({1001 * product_kernels<double>(isa).lanes, 41, 39});
   with_threads(label<double>(isa, "large linear", {}), [&] { return large.run(isa, true, true); });
 }
 

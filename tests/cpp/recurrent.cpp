@@ -101,7 +101,7 @@ void test_recurrent(const Isa& isa) {
   compare<float>(isa);
   compare<double>(isa);
   // So many steps that sleeping workers are woken, and of so few rows that threads part the units.
-  const Sizes large{36 * products<double>(isa).lanes, 2, 9, 70};
+  const Sizes large{36 * product_kernels<double>(isa).lanes, 2, 9, 70};
   with_threads(label<double>(isa, "large lstm", {}),
                [&] { return run<double>(isa, find_cell("lstm"), large); });
 }

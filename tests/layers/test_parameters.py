@@ -36,7 +36,7 @@ def test_every_layer_class_is_among_them():
         seen.add(type(layer))
         open_ += getattr(layer, "parts", {}).values()
     assert {getattr(elman.layers, name) for name in elman.layers.__all__} - seen == {
-        elman.layers.Composite, elman.layers.Parameters, elman.layers.Stepper, elman.layers.load
+        elman.layers.Composite, elman.layers.Parameters, elman.layers.Stepper
     }  # fmt: skip
 
 

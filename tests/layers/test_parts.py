@@ -272,3 +272,28 @@ REFUSALS = {
 def test_refusals(message):
     with pytest.raises(ValueError, match=message):
         REFUSALS[message]()
+
+
+APPLIED = {
+    "recurrent": (lambda: elman.LSTM(3, 4, num_layers=2, dropout=0.5, seed=0), True),
+    "sequential": (
+        lambda: Sequential(elman.GRU(3, 4, seed=0), Dropout(0.5, seed=1), Linear(4, 2, seed=2)),
+        True,
+    ),
+    "linear": (lambda: Linear(3, 2, seed=0), False),
+    "dropout": (lambda: Dropout(0.5, seed=0), False),
+    "pooling": (lambda: Pooling("mean"), False),
+}
+
+
+@pytest.mark.parametrize("name", APPLIED)
+def test_apply_is_a_call_or_forward(name, rng):
+    make, with_state = APPLIED[name]
+    x = rng.standard_normal((5, 2, 3)).astype(np.float32)
+    *called, backward = make().apply(x, keep=False)
+    want = make()(x) if with_state else (make()(x),)
+    assert backward is None and len(called) == 1 + with_state
+    np.testing.assert_array_equal(called[0], want[0])
+    kept, forward = make().apply(x, keep=True), make().forward(x)
+    np.testing.assert_array_equal(kept[0], forward[0])
+    assert len(kept) == len(forward) and callable(kept[-1])

@@ -12,6 +12,7 @@ import pytest
 from tests.layers.test_files import equal, write_raw
 
 import elman
+from elman import load
 from elman.layers import GRU, Linear
 from elman.models import (
     Forecaster,
@@ -19,7 +20,6 @@ from elman.models import (
     Model,
     Seq2Seq,
     SequenceClassifier,
-    load,
 )
 
 
@@ -51,7 +51,8 @@ def test_a_class_with_the_name_of_one_of_ours(tmp_path):
 SCRIPT = """
     import sys
     from elman.layers import GRU
-    from elman.models import Model, load
+    from elman import load
+    from elman.models import Model
 
     class Scripted(Model):
         def __init__(self, size=3):
@@ -74,15 +75,13 @@ def test_the_class_of_a_script(tmp_path):
 
     python("scripted_model.py", "by-script")
     python("-c", "import scripted_model; scripted_model.Scripted().save('by-module')")
-    found = python(
-        "-c", "import scripted_model, elman.models; print(type(elman.models.load('by-script')).__module__)"
-    )
+    found = python("-c", "import scripted_model, elman; print(type(elman.load('by-script')).__module__)")
     assert found.stdout == "scripted_model\n"
     assert python("scripted_model.py", "load", "by-module").stdout == "__main__\n"
-    without = python("-c", "import elman.models; elman.models.load('by-module')")
+    without = python("-c", "import elman; elman.load('by-module')")
     assert "its class Scripted of module scripted_model is not imported" in without.stderr
     (tmp_path / "other.py").write_text((tmp_path / "scripted_model.py").read_text())
-    both = python("-c", "import scripted_model, other, elman.models; elman.models.load('by-script')")
+    both = python("-c", "import scripted_model, other, elman; elman.load('by-script')")
     assert "its class Scripted may be any of other:Scripted, scripted_model:Scripted" in both.stderr
 
 

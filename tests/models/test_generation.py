@@ -115,7 +115,7 @@ def test_seq2seq_attention_weights_are_those_of_its_logits(bidirectional):
         memory, (state,) = model.encoder(a[:, None])
         h, _ = model.decoder(model.embedding(np.append(4, b)[:, None]), model._join(state))
         pairs = model.combine(np.concatenate([w @ memory[:, 0], h[:, 0]], axis=1))
-        np.testing.assert_allclose(model.head(np.tanh(pairs)), model.run(batch)[0][:, 0], rtol=1e-12)
+        np.testing.assert_allclose(model.head(np.tanh(pairs)), model.flow(batch)[0][:, 0], rtol=1e-12)
 
 
 def test_seq2seq_drops_what_its_decoder_reads_and_says():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import elman
 from elman.models import (
     CTCRecognizer,
     Forecaster,
@@ -11,7 +12,6 @@ from elman.models import (
     SequenceClassifier,
     SequenceRegressor,
     SequenceTagger,
-    load,
 )
 from elman.models.sampling import Sampler
 from elman.train import Sequences
@@ -78,16 +78,11 @@ def test_refusals(message):
 def test_arguments_may_be_numbers_of_numpy(tmp_path):
     model = SequenceClassifier(np.int64(2), input_size=3, hidden_size=np.int32(4), dropout=np.float32(0.5))
     model.save(tmp_path / "model")
-    assert load(tmp_path / "model").config == model.config
+    assert elman.load(tmp_path / "model").config == model.config
     assert model.config["classes"] == 2 and type(model.config["classes"]) is int
 
 
-def test_files_of_other_kinds_are_refused(tmp_path):
-    import elman
-
-    elman.GRU(2, 3).save(tmp_path / "layer")
-    with pytest.raises(ValueError, match=r"path: expected a file written by a model's save\(\)"):
-        load(tmp_path / "layer")
+def test_notes_that_no_file_can_hold_are_refused(tmp_path):
     model = LanguageModel(3)
     model.notes["rng"] = np.random.default_rng()
     with pytest.raises(ValueError, match=r"notes\['rng'\]: expected what JSON can hold"):

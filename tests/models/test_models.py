@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.support.helpers import slope_of_parameter
 
+import elman
 from elman.models import (
     CTCRecognizer,
     Forecaster,
@@ -16,7 +17,6 @@ from elman.models import (
     SequenceClassifier,
     SequenceRegressor,
     SequenceTagger,
-    load,
 )
 from elman.train import Sequences, Stream, fit, forecast_windows
 
@@ -121,7 +121,7 @@ def test_saved_and_loaded(name, tmp_path):
     model, data = MODELS[name]
     model.notes["names"] = ["a", "b"]
     model.save(tmp_path / "model")
-    twin = load(tmp_path / "model")
+    twin = elman.load(tmp_path / "model")
     assert type(twin) is type(model) and twin.config == model.config and twin.notes == {"names": ["a", "b"]}
     assert repr(twin) == repr(model)
     batch = next(data.batches(3))
@@ -178,9 +178,9 @@ def test_a_model_stepped_in_another_process_gives_the_same_bits(tmp_path):
     np.save(tmp_path / "x.npy", by_steps)
     code = """
 import sys, numpy as np
-from elman.models import load
+import elman
 x = np.load(sys.argv[2])
-step = load(sys.argv[1]).stepper(x.shape[1])
+step = elman.load(sys.argv[1]).stepper(x.shape[1])
 np.save(sys.argv[3], np.stack([step(now) for now in x]))
 """
     paths = [str(tmp_path / name) for name in ("model", "x.npy", "out.npy")]

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from tests.support.runs import data, same
 
+from elman import load
 from elman.layers import GRU, Linear
-from elman.models import Model, SequenceClassifier, load
+from elman.models import Model, SequenceClassifier
 from elman.train import fit, mean_squared_error
 
 
@@ -19,10 +20,10 @@ class Last(Model):
         self.gain = gain
         self._describe()
 
-    def run(self, batch, state=None, train=False):
+    def flow(self, batch, state=None, keep=False):
         gru, head = self.parts.values()
-        y, state, through_gru = gru.forward(batch.x, state, batch.lengths)
-        prediction, through_head = head.forward(y[-1])
+        y, state, through_gru = gru.apply(batch.x, state, batch.lengths, keep=keep)
+        prediction, through_head = head.apply(y[-1], keep=keep)
 
         def backward(d):
             dy = np.zeros_like(y)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+import elman
 import torch
-from elman.models import load
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -62,7 +62,7 @@ def test_weather_example_runs(tmp_path):
     assert 0.3 < float(errors["elman"]) < 0.8
     picture = tmp_path / "weather.png"
     assert str(picture) in out and picture.read_bytes().startswith(b"\x89PNG")
-    assert load(tmp_path / "weather.safetensors").horizon == 9
+    assert elman.load(tmp_path / "weather.safetensors").horizon == 9
 
 
 def test_bench_runs():

@@ -182,11 +182,11 @@ def test_the_engine_refuses_half_of_it():
     def forward(tape):
         _core.forward(layer._pack().value[0], plans, x, y, none, none, [tape])
 
-    (tape,) = processor.Tape(layer._stack, plans, (6, 4), factors=np.ones((1, 4, 5), np.float32)).engine[0]
+    (tape,) = processor.Tape(layer._spec, plans, (6, 4), factors=np.ones((1, 4, 5), np.float32)).engine[0]
     forward(tape)
     slots, memory, factors, masked = tape
     for wrong, message in [
-        (tape[:2], "tapes: expected slots, memory, factors and masked"),
+        (tape[:2], "tapes: expected slots, states, factors and masked"),
         ([slots, memory, factors, None], "tapes: expected arrays"),
         ([slots, memory, None, masked], "tapes: expected arrays"),
         (

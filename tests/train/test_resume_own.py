@@ -15,8 +15,8 @@ class Own(Model):
     def __init__(self, dropout):
         self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)}
 
-    def run(self, batch, state=None, train=False):
-        y, state, through = self.parts["gru"].forward(batch.x, state)
+    def flow(self, batch, state=None, keep=False):
+        y, state, through = self.parts["gru"].apply(batch.x, state, keep=keep)
 
         def backward(d):
             dy = np.zeros_like(y)

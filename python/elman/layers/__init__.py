@@ -3,7 +3,6 @@
 from .attention import DotAttention
 from .dropout import Dropout
 from .embedding import Embedding
-from .files import load
 from .linear import Linear
 from .parameters import Composite, Parameters
 from .pooling import Pooling
@@ -24,5 +23,4 @@ __all__ = [
     "Pooling",
     "Sequential",
     "Stepper",
-    "load",
 ]

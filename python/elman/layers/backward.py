@@ -45,7 +45,7 @@ class Backward:
         grads = layer._store.zeros()
         tape, packed = self._take()
         processor.backward(
-            layer._stack, packed, call.plans, tape, layer._weights(grads),
+            layer._spec, packed, call.plans, tape, layer._weights(grads),
             call.x, dy, dx, call.state, dfinal, dinitial, self._dropout,
         )  # fmt: skip
         layer._store.add(grads)

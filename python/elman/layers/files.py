@@ -1,33 +1,20 @@
-"""Layers from files."""
+"""Recurrent layers by their names outside Python: in files, and as a model's argument `cell`."""
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
-from .. import _check, files, init
+from .. import _check
 from .recurrent import GRU, LSTM, RNN, Recurrent
 
-KINDS: dict[str, type[Recurrent]] = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
+RECURRENT: dict[str, type[Recurrent]] = {kind.__name__.lower(): kind for kind in (RNN, LSTM, GRU)}
+
+# In a file a layer has the name of its class.
+_KINDS = {kind.__name__: kind for kind in RECURRENT.values()}
 
 
-def load(path: str | os.PathLike[str]) -> Recurrent:
-    """The layer that `save` wrote to `path` (extra: save).
-
-    Raises:
-        ValueError: the file was not written by `save`, or is no longer as it was written.
-        OSError: the file cannot be read.
-    """
-    try:
-        config, arrays = files.read(path, "loading a layer")
-        if "model" in config:
-            raise ValueError("it holds a model, which elman.models.load reads")
-        kind = KINDS[_check.choice("layer", config.pop("layer", None), tuple(KINDS))]
-        # Twice, as it may draw biases that it does not keep.
-        with init.from_file(2 * sum(array.size for array in arrays.values())):
-            layer = kind(**config, init="uniform")  # the cheaper one
-        layer.load_state_dict(arrays)
-    except (ValueError, TypeError, ArithmeticError) as error:  # of arguments that no layer has
-        raise ValueError(
-            f"path: expected a file written by a layer's save(), got {os.fspath(path)!r}: {error}"
-        ) from error
-    return layer
+def make(content: dict[str, Any]) -> Recurrent:
+    """The layer that a file's description tells of, without its parameters."""
+    config = dict(content)
+    kind = _KINDS[_check.choice("layer", config.pop("layer"), tuple(_KINDS))]
+    return kind(**config, init="uniform")  # the way to draw numbers that takes least time

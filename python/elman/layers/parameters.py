@@ -108,6 +108,16 @@ class Parameters:
     def forward(self, x: Any, *args: Any, **options: Any) -> Any:
         raise NotImplementedError
 
+    def apply(self, x: Any, *args: Any, keep: bool, **options: Any) -> tuple[Any, ...]:
+        """What `forward` gives, if `keep`. Otherwise what a call gives, with None as `backward`.
+
+        With it a model says once how its layers follow each other, for training and for inference.
+        """
+        if keep:
+            return self.forward(x, *args, **options)
+        result = self(x, *args, **options)
+        return (*result, None) if self.carries_state else (result, None)
+
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
         """What does this layer's work one step at a time: itself, where no step matters to another."""
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from .. import _check, _core, files, init
 from ..stack import processor
 from ..stack.arguments import Call, prepare
 from ..stack.cells import CELLS
+from ..stack.spec import StackSpec, Weights
 from . import on_gpu
 from .backward import Backward
 from .parameters import Parameters
@@ -103,9 +105,11 @@ class Recurrent(Parameters):
     def _states(self) -> int:
         return len(CELLS[self._cell].states)
 
-    @property
-    def _stack(self) -> processor.Stack:
-        return processor.Stack(self._cell, self.hidden_size, self.num_layers, self.directions, self.dtype)
+    @functools.cached_property
+    def _spec(self) -> StackSpec:
+        backwards = (False, True) if self.bidirectional else (self.reverse,)
+        sizes = self.input_size, self.hidden_size, self.num_layers
+        return StackSpec(self._cell, *sizes, backwards, self.bias, self.dtype)
 
     def _names(self, k: int, direction: int) -> tuple[str, str, str, str]:
         end = f"_l{k}" + ("_reverse" if direction else "")
@@ -132,7 +136,7 @@ class Recurrent(Parameters):
                     parameters[bias_ih], parameters[bias_hh] = biases
         return parameters
 
-    def _weights(self, source: Mapping[str, np.ndarray]) -> processor.Weights:
+    def _weights(self, source: Mapping[str, np.ndarray]) -> Weights:
         """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from parameters or grads."""
         return [
             [[source.get(name) for name in self._names(k, d)] for d in range(self.directions)]
@@ -142,13 +146,15 @@ class Recurrent(Parameters):
     def _pack(self) -> Made:
         """[layer][direction]: the weights in the engine's layout."""
         store = self._store
-        return store.made("packed", lambda: self._stack.pack(self._weights(store.values)), _core.isa())
+        return store.made(
+            "packed", lambda: processor.pack(self._spec, self._weights(store.values)), _core.isa()
+        )
 
     def _pack_back(self) -> Made:
         """The same for the backward pass."""
         store = self._store
         return store.made(
-            "packed back", lambda: self._stack.pack_back(self._weights(store.values)), _core.isa()
+            "packed back", lambda: processor.pack_back(self._spec, self._weights(store.values)), _core.isa()
         )
 
     def __call__(
@@ -180,7 +186,7 @@ class Recurrent(Parameters):
         call = prepare(self, x, state, lengths, mask, reset)
         final = call.states()
         y = call.sequence(self.directions * self.hidden_size)
-        processor.forward(self._stack, self._pack().value, call.plans, call.x, y, call.state, final)
+        processor.forward(self._spec, self._pack().value, call.plans, call.x, y, call.state, final)
         return call.sequence_out(y), call.state_out(final)
 
     def forward(
@@ -199,10 +205,10 @@ class Recurrent(Parameters):
         final = call.states()
         dropout = self._dropout_factors(call)
         factors = self._recurrent_factors(call)
-        tape = processor.Tape(self._stack, call.plans, call.x.shape[:-1], factors=factors)
+        tape = processor.Tape(self._spec, call.plans, call.x.shape[:-1], factors=factors)
         packed = self._pack()
         processor.forward(
-            self._stack, packed.value, call.plans, call.x, None, call.state, final, dropout, tape
+            self._spec, packed.value, call.plans, call.x, None, call.state, final, dropout, tape
         )
         y = call.sequence(self.directions * self.hidden_size)
         y[...] = tape.y[-1]

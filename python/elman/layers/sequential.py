@@ -52,16 +52,7 @@ class Sequential(Composite):
 
     def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """(y, state) of the last layer, keeping nothing."""
-        states, end = self._states(state), []
-        x = self._only_known("x", x, self._layers[0], lengths, mask)
-        for part in self.parts.values():
-            options = {"lengths": lengths, "mask": mask} if part.over_time else {}
-            if part.carries_state:
-                x, after = part(x, next(states), **options)
-                end.append(after)
-            else:
-                x = part(x, **options)
-        return x, tuple(end)
+        return self._through(x, state, lengths, mask, keep=False)[:2]
 
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
@@ -69,17 +60,23 @@ class Sequential(Composite):
         """(y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer
         and returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
         """
+        return self._through(x, state, lengths, mask, keep=True)
+
+    def _through(self, x: Any, state: Any, lengths: Any, mask: Any, keep: bool) -> tuple[Any, Any, Any]:
+        """x through all layers; `backward` is None unless `keep`."""
         states, end = self._states(state), []
         x = self._only_known("x", x, self._layers[0], lengths, mask)
         backwards: list[tuple[Parameters, Callable[..., Any]]] = []
         for part in self.parts.values():
             options = {"lengths": lengths, "mask": mask} if part.over_time else {}
             if part.carries_state:
-                x, after, back = part.forward(x, next(states), **options)
+                x, after, back = part.apply(x, next(states), **options, keep=keep)
                 end.append(after)
             else:
-                x, back = part.forward(x, **options)
+                x, back = part.apply(x, **options, keep=keep)
             backwards.append((part, back))
+        if not keep:
+            return x, tuple(end), None
         by_steps = x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
 
         def backward(dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:

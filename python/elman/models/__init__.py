@@ -1,7 +1,7 @@
-"""Models for the usual tasks: each a composition of layers with its loss, trained by `elman.train.fit`, saved to and
-loaded from one file."""
+"""Models for the usual tasks: each a composition of layers with its loss, trained by `elman.train.fit`, and saved to
+one file, which `elman.load` reads."""
 
-from .base import Model, load
+from .base import Model
 from .ctc import CTCRecognizer
 from .decoding import ctc_beam, ctc_greedy
 from .forecaster import Forecaster
@@ -20,6 +20,5 @@ __all__ = [
     "SequenceTagger",
     "ctc_beam",
     "ctc_greedy",
-    "load",
     "network",
 ]

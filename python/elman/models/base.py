@@ -6,15 +6,16 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from .. import _check, files, init
+from .. import _check, files
 from .._plain import plain
 from ..data import Batch, Sequences
 from ..layers.parameters import Composite
 from ..losses import Loss
+from .files import name_of, register
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Model(Composite):
             not text is refused.
     """
 
-    _kinds: ClassVar[dict[str, type[Model]]] = {}  # by module and name
     _seed: Any = None  # as it was given, where a whole number was
     _given: dict[str, Any]  # the constructor's arguments, until `_describe`
     config: dict[str, Any]
@@ -46,7 +46,7 @@ class Model(Composite):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        Model._kinds[kind_of(cls)] = cls
+        register(cls)
 
     def __new__(cls, *args: Any, **options: Any) -> Model:
         self = super().__new__(cls)
@@ -88,10 +88,17 @@ class Model(Composite):
         config = getattr(self, "config", {})
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
 
-    # What a model defines. `train` asks for what backward needs, and for dropout.
+    # What a model defines.
 
-    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        """(prediction, state, backward): `backward(d_prediction)` adds to the gradients; None without `train`."""
+    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
+        """(prediction, state, backward): how the batch flows through the layers, in training and in inference.
+
+        Args:
+            keep: whether to keep what the gradients need, with dropout at work. Layers take it on:
+                `layer.apply(..., keep=keep)`.
+
+        `backward(d_prediction)` adds to the gradients. It is called only after `keep`.
+        """
         raise NotImplementedError
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
@@ -103,9 +110,9 @@ class Model(Composite):
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
         """The loss over a batch, as `fit` uses it."""
         batch.targets()
-        prediction, state, backward = self.run(batch, state, train)
+        prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
-        if backward is None:
+        if not train:
             return Step(loss.value, loss.count, state, None)
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
@@ -116,7 +123,7 @@ class Model(Composite):
         """Predictions with one row for each sequence, in the order of x."""
         rows: np.ndarray | None = None
         for batch in self._batches(x, batch_size, future):
-            prediction = self.run(batch)[0]
+            prediction = self.flow(batch)[0]
             if rows is None:
                 rows = np.empty((len(x), *prediction.shape[1:]), prediction.dtype)
             rows[batch.index] = prediction
@@ -127,7 +134,7 @@ class Model(Composite):
         """Predictions [t_i, ...] for each step of each sequence, in the order of x."""
         found: list[Any] = [None] * len(x)
         for batch in self._batches(x, batch_size):
-            prediction = self.run(batch)[0]
+            prediction = self.flow(batch)[0]
             for b, i in enumerate(batch.index):
                 end = len(prediction) if batch.lengths is None else batch.lengths[b]
                 found[i] = prediction[:end, b]
@@ -145,70 +152,5 @@ class Model(Composite):
             )
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
-        content = {"model": kind_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
+        content = {"model": name_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
         files.write(path, content, self.parameters, "saving a model")
-
-
-def kind_of(cls: type[Model]) -> str:
-    """The name of a class in files: its module and its own, the module of elman's classes being elman.models."""
-    ours = cls.__module__.startswith(f"{__package__}.")
-    return f"{__package__ if ours else cls.__module__}:{cls.__qualname__}"
-
-
-def _find_kind(name: Any) -> type[Model]:
-    """The class of a file. What a script defines is of the module __main__ there and of its own name elsewhere, so
-    __main__ stands for any module; and so does none, in files from before modules were named.
-
-    Raises:
-        ValueError: there is no such class.
-    """
-    if not isinstance(name, str):
-        raise ValueError("it does not say of which class the model is")
-    module, _, cls = name.rpartition(":")
-    at_home = f"{module or __package__}:{cls}"
-    if at_home in Model._kinds:
-        return Model._kinds[at_home]
-    alike = {}
-    for known, kind in Model._kinds.items():
-        known_module, known_cls = known.split(":")
-        script = "__main__" in (module, known_module) and known_cls == cls
-        if script or (not module and known_cls.rpartition(".")[2] == cls):
-            alike[known] = kind
-    if len(alike) > 1:
-        raise ValueError(f"its class {cls} may be any of {', '.join(sorted(alike))}; import one of them only")
-    if not alike:
-        raise ValueError(f"its class {cls} of module {module or '(not named)'} is not imported")
-    return next(iter(alike.values()))
-
-
-def load(path: str | os.PathLike[str]) -> Any:
-    """The model that `save` wrote to `path` (extra: save). A class of your own must have been imported.
-
-    Raises:
-        ValueError: the file was not written by a model's `save`, is no longer as it was written, or its class is not
-            imported or takes other arguments now.
-        OSError: the file cannot be read.
-    """
-    try:
-        content, arrays = files.read(path, "loading a model")
-        if "layer" in content:
-            raise ValueError("it holds a layer, which elman.load reads")
-        config, notes = content.get("config"), content.get("notes")
-        if not isinstance(config, dict) or not isinstance(notes, dict):
-            raise ValueError("it does not say with which arguments the model was made")
-        kind = _find_kind(content.get("model"))
-        with init.from_file(2 * sum(array.size for array in arrays.values())):
-            model = kind(**config)
-        model.load_state_dict(arrays)
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-    ) as error:  # of any constructor
-        raise ValueError(
-            f"path: expected a file written by a model's save(), got {os.fspath(path)!r}: {error}"
-        ) from error
-    model.notes = notes
-    return model

@@ -13,7 +13,7 @@ from ..data import Batch
 from ..layers import Dropout, Linear
 from ..losses import Loss
 from .base import Model
-from .network import CELLS, network
+from .network import network
 from .targets import Targets
 
 
@@ -59,7 +59,7 @@ class Forecaster(Model):
             seeds = init.seeds(options.get("seed"), 4)
             self.encoder = network(None, **(options | {"seed": seeds[0]}))
             recurrent = self.encoder.recurrent
-            self.decoder = CELLS[options.get("cell", "lstm")](
+            self.decoder = type(recurrent)(
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
                 recurrent_dropout=recurrent.recurrent_dropout, dtype=recurrent.dtype, seed=seeds[1],
             )  # fmt: skip
@@ -71,34 +71,31 @@ class Forecaster(Model):
         self._describe(horizon=horizon, targets=targets, future_size=future_size, loss=loss,
                        quantiles=list(quantiles), **options)  # fmt: skip
 
-    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        if self.future_size:
-            wide = self._run_decoder(batch, state, train)
-        elif train:
-            flat, after, through = self.encoder.forward(batch.x, state, batch.lengths)
-            wide = flat, after, lambda d: through(d, need_dx=False)
-        else:
-            wide = *self.encoder(batch.x, state, batch.lengths), None
-        prediction, after, backward = wide
-        shape = prediction.shape
-        prediction = prediction.reshape(batch.size, self.horizon, -1)
-        result = prediction, after, None if backward is None else lambda d: backward(d.reshape(shape))
-        return self.targets.run(result, self.size)
+    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
+        flow = self._flow_with_decoder if self.future_size else self._flow_at_once
+        flat, after, backward = flow(batch, state, keep)
+        shape = flat.shape
+        return self._shaped(flat), after, lambda d: backward(d.reshape(shape))
 
-    def _run_decoder(self, batch: Batch, state: Any, train: bool) -> tuple[Any, Any, Any]:
-        """The prediction [B, S, F * width], the encoder's state, backward."""
-        future = batch.future
-        if future is None:
+    def _shaped(self, flat: np.ndarray) -> np.ndarray:
+        """[B, S * F * width], or [B, S, F * width], as a prediction."""
+        return self.targets.widened(flat.reshape(len(flat), self.horizon, -1), self.size)
+
+    def _flow_at_once(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
+        """[B, S * F * width], the encoder's state, backward."""
+        flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        return flat, after, lambda d: backward(d, need_dx=False)
+
+    def _flow_with_decoder(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
+        """[B, S, F * width], the encoder's state, backward."""
+        if batch.future is None:
             raise ValueError("future: expected covariates of the steps ahead, got None")
-        S, B = self.horizon, batch.size
-        future = _check.array("future", future, (S, B, self.future_size), self.decoder.dtype)
-        if not train:
-            _, after = self.encoder(batch.x, state, batch.lengths)
-            return _swap(self.head(self.decoder(future, after[0])[0])), after, None
-        read, after, through_encoder = self.encoder.forward(batch.x, state, batch.lengths)
-        h, _, through_decoder = self.decoder.forward(future, after[0])
-        kept, through_dropout = self.dropout.forward(h)
-        steps, through_head = self.head.forward(kept)
+        shape = (self.horizon, batch.size, self.future_size)
+        future = _check.array("future", batch.future, shape, self.decoder.dtype)
+        read, after, through_encoder = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        h, _, through_decoder = self.decoder.apply(future, after[0], keep=keep)
+        kept, through_dropout = self.dropout.apply(h, keep=keep)
+        steps, through_head = self.head.apply(kept, keep=keep)
 
         def backward(d: np.ndarray) -> None:
             _, dstate = through_decoder(through_dropout(through_head(_swap(d))), need_dx=False)
@@ -111,7 +108,7 @@ class Forecaster(Model):
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:
         """The prediction for x [T, B, I] and future [S, B, C]."""
-        return self.run(Batch(x, lengths, None, None, np.arange(np.shape(x)[1]), future))[0]
+        return self.flow(Batch(x, lengths, None, None, np.arange(np.shape(x)[1]), future))[0]
 
     def predict(self, x: Any, future: Any = None, batch_size: int = 256) -> np.ndarray:
         """Forecasts [n, S, F] for windows x [n, T, I] (or a list) and future [n, S, C]: means, or medians for the loss
@@ -144,8 +141,7 @@ class ForecastStepper:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
-        flat = read.reshape(len(read), model.horizon, -1), None, None
-        return model.targets.run(flat, model.size)[0]
+        return model._shaped(read)
 
     @property
     def state(self) -> tuple[Any, ...]:

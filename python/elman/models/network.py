@@ -8,10 +8,9 @@ import numpy as np
 
 from .. import _check
 from .. import init as initial
-from ..layers import GRU, LSTM, RNN, Dropout, Embedding, Linear, Parameters, Pooling, Sequential
+from ..layers import Dropout, Embedding, Linear, Parameters, Pooling, Sequential
+from ..layers.files import RECURRENT
 from ..layers.recurrent import Recurrent
-
-CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 class Network(Sequential):
@@ -59,7 +58,7 @@ def network(
         dtype: float32 or float64.
         seed: of initial weights and dropout.
     """
-    kind = CELLS[_check.choice("cell", cell, tuple(CELLS))]
+    kind = RECURRENT[_check.choice("cell", cell, tuple(RECURRENT))]
     if (input_size is None) == (vocabulary is None):
         raise ValueError(
             f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"

@@ -12,7 +12,7 @@ from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..losses import Loss
 from .base import Model
 from .beam import beam_search
-from .network import CELLS, network
+from .network import network
 
 
 class Seq2Seq(Model):
@@ -44,7 +44,7 @@ class Seq2Seq(Model):
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
         std = options.get("embedding_std", 1.0)
         self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1], std=std)
-        self.decoder = CELLS[options.get("cell", "lstm")](
+        self.decoder = type(recurrent)(
             embedding_size, width, recurrent.num_layers, dropout=recurrent.dropout,
             recurrent_dropout=recurrent.recurrent_dropout, dtype=dtype, seed=seeds[2],
         )  # fmt: skip
@@ -74,47 +74,62 @@ class Seq2Seq(Model):
         before[np.arange(len(before))[:, None] > ends] = self.boundary  # padding may be anything
         return before, after, ends + 1
 
-    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        if not train:
-            h, memory, lengths = self._decoded(batch, state)
-            if self.attention:
-                h = self._combined(self.attention(h, memory, batch.lengths, lengths), h)
-            return self.head(h), None, None
+    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         before, _, lengths = self._shifted(batch)
-        memory, after, through_encoder = self.encoder.forward(batch.x, state, batch.lengths)
-        vectors, through_embedding = self.embedding.forward(before)
-        vectors, through_embedding_dropout = self.embedding_dropout.forward(vectors)
-        h, _, through_decoder = self.decoder.forward(vectors, self._join(after[0]), lengths)
-        top = h
-        if self.attention:
-            context, through_attention = self.attention.forward(h, memory, batch.lengths, lengths)
-            pairs, through_combine = self.combine.forward(np.concatenate([context, h], axis=-1))
-            top = np.tanh(pairs)
-        kept, through_dropout = self.dropout.forward(top)
-        logits, through_head = self.head.forward(kept)
+        memory, h, through_both = self._flow_to_decoder(batch, state, before, lengths, keep)
+        top, through_attention = self._flow_through_attention(h, memory, batch.lengths, lengths, keep)
+        kept, through_dropout = self.dropout.apply(top, keep=keep)
+        logits, through_head = self.head.apply(kept, keep=keep)
 
         def backward(d: np.ndarray) -> None:
-            dh, dmemory = through_dropout(through_head(d)), np.zeros_like(memory)
-            if self.attention:
-                dpairs = through_combine(dh * (1 - np.square(top)))
-                dcontext, dh = (np.ascontiguousarray(part) for part in np.split(dpairs, 2, axis=-1))
-                dquery, dmemory = through_attention(dcontext)
-                dh += dquery
-            dvectors, dstate = through_decoder(dh)
-            through_embedding(through_embedding_dropout(dvectors))
-            through_encoder(dmemory, (self._part(dstate),), need_dx=False)
+            dh, dmemory = through_attention(through_dropout(through_head(d)))
+            through_both(dmemory, dh)
 
         return logits, None, backward
 
-    def _decoded(self, batch: Batch, state: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The decoder's h [S + 1, B, H] along the batch's targets, what it attends to [T, B, H], and its lengths."""
-        before, _, lengths = self._shifted(batch)
-        memory, after = self.encoder(batch.x, state, batch.lengths)
-        h, _ = self.decoder(self.embedding(before), self._join(after[0]), lengths)
-        return h, memory, lengths
+    def _flow_to_decoder(
+        self, batch: Batch, state: Any, before: np.ndarray, lengths: np.ndarray, keep: bool
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
+        """The encoder's outputs [T, B, H], the decoder's h [S + 1, B, H], `backward` of both."""
+        memory, after, through_encoder = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        vectors, through_embedding = self.embedding.apply(before, keep=keep)
+        vectors, through_dropout = self.embedding_dropout.apply(vectors, keep=keep)
+        h, _, through_decoder = self.decoder.apply(vectors, self._join(after[0]), lengths, keep=keep)
 
-    def _combined(self, context: np.ndarray, h: np.ndarray) -> np.ndarray:
-        return np.tanh(self.combine(np.concatenate([context, h], axis=-1)))
+        def backward(dmemory: np.ndarray, dh: np.ndarray) -> None:
+            dvectors, dstate = through_decoder(dh)
+            through_embedding(through_dropout(dvectors))
+            through_encoder(dmemory, (self._part(dstate),), need_dx=False)
+
+        return memory, h, backward
+
+    def _flow_through_attention(
+        self, h: np.ndarray, memory: np.ndarray, lengths: Any, ends: np.ndarray, keep: bool
+    ) -> tuple[np.ndarray, Any]:
+        """tanh(W [context; h]), and `backward`, which gives the gradients of h and of the memory. Without attention h
+        itself."""
+        if self.attention is None:
+            return h, lambda dh: (dh, np.zeros_like(memory))
+        context, through_attention = self.attention.apply(h, memory, lengths, ends, keep=keep)
+        top, through_combine = self._flow_through_combine(context, h, keep)
+
+        def backward(dtop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            dcontext, dh = through_combine(dtop)
+            dquery, dmemory = through_attention(dcontext)
+            dh += dquery
+            return dh, dmemory
+
+        return top, backward
+
+    def _flow_through_combine(self, context: np.ndarray, h: np.ndarray, keep: bool) -> tuple[np.ndarray, Any]:
+        pairs, through_combine = self.combine.apply(np.concatenate([context, h], axis=-1), keep=keep)
+        top = np.tanh(pairs)
+
+        def backward(dtop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            dcontext, dh = np.split(through_combine(dtop * (1 - np.square(top))), 2, axis=-1)
+            return np.ascontiguousarray(dcontext), np.ascontiguousarray(dh)
+
+        return top, backward
 
     def _join(self, state: Any) -> Any:
         """The encoder's final state [L * D, B, H] as the decoder's first [L, B, D * H]."""
@@ -177,7 +192,8 @@ class Seq2Seq(Model):
             raise ValueError("attention_weights: expected a model with attention, got attention=False")
         found: list[Any] = [None] * len(x)
         for batch in Sequences(x, y).batches(_check.whole_number("batch_size", batch_size, 1)):
-            h, memory, ends = self._decoded(batch)
+            before, _, ends = self._shifted(batch)
+            memory, h, _ = self._flow_to_decoder(batch, None, before, ends, keep=False)
             weights = self.attention.weights(h, memory, batch.lengths, ends)
             steps = np.full(batch.size, len(memory)) if batch.lengths is None else batch.lengths
             for b, i in enumerate(batch.index):
@@ -200,7 +216,7 @@ class _Decoding:
         model = self._model
         h = self._step(model.embedding(tokens.reshape(-1))).reshape(*self._shape, -1)
         if self._attend:
-            h = model._combined(self._attend(h), h)
+            h, _ = model._flow_through_combine(self._attend(h), h, keep=False)
         return model.head(h)
 
     def select(self, origin: np.ndarray) -> None:

@@ -25,10 +25,8 @@ class OneNetwork(Model):
         self.parts = {"network": self.network}
         self.pooling = pooling
 
-    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        if not train:
-            return *self.network(batch.x, state, batch.lengths), None
-        prediction, state, backward = self.network.forward(batch.x, state, batch.lengths)
+    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
+        prediction, state, backward = self.network.apply(batch.x, state, batch.lengths, keep=keep)
         return prediction, state, lambda d: backward(d, need_dx=False)
 
     def forward(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> Any:
@@ -140,8 +138,10 @@ class SequenceRegressor(OneNetwork):
         self._build(self.outputs * self.targets.width, pooling, options)
         self._describe(outputs=outputs, pooling=pooling, loss=loss, quantiles=list(quantiles), **options)
 
-    def run(self, batch: Batch, state: Any = None, train: bool = False) -> tuple[Any, Any, Any]:
-        return self.targets.run(super().run(batch, state, train), self.outputs)
+    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
+        flat, state, backward = super().flow(batch, state, keep)
+        shape = flat.shape
+        return self.targets.widened(flat, self.outputs), state, lambda d: backward(d.reshape(shape))
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         y, lengths = (batch.targets(), None) if self.pooling else batch.y_steps()

@@ -38,14 +38,11 @@ class Targets:
         }
         self.loss = functions[loss]
 
-    def run(self, ran: tuple[Any, Any, Any], outputs: int) -> tuple[Any, Any, Any]:
-        """What a network gave for `outputs` numbers, with the axis of width 2 or Q where there is one."""
-        prediction, state, backward = ran
+    def widened(self, flat: Any, outputs: int) -> Any:
+        """[..., outputs * width] as [..., outputs, width] where the loss has that last axis, else as it is."""
         if self.name not in ("gaussian", "quantile"):
-            return prediction, state, backward
-        flat = prediction.shape
-        wide = prediction.reshape(*flat[:-1], outputs, self.width)
-        return wide, state, None if backward is None else lambda d: backward(d.reshape(flat))
+            return flat
+        return flat.reshape(*flat.shape[:-1], outputs, self.width)
 
     def centre(self, prediction: np.ndarray) -> np.ndarray:
         """The expected value: mean, median, or for "binary" the probability of 1."""

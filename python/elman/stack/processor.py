@@ -6,49 +6,38 @@ Everything here is arrays in, arrays out: the layers of this package and those o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .. import _core
-from .cells import CELLS
+from .spec import StackSpec, Weights
 
 States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
-Weights = list[list[list[Any]]]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh
 
 
-class Stack(NamedTuple):
-    """What the passes need to know of a stack: a cell of H units, L layers, D directions."""
+def pack(spec: StackSpec, weights: Weights) -> list[list[_core.Packed]]:
+    """[layer][direction]: weights in the layout that the engine's kernels read."""
+    return [[_core.pack(spec.cell, *one) for one in layer] for layer in weights]
 
-    cell: str
-    H: int
-    L: int
-    D: int
-    dtype: np.dtype
 
-    @property
-    def states(self) -> int:
-        return len(CELLS[self.cell].states)
+def pack_back(spec: StackSpec, weights: Weights) -> list[list[_core.PackedBack]]:
+    """The same for the backward pass."""
+    return [[_core.pack_back(spec.cell, *one[:2]) for one in layer] for layer in weights]
 
-    def pack(self, weights: Weights) -> list[list[_core.Packed]]:
-        """[layer][direction]: weights in the layout that the engine's kernels read."""
-        return [[_core.pack(self.cell, *one) for one in layer] for layer in weights]
 
-    def pack_back(self, weights: Weights) -> list[list[_core.PackedBack]]:
-        """The same for the backward pass."""
-        return [[_core.pack_back(self.cell, *one[:2]) for one in layer] for layer in weights]
+def tape_size(spec: StackSpec, steps: int, rows: int, masked: bool = False) -> int:
+    """Numbers that a tape holds, for at most `steps` computed per direction and `rows` rows of x; `masked`: with
+    recurrent dropout."""
+    states = spec.states - 1 + masked
+    parts = _line(steps * spec.facts.slots * spec.H) + states * _line(steps * spec.H)
+    return spec.L * (spec.D * parts + _line(rows * spec.D * spec.H))
 
-    def of_layer(self, states: States, k: int) -> list[list[np.ndarray | None]]:
-        """[direction][state] arrays [B, H] of layer k."""
-        rows = range(k * self.D, (k + 1) * self.D)
-        return [[None if part is None else part[row] for part in states] for row in rows]
 
-    def tape_size(self, steps: int, rows: int, masked: bool = False) -> int:
-        """Numbers that a tape holds, for at most `steps` computed per direction and `rows` rows of x; `masked`:
-        with recurrent dropout."""
-        states = self.states - 1 + masked
-        parts = _line(steps * CELLS[self.cell].slots * self.H) + states * _line(steps * self.H)
-        return self.L * (self.D * parts + _line(rows * self.D * self.H))
+def _of_layer(spec: StackSpec, states: States, k: int) -> list[list[np.ndarray | None]]:
+    """[direction][state] arrays [B, H] of layer k."""
+    rows = range(k * spec.D, (k + 1) * spec.D)
+    return [[None if part is None else part[row] for part in states] for row in rows]
 
 
 def _line(count: int) -> int:
@@ -63,7 +52,7 @@ class Tape:
 
     def __init__(
         self,
-        stack: Stack,
+        spec: StackSpec,
         plans: list[_core.Plan],
         shape: tuple[int, ...],
         memory: np.ndarray | None = None,
@@ -73,7 +62,7 @@ class Tape:
         `factors`: recurrent dropout [L * D, B, H], of each h where the recurrent product reads it."""
         totals, rows, masked = [plan.total for plan in plans], plans[0].rows, factors is not None
         if memory is None:
-            memory = _core.empty((stack.tape_size(max(totals), rows, masked),), stack.dtype)
+            memory = _core.empty((tape_size(spec, max(totals), rows, masked),), spec.dtype)
         self.memory = memory
         end = 0
 
@@ -82,25 +71,25 @@ class Tape:
             begin, end = end, end + _line(count)
             return memory[begin : begin + count]
 
-        slots = CELLS[stack.cell].slots * stack.H
+        slots = spec.facts.slots * spec.H
         self.engine = [
             [
                 [
                     take(total * slots),
-                    take((stack.states - 1) * total * stack.H) if stack.states > 1 else None,
+                    take(total * spec.H) if spec.states > 1 else None,
                     of_direction,
-                    take(total * stack.H) if masked else None,
+                    take(total * spec.H) if masked else None,
                 ]
-                for total, (of_direction,) in zip(totals, stack.of_layer([factors], k), strict=True)
+                for total, (of_direction,) in zip(totals, _of_layer(spec, [factors], k), strict=True)
             ]
-            for k in range(stack.L)
+            for k in range(spec.L)
         ]
-        width = stack.D * stack.H
-        self.y = [take(rows * width).reshape(*shape, width) for _ in range(stack.L)]
+        width = spec.D * spec.H
+        self.y = [take(rows * width).reshape(*shape, width) for _ in range(spec.L)]
 
 
 def forward(
-    stack: Stack,
+    spec: StackSpec,
     packed: list[list[Any]],
     plans: list[_core.Plan],
     x: np.ndarray,
@@ -113,22 +102,22 @@ def forward(
     """Writes y [.., D*H] of x [.., I], and `final`. `dropout`: factors for the results of all layers but the last.
     With a tape y stays there, as the last of tape.y, and the argument is None."""
     lead = x.shape[:-1]
-    for k in range(stack.L):
+    for k in range(spec.L):
         if tape:
             out = tape.y[k]
-        elif y is not None and k + 1 == stack.L:
+        elif y is not None and k + 1 == spec.L:
             out = y
         else:
-            out = _core.empty((*lead, stack.D * stack.H), stack.dtype)
+            out = _core.empty((*lead, spec.D * spec.H), spec.dtype)
         _core.forward(
-            packed[k], plans, x, out, stack.of_layer(initial, k), stack.of_layer(final, k),
+            packed[k], plans, x, out, _of_layer(spec, initial, k), _of_layer(spec, final, k),
             tape.engine[k] if tape else None,
         )  # fmt: skip
-        x = out * dropout[k] if dropout and k + 1 < stack.L else out
+        x = out * dropout[k] if dropout and k + 1 < spec.L else out
 
 
 def backward(
-    stack: Stack,
+    spec: StackSpec,
     packed: list[list[_core.PackedBack]],
     plans: list[_core.Plan],
     tape: Tape,
@@ -142,14 +131,14 @@ def backward(
     dropout: Sequence[np.ndarray] = (),
 ) -> None:
     """Writes dx, unless it is None, and `dinitial`, which begins as zeros; adds to `grads`. Uses the tape up."""
-    for k in reversed(range(stack.L)):
+    for k in reversed(range(spec.L)):
         below, dbelow = x, dx
         if k:
             below = tape.y[k - 1] * dropout[k - 1] if dropout else tape.y[k - 1]
-            dbelow = _core.empty(below.shape, stack.dtype)
+            dbelow = _core.empty(below.shape, spec.dtype)
         _core.backward(
             packed[k], plans, tape.engine[k], grads[k], below, tape.y[k], dy,
-            stack.of_layer(initial, k), stack.of_layer(dfinal, k), stack.of_layer(dinitial, k), dbelow,
+            _of_layer(spec, initial, k), _of_layer(spec, dfinal, k), _of_layer(spec, dinitial, k), dbelow,
         )  # fmt: skip
         if k:
             dy = dbelow * dropout[k - 1] if dropout else dbelow

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from .. import _core
+from ..stack import processor
 from .spec import Spec, weight_arrays
 
 _shape = operator.attrgetter("shape")
@@ -32,13 +33,13 @@ class Packed:
     @property
     def forward(self) -> list[list[Any]]:
         if self._forward is None:
-            self._forward = self._stack.pack(self._spec.nest(self.arrays))
+            self._forward = processor.pack(self._stack, self._spec.nest(self.arrays))
         return self._forward
 
     @property
     def backward(self) -> list[list[Any]]:
         if self._backward is None:
-            self._backward = self._stack.pack_back(self._spec.nest(self.arrays))
+            self._backward = processor.pack_back(self._stack, self._spec.nest(self.arrays))
         return self._backward
 
     def stepper(self, batch_size: int) -> _Stepper:

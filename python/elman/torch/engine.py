@@ -50,7 +50,7 @@ class Pass:
     def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
         # For as many steps as x has rows, so that the shape does not depend on lengths.
         rows = x.numel() // x.shape[-1]
-        return spec.stack(weights).tape_size(rows, rows)
+        return processor.tape_size(spec.stack(weights), rows, rows)
 
     def new_memory(self, size: int | None = None) -> Tensor:
         """For a tape. Of a given size: zeros, so that it is the same for the same call in the parts that nobody reads
@@ -58,7 +58,7 @@ class Pass:
         if size is not None:
             return torch.from_numpy(np.zeros(size, self.stack.dtype))
         steps = max(plan.total for plan in self.plans)
-        return new((self.stack.tape_size(steps, self.plans[0].rows),), self.stack.dtype)
+        return new((processor.tape_size(self.stack, steps, self.plans[0].rows),), self.stack.dtype)
 
     def new_tape(self, memory: Tensor) -> processor.Tape:
         return processor.Tape(self.stack, self.plans, self.x.shape[:-1], to_array(memory))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import _core
-from ..stack import processor
 from ..stack.arguments import check_lengths
+from ..stack.spec import StackSpec, Weights
 
 DTYPES: dict[torch.dtype, np.dtype] = {
     torch.float32: np.dtype(np.float32),
@@ -28,15 +28,16 @@ class Spec(NamedTuple):
     bias: bool
     batch_first: bool
 
-    def stack(self, weights: Sequence[Tensor]) -> processor.Stack:
+    def stack(self, weights: Sequence[Tensor]) -> StackSpec:
         """The stack whose weights, in torch's order, these are."""
         D = len(self.backwards)
         L = len(weights) // (D * self._per_direction)
         # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
         dtype = DTYPES.get(weights[0].dtype, np.dtype(np.float32))
-        return processor.Stack(self.cell, weights[1].shape[1], L, D, dtype)
+        I, H = weights[0].shape[1], weights[1].shape[1]  # noqa: E741
+        return StackSpec(self.cell, I, H, L, self.backwards, self.bias, dtype)
 
-    def nest(self, weights: Sequence[np.ndarray]) -> processor.Weights:
+    def nest(self, weights: Sequence[np.ndarray]) -> Weights:
         """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from torch's flat order."""
         D, n = len(self.backwards), self._per_direction
         groups = [list(weights[i : i + n]) + [None] * (4 - n) for i in range(0, len(weights), n)]

@@ -1,4 +1,4 @@
-// Functions of single rows.
+// The softmax of single rows, forward and backward.
 #pragma once
 
 namespace elman {
@@ -8,7 +8,7 @@ template <class T> struct RowSums {
   T largest, exponentials, values;
 };
 
-template <class T> struct Rows {  // functions of single rows
+template <class T> struct SoftmaxKernels {
   // p = scale * softmax(x) + shift, over n > 0 values; p may be null.
   RowSums<T> (*softmax)(const T* x, int n, T scale, T shift, T* p);
   // The way back through p = softmax(x): dx = scale * p (dp - sum of p dp); dx may be dp.

@@ -1,8 +1,8 @@
 // Sums of probabilities that are given as logarithms.
 #pragma once
 
+#include "simd/extent.h"
 #include "simd/math.h"
-#include "tile/tile.h"
 
 namespace elman {
 namespace {

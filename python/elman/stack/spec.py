@@ -1,0 +1,99 @@
+"""What a stack is: L layers x D directions of one cell, and which weights and states it has."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .cells import CELLS, Cell
+
+Weights = list[
+    list[list[Any]]
+]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh; None for no bias
+
+
+class StackSpec(NamedTuple):
+    """Everything about a stack but its weights and a call's arguments: what every front end describes itself with.
+
+    Weights come in three forms: by name (`names`), flat in torch's order (that of `names`), and as a nest
+    [layer][direction] (`nest`), in which a missing bias is None. That is what passes take.
+    """
+
+    cell: str  # a name in CELLS
+    I: int  # noqa: E741
+    H: int
+    L: int = 1
+    backwards: tuple[bool, ...] = (False,)  # for each direction, whether it runs backwards in time
+    bias: bool = True
+    dtype: np.dtype = np.dtype(np.float32)  # of arrays in main memory; those on a GPU have their library's
+    P: int = 0  # torch's proj_size: h is projected to so many features; 0: it is not
+
+    @property
+    def D(self) -> int:  # noqa: N802
+        return len(self.backwards)
+
+    @property
+    def facts(self) -> Cell:
+        return CELLS[self.cell]
+
+    @property
+    def states(self) -> int:
+        """How many states the cell has, h included."""
+        return len(CELLS[self.cell].states)
+
+    @property
+    def width(self) -> int:
+        """Features of y at each step."""
+        return len(self.backwards) * (self.P or self.H)
+
+    def state_shapes(self, B: int) -> list[tuple[int, int, int]]:
+        """Of h, then of the other states."""
+        rows = self.L * self.D
+        return [(rows, B, self.P or self.H)] + [(rows, B, self.H)] * (self.states - 1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all weights: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l0_reverse and so on."""
+        return _names(self)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of all weights, in the same order."""
+        rows, shapes = len(self.facts.gates) * self.H, []
+        for k in range(self.L):
+            own: list[tuple[int, ...]] = [(rows, self.width if k else self.I), (rows, self.P or self.H)]
+            own += [(rows,), (rows,)] * self.bias + [(self.P, self.H)] * bool(self.P)
+            shapes += own * self.D
+        return shapes
+
+    def nest(self, flat: Sequence[Any]) -> Weights:
+        """[layer][direction] from the flat order."""
+        D, n = self.D, len(_parts(self))
+        groups = [list(flat[i : i + n]) for i in range(0, len(flat), n)]
+        if not self.bias:
+            for group in groups:
+                group[2:2] = None, None
+        return [groups[i : i + D] for i in range(0, len(groups), D)]
+
+    def nest_of(self, named: Mapping[str, Any]) -> Weights:
+        """[layer][direction] from weights by name."""
+        return self.nest([named[name] for name in self.names])
+
+    @staticmethod
+    def flat(nest: Iterable[Iterable[Iterable[Any]]]) -> list[Any]:
+        """The reverse of `nest`."""
+        return [weight for layer in nest for one in layer for weight in one if weight is not None]
+
+
+def _parts(spec: StackSpec) -> list[str]:
+    """The weights of one layer and direction."""
+    return ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * spec.bias + ["weight_hr"] * bool(spec.P)
+
+
+@functools.lru_cache(256)
+def _names(spec: StackSpec) -> tuple[str, ...]:
+    ends = [f"_l{k}" + "_reverse" * d for k in range(spec.L) for d in range(spec.D)]
+    return tuple(part + end for end in ends for part in _parts(spec))
