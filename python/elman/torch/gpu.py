@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..stack import gpu
+from ..stack.cells import CELLS
 from ..stack.gpu.plan import Plan, whole
 from ..stack.gpu.stack import Stack
 from ..stack.gpu.tape import Tape, tape_size
@@ -130,14 +131,14 @@ class Pass:
     @staticmethod
     def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
         stack = spec.stack(weights)
-        cell = gpu.cells()[spec.cell]
+        cell = CELLS[spec.cell]
         return tape_size(cell, stack.L, stack.D, stack.H, x.numel() // x.shape[-1], x.element_size())
 
     def new_memory(self, size: int | None = None) -> Tensor:
         """For a tape, the same for the same call."""
         x, stack = self._x, self._stack
         if size is None:
-            size = tape_size(gpu.cells()[self._cell], stack.L, stack.D, stack.H, len(x), x.element_size())
+            size = tape_size(CELLS[self._cell], stack.L, stack.D, stack.H, len(x), x.element_size())
         return (x.new_zeros if stack.holes else x.new_empty)(size)
 
     def new_tape(self, memory: Tensor) -> Tape:
