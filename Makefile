@@ -1,10 +1,11 @@
-# make demo    train a weather forecaster and plot it        make check   lint
-# make test    the whole test suite                          make format  let the formatters write
-# make bench   the speed grid beside its peers               make dist    wheel and sdist into dist/
-# make bench-quick   the same in under two minutes           make clean   remove all that these made
+# make test          the whole test suite                  make test-quick      most of it, in under a minute
+# make check         lint, types, arrows between rooms     make format          let the formatters write
+# make demo          train a weather forecaster            make dist            wheel and sdist into dist/
+# make examples      the uses on real data, their table    make examples-quick  a small slice of each
+# make bench         the speed grid beside its peers       make bench-quick     the same in under two minutes
 # make bench-training   whole training runs beside PyTorch
-# make cuda    compile the GPU's kernels, without a GPU
-# make examples   the seven uses on real data, and their table      make examples-quick   a small slice of each
+# make cuda          compile the GPU's kernels, without a GPU
+# make clean         remove all that these made
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ EXAMPLES := $(wildcard examples/*.py)
 ARCHITECTURE := 90a
 NVCC := nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl
 
-.PHONY: cuda examples examples-quick demo test bench bench-quick bench-training check format dist clean
+.PHONY: cuda examples examples-quick demo test test-quick bench bench-quick bench-training check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -38,6 +39,10 @@ examples: $(VENV)/examples
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest
+
+# One instruction set, and none of the tests that are slow, end processes or need an emulator.
+test-quick: $(VENV)/test
+	ELMAN_TEST_ISA=best $(BIN)/python -m pytest -q -m "not slow and not kills and not emulated"
 
 bench: $(VENV)/bench
 	$(BIN)/python -m bench --out out/bench
@@ -64,6 +69,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/project/test_arrows.py tests/project/test_sizes.py
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

@@ -11,12 +11,12 @@ import importlib.metadata
 import pathlib
 
 import numpy as np
+
+import elman
 from bench import contenders, shapes
 from bench.limits import Limits
 from bench.report import Report, Row, processor
 from bench.worker import Worker, race
-
-import elman
 
 HERE = pathlib.Path(__file__).parent
 

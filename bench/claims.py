@@ -16,10 +16,10 @@ import types
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from bench import contenders, shapes
-from bench.shapes import Shape
 
 import elman
+from bench import contenders, shapes
+from bench.shapes import Shape
 
 GRID = {shape.id: shape for shape in shapes.read(pathlib.Path(__file__).with_name("shapes.csv"))}
 Claim = tuple[str, float, float, bool]  # what, measured, wanted, whether more is better
@@ -211,9 +211,8 @@ def verification(threads: int) -> Iterator[Claim]:
     """Of elman.torch, which reads every byte of the weights before it uses what it packed of them."""
     if "dropin" not in contenders.installed():
         return
-    from bench.contenders import dropin
-
     import elman.torch
+    from bench.contenders import dropin
 
     kinds = {kind.__name__: kind for kind in (elman.torch.LSTM, elman.torch.GRU, elman.torch.RNN)}
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from bench.shapes import GATES, Shape
 
+from bench.shapes import Shape
 from elman import _core
 
 MB = 1 << 20
@@ -70,7 +70,7 @@ class Limits:
         weights. Each step must read the recurrent weights once (with mode "step": all weights), whatever the
         batch size, and a training step twice."""
         compute = flops / self.peak(shape.dtype)
-        row = GATES[shape.cell] * shape.H * shape.directions * np.dtype(shape.dtype).itemsize
+        row = shape.gates * shape.H * shape.directions * np.dtype(shape.dtype).itemsize
         inputs = [shape.I if k == 0 else shape.H * shape.directions for k in range(shape.layers)]
         if shape.mode == "step":
             size = sum(row * (width + shape.H) for width in inputs)

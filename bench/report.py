@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
 from bench import contenders
 
 OURS = contenders.OURS

@@ -8,8 +8,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -33,6 +31,14 @@ class Shape:
         return 2 if self.dirs == "b" else 1
 
     @property
+    def gates(self) -> int:
+        from elman.stack.cells import (
+            CELLS,  # here, because bench.compare reads this file beside older versions
+        )
+
+        return len(CELLS[self.cell].gates)
+
+    @property
     def dtype(self) -> type:
         return np.float64 if "float64" in self.system else np.float32
 
@@ -42,7 +48,7 @@ class Shape:
         per_step = 0
         for layer in range(self.layers):
             inputs = self.I if layer == 0 else self.H * self.directions
-            per_step += 2 * GATES[self.cell] * self.H * (inputs + self.H) * self.directions
+            per_step += 2 * self.gates * self.H * (inputs + self.H) * self.directions
         return per_step * data.steps * (3 if self.mode == "train" else 1)
 
 
@@ -82,7 +88,7 @@ def make_data(shape: Shape) -> Data:
 def make_weights(shape: Shape) -> dict[str, np.ndarray]:
     """torch's names and initial distribution."""
     rng = np.random.default_rng(1)
-    rows, limit = GATES[shape.cell] * shape.H, 1 / np.sqrt(shape.H)
+    rows, limit = shape.gates * shape.H, 1 / np.sqrt(shape.H)
     weights = {}
     for k in range(shape.layers):
         inputs = shape.I if k == 0 else shape.H * shape.directions

@@ -7,10 +7,12 @@ import os
 import pathlib
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+
 from bench import contenders
 from bench.shapes import Data, Shape, make_data, make_weights
 from tests.support import oracle
@@ -20,11 +22,10 @@ TOLERANCE = {np.float32: 2e-4, np.float64: 1e-10}  # relative to the largest val
 
 def expected(shape: Shape, data: Data, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the results must be, from the float64 oracle."""
-    cell = "rnn_tanh" if shape.cell == "rnn" else shape.cell
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     ends = ("", "_reverse")[: shape.directions]
     stack = oracle.Stack(
-        cell,
+        shape.cell,
         [[[weights[f"{n}_l{k}{e}"] for n in kinds] for e in ends] for k in range(shape.layers)],
         [False, True] if shape.dirs == "b" else [shape.dirs == "r"],
     )
@@ -87,9 +88,9 @@ def timed(run: Any, seconds: float) -> float:
 
 
 class Worker:
-    """The other end of serve()."""
+    """The other end of serve(), or of a function like it."""
 
-    def __init__(self, name: str, threads: int):
+    def __init__(self, name: str, threads: int, serve: Callable[[Connection, str, int], None] = serve):
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._pipe, other = context.Pipe()

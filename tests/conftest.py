@@ -1,4 +1,7 @@
-"""Shared fixtures: every instruction set this machine has, and settings put back after each test."""
+"""Shared fixtures: every instruction set this machine has, and settings put back after each test.
+
+ELMAN_TEST_ISA=avx2 runs the tests that use `isa` with that one alone, ELMAN_TEST_ISA=best with the machine's best.
+"""
 
 import os
 
@@ -10,6 +13,10 @@ os.environ["ELMAN_OVERSUBSCRIBE"] = "1"
 
 import elman
 
+ISAS = elman.isas()
+if only := os.environ.get("ELMAN_TEST_ISA"):
+    ISAS = ISAS[:1] if only == "best" else [only]
+
 
 @pytest.fixture(autouse=True)
 def settings_come_back():
@@ -19,7 +26,7 @@ def settings_come_back():
     elman.set_num_threads(threads)
 
 
-@pytest.fixture(params=elman.isas())
+@pytest.fixture(params=ISAS)
 def isa(request):
     elman.use_isa(request.param)
     return request.param

@@ -5,7 +5,7 @@
 `run()` is the call that is timed, written as an experienced user of that library would write it; `results()`
 makes the same computation and returns what is verified, by name: y [T, B, D * H], for mode "step" y
 [STEPS, B, H] of the first steps from zero states; for training also dx and the gradient of every weight, all
-in torch's layouts. None means that the library has no such thing (no training, no resets).
+in torch's layouts. None means that the library has no such thing (this cell, training, resets).
 """
 
 from __future__ import annotations

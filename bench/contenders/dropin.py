@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 import torch
+
+import elman.torch
 from bench.contenders import Contender
 from bench.contenders.torch import prepare_modules
 from bench.shapes import Data, Shape
 
-import elman.torch
-
 
 def prepare(
     shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int, modules: Any = elman.torch
-) -> Contender:
+) -> Contender | None:
     tensors = {"lengths": data.lengths, "reset": data.reset}
     options = {name: torch.from_numpy(value) for name, value in tensors.items() if value is not None}
 

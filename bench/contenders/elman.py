@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from bench.contenders import STEPS, Contender, Results
-from bench.shapes import Data, Shape
 
 import elman
+from bench.contenders import STEPS, Contender, Results
+from bench.shapes import Data, Shape
+from tests.support.public import PUBLIC
 
 
 def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
     elman.set_num_threads(threads)
-    kind = {"rnn": elman.RNN, "lstm": elman.LSTM, "gru": elman.GRU}[shape.cell]
-    layer = kind(
+    layer = PUBLIC[shape.cell](
         shape.I,
         shape.H,
         shape.layers,

@@ -10,27 +10,35 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from bench.contenders import STEPS, Contender, Results
 from bench.shapes import Data, Shape
+from elman.stack.cells import CELLS
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_platforms", "cpu")
 
 
-def cell_step(cell, R, b_h, state, xs):
-    """state', from the state and the x-part of the pre-activations [B, G * H]."""
-    h = state[0]
-    if cell == "rnn":
-        return (jnp.tanh(xs + h @ R.T + b_h),)
-    if cell == "lstm":
-        i, f, g, o = jnp.split(xs + h @ R.T + b_h, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * state[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
-        return jax.nn.sigmoid(o) * jnp.tanh(c), c
+def lstm(R, b_h, state, xs):
+    i, f, g, o = jnp.split(xs + state[0] @ R.T + b_h, 4, axis=-1)
+    c = jax.nn.sigmoid(f) * state[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+
+def gru(R, b_h, state, xs):
     r_x, z_x, n_x = jnp.split(xs, 3, axis=-1)
-    r_h, z_h, n_h = jnp.split(h @ R.T + b_h, 3, axis=-1)
+    r_h, z_h, n_h = jnp.split(state[0] @ R.T + b_h, 3, axis=-1)
     z = jax.nn.sigmoid(z_x + z_h)
     n = jnp.tanh(n_x + jax.nn.sigmoid(r_x + r_h) * n_h)
-    return ((1 - z) * n + z * h,)
+    return ((1 - z) * n + z * state[0],)
+
+
+# state', from the state and the x-part of the pre-activations [B, G * H]
+CELL_STEPS = {
+    "rnn_tanh": lambda R, b_h, state, xs: (jnp.tanh(xs + state[0] @ R.T + b_h),),
+    "lstm": lstm,
+    "gru": gru,
+}
 
 
 def direction(cell, weights, end, x, state, alive, keep, reverse):
@@ -42,7 +50,7 @@ def direction(cell, weights, end, x, state, alive, keep, reverse):
         xs, alive, keep = at_t
         if keep is not None:
             state = tuple(part * keep for part in state)
-        after = cell_step(cell, R, weights[f"bias_hh{end}"], state, xs)
+        after = CELL_STEPS[cell](R, weights[f"bias_hh{end}"], state, xs)
         if alive is None:
             return after, after[0]
         after = tuple(jnp.where(alive, new, old) for new, old in zip(after, state, strict=True))
@@ -65,9 +73,12 @@ def stack(shape, weights, x, states, alive, keep):
     return x, finals
 
 
-def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
-    count = 2 if shape.cell == "lstm" else 1
-    zeros = [tuple(jnp.zeros((shape.B, shape.H), shape.dtype) for _ in range(count))] * shape.layers
+def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender | None:
+    if shape.cell not in CELL_STEPS:
+        return None
+    zeros = [
+        tuple(jnp.zeros((shape.B, shape.H), shape.dtype) for _ in CELLS[shape.cell].states)
+    ] * shape.layers
     alive = keep = None
     if data.lengths is not None:
         alive = jnp.asarray((np.arange(shape.T)[:, None] < data.lengths)[:, :, None])

@@ -7,15 +7,19 @@ Outputs y [T, B, D * H]; h1 and c1 likewise.
 from __future__ import annotations
 
 import numpy as np
-from bench.shapes import GATES, Shape
 from onnx import TensorProto, checker, helper, numpy_helper
 
+from bench.shapes import Shape
+from elman.stack.cells import CELLS
+
 # ONNX orders the gates i o f c (LSTM) and z r h (GRU), torch i f g o and r z n.
-ORDER = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
+ORDER = {"rnn_tanh": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}
+NODES = {"rnn_tanh": "RNN", "lstm": "LSTM", "gru": "GRU"}
+ATTRIBUTES = {"gru": {"linear_before_reset": 1}}
 
 
-def states(shape: Shape) -> list[str]:
-    return ["h", "c"] if shape.cell == "lstm" else ["h"]
+def states(shape: Shape) -> tuple[str, ...]:
+    return CELLS[shape.cell].states
 
 
 def build(shape: Shape, weights: dict[str, np.ndarray], ragged: bool) -> bytes:
@@ -28,7 +32,7 @@ def build(shape: Shape, weights: dict[str, np.ndarray], ragged: bool) -> bytes:
         return name
 
     def gates(name: str) -> np.ndarray:
-        parts = np.split(weights[name], GATES[shape.cell])
+        parts = np.split(weights[name], shape.gates)
         return np.concatenate([parts[gate] for gate in ORDER[shape.cell]])
 
     def node(kind: str, inputs: list[str], outputs: list[str], **attributes: object) -> str:
@@ -36,9 +40,7 @@ def build(shape: Shape, weights: dict[str, np.ndarray], ragged: bool) -> bytes:
         return outputs[0]
 
     direction = {"f": "forward", "r": "reverse", "b": "bidirectional"}[shape.dirs]
-    attributes = {"hidden_size": H, "direction": direction}
-    if shape.cell == "gru":
-        attributes["linear_before_reset"] = 1
+    attributes = {"hidden_size": H, "direction": direction, **ATTRIBUTES.get(shape.cell, {})}
     below = "x"
     for k in range(shape.layers):
         ends = [f"_l{k}{end}" for end in ("", "_reverse")[:D]]
@@ -54,7 +56,7 @@ def build(shape: Shape, weights: dict[str, np.ndarray], ragged: bool) -> bytes:
             one = constant(f"row_{state}{k}", np.array([k]))
             inputs.append(node("Gather", [f"{state}0", one], [f"{state}0_{k}"], axis=0))
             outputs.append(f"{state}1_{k}")
-        nodes.append(helper.make_node(shape.cell.upper(), inputs, outputs, **attributes))
+        nodes.append(helper.make_node(NODES[shape.cell], inputs, outputs, **attributes))
         # Y is [T, D, B, H]; above it, and at the end, [T, B, D * H].
         below = "y" if k == shape.layers - 1 else f"below{k + 1}"
         if D == 1:

@@ -6,13 +6,14 @@ import itertools
 
 import numpy as np
 import onnxruntime
+
 from bench.contenders import STEPS, Contender, Results
-from bench.contenders.onnx_model import build, states
+from bench.contenders.onnx_model import NODES, build, states
 from bench.shapes import Data, Shape
 
 
 def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender | None:
-    if shape.mode == "train" or data.reset is not None:
+    if shape.cell not in NODES or shape.mode == "train" or data.reset is not None:
         return None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench.contenders import STEPS, Contender, Results
-from bench.shapes import Data, Shape
 from torch.nn.utils import rnn
 
+from bench.contenders import STEPS, Contender, Results
+from bench.shapes import Data, Shape
 
-def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender:
+MODULES = {"rnn_tanh": "RNN", "lstm": "LSTM", "gru": "GRU"}
+
+
+def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender | None:
     lengths = None if data.lengths is None else torch.from_numpy(data.lengths)
 
     def over_sequence(layer: Any, x: torch.Tensor) -> torch.Tensor:
@@ -47,10 +50,12 @@ def prepare_modules(
     data: Data,
     weights: dict[str, np.ndarray],
     threads: int,
-) -> Contender:
+) -> Contender | None:
     """A contender of `modules`, which has torch.nn's LSTM, GRU and RNN; `forward(layer, x)` gives y."""
+    if shape.cell not in MODULES:
+        return None
     torch.set_num_threads(threads)
-    kind = {"rnn": modules.RNN, "lstm": modules.LSTM, "gru": modules.GRU}[shape.cell]
+    kind = getattr(modules, MODULES[shape.cell])
     x, dy = torch.from_numpy(data.x), torch.from_numpy(data.dy)
     if shape.dirs == "r":  # torch has no reverse layer: its users turn the sequence round
         x = x.flip(0)

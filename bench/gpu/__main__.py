@@ -19,9 +19,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.gpu import random_shapes, resources
-
 import elman
+from bench.gpu import random_shapes, resources
 
 TESTS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gpu"]
 # Each schedule, cell and type once, ragged ones too: the sanitizers slow kernels down a hundredfold.

@@ -7,7 +7,6 @@ import os
 import pathlib
 import random
 import signal
-import sys
 from typing import Any
 
 from elman.stack.cells import CELLS
@@ -18,8 +17,7 @@ SECONDS = 20  # for one case
 
 def run(out: pathlib.Path, count: int = COUNT, device: str = "cuda", seed: int = 0) -> bool:
     """Prints how many cases ran and the worst error of each type, in parts of the tests' tolerance."""
-    sys.path.append(str(pathlib.Path(__file__).parents[2] / "tests/gpu"))
-    import gpu_cases as cases  # needs torch
+    from tests.support import gpu_cases as cases  # needs torch
 
     draw = random.Random(seed)
     done, refused, worst = 0, 0, {}

@@ -10,9 +10,9 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from bench.gpu.timing import Case, measure_ours
-
 import torch
+
+from bench.gpu.timing import Case, measure_ours
 from elman.stack import gpu
 
 KINDS = ("block", "cluster", "push", "grid", "launch")

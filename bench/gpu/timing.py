@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from statistics import geometric_mean, median
 from typing import Any
 
-from bench import shapes
+import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman.torch
-import torch
+from bench import shapes
+from bench.contenders.torch import MODULES
 from elman.stack import gpu
 from elman.torch.gpu import Tensors
 
@@ -88,7 +89,7 @@ def _modules(case: Case) -> tuple[Any, Any, torch.Tensor]:
     rounded = case.dtype == "tf32"
     torch.set_float32_matmul_precision("high" if rounded else "highest")
     torch.backends.cudnn.allow_tf32 = rounded
-    name = case.cell.upper()
+    name = MODULES[case.cell]
     options = {"num_layers": case.layers, "bidirectional": case.directions == 2}
     dtype = TYPES[case.dtype]
     theirs = getattr(torch.nn, name)(case.I, case.H, **options).cuda().to(dtype)
@@ -128,8 +129,7 @@ def measure(case: Case) -> dict[str, Any]:
     calls = {"ours": call_ours, "theirs": call_theirs}
     work = {name: _work(call, module, x, case.train) for (name, call), module in zip(
         calls.items(), (ours, theirs), strict=True)}  # fmt: skip
-    cell = "rnn_tanh" if case.cell == "rnn" else case.cell
-    plan = gpu.find()[0].schedule(cell, False, Tensors(x).dtype, case.H, case.B, case.directions)
+    plan = gpu.find()[0].schedule(case.cell, False, Tensors(x).dtype, case.H, case.B, case.directions)
     times = _interleaved(work)
     row: dict[str, Any] = {
         "shape": case.name, "dtype": case.dtype, "mode": "train" if case.train else "infer", "schedule": plan.kind,

@@ -12,10 +12,10 @@ from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
-from bench.training.tasks import TASKS, Task
+import torch
 
 import elman
-import torch
+from bench.training.tasks import TASKS, Task
 from elman import _core
 from elman.stack import processor
 from elman.train import Adam, Constant

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+
+import elman
 from bench.training import twins
 from bench.training.__main__ import elman_epoch
 from bench.training.tasks import Task
-
-import elman
 from elman.sequence import Standardizer
 from elman.train import Adam, evaluate
 from elman.train.run import Run

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from bench.training import twins
 
+from bench.training import twins
 from elman.models import Forecaster, LanguageModel, Model, Seq2Seq, SequenceClassifier, SequenceTagger
 from elman.train import Sequences, Stream, forecast_windows
 

@@ -1,12 +1,13 @@
 """Calls of the engine's module with one argument made odd: `python -m tests.fuzz SEED CALLS`.
 
 Every call either raises one of ERRORS and writes nothing beside its arrays, or gives what an independent
-computation gives. (A crash ends the process: tests/bind/test_binding.py runs this one in its own.)
+computation gives. (A crash ends the process: tests/bind/test_memory.py runs this one in its own.)
 """
 
 import sys
 
 import numpy as np
+
 from tests.fuzz import around, layers, rest  # noqa: F401  (they register their cases)
 from tests.fuzz.arguments import CASES, Fuzz
 from tests.support import oracle

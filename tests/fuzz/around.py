@@ -1,9 +1,9 @@
 """Linear layers, embeddings, losses and attention: right arguments, and what comes of them by other means."""
 
 import numpy as np
-from tests.fuzz.arguments import case, equal
 
 from elman import _core
+from tests.fuzz.arguments import case, equal
 
 
 def softmax(x):

@@ -1,10 +1,10 @@
 """Plans, recurrent layers and steppers: right arguments, and what the oracle makes of them."""
 
 import numpy as np
-from tests.fuzz.arguments import case, equal
-from tests.support import oracle
 
 from elman import _core
+from tests.fuzz.arguments import case, equal
+from tests.support import oracle
 
 
 @case

@@ -1,9 +1,9 @@
 """Optimisers, memory, threads and names: right arguments, and what comes of them by other means."""
 
 import numpy as np
-from tests.fuzz.arguments import case, equal
 
 from elman import _core
+from tests.fuzz.arguments import case, equal
 
 
 def optimiser(f, states):
@@ -86,7 +86,7 @@ def empty(f):
 
 @case
 def empty_dlpack(f):
-    check = lambda given, _, capsule: None  # noqa: E731  (who takes it is tested in test_torch.py)
+    check = lambda given, _, capsule: None  # noqa: E731  (who takes it is tested in test_ops.py)
     return _core.empty_dlpack, check, {"shape": [3, 2], "bytes": f.pick([4, 8])}
 
 

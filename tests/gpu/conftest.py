@@ -12,7 +12,7 @@ import elman.stack.gpu
 if importlib.util.find_spec("torch") is None:
     collect_ignore_glob, KINDS = ["test_*.py"], []
 else:
-    from gpu_cases import KINDS
+    from tests.support.gpu_cases import KINDS
 
 DEVICES = ["played"] if importlib.util.find_spec("elman._cuda_played") else []  # built with ELMAN_SELFTEST
 DEVICES += ["cuda"] if elman.stack.gpu.find()[0] else []

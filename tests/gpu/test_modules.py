@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from gpu_cases import where
+import torch
 
 import elman.stack.gpu
 import elman.torch
-import torch
 from elman.stack.gpu.stack import Stack
+from tests.support.gpu_cases import where
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from bench.gpu import random_shapes
-from gpu_cases import TOLERANCE, check, make, ragged, where
+import torch
 
 import elman.stack.gpu
-import torch
+from bench.gpu import random_shapes
 from elman.stack.cells import CELLS
+from tests.support.gpu_cases import TOLERANCE, check, make, ragged, where
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))

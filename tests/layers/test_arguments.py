@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import elman
-import torch
 from elman.layers import Linear, Pooling, Sequential
 from elman.train import SGD
 

@@ -241,6 +241,7 @@ def test_only_numbers_are_scaled():
         scaler.transform(np.ones((3, 2), complex))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [False, True])
 def test_fitted_estimators_predict_the_same_whatever_is_set_afterwards(scale):
     estimators = pytest.importorskip("elman.sklearn")

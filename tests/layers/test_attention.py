@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recurrent.test_oracle import finite_differences
 
 import elman
-import torch
 from elman import _core
 from elman.layers import DotAttention
+from tests.support.slopes import finite_differences
 
 SIZES = [(1, 1, 1, 1), (3, 7, 9, 18), (9, 33, 3, 7), (1, 18, 5, 33), (130, 150, 2, 24), (20, 300, 3, 150)]
 f32 = np.float32

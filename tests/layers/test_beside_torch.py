@@ -1,20 +1,26 @@
 """Agreement with torch.nn where it has the feature: outputs, states and every gradient."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from tests.support.helpers import CELLS, assert_close, make_case, make_layer
-
 import torch
 
+from tests.support.cases import assert_close, make_case, make_layer
+
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-13}
+TWINS = {
+    "rnn_tanh": partial(torch.nn.RNN, nonlinearity="tanh"),
+    "rnn_relu": partial(torch.nn.RNN, nonlinearity="relu"),
+    "lstm": torch.nn.LSTM,
+    "gru": torch.nn.GRU,
+}
 
 
 def torch_twin(layer, cell):
-    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}.get(cell, torch.nn.RNN)
-    options = {"nonlinearity": cell.removeprefix("rnn_")} if cell.startswith("rnn") else {}
-    twin = kind(
+    twin = TWINS[cell](
         layer.input_size, layer.hidden_size, layer.num_layers, bias=layer.bias, bidirectional=layer.bidirectional,
-        dtype=getattr(torch, layer.dtype.name), **options,
+        dtype=getattr(torch, layer.dtype.name),
     )  # fmt: skip
     twin.load_state_dict({name: torch.from_numpy(value) for name, value in layer.state_dict().items()})
     return twin
@@ -22,7 +28,7 @@ def torch_twin(layer, cell):
 
 @pytest.mark.parametrize("ragged", [False, True], ids=["equal", "ragged"])
 @pytest.mark.parametrize("options", [{}, {"bias": False}, {"num_layers": 2, "bidirectional": True}], ids=str)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", TWINS)
 def test_agrees_with_torch(dtype, cell, options, ragged):
     layer = make_layer(cell, 6, 10, dtype=dtype, **options)
     case = make_case(layer, T=8, B=5)

@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 import pytest
-from tests.support.changes import MAKERS, arguments, f32, first
 
 import elman
 from elman import _core
@@ -15,6 +14,7 @@ from elman.layers import Linear
 from elman.layers.store import behind, change, stores_of
 from elman.models import Forecaster
 from elman.train import Adam
+from tests.support.changes import MAKERS, arguments, f32, first
 
 
 @pytest.fixture(params=MAKERS)

@@ -1,6 +1,5 @@
 """Files of layers and models: what comes back, and what is refused, whatever is in them."""
 
-import json
 import pathlib
 import subprocess
 import sys
@@ -8,11 +7,12 @@ import time
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save, save_file
+from safetensors.numpy import load_file, save
 
 import elman
 from elman import files
 from elman.models import SequenceRegressor
+from tests.support.saved import equal, write_raw
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -30,23 +30,10 @@ def model():
 KINDS = {"layer": layer, "model": model}
 
 
-def equal(a, b):
-    return (
-        repr(a) == repr(b)
-        and getattr(a, "notes", None) == getattr(b, "notes", None)
-        and a.parameters.keys() == b.parameters.keys()
-        and all(np.array_equal(value, b.parameters[name]) for name, value in a.parameters.items())
-    )
-
-
-def write_raw(path, content, arrays=None):
-    """A file as an earlier version, or a stranger, wrote it."""
-    save_file(arrays or {}, path, {"elman": content if isinstance(content, str) else json.dumps(content)})
-
-
 # Damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_every_changed_byte_is_seen(name, tmp_path):
     """One byte changed, anywhere: refused, or (white space) the same."""

@@ -4,9 +4,9 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 
 import elman
-import torch
 from elman.layers import GRU, Linear, Sequential
 
 X = np.random.default_rng(0).standard_normal((5, 2, 3))

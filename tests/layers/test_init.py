@@ -16,6 +16,7 @@ def test_orthogonal(dtype, size):
     np.testing.assert_allclose(q @ q.T, np.eye(size), atol=1e-6 if dtype == np.float32 else 1e-13)
 
 
+@pytest.mark.slow
 def test_orthogonal_is_uniform(monkeypatch):
     """Moments over the orthogonal matrices of three dimensions, blocks of two reflections and of all at once."""
     rng, count = np.random.default_rng(0), 4000

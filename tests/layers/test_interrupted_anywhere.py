@@ -82,6 +82,7 @@ WAYS = {
 }
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("way", WAYS)
 def test_a_change_ended_anywhere_leaves_layers_that_work(way):
     number, there = 0, True

@@ -6,15 +6,15 @@ import importlib.util
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.entries import ENTRIES, H, I, normal
 
 import elman
-import torch
 from elman import losses
 from elman.layers import DotAttention, Dropout, Embedding, Linear, Pooling, Sequential
 from elman.sequence import pad
+from tests.support.entries import ENTRIES, H, I, normal
 
 
 def strided(array):

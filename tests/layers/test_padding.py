@@ -3,7 +3,6 @@ gradients are those of zeros there."""
 
 import numpy as np
 import pytest
-from tests.support.entries import B, H, I, T, flat, marks, normal, whole
 
 import elman
 from elman import losses
@@ -18,6 +17,7 @@ from elman.models import (
 )
 from elman.sequence import Standardizer, known_steps
 from elman.train import Batch, ctc
+from tests.support.entries import B, H, I, T, flat, marks, normal, whole
 
 LENGTHS = np.array([5, 0, 3, 1])
 MASK = marks(T, B, seed=3)

@@ -6,6 +6,10 @@ import re
 
 import numpy as np
 import pytest
+import torch
+
+import elman
+from elman.layers import DotAttention, Dropout, Linear, Pooling, Sequential
 from tests.support.changes import (
     MAKERS,
     arguments,
@@ -18,10 +22,6 @@ from tests.support.changes import (
     load,
     step,
 )
-
-import elman
-import torch
-from elman.layers import DotAttention, Dropout, Linear, Pooling, Sequential
 
 
 @pytest.fixture(params=MAKERS)

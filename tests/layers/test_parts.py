@@ -4,12 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
-from tests.recurrent.test_oracle import finite_differences
-from tests.support.helpers import slope_of_parameter
+import torch
 
 import elman
-import torch
 from elman.layers import GRU, LSTM, RNN, Dropout, Embedding, Linear, Pooling, Sequential
+from tests.support.slopes import finite_differences, slope_of_parameter
 
 
 def check_gradients(layer, x, *options):

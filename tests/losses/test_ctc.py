@@ -1,6 +1,5 @@
 """Connectionist temporal classification: the loss against PyTorch, differences and all paths."""
 
-import itertools
 import math
 import re
 
@@ -8,30 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recurrent.test_oracle import finite_differences
 
 import elman
 from elman import _core
 from elman.losses import ctc
-
-
-def log_softmax(x):
-    x = np.asarray(x, np.float64)
-    x = x - x.max(axis=-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
-
-
-def collapse(path, blank):
-    return tuple(label for label, _ in itertools.groupby(path) if label != blank)
-
-
-def all_sequences(logits, blank):
-    """Probability of every label sequence that logits [T, C] can give, by adding up all paths."""
-    p, sums = np.exp(log_softmax(logits)), {}
-    for path in itertools.product(range(logits.shape[1]), repeat=len(logits)):
-        labels = collapse(path, blank)
-        sums[labels] = sums.get(labels, 0.0) + math.prod(p[t, c] for t, c in enumerate(path))
-    return sums
+from tests.support.ctc_paths import all_sequences
+from tests.support.slopes import finite_differences
 
 
 def draw_batch(rng, T, B, C, S, blank=0, dtype=np.float64):
@@ -61,6 +42,7 @@ def of_torch(logits, target, lengths, counts, **options):
     return loss.item(), x.grad.numpy()
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_agrees_with_torch(data):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recurrent.test_oracle import finite_differences
 
 import elman
-import torch
 from elman import losses
+from tests.support.slopes import finite_differences
 
 F = torch.nn.functional
 REAL = {

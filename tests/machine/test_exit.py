@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.kills
+
 CALLS = {
     "forward": """
         layer, x = elman.LSTM(32, 64), np.ones((200, 8, 32), np.float32)

@@ -6,10 +6,10 @@ import textwrap
 
 import numpy as np
 import pytest
-from tests.support.helpers import CELLS, make_case, make_layer
 
 import elman
 from elman import _core
+from tests.support.cases import CELLS, make_case, make_layer
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 
@@ -129,6 +129,7 @@ FORKS = """
 """
 
 
+@pytest.mark.kills
 @posix
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(

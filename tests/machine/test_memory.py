@@ -42,10 +42,12 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="no /proc on this system")
 def test_bounded():
     assert float(run(MANY_SIZES)) < 256 + 60  # and what malloc and NumPy hold
 
 
+@pytest.mark.slow
 def test_what_a_block_held_before_does_not_matter():
     run(SAME_BITS)

@@ -64,6 +64,7 @@ def python(code, before="", **settings):
     return run.stdout.split()
 
 
+@pytest.mark.slow
 @linux
 def test_no_more_threads_than_processors():
     code = """
@@ -107,6 +108,7 @@ def can_have_huge_stacks():
     return subprocess.run(["sh", "-c", HUGE_STACKS], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.skipif(not can_have_huge_stacks(), reason="stacks are limited")
 @pytest.mark.parametrize("startable", [0, 2])
@@ -143,6 +145,7 @@ def test_threads_that_cannot_be_started_are_done_without(startable, B):
     assert out == [alone, alone, str(startable), alone, "4"]
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.skipif(not can_have_huge_stacks(), reason="stacks are limited")
 def test_torchs_threads_that_cannot_be_started_are_done_without():

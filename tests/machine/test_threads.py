@@ -8,10 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from tests.support.helpers import make_case, make_layer
 
 import elman
 from elman import _core
+from tests.support.cases import make_case, make_layer
 
 
 def test_calls_from_many_threads_at_once(isa):
@@ -40,6 +40,7 @@ def in_child(connection, case):
     connection.send(case.infer()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads is the point
 def test_a_child_process_computes_after_its_parent_did(method):
@@ -88,6 +89,7 @@ def slowed_by_a_busy_core():
     return busy / idle
 
 
+@pytest.mark.slow
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: every process is in the way")
 def test_a_busy_core_does_not_stop_it():
     """In a process of its own, where elman's threads are its own: OpenMP's, which never sleep, share worse."""

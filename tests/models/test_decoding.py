@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.losses.test_ctc import X, all_sequences, collapse
 
 from elman.losses import ctc
 from elman.models.decoding import ctc_beam, ctc_greedy
+from tests.support.ctc_paths import all_sequences, collapse
 
+X = np.zeros((5, 2, 4), np.float32)
 REFUSALS = [
     (lambda: ctc_greedy(X[0]), "logits: expected [T, B, C] float32, got [2, 4] float32"),
     (lambda: ctc_greedy(X, [6, 1]), "lengths: expected 0 to 5, got 1 to 6"),

@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.support.helpers import slope_of_parameter
 
 from elman.models import (
     CTCRecognizer,
@@ -14,6 +13,7 @@ from elman.models import (
 from elman.models.beam import beam_search
 from elman.models.sampling import Sampler
 from elman.train import Sequences, Stream, fit
+from tests.support.slopes import slope_of_parameter
 
 RNG = np.random.default_rng(0)
 LENGTHS = [4, 1, 3]
@@ -86,6 +86,7 @@ def test_beam_search_finds_the_best(length_penalty, rng):
         assert tuple(found[b]) == best
 
 
+@pytest.mark.slow
 def test_seq2seq_learns_to_reverse():
     rng = np.random.default_rng(0)
     x = [rng.integers(0, 5, rng.integers(1, 5)) for _ in range(300)]
@@ -139,6 +140,7 @@ def test_seq2seq_drops_what_its_decoder_reads_and_says():
         np.testing.assert_allclose(model.grads[name], slope, atol=2e-7, err_msg=name)
 
 
+@pytest.mark.slow
 def test_recognizer_learns():
     rng = np.random.default_rng(0)
     y = [rng.integers(0, 3, rng.integers(1, 4)) for _ in range(80)]

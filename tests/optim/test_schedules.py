@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import torch
 from elman.train import (
     Constant,
     Cosine,

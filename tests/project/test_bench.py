@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from bench import contenders, limits, shapes, worker
 from bench.report import Report, Row, geometric_mean
 

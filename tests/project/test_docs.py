@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import elman
-import torch
 
 ROOT = pathlib.Path(__file__).parents[2]
 

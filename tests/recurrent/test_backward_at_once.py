@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 import pytest
-from tests.support.changes import MAKERS, arguments, assign, edit, f32, first, load, step
-from tests.support.helpers import CELLS
 
 import elman
 from elman import _core
 from elman.layers import Embedding, Linear
 from elman.train import SGD
+from tests.support.cases import CELLS
+from tests.support.changes import MAKERS, arguments, assign, edit, f32, first, load, step
 
 
 @pytest.mark.parametrize("kind", [*CELLS, "stack", "linear"])

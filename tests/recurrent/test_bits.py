@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.helpers import CELLS, make_case, make_layer
 
 import elman
+from tests.support.cases import CELLS, make_case, make_layer
 
 SIZES = [(3, 5), (20, 33), (16, 64), (7, 130)]
 

@@ -5,9 +5,9 @@ import gc
 
 import numpy as np
 import pytest
-from tests.support.helpers import assert_agrees, make_case, make_layer
 
 import elman
+from tests.support.cases import assert_agrees, make_case, make_layer
 
 # The tape of 2,048 rows of 4 x 128 slots is a chunk; sums of 4 x 800 terms and gradients of 10 MB are large.
 CHUNKS = {"I": 20, "H": 128, "T": 260, "B": 32}

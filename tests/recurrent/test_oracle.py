@@ -2,26 +2,15 @@
 
 import numpy as np
 import pytest
+
 from tests.support import oracle
-from tests.support.helpers import CELLS, make_case, make_layer, slope_of_parameter
+from tests.support.cases import CELLS, make_case, make_layer
+from tests.support.slopes import finite_differences, slope_of_parameter
 
 
 def loss_of(case, stack):
     y, state = case.forward_of(stack)
     return (y * case.dy).sum() + sum((s * d).sum() for s, d in zip(state, case.dstate, strict=True))
-
-
-def finite_differences(value, loss, step=1e-6):
-    slope = np.zeros_like(value)
-    for place in np.ndindex(value.shape):
-        kept = value[place]
-        value[place] = kept + step
-        above = loss()
-        value[place] = kept - step
-        below = loss()
-        value[place] = kept
-        slope[place] = (above - below) / (2 * step)
-    return slope
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.helpers import CELLS, assert_agrees, assert_close, make_case, make_layer
+
+from tests.support.cases import CELLS, assert_agrees, assert_close, make_case, make_layer
 
 
 @settings(max_examples=150, deadline=None)

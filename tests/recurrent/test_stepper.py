@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from tests.support.helpers import CELLS, make_case, make_layer
+import torch
 
 import elman
-import torch
 from elman.layers import Pooling, Sequential
+from tests.support.cases import CELLS, make_case, make_layer
 
 
 @pytest.mark.parametrize("threads", [1, 2])

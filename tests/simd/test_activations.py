@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.support.helpers import make_layer
 
 import elman
+from tests.support.cases import make_layer
 
 # The worst over all floats, and over millions of doubles, is 2.44 and 2.08; an error of half a unit is the least.
 WORST = {"sigmoid": 2.5, "tanh": 2.2}

@@ -1,13 +1,13 @@
 """A layer of every class, and every permitted way of changing one element of a parameter."""
 
 import numpy as np
-from tests.support.helpers import CELLS, make_layer
+import torch
 
 import elman
-import torch
 from elman.layers import Dropout, Embedding, Linear, Sequential
 from elman.models import Forecaster
 from elman.train import SGD
+from tests.support.cases import CELLS, make_layer
 
 f32 = np.float32
 

@@ -41,7 +41,7 @@ def main() -> None:
         assert needed in names, f"the wheel lacks {needed}"
     assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(sdist) as archive:
-        assert any(name.endswith("csrc/engine/tile.h") for name in archive.getnames())
+        assert any(name.endswith("csrc/tile/tile.h") for name in archive.getnames())
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = pathlib.Path(folder) / "bin/python"

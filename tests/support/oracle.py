@@ -8,11 +8,30 @@ from __future__ import annotations
 
 import numpy as np
 
+CELLS = {}  # what computes each of the engine's cells
+
+
+def cell(name):
+    """Registers a class: `step` gives the new states and what `back` needs of it."""
+
+    def register(kind):
+        CELLS[name] = kind
+        return kind
+
+    return register
+
+
+def cell_of(name):
+    if name not in CELLS:
+        raise LookupError(f"{name}: expected a class of this cell in tests/support/oracle.py, got none")
+    return CELLS[name]
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+@cell("rnn_tanh")
 class Tanh:
     """h' = tanh(W x + R h)."""
 
@@ -29,6 +48,7 @@ class Tanh:
         return da, da, [np.zeros_like(d[0])]
 
 
+@cell("rnn_relu")
 class Relu(Tanh):
     @staticmethod
     def step(a_x, a_h, h):
@@ -41,6 +61,7 @@ class Relu(Tanh):
         return da, da, [np.zeros_like(d[0])]
 
 
+@cell("lstm")
 class Lstm:
     states = 2
 
@@ -66,6 +87,7 @@ class Lstm:
         return da, da, [np.zeros_like(dh), dc * f]
 
 
+@cell("gru")
 class Gru:
     states = 1
 
@@ -87,14 +109,11 @@ class Gru:
         return np.concatenate([dr, dz, dn], -1), np.concatenate([dr, dz, dn * r], -1), [dh * z]
 
 
-CELLS = {"rnn_tanh": Tanh, "rnn_relu": Relu, "lstm": Lstm, "gru": Gru}
-
-
 class Direction:
     """One layer and direction. weights: weight_ih, weight_hh, bias_ih, bias_hh (biases may be None)."""
 
     def __init__(self, cell, weights, reverse):
-        self.cell = CELLS[cell]
+        self.cell = cell_of(cell)
         self.w_ih, self.w_hh = (np.asarray(w, np.float64) for w in weights[:2])
         rows = len(self.w_ih)
         self.b_ih, self.b_hh = (
@@ -152,7 +171,7 @@ class Stack:
         self.layers = [
             [Direction(cell, w, back) for w, back in zip(layer, backwards, strict=True)] for layer in weights
         ]
-        self.states = CELLS[cell].states
+        self.states = cell_of(cell).states
 
     def forward(self, x, state=None, lengths=None, mask=None, reset=None, factors=None):
         """x [T, B, I]; state: list of [L * D, B, H] or None; factors: [layer][direction] -> [B, H] or None.

@@ -1,8 +1,8 @@
-"""Small runs of `fit` with a directory for checkpoints."""
+"""Small models, their data, and runs of `fit` with a directory for checkpoints."""
 
 import numpy as np
 
-from elman.models import SequenceRegressor
+from elman.models import Forecaster, SequenceRegressor
 from elman.train import fit
 
 
@@ -28,3 +28,12 @@ def same(a, b):
 def noise(seed):
     rng = np.random.default_rng(seed)
     return data(seed)[0], rng.standard_normal((24, 1)).astype(np.float32)
+
+
+def sines(n=300, window=20):
+    wave = np.sin(np.arange(n + window) * 0.3)[:, None].astype(np.float32)
+    return np.stack([wave[i : i + window] for i in range(n)]), wave[window:, None]
+
+
+def forecaster(**options):
+    return Forecaster(1, input_size=1, cell="gru", hidden_size=16, seed=0, **options)

@@ -3,12 +3,12 @@
 import copy
 
 import pytest
+import torch
+from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._pytree import tree_leaves
 
 import elman.torch as et
-import torch
-from torch import nn
 
 # torch's own warnings, of the modules that ours are compared with and on the way to its tools
 _TORCHS = (

@@ -1,8 +1,9 @@
 """Pairs of modules, all that a call gives, and the ways there are to write to a weight."""
 
-import elman.torch as et
 import torch
 from torch import nn
+
+import elman.torch as et
 
 FLOAT64 = torch.float64
 KINDS = {

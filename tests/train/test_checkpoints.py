@@ -11,9 +11,9 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.support.runs import regressor, run, same
 
 from elman.train.checkpoint import Checkpoint, flatten, unflatten
+from tests.support.runs import regressor, run, same
 
 # The disk
 
@@ -159,6 +159,7 @@ def resumed(directory):
     return model.state_dict()
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_seen(two, tmp_path):
     """One bit of the last checkpoint, anywhere: the run goes on from the one before, with a warning, or the bit says
     nothing (white space of the header)."""

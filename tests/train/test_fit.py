@@ -6,23 +6,15 @@ import sys
 
 import numpy as np
 import pytest
-from tests.support.fit_in_pieces import make, parameters_of
+import torch
 
 import elman
-import torch
-from elman.models import Forecaster, LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
+from elman.models import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
 from elman.train import SGD, Cosine, History, Plateau, Sequences, Stream, evaluate, fit
+from tests.support.fit_in_pieces import make, parameters_of
+from tests.support.runs import forecaster, sines
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def sines(n=300, window=20):
-    wave = np.sin(np.arange(n + window) * 0.3)[:, None].astype(np.float32)
-    return np.stack([wave[i : i + window] for i in range(n)]), wave[window:, None]
-
-
-def forecaster(**options):
-    return Forecaster(1, input_size=1, cell="gru", hidden_size=16, seed=0, **options)
 
 
 def test_fit_learns_and_keeps_the_best_epoch():
@@ -183,6 +175,7 @@ def test_progress_bar(capsys):
     assert "loss=" in shown and "norm=" in shown and "validation=" in shown
 
 
+@pytest.mark.slow
 def test_history_plots_itself(tmp_path):
     history = History([1.0, 0.5], [1.1, 0.7], [3.0, 2.0], [0.1, 0.1], [1.0, 1.0], best_epoch=1)
     history.plot(tmp_path / "history.png")
@@ -191,6 +184,7 @@ def test_history_plots_itself(tmp_path):
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["training", "best: 1"]
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("name", ["classifier", "language"])
 def test_killed_and_resumed_it_ends_with_the_same_bits(name, tmp_path):
     """Twenty kills at random moments; each run goes on from the last one's checkpoint."""

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.support.runs import data, regressor
 
 from elman.models import SequenceRegressor
 from elman.train import Adam, Cosine, fit
+from tests.support.runs import data, regressor
 
 
 def test_an_optimizer_of_a_part_leaves_the_rest():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.train.test_fit import forecaster, sines
 
 from elman.train import SGD, Cosine, Sequences, evaluate, fit
+from tests.support.runs import forecaster, sines
 
 
 def test_a_loss_that_is_no_number_stops():

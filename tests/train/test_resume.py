@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.support.runs import data, noise, regressor, run, same
 
 from elman.models import SequenceClassifier
 from elman.train import SGD, Adam, Cosine, Plateau, Sequences, fit
+from tests.support.runs import data, noise, regressor, run, same
 
 
 def changed_data():
@@ -139,6 +139,7 @@ def test_batch_size_holds_from_the_next_epoch(tmp_path):
     assert sizes == [(0, 8), (1, 8), (1, 8), (2, 6)] and history.epochs == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e6, 3.0])
 def test_an_exploded_run_goes_on_with_a_lower_rate(tmp_path, rate):
     """However fast it exploded, with a checkpoint after every step, and a new model each time, as in a new process."""
@@ -209,6 +210,7 @@ def test_more_patience_goes_on(tmp_path):
     assert less.train_loss == longer.train_loss  # less takes nothing back
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on(tmp_path):
     options = {"patience": 2, "learning_rate": 0.02}
     first = run(regressor(), tmp_path, noise(0), noise(1), epochs=60, **options)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.support.runs import data, run
 
 from elman.layers import GRU, Dropout
 from elman.models import Model
 from elman.train import mean_squared_error
+from tests.support.runs import data, run
 
 
 class Own(Model):

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 import pytest
-from tests.support.tune_in_pieces import DATA, SPACE, build
 
 from elman.train import Log, tune
+from tests.support.tune_in_pieces import DATA, SPACE, build
 
 optuna = pytest.importorskip("optuna")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -51,6 +51,7 @@ def test_hyper_parameters_that_explode_are_pruned():
     assert states == {1e30: "PRUNED", 0.01: "COMPLETE"}
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("kind", ["file", "database"])
 def test_two_processes_share_a_search_that_is_interrupted_and_resumed(kind, tmp_path):
     storage = str(tmp_path / "search.log") if kind == "file" else f"sqlite:///{tmp_path / 'search.db'}"

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.dlpack import from_dlpack
-
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from .. import _core
 from ..stack import processor
