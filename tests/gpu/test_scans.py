@@ -60,7 +60,7 @@ def test_dropout_between_layers():
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
-def test_weights_in_chunks(dtype, monkeypatch, played):
+def test_weights_staged_a_part_at_a_time(dtype, monkeypatch, played):
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "launch")
     monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", str(12 << 10))
     check(make("lstm", 3, 5, 5, 70), dtype=dtype)
