@@ -141,7 +141,7 @@ template <class T> class Direction {
     outer_.bias = bias_.data();
     outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I, nullptr, d_ih_rows_.data()};
     outer_.side[1] = {cell_.h.begin * H, cell_.h.end * H, H, nullptr, d_hh_rows_.data()};
-    for (int i = 0; i < threads; ++i) scratch_.emplace_back(products_.outer_scratch(M, I, H));
+    for (int i = 0; i < threads; ++i) scratch_.emplace_back(products_.outer_scratch(M, I + H));
   }
 
   // Where the x and the h are that fed each row of the chunk.
