@@ -51,7 +51,7 @@ class Backward:
         layer._store.add(grads)
         return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)
 
-    def _take(self) -> tuple[processor.Tape, list[list[Any]]]:
+    def _take(self) -> tuple[processor.Tape, Any]:
         """The tape, which is used up from then on, and the packed weights."""
         layer = self._call.layer
         with layer._store.lock:

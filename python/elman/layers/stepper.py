@@ -27,7 +27,7 @@ class Stepper:
         self._shape = (layer.num_layers, batch_size, layer.hidden_size)
         self._x_shape = (batch_size, layer.input_size)
         self._dtype = layer.dtype
-        self._engine = _core.stepper([packed for (packed,) in layer._pack().value], batch_size)
+        self._engine = _core.stepper(layer._pack().value, batch_size)
         self._step = self._engine.step
 
     def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:

@@ -26,18 +26,18 @@ class Packed:
     def __init__(self, spec: Spec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
         self.arrays, self.key = arrays, key
         self._spec, self._stack = spec, spec.stack(weights)
-        self._forward: list[list[Any]] | None = None
-        self._backward: list[list[Any]] | None = None
+        self._forward: Any = None
+        self._backward: Any = None
         self._stepper: _Stepper | None = None
 
     @property
-    def forward(self) -> list[list[Any]]:
+    def forward(self) -> Any:
         if self._forward is None:
             self._forward = processor.pack(self._stack, self._spec.nest(self.arrays))
         return self._forward
 
     @property
-    def backward(self) -> list[list[Any]]:
+    def backward(self) -> Any:
         if self._backward is None:
             self._backward = processor.pack_back(self._stack, self._spec.nest(self.arrays))
         return self._backward
@@ -53,9 +53,9 @@ class Packed:
 class _Stepper:
     """The engine's stepper, which passes through all layers at once, with the state going in and out."""
 
-    def __init__(self, packed: list[list[Any]], shape: tuple[int, int, int], states: int, dtype: np.dtype):
+    def __init__(self, packed: Any, shape: tuple[int, int, int], states: int, dtype: np.dtype):
         self.shape, self.states, self.dtype = shape, states, dtype
-        self._engine = _core.stepper([one for (one,) in packed], shape[1])
+        self._engine = _core.stepper(packed, shape[1])
         self._zeros = np.zeros(shape, dtype)
         self._lock = threading.Lock()
 
