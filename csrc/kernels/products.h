@@ -4,14 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cells/cell.h"
+
 namespace elman {
 
-// For both sides: C(m, :) += sum over n of a(n, m) b(n, :), for the columns m of `a` that the side feeds.
-// The columns [0, side[1].begin) have x alone, [side[0].end, M) h alone, those between them both.
+// For every side: C(m, :) += sum over n of a(n, m) b(n, :), for the columns m of `a` that the side feeds.
 template <class T> struct OuterJob {
   struct Side {
     int begin = 0, end = 0;       // columns of a
-    int N = 0;                    // I or H
+    int N = 0;                    // I or H; 0 where there is no such side
     const T* const* b = nullptr;  // [rows] rows of N
     T* const* c = nullptr;        // [end - begin] rows of N
   };
@@ -19,7 +20,8 @@ template <class T> struct OuterJob {
   int M = 0;     // columns of a
   const T* a = nullptr;
   std::ptrdiff_t a_stride = 0;
-  Side side[2];       // x and h
+  static constexpr int sides = 1 + max_stages;
+  Side side[sides];   // x, and what the recurrent product of each stage reads
   T* bias = nullptr;  // [M] += the sums of a's columns
 };
 
@@ -32,7 +34,7 @@ template <class T> struct ProductKernels {  // shared by all cells
                           int group_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*multiply)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
-  std::size_t (*outer_scratch)(int M, int I, int H);
+  std::size_t (*outer_scratch)(int M, int N);  // numbers for each part; N: that of all sides together
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
 };
 

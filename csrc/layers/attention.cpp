@@ -146,7 +146,7 @@ void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& que
   const int threads = threads_for(memory, queries, 4, team);
   // Gradients of the scores, sums of columns (which nobody reads), and what the outer products need.
   const std::size_t scores = std::size_t(queries_at_once) * memory.longest, sums = memory.longest;
-  const auto scratch = scratch_for<T>(threads, scores + sums + p.outer_scratch(memory.longest, H, 0));
+  const auto scratch = scratch_for<T>(threads, scores + sums + p.outer_scratch(memory.longest, H));
   deal(team, threads, B, [&](int thread, int b) {
     const auto& sequence = memory.sequences[b];
     const int keys = sequence.keys, end = count_queries(memory, queries, b);
@@ -175,7 +175,6 @@ void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& que
         job.a = a;
         job.a_stride = a_stride;
         job.side[0] = {0, keys, H, rows, d_rows.data() + sequence.first};
-        job.side[1] = {keys, keys, 0, rows, nullptr};
         job.bias = column_sums;
         p.outer(job, 0, 1, column_sums + sums);
       };

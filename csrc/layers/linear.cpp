@@ -81,11 +81,10 @@ template <class T> void run_linear_backward(const LinearBackward<T>& call) {
   job.a = call.dy;
   job.a_stride = O;
   job.side[0] = {0, O, I, x_rows.data(), d_rows.data()};
-  job.side[1] = {O, O, 0, x_rows.data(), nullptr};
   job.bias = call.d_bias ? call.d_bias : unwanted.data();
   const int threads = threads_for_product(double(N) * I * O, p.lanes, team.size(), team.warm());
   std::vector<Buffer<T>> scratch;
-  for (int i = 0; i < threads; ++i) scratch.emplace_back(p.outer_scratch(O, I, 0));
+  for (int i = 0; i < threads; ++i) scratch.emplace_back(p.outer_scratch(O, I));
   team.run(threads, [&](int i) { p.outer(job, i, threads, scratch[i].data()); });
 }
 

@@ -101,6 +101,13 @@ class Pool {
     if (woken) last_late.store(late_before);
   }
 
+  // What ThreadTeam::warm says at that time.
+  bool warm_at(Clock::time_point now) const {
+    const Clock::duration late(last_late.load());
+    const bool awake = now - workers_end < warmth || now - stream_begin > worth_waking;
+    return awake && now.time_since_epoch() - late > caution;
+  }
+
   std::mutex busy;  // held by the call that the pool serves
   // Under `busy`: the end of the last call, the end of the last call that had workers, and the begin of the
   // stream of calls.
@@ -250,10 +257,8 @@ ThreadTeam::ThreadTeam(int wanted) {
     pool_ = &pool();
     size_ = pool_->provide(wanted);
     const Clock::time_point now = Clock::now();
-    const Clock::duration late(last_late.load());
     if (now - pool_->last_end > warmth) pool_->stream_begin = now;
-    const bool awake = now - pool_->workers_end < warmth || now - pool_->stream_begin > worth_waking;
-    warm_ = awake && now.time_since_epoch() - late > caution;
+    warm_ = pool_->warm_at(now);
   }
 }
 
@@ -280,6 +285,7 @@ void ThreadTeam::run(int threads, const Task& work) {
     pool_->run(threads, work);
     pool_->workers_end = Clock::now();
   }
+  if (pool_) warm_ = pool_->warm_at(Clock::now());  // for the next layer of a stack
 }
 
 }  // namespace elman

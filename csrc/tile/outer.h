@@ -19,10 +19,10 @@ struct OuterVisit {
   }
 };
 
-// Numbers of scratch for one thread: its packed rows of x and of h, and its copy of some columns of a.
-template <class T, int L> std::size_t outer_scratch(int M, int I, int H) {
-  const OuterVisit visit(M, I + H, sizeof(T));
-  return std::size_t(visit.rows) * ((I + L - 1) / L * L + (H + L - 1) / L * L + visit.columns + 2 * L);
+// Numbers of scratch for one thread: its packed rows of every b, and its copy of some columns of a.
+template <class T, int L> std::size_t outer_scratch(int M, int N) {
+  const OuterVisit visit(M, N, sizeof(T));
+  return std::size_t(visit.rows) * (N + OuterJob<T>::sides * (L - 1) + visit.columns + 2 * L);
 }
 
 struct Range {
@@ -38,13 +38,19 @@ struct Range {
 template <class T, int L, int Registers> class OuterSum {
  public:
   OuterSum(const OuterJob<T>& job, int part, int parts, T* scratch)
-      : job_(job), visit_(job.M, job.side[0].N + job.side[1].N, sizeof(T)) {
-    // The columns that x feeds alone, those that both feed, those that h feeds alone: a share of each.
-    const int cuts[] = {0, job.side[1].begin, job.side[0].end, job.M};
-    for (int i = 0; i < 3; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
-    packed_[0] = scratch;
-    packed_[1] = scratch + std::ptrdiff_t{visit_.rows} * ((job.side[0].N + L - 1) / L * L);
-    columns_ = packed_[1] + std::ptrdiff_t{visit_.rows} * ((job.side[1].N + L - 1) / L * L);
+      : job_(job), visit_(job.M, width(job), sizeof(T)) {
+    // The columns between two neighbouring ends are fed by the same sides: a share of each such range.
+    int cuts[ranges + 1] = {0, job.M}, count = 2;
+    for (const auto& side : job.side) {
+      insert(side.begin, cuts, count++);
+      insert(side.end, cuts, count++);
+    }
+    for (int i = 0; i < ranges; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
+    for (int i = 0; i < sides; ++i) {
+      packed_[i] = scratch;
+      scratch += std::ptrdiff_t{visit_.rows} * ((job.side[i].N + L - 1) / L * L);
+    }
+    columns_ = scratch;
   }
 
   // The sums run over n in a fixed order, so the result does not depend on the number of threads. Each thread
@@ -53,16 +59,16 @@ template <class T, int L, int Registers> class OuterSum {
   void run() const {
     const FlushDenormals flush;
     split_evenly(0, job_.rows, visit_.rows, [&](int n, int depth) {
-      for (int i = 0; i < 2; ++i) {
+      for (int i = 0; i < sides; ++i) {
         const auto& side = job_.side[i];
-        pack_matrix<T, L>(side.b + n, depth, side.N, packed_[i], 0, (side.N + L - 1) / L);
+        if (side.N) pack_matrix<T, L>(side.b + n, depth, side.N, packed_[i], 0, (side.N + L - 1) / L);
       }
       const T* rows = job_.a + std::ptrdiff_t{n} * job_.a_stride;
       for (const Range& range : ranges_) {
         split_evenly(range.begin, range.end, visit_.columns, [&](int begin, int size) {
           const Range columns{begin, begin + size};
           const std::ptrdiff_t apart = copy_columns(rows, depth, columns);
-          for (int i = 0; i < 2; ++i)
+          for (int i = 0; i < sides; ++i)
             if (job_.side[i].begin <= range.begin && range.end <= job_.side[i].end)
               multiply(job_.side[i], packed_[i], apart, depth, columns);
         });
@@ -73,6 +79,19 @@ template <class T, int L, int Registers> class OuterSum {
  private:
   using V = Vec<T, L>;
   static constexpr int most = max_rows<Registers, tile_columns>;
+  static constexpr int sides = OuterJob<T>::sides, ranges = 2 * sides + 1;
+
+  static int width(const OuterJob<T>& job) {
+    int N = 0;
+    for (const auto& side : job.side) N += side.N;
+    return N;
+  }
+
+  // Into `count` numbers that are in order.
+  static void insert(int value, int* numbers, int count) {
+    for (; count > 0 && numbers[count - 1] > value; --count) numbers[count] = numbers[count - 1];
+    numbers[count] = value;
+  }
 
   // Copies the columns and returns how far apart the rows of the copy are. (The original rows may lie a power
   // of two apart. Then a cache has place for only a few of them at once.) bias += the sums of the columns.
@@ -117,8 +136,8 @@ template <class T, int L, int Registers> class OuterSum {
 
   const OuterJob<T>& job_;
   const OuterVisit visit_;
-  Range ranges_[3];
-  T *packed_[2], *columns_;
+  Range ranges_[ranges];
+  T *packed_[sides], *columns_;
 };
 
 template <class T, int L, int Registers> void outer(const OuterJob<T>& job, int part, int parts, T* scratch) {
