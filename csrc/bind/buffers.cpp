@@ -57,8 +57,8 @@ py::capsule empty_dlpack(const std::vector<py::ssize_t>& shape, int bytes) {
   }));
 }
 
-// An array whose memory comes from the engine's blocks, so that a large result finds that of an earlier call,
-// with its pages in place, once nobody holds that any more.
+}  // namespace
+
 py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
   if (dtype.kind() != 'f') throw py::value_error("dtype: expected one of floating-point numbers");
   auto block = std::make_unique<Buffer<char>>(checked_bytes(shape, dtype.itemsize()));
@@ -67,8 +67,6 @@ py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
   block.release();
   return py::array(dtype, shape, data, owner);
 }
-
-}  // namespace
 
 void bind_buffers(py::module_& m) {
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));

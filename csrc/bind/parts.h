@@ -9,8 +9,13 @@ namespace elman {
 // A number of threads that a call may be asked to run on.
 int checked_threads(int n);
 
+// An array whose memory comes from the engine's blocks, so that a large result finds that of an earlier call,
+// with its pages in place, once nobody holds that any more.
+py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype);
+
 void bind_kernels(py::module_& m);
 void bind_plan(py::module_& m);
+void bind_tape(py::module_& m);
 void bind_recurrent(py::module_& m);
 void bind_stepper(py::module_& m);
 void bind_layers(py::module_& m);

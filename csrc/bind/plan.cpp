@@ -67,10 +67,11 @@ py::dict plan_arrays(const std::shared_ptr<Plan>& held_plan) {
   return d;
 }
 
-std::tuple<int, int, bool, int> schedule(int directions, int rows, int steps, int I, int H, int gates,
+// What a layer in float32 would be parted into, with workers that are awake.
+std::tuple<int, int, bool, int> schedule(int directions, int segments, int steps, int I, int H, int gates,
                                          int threads) {
   checked_size(directions, 1, "directions");
-  checked_size(rows, 0, "rows");
+  checked_size(segments, 0, "segments");
   checked_size(steps, 0, "steps");
   checked_size(I, 0, "I");
   checked_size(H, 1, "H");
@@ -79,16 +80,16 @@ std::tuple<int, int, bool, int> schedule(int directions, int rows, int steps, in
   const ProductKernels<float>& p = product_kernels<float>(current_isa());
   work.warm = true;
   work.directions = directions;
-  work.rows = rows;
+  work.segments = segments;
   work.steps = steps;
-  work.total = int64_t{rows} * steps;
-  work.groups = (H + p.lanes - 1) / p.lanes;
+  work.total = int64_t{segments} * steps;
+  work.groups = groups_of<float>(current_isa(), H);
   work.x_bytes = 4.0 * gates * H * I;
   work.h_bytes = 4.0 * gates * H * H;
   work.tile_rows = p.tile_rows;
   work.vector_bytes = 4 * p.lanes;
-  const Schedule s = choose_schedule(work, checked_threads(threads));
-  return {s.row_parts, s.unit_parts, s.ahead, s.threads};
+  const Schedule s = choose_schedule(work, checked_threads(threads), forced_parting());
+  return {s.segment_parts, s.unit_parts, s.ahead, s.threads};
 }
 
 }  // namespace
@@ -104,7 +105,7 @@ void bind_plan(py::module_& m) {
       .def_property_readonly("rows", [](const Held& plan) { return plan->rows; })
       .def_property_readonly("total", [](const Held& plan) { return plan->total(); })
       .def("arrays", &plan_arrays);
-  m.def("schedule", &schedule, py::arg("directions"), py::arg("rows"), py::arg("steps"), py::arg("I"),
+  m.def("schedule", &schedule, py::arg("directions"), py::arg("segments"), py::arg("steps"), py::arg("I"),
         py::arg("H"), py::arg("gates"), py::arg("threads"));
 }
 

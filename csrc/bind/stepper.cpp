@@ -25,25 +25,21 @@ T* matrix(const py::handle& object, py::ssize_t rows, py::ssize_t columns, const
 
 template <class T> using Holder = std::shared_ptr<Stepper<T>>;
 
-// Of layers that pass on what the next one takes.
 template <class T>
-Holder<T> make_stepper(const std::vector<std::shared_ptr<Packed<T>>>& layers, py::ssize_t batch_size) {
-  if (layers.empty()) throw py::value_error("layers: expected at least one");
-  const Packed<T>& first = held(layers.front(), "layers");
-  for (size_t l = 1; l < layers.size(); ++l) {
-    const Packed<T>& layer = held(layers[l], "layers");
-    if (layer.cell != first.cell || &layer.isa != &first.isa || layer.H != first.H || layer.I != first.H)
-      throw py::value_error("layers: expected all to be of one cell, instruction set and hidden size");
-  }
+Holder<T> make_stepper(const std::shared_ptr<PackedStack<T>>& packed, py::ssize_t batch_size) {
+  const Stack& stack = held(packed, "packed");
+  if (stack.D != 1)
+    throw py::value_error("packed: expected a stack of one direction, got one of " + std::to_string(stack.D));
   if (batch_size < 0 || batch_size > INT32_MAX)
     throw py::value_error("batch_size: expected 0 to 2147483647, got " + std::to_string(batch_size));
+  const Parting parting = forced_parting();
   const Unlocked unlocked;
-  return std::make_shared<Stepper<T>>(layers, static_cast<int>(batch_size));
+  return std::make_shared<Stepper<T>>(packed, static_cast<int>(batch_size), parting);
 }
 
 template <class T> py::object step(const Holder<T>& stepper, const py::object& x, const py::object& out) {
-  const py::ssize_t B = stepper->batch_size(), H = stepper->hidden_size();
-  const T* x_data = matrix<T>(x, B, stepper->input_size(), "x", false);
+  const py::ssize_t B = stepper->batch_size(), H = stepper->stack().H;
+  const T* x_data = matrix<T>(x, B, stepper->stack().I, "x", false);
   py::object y = out.is_none() ? py::object(py::array_t<T>({B, H})) : out;
   T* y_data = matrix<T>(y, B, H, "out", true);
   const typename Stepper<T>::Use use(*stepper);
@@ -58,7 +54,7 @@ void check_state(int k, int states) {
 }
 
 template <class T> py::object get_state(const Holder<T>& stepper, int k, py::object out) {
-  const py::ssize_t L = stepper->layers(), B = stepper->batch_size(), H = stepper->hidden_size();
+  const py::ssize_t L = stepper->stack().L, B = stepper->batch_size(), H = stepper->stack().H;
   const py::ssize_t size = B * H;
   check_state(k, stepper->states());
   if (out.is_none()) out = py::array_t<T>({L, B, H});
@@ -69,7 +65,7 @@ template <class T> py::object get_state(const Holder<T>& stepper, int k, py::obj
 }
 
 template <class T> void set_state(const Holder<T>& stepper, int k, const py::object& value) {
-  const py::ssize_t L = stepper->layers(), size = py::ssize_t{stepper->batch_size()} * stepper->hidden_size();
+  const py::ssize_t L = stepper->stack().L, size = py::ssize_t{stepper->batch_size()} * stepper->stack().H;
   check_state(k, stepper->states());
   const T* from = input<T>(value, elements({L, size}), "state");
   const typename Stepper<T>::Use use(*stepper);
@@ -77,10 +73,10 @@ template <class T> void set_state(const Holder<T>& stepper, int k, const py::obj
 }
 
 template <class T> void reset_rows(const Holder<T>& stepper, const std::vector<int64_t>& rows) {
-  const int H = stepper->hidden_size();
+  const int H = stepper->stack().H;
   check_within(rows.data(), rows.size(), 0, stepper->batch_size() - 1, "rows");
   const typename Stepper<T>::Use use(*stepper);
-  for (int l = 0; l < stepper->layers(); ++l)
+  for (int l = 0; l < stepper->stack().L; ++l)
     for (int k = 0; k < stepper->states(); ++k)
       for (const int64_t r : rows) std::memset(stepper->state(l, k) + r * H, 0, H * sizeof(T));
 }
@@ -91,7 +87,7 @@ template <class T> void bind_type(py::module_& m, const char* name) {
       .def("get_state", &get_state<T>, py::arg("k"), py::arg("out") = py::none())
       .def("set_state", &set_state<T>, py::arg("k"), py::arg("value"))
       .def("reset_rows", &reset_rows<T>, py::arg("rows"));
-  m.def("stepper", &make_stepper<T>, py::arg("layers"), py::arg("batch_size"));
+  m.def("stepper", &make_stepper<T>, py::arg("packed"), py::arg("batch_size"));
 }
 
 }  // namespace

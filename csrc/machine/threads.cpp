@@ -100,6 +100,13 @@ class Pool {
     if (woken) last_late.store(late_before);  // who had to wake up first is excused
   }
 
+  // What ThreadTeam::warm says at that time.
+  bool warm_at(Clock::time_point now) const {
+    const Clock::duration late(last_late.load());
+    const bool awake = now - workers_end < warmth || now - stream_begin > worth_waking;
+    return awake && now.time_since_epoch() - late > caution;
+  }
+
   std::mutex busy;  // held by the call that the pool serves
   // Under `busy`: when the last call ended, when the workers' last one did, and when the stream of calls that
   // follow each other within `warmth` began.
@@ -249,10 +256,8 @@ ThreadTeam::ThreadTeam(int wanted) {
     pool_ = &pool();
     size_ = pool_->provide(wanted);
     const Clock::time_point now = Clock::now();
-    const Clock::duration late(last_late.load());
     if (now - pool_->last_end > warmth) pool_->stream_begin = now;
-    const bool awake = now - pool_->workers_end < warmth || now - pool_->stream_begin > worth_waking;
-    warm_ = awake && now.time_since_epoch() - late > caution;
+    warm_ = pool_->warm_at(now);
   }
 }
 
@@ -279,6 +284,7 @@ void ThreadTeam::run(int threads, const Task& work) {
     pool_->run(threads, work);
     pool_->workers_end = Clock::now();
   }
+  if (pool_) warm_ = pool_->warm_at(Clock::now());  // for the next layer of a stack
 }
 
 }  // namespace elman

@@ -1,70 +1,63 @@
-// One layer call, in one or two directions: from plans, packed weights and arrays to finished results.
-// This is where schedules become pieces and threads; the caller (bind/) has checked every shape.
+// What the forward and the backward pass share, layer by layer.
 #pragma once
 
-#include <memory>
+#include <algorithm>
+#include <cstring>
 #include <vector>
 
-#include "kernels/dispatch.h"
-#include "machine/buffer.h"
+#include "machine/share.h"
 #include "recurrent/plan.h"
 #include "recurrent/schedule.h"
+#include "recurrent/stack.h"
 
 namespace elman {
 
-// The weights of one layer and direction in the layout of one instruction set.
-template <class T> struct Packed {
-  Packed(const Isa& isa, int cell, const Weights<T>& weights);
+inline std::vector<PlanView> views(const std::vector<const Plan*>& plans) {
+  std::vector<PlanView> all;
+  all.reserve(plans.size());
+  for (const Plan* plan : plans) all.push_back(plan->view());
+  return all;
+}
 
-  const Isa& isa;
-  const int cell, I, H;
-  Buffer<T> data;
+// Of one layer, without the bytes of its weights.
+template <class T> Work measure(const Stack& stack, const std::vector<PlanView>& plans, bool warm) {
+  Work work;
+  work.warm = warm;
+  work.directions = static_cast<int>(plans.size());
+  for (const PlanView& plan : plans) {
+    work.segments = std::max(work.segments, plan.segments);
+    work.steps = std::max(work.steps, plan.steps);
+    work.total = std::max(work.total, plan.offset[plan.steps]);
+  }
+  work.groups = groups_of<T>(stack.isa, stack.H);
+  work.tile_rows = product_kernels<T>(stack.isa).tile_rows;
+  work.vector_bytes = product_kernels<T>(stack.isa).lanes * int{sizeof(T)};
+  return work;
+}
 
-  const CellFacts& info() const { return *isa.cells[cell]; }
-  const CellKernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
-};
+// A part's states in an array [L * D, B, H]; null where there is none.
+template <class T> T* part_of(T* states, int part, const Plan& plan, int H) {
+  return states ? states + std::ptrdiff_t{part} * plan.B * H : nullptr;
+}
 
-// Where the forward pass of one layer and direction leaves what the backward pass needs: the caller's memory,
-// in a layout that no instruction set changes.
-template <class T> struct Tape {
-  T* slots = nullptr;          // [plan.total, slots, H]; null: keep nothing
-  T* states[max_states] = {};  // [plan.total, H], those beyond h
-  // Recurrent dropout, both or neither: factors [B, H], written by the caller, and [plan.total, H] for h
-  // times its sequence's factors, as the recurrent product of each row reads it.
-  const T* factors = nullptr;
-  T* masked = nullptr;
-};
+template <class T>
+void clear_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which) {
+  for (const int32_t row : which) std::memset(rows + row * stride, 0, width * sizeof(T));
+}
 
-template <class T> struct ForwardCall {
-  const Packed<T>* packed;
-  const Plan* plan;
-  ForwardJob<T> job;  // the caller sets x, y, y_stride, initial, final
-  Tape<T> tape;
-};
+// States of the sequences that no step touches: they pass from `from` to `to`, or end as zeros.
+template <class T> void pass_idle(const Plan& plan, const T* from, T* to, int H) {
+  if (!to) return;
+  for (const Plan::Idle& idle : plan.idle) {
+    T* row = to + std::ptrdiff_t{idle.sequence} * H;
+    if (from && !idle.zero) std::memcpy(row, from + std::ptrdiff_t{idle.sequence} * H, H * sizeof(T));
+    else std::memset(row, 0, H * sizeof(T));
+  }
+}
 
-// y is [T * B] rows, y_stride apart; direction d writes columns d * H and on.
-template <class T> void run_forward(std::vector<ForwardCall<T>>& calls);
-
-// The same weights as the backward pass reads them.
-template <class T> struct PackedBack {
-  PackedBack(const Isa& isa, int cell, const Weights<T>& weights);
-
-  const Isa& isa;
-  const int cell, I, H;
-  Buffer<T> ih, hh;
-};
-
-template <class T> struct BackwardCall {
-  const PackedBack<T>* packed;
-  const Plan* plan;
-  BackwardJob<T> job;  // the caller sets y, dy, strides, initial, dfinal, dinitial
-  Tape<T> tape;
-  const T* x;
-  // Gradients that are added to, shaped like the weights; biases may be null.
-  T *d_ih, *d_hh, *d_bias_ih, *d_bias_hh;
-};
-
-// Writes dx ([plan.rows] of I), the sum over directions, unless it is null. The tapes are used up.
-template <class T> void run_backward(std::vector<BackwardCall<T>>& calls, T* dx);
+// Dropout: to = from * factors; `to` may be `from`. Denormals stay, as everywhere outside the kernels.
+template <class T> void drop(const T* from, const T* factors, T* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = from[i] * factors[i];
+}
 
 }  // namespace elman

@@ -12,31 +12,29 @@ namespace elman {
 
 class Pieces {
  public:
-  // `rows_at_once(rows)`: how many rows of pointers a piece of so many rows needs at a time.
-  template <class RowsAtOnce>
-  Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int groups,
-         const RowsAtOnce& rows_at_once)
+  // `at_once`: how many steps of a piece's segments its scratch holds pointers for.
+  Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int groups, int at_once)
       : schedule_(schedule) {
     const int directions = static_cast<int>(plans.size());
-    for (int i = 0; i < schedule.row_parts; ++i) {
+    for (int i = 0; i < schedule.segment_parts; ++i) {
       for (int d = 0; d < directions; ++d) {
         std::vector<Piece>& parts = shared_.emplace_back(Shared{d, {}}).parts;
         Barrier* barrier = schedule.unit_parts > 1 ? &barriers_.emplace_back(schedule.unit_parts) : nullptr;
         for (int u = 0; u < schedule.unit_parts; ++u) {
           Piece piece;
-          deal_rows(plans[d], schedule.row_parts, i, piece);
+          deal_segments(plans[d], schedule.segment_parts, i, piece);
           piece.group_begin = groups * u / schedule.unit_parts;
           piece.group_end = groups * (u + 1) / schedule.unit_parts;
           piece.barrier = barrier;
-          piece.scratch = scratch_.emplace_back(scratch_bytes(rows_at_once(piece.segments))).data();
+          piece.scratch = scratch_.emplace_back(scratch_bytes(std::size_t(piece.segments) * at_once)).data();
           parts.push_back(piece);
         }
       }
     }
   }
 
-  // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of the
-  // row pieces, one after the other, and its members one part of the units each.
+  // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of
+  // the pieces of segments, one after the other, and its members one part of the units each.
   template <class F> void run(ThreadTeam& team, const F& f) const {
     const int members = schedule_.unit_parts, teams = schedule_.threads / members;
     team.run(teams * members, [&](int thread) {
@@ -48,7 +46,7 @@ class Pieces {
   int threads() const { return schedule_.threads; }
 
  private:
-  struct Shared {  // some rows of a direction, parted by units
+  struct Shared {  // some segments of a direction, parted by units
     int direction;
     std::vector<Piece> parts;
   };

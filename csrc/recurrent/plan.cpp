@@ -59,7 +59,7 @@ Plan::Plan(const int64_t* batch_sizes, int steps, bool reverse)
   arrange(segments);
 }
 
-// Rows from segments, the longest first.
+// The segments in order, the longest first, and the entries of each step.
 void Plan::arrange(std::vector<Segment>& segments) {
   std::stable_sort(segments.begin(), segments.end(),
                    [](const Segment& a, const Segment& b) { return a.path.size() > b.path.size(); });

@@ -1,6 +1,6 @@
-// A plan: the one thing the engine knows about sequences. Lengths, masks, resets and direction all
-// become rows of a packed grid: `alive[t]` rows take step t, longest first, and `index` says which row
-// of the caller's array each packed row is. Nothing is copied or padded; kernels follow the addresses.
+// A plan: the one thing the engine knows about sequences. Lengths, masks, resets and direction all become
+// segments: `alive[t]` of them take step t, the longest first, and `index` says which row of the caller's
+// arrays each entry (a segment at a step) is. Nothing is copied or padded; kernels follow the addresses.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class Plan {
   Plan(const int64_t* batch_sizes, int T, bool reverse);
 
   PlanView view() const;
-  int64_t total() const { return offset_.back(); }
+  int64_t total() const { return offset_.back(); }  // entries
 
   const int T, B;
   const int64_t rows;  // of the caller's arrays: T * B, or fewer where they hold no padding
@@ -36,7 +36,7 @@ class Plan {
   // The caller's rows that no step computes: y is zero there, and so is the gradient of x.
   std::vector<int32_t> holes;
 
-  // Sequences whose final state no row gives: it is the initial state, or zeros after a reset.
+  // Sequences whose final state no segment gives: it is the initial state, or zeros after a reset.
   struct Idle {
     int32_t sequence;
     bool zero;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
 
 #include "machine/costs.h"
 
@@ -13,50 +16,90 @@ constexpr double step_overhead_ns = 30;
 // Threads that share units wait for each other: they must be faster by this much than threads that do not.
 constexpr double worth_waiting = 0.98;
 
-// Nanoseconds a thread takes for one step of `rows` rows when it holds 1/unit_parts of the units.
-double step_ns(const Work& w, double rows, int unit_parts, double weights) {
+int ceil_divided(int a, int b) { return (a + b - 1) / b; }
+
+// Nanoseconds a thread takes for one step of so many segments when it holds 1/unit_parts of the units.
+double step_ns(const Work& w, double segments, int unit_parts, double weights) {
   const double mine = weights * std::ceil(double(w.groups) / unit_parts) / w.groups;
-  const double compute = mine / w.vector_bytes * rows / multiplies_per_ns;
-  const double stream = stream_ns(mine, std::ceil(rows / w.tile_rows));
+  const double compute = mine / w.vector_bytes * segments / multiplies_per_ns;
+  const double stream = stream_ns(mine, std::ceil(segments / w.tile_rows));
   // Loads run ahead of the arithmetic, but not perfectly: some of the shorter time shows.
   return std::max(compute, stream) + 0.5 * std::min(compute, stream) + step_overhead_ns +
          (unit_parts > 1 ? barrier_ns : 0);
 }
 
-}  // namespace
+// The segments that a piece has at a step, on average.
+double mean_segments(const Work& w, int segment_parts) {
+  return std::max(1.0, double(w.total) / w.steps / segment_parts);
+}
 
-Schedule choose_schedule(const Work& w, int threads) {
+// Ahead pays where few segments share a load of the weights; with many it only adds traffic.
+bool pays_ahead(const Work& w, double segments) {
+  return w.steps > 1 && w.x_bytes > 0 && segments <= 2 * w.tile_rows;
+}
+
+Schedule cheapest_schedule(const Work& w, int threads) {
   Schedule best;
-  if (w.rows == 0 || w.steps == 0) return best;
-  const double mean_rows = double(w.total) / w.steps;
   double best_ns = 0;
   for (int unit_parts = 1; unit_parts <= std::min(threads, w.groups); ++unit_parts) {
     for (int teams = 1; teams * unit_parts <= threads; ++teams) {
       const int used = teams * unit_parts;
-      const int row_parts = std::min((teams + w.directions - 1) / w.directions, w.rows);
-      const double rows = std::max(1.0, mean_rows / row_parts);
-      // Ahead pays where few rows share a load of the weights; with many it only adds traffic.
-      const bool ahead = w.steps > 1 && w.x_bytes > 0 && rows <= 2 * w.tile_rows;
-      const double rounds = std::ceil(double(w.directions * row_parts) / teams);
-      const double ns = rounds * w.steps * step_ns(w, rows, unit_parts, w.h_bytes + (ahead ? 0 : w.x_bytes)) +
-                        (used > 1 ? dispatch_ns(w.warm) : 0);
+      const int segment_parts = std::min(ceil_divided(teams, w.directions), w.segments);
+      const double segments = mean_segments(w, segment_parts);
+      const bool ahead = pays_ahead(w, segments);
+      const double rounds = std::ceil(double(w.directions * segment_parts) / teams);
+      const double weights = w.h_bytes + (ahead ? 0 : w.x_bytes);
+      const double ns =
+          rounds * w.steps * step_ns(w, segments, unit_parts, weights) + (used > 1 ? dispatch_ns(w.warm) : 0);
       if (best_ns == 0 || ns < best_ns * (unit_parts > best.unit_parts ? worth_waiting : 1)) {
         best_ns = ns;
-        best = {row_parts, unit_parts, ahead, used};
+        best = {segment_parts, unit_parts, ahead, used};
       }
     }
   }
   return best;
 }
 
-int steps_ahead(int rows) { return std::max(1, 48 / std::max(1, rows)); }
+// As many threads as can be put to work in this way, however little there is to do.
+Schedule forced_schedule(const Work& w, int threads, Parting parting) {
+  Schedule forced;
+  if (parting != Parting::rows)
+    forced.unit_parts = std::min({parting == Parting::units ? threads : 2, threads, w.groups});
+  const int teams = threads / forced.unit_parts;
+  if (parting != Parting::units) {
+    const int least = parting == Parting::both ? 2 : 1;
+    forced.segment_parts = std::min(std::max(least, ceil_divided(teams, w.directions)), w.segments);
+  }
+  forced.threads = std::min(teams, w.directions * forced.segment_parts) * forced.unit_parts;
+  forced.ahead = pays_ahead(w, mean_segments(w, forced.segment_parts));
+  return forced;
+}
 
-void deal_rows(const PlanView& plan, int parts, int part, Piece& piece) {
+}  // namespace
+
+Parting forced_parting() {
+  const char* const given = std::getenv("ELMAN_SCHEDULE");
+  if (!given || !*given) return Parting::any;
+  const std::string word = given;
+  if (word == "rows") return Parting::rows;
+  if (word == "units") return Parting::units;
+  if (word == "both") return Parting::both;
+  throw std::invalid_argument("ELMAN_SCHEDULE: expected rows, units or both, got '" + word + "'");
+}
+
+Schedule choose_schedule(const Work& w, int threads, Parting parting) {
+  if (w.segments == 0 || w.steps == 0) return {};
+  return parting == Parting::any ? cheapest_schedule(w, threads) : forced_schedule(w, threads, parting);
+}
+
+int steps_ahead(int segments) { return std::max(1, 48 / std::max(1, segments)); }
+
+void deal_segments(const PlanView& plan, int parts, int part, Piece& piece) {
   const auto share = [&](int i) { return static_cast<int>(int64_t{plan.segments} * i / parts); };
   const bool ragged = plan.steps > 0 && plan.alive[plan.steps - 1] < plan.segments;
   piece.segment_begin = ragged ? part : share(part);
   piece.segment_stride = ragged ? parts : 1;
-  piece.segments = ragged ? (plan.segments - part + parts - 1) / parts : share(part + 1) - share(part);
+  piece.segments = ragged ? ceil_divided(plan.segments - part, parts) : share(part + 1) - share(part);
 }
 
 }  // namespace elman

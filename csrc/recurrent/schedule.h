@@ -1,4 +1,4 @@
-// Who computes what: how a layer's directions, rows and units are parted over threads, and how many steps
+// Who computes what: how a layer's directions, segments and units are parted over threads, and how many steps
 // of the x-part are computed ahead. Only speed depends on these choices, never a bit of the result.
 #pragma once
 
@@ -6,33 +6,41 @@
 
 namespace elman {
 
-// The measures of one layer call that the cost model looks at.
+// The measures of one layer that the cost model looks at.
 struct Work {
   int directions = 1;
-  int rows = 0, steps = 0;  // of the largest plan
-  int64_t total = 0;        // rows summed over steps
-  int groups = 0;           // of units
-  double x_bytes = 0;       // weights of the x-part, 0 where it is not computed
-  double h_bytes = 0;       // weights of the h-part
+  int segments = 0, steps = 0;  // of the largest plan
+  int64_t total = 0;            // entries: segments summed over steps
+  int groups = 0;               // of units
+  double x_bytes = 0;           // weights of the x-part, 0 where it is not computed
+  double h_bytes = 0;           // weights of the h-part
   int tile_rows = 1;
   int vector_bytes = 4;
   bool warm = false;  // the workers are awake
 };
 
 struct Schedule {
-  int row_parts = 1;   // pieces each direction's rows are cut into
-  int unit_parts = 1;  // threads that share a piece, each with some of its units
-  bool ahead = false;  // compute the x-part ahead
-  int threads = 1;     // a multiple of unit_parts
+  int segment_parts = 1;  // pieces each direction's segments are cut into
+  int unit_parts = 1;     // threads that share a piece, each with some of its units
+  bool ahead = false;     // compute the x-part ahead
+  int threads = 1;        // a multiple of unit_parts
 };
 
-Schedule choose_schedule(const Work& work, int threads);
+// How a layer may be parted: as the cost model chooses, or, for tests, as ELMAN_SCHEDULE says: by rows of the
+// batch (its segments) alone, by units alone, or by both.
+enum class Parting { any, rows, units, both };
 
-// Steps of the x-part to compute at once for a piece with this many rows.
-int steps_ahead(int rows);
+// What ELMAN_SCHEDULE says now; throws std::invalid_argument for a word that is none of these. Only for who
+// holds Python's lock, under which os.environ is written.
+Parting forced_parting();
 
-// Gives a piece its rows, one of `parts` shares: neighbours where all rows are of one length, else every
-// parts-th, so that at each step all pieces have as many (rows are sorted by length).
-void deal_rows(const PlanView& plan, int parts, int part, Piece& piece);
+Schedule choose_schedule(const Work& work, int threads, Parting parting);
+
+// Steps of the x-part to compute at once for a piece with this many segments.
+int steps_ahead(int segments);
+
+// Gives a piece its segments, one of `parts` shares: neighbours where all are of one length, else every
+// parts-th, so that at each step all pieces have as many (segments are sorted by length).
+void deal_segments(const PlanView& plan, int parts, int part, Piece& piece);
 
 }  // namespace elman

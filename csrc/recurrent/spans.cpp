@@ -11,20 +11,20 @@ namespace {
 constexpr double usual_span = 5e7;
 std::atomic<double> span{usual_span};
 
-// What a step costs however few its rows are, and a vector of units however few its inputs are.
+// What a step costs however few its entries are, and a group of units however few its inputs are.
 constexpr double step_work = 1000, cell_work = 100;
 
 }  // namespace
 
 void set_span(double work) { span.store(work > 0 ? work : usual_span); }
 
-Spans::Spans(const PlanView& plan, int vectors, double multiply_adds, int threads)
-    : plan_(plan), row_work_(vectors * (multiply_adds + cell_work)), most_(span.load() * threads) {}
+Spans::Spans(const PlanView& plan, int groups, double multiply_adds, int threads)
+    : plan_(plan), entry_work_(groups * (multiply_adds + cell_work)), most_(span.load() * threads) {}
 
 double Spans::work(int begin, int end) const {
   begin = std::min(begin, plan_.steps);
   end = std::min(end, plan_.steps);
-  return double(plan_.offset[end] - plan_.offset[begin]) * row_work_ + double(end - begin) * step_work;
+  return double(plan_.offset[end] - plan_.offset[begin]) * entry_work_ + double(end - begin) * step_work;
 }
 
 // The most of `count` steps that `work_of` allows: all where it is little, but one in any case.

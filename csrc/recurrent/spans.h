@@ -8,8 +8,8 @@ namespace elman {
 // Cuts the steps of a call into spans with a pause between two. Only long calls are cut.
 class Spans {
  public:
-  // Of rows of so many vectors of units, each of which takes so many multiply-adds in a step.
-  Spans(const PlanView& plan, int vectors, double multiply_adds, int threads);
+  // Of entries of so many groups of units, each of which takes so many multiply-adds.
+  Spans(const PlanView& plan, int groups, double multiply_adds, int threads);
 
   // The end of the span that begins there, of steps to `last`; the begin of the one that ends there, of steps
   // from `first`.
@@ -21,7 +21,7 @@ class Spans {
   double work(int begin, int end) const;
 
   const PlanView& plan_;
-  const double row_work_, most_;
+  const double entry_work_, most_;
 };
 
 // For tests: the work of a span for each thread, 0 for the usual.

@@ -13,77 +13,80 @@ Plan::Options one_step(int batch_size) {
   return options;
 }
 
-template <class Layer, class T>
-std::vector<Layer> make_layers(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_size) {
-  std::vector<Layer> layers(stack.size());
-  for (size_t l = 0; l < stack.size(); ++l) {
-    const std::size_t size = std::size_t(batch_size) * stack[l]->H;
-    for (Buffer<T>& h : layers[l].h) h = zeros<T>(size);
-    for (int k = 1; k < stack[l]->info().state_count(); ++k) layers[l].states[k] = zeros<T>(size);
-    layers[l].packed = std::move(stack[l]);
-  }
-  return layers;
-}
-
 }  // namespace
 
 template <class T>
-Stepper<T>::Stepper(std::vector<std::shared_ptr<Packed<T>>> stack, int batch_size)
-    : plan_(one_step(batch_size)),
-      layers_(make_layers<Layer>(std::move(stack), batch_size)),
-      zeros_(zeros<T>(hidden_size())),
-      warm_(cut(num_threads(), true)),
-      cold_(cut(num_threads(), false)),
-      alone_(cut(1, true)) {
-  for (Layer& layer : layers_) {
-    ForwardJob<T>& job = layer.job;
-    job.I = layer.packed->I;
-    job.H = layer.packed->H;
-    job.plan = plan_.view();
-    job.packed = layer.packed->data.data();
-    job.y_stride = job.H;
-    job.zeros = zeros_.data();
-    for (int k = 1; k < states(); ++k) job.initial[k] = job.states[k] = layer.states[k].data();
-  }
+Stepper<T>::Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, Parting parting)
+    : stack_(std::move(stack)),
+      plan_(one_step(batch_size)),
+      zeros_(zeros<T>(stack_->H)),
+      warm_(cut(num_threads(), true, parting)),
+      cold_(cut(num_threads(), false, parting)),
+      alone_(cut(1, true, parting)) {
+  for (int layer = 0; layer < stack_->L; ++layer) layers_.push_back(new_layer());
+  for (int now = 0; now < 2; ++now)
+    for (int layer = 0; layer < stack_->L; ++layer) jobs_[now].push_back(job(layer, now));
 }
 
-template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
-  // All layers share one parting: a thread that has some rows of one layer then has them of every layer.
-  const Packed<T>& last = *layers_.back().packed;
-  const CellFacts& cell = last.info();
-  const ProductKernels<T>& p = product_kernels<T>(last.isa);
+template <class T> typename Stepper<T>::Layer Stepper<T>::new_layer() const {
+  const std::size_t size = std::size_t(batch_size()) * stack_->H;
+  Layer layer;
+  for (Buffer<T>& h : layer.h) h = zeros<T>(size);
+  for (int k = 1; k < states(); ++k) layer.states[k] = zeros<T>(size);
+  return layer;
+}
+
+// A layer reads what the one below has just written; the first reads what each step gives.
+template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
+  const Layer& own = layers_[layer];
+  ForwardJob<T> job;
+  job.I = stack_->inputs(layer);
+  job.H = stack_->H;
+  job.plan = plan_.view();
+  job.packed = stack_->packed[layer].data();
+  job.x = layer ? layers_[layer - 1].h[1 - now].data() : nullptr;
+  job.y = own.h[1 - now].data();
+  job.y_stride = job.H;
+  job.initial[0] = own.h[now].data();
+  for (int k = 1; k < states(); ++k) job.initial[k] = job.states[k] = own.states[k].data();
+  job.zeros = zeros_.data();
+  job.turned = now != 0;
+  return job;
+}
+
+template <class T> Pieces Stepper<T>::cut(int threads, bool warm, Parting parting) const {
+  // All layers share one parting: a thread that has some segments of one layer then has them of every layer.
+  const CellFacts& cell = stack_->facts();
+  const ProductKernels<T>& p = product_kernels<T>(stack_->isa);
+  const double H = stack_->H;
   Work work;
-  work.rows = plan_.B;
+  work.segments = plan_.B;
   work.warm = warm;
   work.steps = 1;
   work.total = plan_.B;
-  work.groups = (last.H + p.lanes - 1) / p.lanes;
+  work.groups = groups_of<T>(stack_->isa, stack_->H);
   work.tile_rows = p.tile_rows;
   work.vector_bytes = p.lanes * int{sizeof(T)};
-  for (const Layer& layer : layers_) {
-    work.x_bytes += double(cell.x.count()) * layer.packed->I * last.H * sizeof(T);
-    work.h_bytes += double(cell.h.count()) * last.H * last.H * sizeof(T);
+  for (int layer = 0; layer < stack_->L; ++layer) {
+    work.x_bytes += cell.x.count() * H * stack_->inputs(layer) * sizeof(T);
+    work.h_bytes += cell.h.count() * H * H * sizeof(T);
   }
-  return Pieces(choose_schedule(work, threads), {plan_.view()}, work.groups, [](int rows) { return rows; });
+  return Pieces(choose_schedule(work, threads, parting), {plan_.view()}, work.groups, 1);
 }
 
 template <class T> void Stepper<T>::step(const T* x, T* y) {
-  for (Layer& layer : layers_) {
-    layer.job.x = x;
-    layer.job.initial[0] = layer.h[now_].data();
-    x = layer.job.y = layer.h[1 - now_].data();
-    layer.job.turned = now_ != 0;
-  }
+  std::vector<ForwardJob<T>>& jobs = jobs_[now_];
+  jobs.front().x = x;
   ThreadTeam team(std::min(warm_.threads(), num_threads()));
   const Pieces& pieces = team.size() < warm_.threads() ? alone_ : team.warm() ? warm_ : cold_;
   pieces.run(team, [&](int, const Piece& piece) {
-    for (const Layer& layer : layers_) layer.packed->kernels().forward(layer.job, piece);
+    for (const ForwardJob<T>& job : jobs) stack_->kernels().forward(job, piece);
   });
   now_ = 1 - now_;
-  std::memcpy(y, x, std::size_t(batch_size()) * hidden_size() * sizeof(T));
+  std::memcpy(y, jobs.back().y, std::size_t(batch_size()) * stack_->H * sizeof(T));
 }
 
-template <class T> T* Stepper<T>::state(int layer, int k) {
+template <class T> T* Stepper<T>::state(int layer, int k) const {
   return k ? layers_[layer].states[k].data() : layers_[layer].h[now_].data();
 }
 

@@ -1,4 +1,4 @@
-// A stack of forward layers that takes one step per call: weights packed once, state kept, nothing allocated.
+// A stack that takes one step forward per call: weights packed once, state kept, nothing allocated.
 #pragma once
 
 #include <atomic>
@@ -6,14 +6,15 @@
 #include <stdexcept>
 #include <vector>
 
-#include "recurrent/layer.h"
 #include "recurrent/pieces.h"
+#include "recurrent/plan.h"
+#include "recurrent/stack.h"
 
 namespace elman {
 
 template <class T> class Stepper {
  public:
-  Stepper(std::vector<std::shared_ptr<Packed<T>>> layers, int batch_size);
+  Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, Parting parting);  // of one direction
 
   // What everybody holds while stepping or touching the state. Two threads at once would leave a state that
   // is neither's: the second is refused.
@@ -35,29 +36,29 @@ template <class T> class Stepper {
   // x [B, I] to y [B, H], the last layer's h.
   void step(const T* x, T* y);
 
+  const Stack& stack() const { return *stack_; }
   int batch_size() const { return plan_.B; }
-  int input_size() const { return layers_.front().packed->I; }
-  int hidden_size() const { return layers_.front().packed->H; }
-  int layers() const { return static_cast<int>(layers_.size()); }
-  int states() const { return layers_.front().packed->info().state_count(); }
+  int states() const { return stack_->facts().state_count(); }
 
-  T* state(int layer, int k);  // [B, H]: as the last step left it
+  T* state(int layer, int k) const;  // [B, H]: as the last step left it
 
  private:
   struct Layer {
-    std::shared_ptr<Packed<T>> packed;
     Buffer<T> h[2];                // read and written in turn
     Buffer<T> states[max_states];  // those beyond h, read and written in place
-    ForwardJob<T> job;
   };
-  Pieces cut(int threads, bool warm) const;
+  Layer new_layer() const;
+  ForwardJob<T> job(int layer, int now) const;
+  Pieces cut(int threads, bool warm, Parting parting) const;
 
   std::atomic<bool> used_{false};
-  Plan plan_;
+  const std::shared_ptr<const PackedStack<T>> stack_;
+  const Plan plan_;
+  const Buffer<T> zeros_;
   std::vector<Layer> layers_;
-  int now_ = 0;  // which h holds the state
-  Buffer<T> zeros_;
-  Pieces warm_, cold_, alone_;  // where the workers are awake, asleep, or serve another call
+  int now_ = 0;                         // which h holds the state
+  std::vector<ForwardJob<T>> jobs_[2];  // of all layers, for a step that finds the state there
+  const Pieces warm_, cold_, alone_;    // where the workers are awake, asleep, or serve another call
 };
 
 }  // namespace elman

@@ -6,7 +6,10 @@ from typing import Any, overload
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-States = list[list[Array | None]]  # [direction][state], each [B, H]
+States = Sequence[Array | None]  # one for each state, each [L * D, B, H]
+Nested = list[
+    list[list[Any]]
+]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh; biases may be None
 
 class Plan:
     """Which row takes which step: lengths, mask, reset and direction in one."""
@@ -33,24 +36,20 @@ class Plan:
     @property
     def total(self) -> int: ...
     def arrays(self) -> dict[str, Array]:
-        """What it consists of (csrc/engine/plan.h), as copies."""
+        """What it consists of (csrc/recurrent/plan.h), as copies."""
 
-class _Packed:
-    @property
-    def I(self) -> int: ...  # noqa: E743
-    @property
-    def H(self) -> int: ...
+class _PackedStack:
     @property
     def isa(self) -> str: ...
 
-class PackedFloat32(_Packed): ...
-class PackedFloat64(_Packed): ...
+class PackedStackFloat32(_PackedStack): ...
+class PackedStackFloat64(_PackedStack): ...
 
 def fingerprint(arrays: list[Array]) -> int:
     """64 bits that tell whether C-contiguous arrays hold the bytes that they held before."""
 
-class PackedBackFloat32: ...
-class PackedBackFloat64: ...
+class PackedBackStackFloat32: ...
+class PackedBackStackFloat64: ...
 
 class _Stepper:
     def step(self, x: Array, out: Array | None = None) -> Array: ...
@@ -61,36 +60,65 @@ class _Stepper:
 class StepperFloat32(_Stepper): ...
 class StepperFloat64(_Stepper): ...
 
-Packed = PackedFloat32 | PackedFloat64
-PackedBack = PackedBackFloat32 | PackedBackFloat64
-Tapes = list[list[Array | None]]  # [direction][slots, memory, factors, masked]
+PackedStack = PackedStackFloat32 | PackedStackFloat64
+PackedBackStack = PackedBackStackFloat32 | PackedBackStackFloat64
 
-def pack(
-    cell: str, weight_ih: Array, weight_hh: Array, bias_ih: Array | None, bias_hh: Array | None
-) -> Packed: ...
-def pack_back(cell: str, weight_ih: Array, weight_hh: Array) -> PackedBack: ...
+def pack(cell: str, weights: Nested) -> PackedStack: ...
+def pack_back(cell: str, weights: Nested) -> PackedBackStack: ...
+
+class Tape:
+    """What a forward pass keeps for a backward pass, which uses it up; a plan for each direction.
+
+    `memory`: an array of at least as many numbers as it takes (tape_room); the engine's own if None. `factors`:
+    recurrent dropout [L * D, B, H].
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        H: int,
+        L: int,
+        plans: Sequence[Plan],
+        dtype: Any,
+        memory: Array | None = None,
+        factors: Array | None = None,
+    ) -> None: ...
+    @property
+    def memory(self) -> Array: ...
+    @property
+    def y(self) -> Array:
+        """[rows, D * H]: the last layer's results, in the tape's memory."""
+
+def tape_room(cell: str, L: int, D: int, masked: bool) -> tuple[int, int, int]:
+    """(step, row, rest): for at most H * (step * steps + row * rows) + rest numbers a tape has room."""
+
 def forward(
-    packed: list[Packed],
+    packed: PackedStack,
     plans: Sequence[Plan],
     x: Array,
-    y: Array,
+    y: Array | None,
     initial: States,
     final: States,
-    tapes: Tapes | None,
-) -> None: ...
+    dropout: Sequence[Array],
+    tape: Tape | None,
+) -> None:
+    """A whole stack. y may be None where there is a tape. `dropout`: [rows, D * H] for each layer but the last, or
+    nothing."""
+
 def backward(
-    packed: list[PackedBack],
+    packed: PackedBackStack,
     plans: Sequence[Plan],
-    tapes: Tapes,
-    grads: list[list[Array | None]],
+    tape: Tape,
+    grads: Nested,
     x: Array,
-    y: Array,
     dy: Array | None,
+    dx: Array | None,
     initial: States,
     dfinal: States,
-    dinitial: States,
-    dx: Array | None,
-) -> None: ...
+    dinitial: Sequence[Array],
+    dropout: Sequence[Array],
+) -> None:
+    """Writes dx and dinitial, adds to grads."""
 
 # One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
 # in csrc/train/update.h; each gradient counts as scale * gradient + decay * value.
@@ -118,9 +146,9 @@ def adam(
 ) -> None: ...
 def sum_of_squares(grads: list[Array]) -> float: ...
 @overload
-def stepper(layers: list[PackedFloat32], batch_size: int) -> StepperFloat32: ...
+def stepper(packed: PackedStackFloat32, batch_size: int) -> StepperFloat32: ...
 @overload
-def stepper(layers: list[PackedFloat64], batch_size: int) -> StepperFloat64: ...
+def stepper(packed: PackedStackFloat64, batch_size: int) -> StepperFloat64: ...
 
 class PackedMemoryFloat32: ...
 class PackedMemoryFloat64: ...
@@ -171,9 +199,10 @@ def set_span(work: float) -> None:
     """For tests: how much of a call's work a thread does between two looks at signals; 0: the usual."""
 
 def schedule(
-    directions: int, rows: int, steps: int, I: int, H: int, gates: int, threads: int
+    directions: int, segments: int, steps: int, I: int, H: int, gates: int, threads: int
 ) -> tuple[int, int, bool, int]:
-    """What the cost model would choose in float32: row_parts, unit_parts, ahead, threads."""
+    """What a layer in float32 would be parted into, by the cost model or as ELMAN_SCHEDULE says: segment_parts,
+    unit_parts, ahead, threads."""
 
 MOST_THREADS: int
 

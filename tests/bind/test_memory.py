@@ -113,41 +113,55 @@ def zeros(*shape, dtype=np.float32):
     return np.zeros(shape, dtype)
 
 
-def pack(cell="gru", H=4, I=3, dtype=np.float32):  # noqa: E741
+def weights(cell="gru", H=4, I=3, L=1, D=1, dtype=np.float32):  # noqa: E741
     rows = len(_core.cells()[cell]["gates"]) * H
-    return _core.pack(cell, zeros(rows, I, dtype=dtype), zeros(rows, H, dtype=dtype), None, None)
+    widths = [I, *[D * H] * (L - 1)]
+    return [
+        [[zeros(rows, width, dtype=dtype), zeros(rows, H, dtype=dtype), None, None] for _ in range(D)]
+        for width in widths
+    ]
 
 
-def run(packed=None, plan=None, initial=None, final=None):
-    plan = plan or _core.Plan(2, 2, False, False, None, None, None)
-    packed = [pack()] if packed is None else packed
-    _core.forward(packed, [plan], zeros(2, 2, 3), zeros(2, 2, 4), [[initial]], [[final]], None)
+def pack(cell="gru", **sizes):
+    return _core.pack(cell, weights(cell, **sizes))
 
 
-def back(grads=None, dinitial=True, tape=True, packed=True):
-    weights = zeros(12, 3), zeros(12, 4)
-    plan = _core.Plan(2, 2, False, False, None, None, None)
-    grads = [np.zeros_like(w) for w in weights] if grads is None else grads
-    _core.backward(
-        [_core.pack_back("gru", *weights) if packed else None], [plan],
-        [[zeros(2, 2, 16) if tape else None, None, None, None]], [[*grads, None, None]], zeros(2, 2, 3), zeros(2, 2, 4),
-        None, [[None]], [[None]], [[zeros(2, 4) if dinitial else None]], None,
-    )  # fmt: skip
+def full_plan(T=2, B=2):
+    return _core.Plan(T, B, False, False, None, None, None)
+
+
+def tape(cell="gru", H=4, L=1, plans=None, dtype=np.float32, memory=None, factors=None):
+    return _core.Tape(cell, H, L, plans or [full_plan()], dtype, memory, factors)
+
+
+def run(packed=None, plans=None, y="new", initial=(None,), final=(None,), dropout=(), tape=None):
+    plans = [full_plan()] if plans is None else plans
+    y = zeros(2, 2, 4) if isinstance(y, str) else y
+    _core.forward(GRU if packed is None else packed, plans, zeros(2, 2, 3), y, initial, final, dropout, tape)
+
+
+def back(grads=None, dinitial=True, of=None, packed="new"):
+    own = weights()
+    packed = _core.pack_back("gru", own) if packed == "new" else packed
+    grads = [[[np.zeros_like(w) for w in own[0][0][:2]] + [None, None]]] if grads is None else grads
+    given = [zeros(1, 2, 4) if dinitial else None]
+    of = tape() if of is None else of
+    _core.backward(packed, [full_plan()], of, grads, zeros(2, 2, 3), None, None, [None], [None], given, [])
 
 
 def unaligned():
     return np.empty(25, np.uint8)[1:].view(np.float32).reshape(2, 3)
 
 
-def stepper(*layers, batch_size=2):
-    return _core.stepper(list(layers), batch_size)
+def stepper(packed, batch_size=2):
+    return _core.stepper(packed, batch_size)
 
 
 GRU = pack()
+SIZE = tape().memory.size
 REFUSALS = {
-    "layers: expected at least one": lambda: stepper(),
-    "layers: expected none to be None": lambda: stepper(None),
-    "layers: expected all to be of one cell, instruction set and hidden size": lambda: stepper(GRU, pack(H=5)),
+    "packed: expected none to be None": lambda: stepper(None),
+    "packed: expected a stack of one direction, got one of 2": lambda: stepper(pack(D=2)),
     "batch_size: expected 0 to 2147483647, got 2147483648": lambda: stepper(GRU, batch_size=2**31),
     "batch_size: expected 0 to 2147483647, got -1": lambda: stepper(GRU, batch_size=-1),
     "k: expected 0 to 0, got 1": lambda: stepper(GRU).get_state(1),
@@ -155,20 +169,84 @@ REFUSALS = {
     "state: expected a C-contiguous float32 array of 8 elements, got NoneType": lambda: stepper(GRU).set_state(0, None),
     "rows: expected 0 to 1, got 2": lambda: stepper(GRU).reset_rows([2]),
     r"x: expected \[2, 3\] float32, got float32 \[2, 3\], not aligned": lambda: stepper(GRU).step(unaligned()),
-    "packed: expected none to be None": lambda: run([None]),
-    "packed: expected one for each direction": lambda: run([]),
-    "packed, plans: expected directions alike": lambda: _core.forward(
-        [GRU, pack(H=5)], [_core.Plan(1, 1, False, False, None, None, None)] * 2, zeros(1), zeros(1), [], [], None
+    "packed: expected none to be None ": lambda: _core.forward(
+        None, [full_plan()], zeros(2, 2, 3), zeros(2, 2, 4), [None], [None], [], None
     ),
-    "initial: expected a C-contiguous float32 array of 8 elements, got float32 \\[7\\]": lambda: run(initial=zeros(7)),
-    "final: expected a writeable C-contiguous float32": lambda: run(final=np.broadcast_to(np.float32(0), (2, 4))),
-    "packed: expected none to be None ": lambda: back(packed=False),
-    "slots: expected a writeable C-contiguous float32 array of 64 elements, got NoneType": lambda: back(tape=False),
-    "grads: expected a writeable C-contiguous float32 array of 36 elements, got NoneType": lambda: back((None, None)),
+    "plans: expected one for each direction, 1, got 0": lambda: run(plans=[]),
+    "plans: expected one for each direction, 1, got 2": lambda: run(plans=[full_plan()] * 2),
+    "plans: expected none to be None": lambda: run(plans=[None]),
+    "plans: expected all to be of one number of rows and of sequences": lambda: run(
+        pack(D=2), [full_plan(2, 3), full_plan(3, 2)]
+    ),
+    "y: expected a writeable C-contiguous float32 array of 16 elements, got NoneType": lambda: run(y=None),
+    "y: expected a writeable C-contiguous float32 array of 16 elements, got float32 .3": lambda: run(
+        y=zeros(3, 5), tape=tape()
+    ),
+    "initial: expected an array or None for each state, 1, got 2": lambda: run(initial=[None] * 2),
+    "initial: expected a C-contiguous float32 array of 8 elements, got float32 \\[7\\]": lambda: run(
+        initial=[zeros(7)]
+    ),
+    "final: expected a writeable C-contiguous float32": lambda: run(
+        final=[np.broadcast_to(np.float32(0), (1, 2, 4))]
+    ),
+    "dropout: expected one for each layer but the last, 0, or none, got 1": lambda: run(
+        dropout=[zeros(2, 2, 4)]
+    ),
+    "dropout: expected a C-contiguous float32 array of 16 elements, got float32": lambda: run(
+        pack(L=2), dropout=[zeros(2, 2, 5)]
+    ),
+    "tape: expected one of this stack and these plans": lambda: run(tape=tape(H=5)),
+    "tape: expected one of this stack and these plans ": lambda: run(tape=tape(L=2)),
+    "tape: expected one of this stack and these plans  ": lambda: run(tape=tape("rnn_tanh")),
+    "tape: expected one of this stack and these plans   ": lambda: run(tape=tape(dtype=np.float64)),
+    "tape: expected one of this stack and these plans    ": lambda: run(tape=tape(plans=[full_plan(4, 1)])),
+    "tape: expected one of this stack and these plans     ": lambda: run(tape=tape(plans=[full_plan()] * 2)),
+    "tape: expected none to be None": lambda: _core.backward(
+        _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], []
+    ),
+    f"memory: expected a writeable C-contiguous float32 array of at least {SIZE} elements, got float32": (
+        lambda: tape(memory=zeros(SIZE - 1))
+    ),
+    "memory: expected a writeable C-contiguous float32 array of at least": lambda: tape(
+        memory=zeros(SIZE, dtype=np.float64)
+    ),
+    "memory: expected a writeable C-contiguous float32 array of at least ": lambda: tape(
+        memory=np.broadcast_to(np.float32(0), (SIZE,))
+    ),
+    "factors: expected a C-contiguous float32 array of 8 elements, got float32 \\[7\\]": lambda: tape(
+        factors=zeros(7)
+    ),
+    "dtype: expected float32 or float64, got float16": lambda: tape(dtype=np.float16),
+    "dtype: expected float32 or float64, got >f4": lambda: tape(dtype=np.dtype(">f4")),
+    "H: expected sizes from 1 to 268435456, got 0": lambda: tape(H=0),
+    "L: expected sizes from 1 to 268435456, got 0": lambda: tape(L=0),
+    "D: expected sizes from 1 to 268435456, got 0": lambda: _core.tape_room("gru", 1, 0, False),
+    "plans: expected one for each direction": lambda: _core.Tape("gru", 4, 1, [], np.float32),
+    "cell: no cell is named 'no'": lambda: tape("no"),
+    "packed: expected none to be None  ": lambda: back(packed=None),
+    "grads: expected a writeable C-contiguous float32 array of 36 elements, got NoneType": lambda: back(
+        [[[None] * 4]]
+    ),
+    "grads: expected for each layer and direction weight_ih, weight_hh, bias_ih, bias_hh": lambda: back([]),
     "dinitial: expected a writeable C-contiguous float32 array of 8": lambda: back(dinitial=False),
-    "weight_hh: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_back("gru", zeros(0, 3), zeros(0, 0)),
+    "weights: expected for each layer and direction weight_ih, weight_hh, bias_ih, bias_hh": lambda: _core.pack(
+        "gru", []
+    ),
+    "weights: expected for each layer and direction weight_ih": lambda: _core.pack("gru", [[[zeros(12, 3)]]]),
+    "weights: expected for each layer and direction weight_ih ": lambda: _core.pack(
+        "gru", [*weights(), *weights(I=8, D=2)]
+    ),
+    "weights: expected all of one hidden size": lambda: _core.pack("gru", [*weights(), *weights(I=5)]),
+    "weights: expected all of one hidden size ": lambda: _core.pack("gru", [*weights(), *weights(I=4, H=5)]),
+    "weight_ih: expected an array, got NoneType": lambda: _core.pack("gru", [[[None] * 4]]),
+    "weight_hh: expected a C-contiguous float32 array of 48 elements, got float64": lambda: _core.pack(
+        "gru", [[[zeros(12, 3), zeros(12, 4, dtype=np.float64), None, None]]]
+    ),
+    "weight_hh: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_back(
+        "gru", [[[zeros(0, 3), zeros(0, 0), None, None]]]
+    ),
     "weight_ih: expected sizes from 0 to 268435456, got 1099511627776": lambda: _core.pack(
-        "gru", zeros(0, 1 << 40), zeros(12, 4), None, None
+        "gru", [[[zeros(0, 1 << 40), zeros(12, 4), None, None]]]
     ),
     "weight: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_linear(zeros(4, 0), None),
     "weight: expected sizes from 1 to 268435456, got 0 ": lambda: _core.pack_linear(zeros(0, 4), None),
@@ -214,12 +292,46 @@ def test_refusals(message):
         REFUSALS[message]()
 
 
+def test_a_tape_whose_memory_is_taken_away():
+    """Whoever holds the array can make it smaller, or read-only, after the tape was made of it."""
+    memory = zeros(SIZE)
+    kept = tape(memory=memory)
+    run(y=None, tape=kept)
+    for change in (lambda: memory.setflags(write=False), lambda: memory.resize(3, refcheck=False)):
+        change()
+        for call in (lambda: run(y=None, tape=kept), lambda: back(of=kept), lambda: kept.y):
+            with pytest.raises(ValueError, match=r"^memory: expected a writeable"):
+                call()
+        memory.setflags(write=True)
+
+
+def test_an_unknown_schedule(monkeypatch):
+    monkeypatch.setenv("ELMAN_SCHEDULE", "columns")
+    for call in (run, back, lambda: stepper(GRU), lambda: _core.schedule(1, 1, 1, 1, 1, 1, 1)):
+        with pytest.raises(
+            ValueError, match=r"^ELMAN_SCHEDULE: expected rows, units or both, got 'columns'$"
+        ):
+            call()
+    monkeypatch.setenv("ELMAN_SCHEDULE", "")
+    run()
+
+
+def test_results_on_a_tape_are_copied_to_y():
+    packed, kept = elman.GRU(3, 4, seed=0)._pack().value, tape()
+    x, y = np.ones((2, 2, 3), np.float32), zeros(2, 2, 4)
+    _core.forward(packed, [full_plan()], x, y, [None], [None], [], kept)
+    assert y.any()
+    np.testing.assert_array_equal(kept.y, y.reshape(4, 4))
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: _core.empty((1 << 60,), np.dtype(np.float32)),
         lambda: _core.empty_dlpack((1 << 60, 1), 4),
         lambda: _core.measure_bandwidth(1, (1 << 63) - 1),
+        lambda: tape(H=1 << 28, L=1 << 28),
+        lambda: tape(H=1 << 28, L=1 << 20),
     ],
 )
 def test_more_memory_than_there_is(call):
@@ -244,8 +356,9 @@ def test_what_was_never_made_is_refused():
     for call in (
         plan.arrays,
         lambda: plan.T,
-        lambda: run(plan=plan),
-        lambda: run([type(GRU).__new__(type(GRU))]),
+        lambda: run(plans=[plan]),
+        lambda: run(type(GRU).__new__(type(GRU))),
+        lambda: run(tape=_core.Tape.__new__(_core.Tape)),
     ):
         with pytest.raises(RuntimeError, match="instance"):
             call()

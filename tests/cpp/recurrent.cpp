@@ -1,6 +1,7 @@
-// Every cell against the scalar kernels (which the Python tests compare with an oracle), forward and
-// backward, in two directions, with ragged plans, resets and recurrent drop
-#include "recurrent/layer.h"
+// Every cell against the scalar kernels (which the Python tests compare with an oracle), forward and backward
+// through stacks of two layers in two directions, with ragged plans, resets and both kinds of dropout; the
+// same bits with every number of threads and every schedule, with a tape and without.
+#include "recurrent/pass.h"
 #include "selftest.h"
 
 namespace elman::selftest {
@@ -9,88 +10,131 @@ namespace {
 struct Sizes {
   int T, B, I, H;
 };
+constexpr int L = 2, D = 2, parts = L * D;
 
-template <class T> Results<T> run(const Isa& isa, int cell, Sizes z) {
-  Random random(1);
-  const CellFacts& info = *isa.cells[cell];
-  const int G = info.gate_count(), H = z.H, directions = 2;
-  const std::size_t rows = std::size_t(z.T) * z.B, states = std::size_t(z.B) * H;
-  const auto x = random.normals<T>(rows * z.I), dy = random.normals<T>(rows * H * directions);
-  const auto w_ih = random.normals<T>(std::size_t(G) * H * z.I, 0.3),
-             w_hh = random.normals<T>(std::size_t(G) * H * H, 0.3);
-  const auto bias = random.normals<T>(G * H), initial = random.normals<T>(states);
-  const std::vector<int64_t> lengths = random.lengths(z.B, z.T, z.T);
-  std::vector<uint8_t> reset(rows);
-  for (auto& mark : reset) mark = random.below(5) == 0;
+template <class T> Values<T> factors(Random& random, std::size_t count) {
+  auto values = random.normals<T>(count);
+  for (T& value : values) value = value < 0 ? 0 : 2;
+  return values;
+}
 
-  Values<T> y(rows * H * directions), dx(rows * z.I), final_state(directions * info.state_count() * states);
-  Values<T> initial_gradient(final_state.size());
-  Values<T> d_ih(w_ih.size()), d_hh(w_hh.size()), d_bias_ih(G * H), d_bias_hh(G * H);  // added to
-
-  Weights<T> weights;
-  weights.I = z.I;
-  weights.H = H;
-  weights.ih = w_ih.data();
-  weights.hh = w_hh.data();
-  weights.bias_ih = weights.bias_hh = bias.data();
-  const Packed<T> packed(isa, cell, weights);
-  const PackedBack<T> packed_back(isa, cell, weights);
-  std::vector<Plan> plans;
-  for (int d = 0; d < directions; ++d) {
-    Plan::Options options;
-    options.T = z.T;
-    options.B = z.B;
-    options.reverse = d == 1;
-    options.lengths = lengths.data();
-    options.reset = reset.data();
-    plans.emplace_back(options);
-  }
-  // Factors of recurrent dropout in one of the two directions.
-  auto factors = random.normals<T>(states);
-  for (T& factor : factors) factor = factor < 0 ? 0 : 2;
-  std::vector<Buffer<T>> tapes, states_beyond, masked;
-  std::vector<ForwardCall<T>> forward(directions);
-  std::vector<BackwardCall<T>> backward(directions);
-  for (int d = 0; d < directions; ++d) {
-    forward[d].packed = &packed;
-    forward[d].plan = backward[d].plan = &plans[d];
-    tapes.emplace_back(plans[d].total() * info.slots * H);
-    states_beyond.emplace_back(plans[d].total() * H * info.state_count());
-    masked.emplace_back(plans[d].total() * H);
-    forward[d].tape.slots = tapes[d].data();
-    for (int k = 1; k < info.state_count(); ++k)
-      forward[d].tape.states[k] = states_beyond[d].data() + (k - 1) * plans[d].total() * H;
-    if (d) forward[d].tape.factors = factors.data(), forward[d].tape.masked = masked[d].data();
-    backward[d].tape = forward[d].tape;
-    ForwardJob<T>& f = forward[d].job;
-    BackwardJob<T>& b = backward[d].job;
-    f.x = backward[d].x = x.data();
-    f.y = y.data() + d * H;
-    b.y = f.y;
-    b.dy = dy.data() + d * H;
-    f.y_stride = b.y_stride = b.dy_stride = H * directions;
-    for (int k = 0; k < info.state_count(); ++k) {
-      f.initial[k] = b.initial[k] = b.dfinal[k] = initial.data();
-      f.final[k] = final_state.data() + (d * info.state_count() + k) * states;
-      b.dinitial[k] = initial_gradient.data() + (d * info.state_count() + k) * states;
+// The arrays of a pass over one stack.
+template <class T> class Case {
+ public:
+  Case(const Isa& isa, int cell, Sizes z, bool masked) : z_(z), stack_{isa, cell, z.I, z.H, L, D} {
+    Random random(1);
+    const std::size_t rows = std::size_t(z.T) * z.B, state = std::size_t(parts) * z.B * z.H;
+    const int gates = stack_.facts().gate_count() * z.H;
+    x_ = random.normals<T>(rows * z.I);
+    dy_ = random.normals<T>(rows * stack_.width());
+    for (int part = 0; part < parts; ++part) {
+      const int I = stack_.inputs(part / D);
+      ih_[part] = random.normals<T>(std::size_t(gates) * I, 0.3);
+      hh_[part] = random.normals<T>(std::size_t(gates) * z.H, 0.3);
+      bias_[part] = random.normals<T>(gates);
+      weights_.push_back(
+          {I, z.H, ih_[part].data(), hh_[part].data(), bias_[part].data(), bias_[part].data()});
     }
-    backward[d].packed = &packed_back;
-    backward[d].d_ih = d_ih.data();
-    backward[d].d_hh = d_hh.data();
-    backward[d].d_bias_ih = d_bias_ih.data();
-    backward[d].d_bias_hh = d_bias_hh.data();
+    initial_ = random.normals<T>(state);
+    dropout_ = factors<T>(random, rows * stack_.width());
+    if (masked) factors_ = factors<T>(random, state);
+    const auto lengths = random.lengths(z.B, z.T, z.T);
+    std::vector<uint8_t> reset(rows);
+    for (auto& mark : reset) mark = random.below(5) == 0;
+    plans_.reserve(D);
+    for (int d = 0; d < D; ++d) {
+      Plan::Options options;
+      options.T = z.T;
+      options.B = z.B;
+      options.reverse = d == 1;
+      options.lengths = lengths.data();
+      options.reset = reset.data();
+      plans_.emplace_back(options);
+    }
   }
-  run_forward(forward);
-  run_backward(backward, dx.data());
-  return {y, dx, final_state, initial_gradient, d_ih, d_hh, d_bias_ih, d_bias_hh};
+
+  Results<T> run(const std::string& what, Parting parting) const {
+    const PackedStack<T> packed(stack_, weights_);
+    const PackedBackStack<T> packed_back(stack_, weights_);
+    const TapeLayout layout(stack_.facts(), z_.H, L, {plans_[0].total(), plans_[1].total()}, plans_[0].rows,
+                            !factors_.empty());
+    const Buffer<T> memory(layout.size());
+    const int states = stack_.facts().state_count();
+    const std::size_t size = initial_.size();
+    Values<T> y(dy_.size()), again(y.size()), dx(x_.size());
+    Values<T> final(states * size), dinitial(final.size(), not_a_number<T>);  // written
+    Values<T> d_ih[parts], d_hh[parts], d_bias_ih[parts], d_bias_hh[parts];   // added to
+
+    ForwardCall<T> forward;
+    forward.packed = &packed;
+    forward.plans = {&plans_[0], &plans_[1]};
+    forward.parting = parting;
+    forward.x = x_.data();
+    forward.y = y.data();
+    forward.dropout = {dropout_.data()};
+    forward.tape.layout = &layout;
+    forward.tape.memory = memory.data();
+    if (!factors_.empty()) forward.tape.factors = factors_.data();
+    BackwardCall<T> backward;
+    backward.packed = &packed_back;
+    backward.plans = forward.plans;
+    backward.parting = parting;
+    backward.tape = forward.tape;
+    backward.x = x_.data();
+    backward.dy = dy_.data();
+    backward.dx = dx.data();
+    backward.dropout = forward.dropout;
+    for (int k = 0; k < states; ++k) {
+      forward.initial[k] = backward.initial[k] = backward.dfinal[k] = initial_.data();
+      forward.final[k] = final.data() + k * size;
+      backward.dinitial[k] = dinitial.data() + k * size;
+    }
+    Results<T> results;
+    for (int part = 0; part < parts; ++part) {
+      d_ih[part].resize(ih_[part].size());
+      d_hh[part].resize(hh_[part].size());
+      d_bias_ih[part].resize(bias_[part].size());
+      d_bias_hh[part].resize(bias_[part].size());
+      backward.grads.push_back(
+          {d_ih[part].data(), d_hh[part].data(), d_bias_ih[part].data(), d_bias_hh[part].data()});
+    }
+    run_forward(forward);
+    run_backward(backward);
+    if (factors_.empty()) {
+      forward.tape = {};
+      forward.y = again.data();
+      run_forward(forward);
+      expect_same_bits<T>(what + ", without a tape", {again}, {y});
+    }
+    results = {y, dx, final, dinitial};
+    for (int part = 0; part < parts; ++part)
+      for (const auto* grads : {d_ih, d_hh, d_bias_ih, d_bias_hh}) results.push_back(grads[part]);
+    return results;
+  }
+
+ private:
+  const Sizes z_;
+  const Stack stack_;
+  Values<T> x_, dy_, ih_[parts], hh_[parts], bias_[parts], initial_, dropout_, factors_;
+  std::vector<Weights<T>> weights_;
+  std::vector<Plan> plans_;
+};
+
+template <class T> Results<T> parted_in_every_way(const std::string& what, const Case<T>& one) {
+  const auto want = with_threads(what, [&] { return one.run(what, Parting::any); });
+  set_num_threads(4);
+  for (const Parting parting : {Parting::rows, Parting::units, Parting::both})
+    expect_same_bits(what + ", parted", one.run(what, parting), want);
+  return want;
 }
 
 template <class T> void compare(const Isa& isa) {
   for (int cell = 0; cell < isa.cell_count; ++cell) {
     for (const Sizes z : {Sizes{6, 5, 3, 18}, {4, 1, 9, 33}, {3, 13, 17, 7}, {1, 2, 1, 1}, {5, 8, 130, 40}}) {
+      const bool masked = z.B != 13 && z.H != 33;
       const std::string what = label<T>(isa, isa.cells[cell]->name, {z.T, z.B, z.I, z.H});
-      expect_close<T>(what, with_threads(what, [&] { return run<T>(isa, cell, z); }),
-                      run<T>(*isas().back(), cell, z));
+      const Case<T> one(isa, cell, z, masked), other(*isas().back(), cell, z, masked);
+      expect_close<T>(what, parted_in_every_way(what, one), other.run(what, Parting::any));
     }
   }
 }
@@ -102,8 +146,9 @@ void test_recurrent(const Isa& isa) {
   compare<double>(isa);
   // So many steps that sleeping workers are woken, and of so few rows that threads part the units.
   const Sizes large{36 * product_kernels<double>(isa).lanes, 2, 9, 70};
-  with_threads(label<double>(isa, "large lstm", {}),
-               [&] { return run<double>(isa, find_cell("lstm"), large); });
+  const std::string what = label<double>(isa, "large lstm", {});
+  const Case<double> one(isa, find_cell("lstm"), large, true);
+  with_threads(what, [&] { return one.run(what, Parting::any); });
 }
 
 }  // namespace elman::selftest

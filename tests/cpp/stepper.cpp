@@ -6,7 +6,6 @@
 #include <memory>
 #include <new>
 
-#include "recurrent/layer.h"
 #include "selftest.h"
 
 namespace {
@@ -36,10 +35,9 @@ void test_stepper() {
   weights.ih = ih.data();
   weights.hh = hh.data();
   set_num_threads(2);
-  std::vector<std::shared_ptr<Packed<float>>> stack;
-  for (int l = 0; l < 2; ++l)
-    stack.push_back(std::make_shared<Packed<float>>(current_isa(), find_cell("lstm"), weights));
-  Stepper<float> stepper(stack, B);
+  const Stack stack{current_isa(), find_cell("lstm"), I, H, 2, 1};
+  const auto packed = std::make_shared<PackedStack<float>>(stack, std::vector<Weights<float>>(2, weights));
+  Stepper<float> stepper(packed, B, Parting::any);
   const auto x = random.normals<float>(B * I);
   Values<float> y(B * H);
   stepper.step(x.data(), y.data());  // starts the pool's threads

@@ -114,12 +114,24 @@ class Fuzz:
         return self.pick(options)
 
     # The objects that calls are made of.
-    def pack(self, back=False, cell=None, I=3, H=5):  # noqa: E741
-        cell = cell or self.cell
+    def weights(self, cell, I, H, L=2, D=2):  # noqa: E741
+        """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh."""
         rows = len(_core.cells()[cell]["gates"]) * H
-        w = [self.guard(self.normal(*shape) / 4) for shape in ((rows, I), (rows, H), (rows,), (rows,))]
-        packed = _core.pack_back(cell, *w[:2]) if back else _core.pack(cell, *w)
-        return self.keep(packed, cell, w)
+        return [
+            [
+                [
+                    self.guard(self.normal(*shape) / 4)
+                    for shape in ((rows, width), (rows, H), (rows,), (rows,))
+                ]
+                for _ in range(D)
+            ]
+            for width in [I, *[D * H] * (L - 1)]
+        ]
+
+    def pack(self, back=False, cell=None, I=3, H=5, L=2, D=2):  # noqa: E741
+        cell = cell or self.cell
+        weights = self.weights(cell, I, H, L, D)
+        return self.keep((_core.pack_back if back else _core.pack)(cell, weights), cell, weights)
 
     def plan(self, T=4, B=3, reverse=False, ragged=True):
         lengths = self.below(T + 1, B) if ragged else None
@@ -142,7 +154,9 @@ class Fuzz:
                 for cell, H in (("gru", 5), ("lstm", 5), ("lstm", 4)):
                     self.pack(False, cell, 3, H)
                     self.pack(True, cell, 3, H)
-            self.keep(_core.stepper([self.pack(I=5)], 2))
+            packed = self.pack(D=1)
+            self.keep(_core.stepper(packed, 2))
+            self.keep(_core.Tape("lstm", 5, 2, [self.plan(4, 3, False, False)] * 2, dtype), None)
             self.keep(_core.pack_linear(self.normal(4, 3), None))
             self.keep(_core.pack_memory(self.normal(4, 3, 2), None, 1.0))
         self.plan(5, 3), self.plan(4, 2), self.plan(4, 3, False, False), self.keep(object())

@@ -36,89 +36,164 @@ def packed_plan(f):
 
 @case
 def pack(f):
-    gates = len(_core.cells()[f.cell]["gates"])
-    args = {"cell": f.cell, "weight_ih": f.normal(gates * 5, 3), "weight_hh": f.normal(gates * 5, 5)}
-    args |= {"bias_ih": f.normal(gates * 5), "bias_hh": f.normal(gates * 5)}
+    args = {"cell": f.cell, "weights": f.weights(f.cell, 3, 5)}
 
     def check(given, _, packed):
-        weights = [given[k] for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        weights = given["weights"]
         cell = given["cell"] if isinstance(given["cell"], str) else given["cell"].decode()
-        I, H = weights[0].shape[1], weights[1].shape[1]  # noqa: E741
-        states = len(_core.cells()[cell]["states"])
-        x, y = np.ones((2, 3, I), weights[0].dtype), np.empty((2, 3, H), weights[0].dtype)
-        full = _core.Plan(2, 3, False, False, None, None, None)
-        _core.forward([packed], [full], x, y, [[None] * states], [[None] * states], None)
-        direction = oracle.Direction(cell, weights, False)
-        none = np.zeros((2, 3), bool)
-        equal(y, direction.forward(x, [np.zeros((3, H))] * states, ~none, none)[0])
+        x = np.ones((2, 3, 3), weights[0][0][0].dtype)
+        y = np.empty((2, 3, 10), x.dtype)
+        plans = [_core.Plan(2, 3, False, back, None, None, None) for back in (False, True)]
+        states = [None] * len(_core.cells()[cell]["states"])
+        _core.forward(packed, plans, x, y, states, states, [], None)
+        equal(y, oracle.Stack(cell, weights, (False, True)).forward(x)[0])
 
     return _core.pack, check, args
 
 
-def two_directions(f, back):
-    states = oracle.CELLS[f.cell].states
-    slots = _core.cells()[f.cell]["slots"]
-    plans = [f.plan(), f.plan(reverse=True)]
-    tapes = [[f.zeros(p.total * slots * 5), f.zeros(p.total * 5), None, None] for p in plans]
-    args = {"packed": [f.pack(), f.pack()], "plans": plans, "x": f.normal(4, 3, 3), "y": f.zeros(4, 3, 10)}
-    args["initial"] = [[f.normal(3, 5) for _ in range(states)] for _ in plans]
-    args["final"] = [[f.zeros(3, 5) for _ in range(states)] for _ in plans]
-    return args | {"tapes": tapes if back or f.rng.random() < 0.5 else None}, states
+@case
+def tape(f):
+    """Made of an array and of the engine's own memory: a pass writes to both what it gives without one."""
+    packed, plans = f.pack(), [f.plan(), f.plan(reverse=True)]
+    x, states = f.normal(4, 3, 3), [None] * oracle.CELLS[f.cell].states
+    y = f.zeros(4, 3, 10)
+    of_step, of_row, rest = _core.tape_room(f.cell, 2, 2, True)
+    size = 5 * (of_step * max(plan.total for plan in plans) + of_row * 12) + rest
+    args = {"cell": f.cell, "H": 5, "L": 2, "plans": plans, "dtype": np.dtype(f.dtype).name}
+    args |= {"memory": f.zeros(size) if f.rng.random() < 0.7 else None, "factors": None}
+    if f.rng.random() < 0.5:
+        args["factors"] = f.guard(np.ones((4, 3, 5), f.dtype))
+
+    def check(given, args, tape):
+        if args["memory"] is not None:
+            assert tape.memory is args["memory"]
+        if not (given["plans"] == plans and tape.y.shape == (12, 10) and tape.y.dtype == y.dtype):
+            return
+        try:
+            _core.forward(packed, plans, x, None, states, states, [], tape)
+        except ValueError as error:
+            assert str(error).startswith("tape: expected one of this stack"), error
+            return
+        _core.forward(packed, plans, x, y, states, states, [], None)
+        if given["factors"] is None or (given["factors"] == 1).all():
+            np.testing.assert_array_equal(tape.y, y.reshape(12, 10))
+
+    return _core.Tape, check, args
 
 
-def reference(f, given, packed, states):
-    """For each direction: the oracle, its y [T, B, H] and its final state."""
-    for one, plan, initial in zip(packed, given["plans"], given["initial"], strict=True):
-        (cell, weights), (valid, reset, reverse) = f.of(one), f.of(plan)
-        direction = oracle.Direction(cell, weights, reverse)
-        zero = np.zeros((3, 5))
-        state = [zero if s is None else s.reshape(3, 5).astype(float) for s in initial]
-        yield direction, *direction.forward(given["x"].reshape(4, 3, 3).astype(float), state, valid, reset)
+def two_layers(f):
+    """Right arguments of both passes over a stack of two layers in two directions."""
+    count = oracle.CELLS[f.cell].states
+    packed, plans = f.pack(), [f.plan(), f.plan(reverse=True)]
+    factors = f.guard(2.0 * f.flags(4, 3, 5).astype(f.dtype)) if f.rng.random() < 0.5 else None
+    tape = _core.Tape(f.cell, 5, 2, plans, f.dtype, None, factors)
+    args = {"packed": packed, "plans": plans, "x": f.normal(4, 3, 3)}
+    args["initial"] = [f.normal(4, 3, 5) for _ in range(count)]
+    args["dropout"] = [f.guard(2.0 * f.flags(4, 3, 10).astype(f.dtype))] if f.rng.random() < 0.5 else []
+    return args | {"tape": f.keep(tape, factors)}
+
+
+class Reference:
+    """What the oracle makes of a call's arguments."""
+
+    def __init__(self, f, given):
+        cell, weights = f.of(given["packed"])
+        plans = [f.of(plan) for plan in given["plans"]]
+        self.layers = [
+            [oracle.Direction(cell, w, reverse) for w, (*_, reverse) in zip(layer, plans, strict=True)]
+            for layer in weights
+        ]
+        self.steps = [(valid, reset) for valid, reset, _ in plans]
+        factors = None if given["tape"] is None else f.of(given["tape"])[0]
+        self.factors = [None] * 4 if factors is None else list(factors.astype(float))
+        self.dropout = [np.reshape(d, (4, 3, 10)).astype(float) for d in given["dropout"]] + [1]
+        self.dropout = self.dropout if len(self.dropout) == len(self.layers) else [1] * len(self.layers)
+        self.count = oracle.CELLS[cell].states
+
+    def states(self, given):
+        return [np.zeros((4, 3, 5)) if s is None else np.reshape(s, (4, 3, 5)).astype(float) for s in given]
+
+    def forward(self, x, initial):
+        x, initial = np.reshape(x, (4, 3, 3)).astype(float), self.states(initial)
+        final = self.states([None] * self.count)
+        for k, layer in enumerate(self.layers):
+            results = []
+            for d, direction in enumerate(layer):
+                row = 2 * k + d
+                state = [part[row] for part in initial]
+                y, last = direction.forward(x, state, *self.steps[d], self.factors[row])
+                results.append(y)
+                for whole, part in zip(final, last, strict=True):
+                    whole[row] = part
+            y = np.concatenate(results, -1)
+            x = y * self.dropout[k]
+        return y, final
+
+    def backward(self, dy, dfinal):
+        dy = np.zeros((4, 3, 10)) if dy is None else np.reshape(dy, (4, 3, 10)).astype(float)
+        dfinal, dinitial, grads = self.states(dfinal), self.states([None] * self.count), []
+        for k in reversed(range(len(self.layers))):
+            dx, of_layer = 0, []
+            for d, direction in enumerate(self.layers[k]):
+                row = 2 * k + d
+                state = [part[row] for part in dfinal]
+                part, first, own = direction.backward(dy[..., d * 5 : d * 5 + 5], state)
+                dx = dx + part
+                of_layer.append(own)
+                for whole, value in zip(dinitial, first, strict=True):
+                    whole[row] = value
+            grads.insert(0, of_layer)
+            if k:
+                dy = dx * self.dropout[k - 1]
+        return dx, dinitial, grads
 
 
 @case
 def forward(f):
-    args, states = two_directions(f, False)
+    args = two_layers(f)
+    if f.rng.random() < 0.5:
+        args["tape"] = None
+    count = len(args["initial"])
+    args |= {"y": f.zeros(4, 3, 10), "final": [f.zeros(4, 3, 5) for _ in range(count)]}
 
     def check(given, args, _):
-        D = len(args["packed"])
-        y = np.asarray(args["y"]).reshape(4, 3, D, 5)
-        for d, (_direction, want, final) in enumerate(reference(f, given, args["packed"], states)):
-            equal(y[:, :, d], want)
-            for got, last in zip(args["final"][d], final, strict=True):
-                if got is not None:
-                    equal(got, last)
+        y, final = Reference(f, given | {k: args[k] for k in ("packed", "plans", "tape")}).forward(
+            given["x"], given["initial"]
+        )
+        equal(args["tape"].y if args["y"] is None else args["y"], y)
+        for got, want in zip(args["final"], final, strict=True):
+            if got is not None:
+                equal(got, want)
 
     return _core.forward, check, args
 
 
 @case
 def backward(f):
-    args, states = two_directions(f, True)
-    _core.forward(**args)
-    packed = args["packed"]
-    backs = [f.keep(_core.pack_back(f.cell, *f.of(p)[1][:2]), *f.of(p)) for p in packed]
-    del args["final"]
-    grads = [[f.guard(np.zeros_like(w)) for w in f.of(p)[1]] for p in packed]
-    args |= {"packed": backs, "grads": grads, "dy": f.normal(4, 3, 10), "dx": f.zeros(4, 3, 3)}
-    args["dfinal"] = [[f.normal(3, 5) for _ in range(states)] for _ in packed]
-    args["dinitial"] = [[f.zeros(3, 5) for _ in range(states)] for _ in packed]
-    same = {k: args[k] for k in ("packed", "plans", "initial")}
+    args = two_layers(f)
+    count = len(args["initial"])
+    _core.forward(**args, y=None, final=[None] * count)
+    cell, weights = f.of(args["packed"])
+    args["packed"] = f.keep(_core.pack_back(cell, weights), cell, weights)
+    args["grads"] = [[[f.guard(np.zeros_like(w)) for w in one] for one in layer] for layer in weights]
+    args |= {"dy": f.normal(4, 3, 10), "dx": f.zeros(4, 3, 3)}
+    args["dfinal"] = [f.normal(4, 3, 5) for _ in range(count)]
+    args["dinitial"] = [f.zeros(4, 3, 5) for _ in range(count)]
+    same = {k: args[k] for k in ("packed", "plans", "initial", "tape", "dropout", "x")}
 
     def check(given, args, _):
         if any(args[k] is not same[k] for k in same):
             return  # not those of the forward call, which the tape is of: any numbers will do
-        dx = 0
-        dy = np.zeros((4, 3, 10)) if given["dy"] is None else given["dy"].reshape(4, 3, 10).astype(float)
-        for d, (direction, _y, _final) in enumerate(reference(f, given, backs, states)):
-            dfinal = [np.zeros((3, 5)) if s is None else s.reshape(3, 5) for s in given["dfinal"][d]]
-            part, dinitial, grads = direction.backward(dy[..., d * 5 : d * 5 + 5], dfinal)
-            dx = dx + part
-            for got, want in zip(args["grads"][d], grads, strict=True):
-                if got is not None:
-                    equal(got, want, 1e-4)
-            for got, want in zip(args["dinitial"][d], dinitial, strict=True):
-                equal(got, want, 1e-4)
+        reference = Reference(f, given | {k: args[k] for k in ("packed", "plans", "tape")})
+        reference.forward(given["x"], given["initial"])
+        dx, dinitial, grads = reference.backward(given["dy"], given["dfinal"])
+        for layer, wanted in zip(args["grads"], grads, strict=True):
+            for one, wanted_one in zip(layer, wanted, strict=True):
+                for got, want in zip(one, wanted_one, strict=True):
+                    if got is not None:
+                        equal(got, want, 1e-4)
+        for got, want in zip(args["dinitial"], dinitial, strict=True):
+            equal(got, want, 1e-4)
         if args["dx"] is not None:
             equal(args["dx"], dx, 1e-4)
 
@@ -127,22 +202,22 @@ def backward(f):
 
 @case
 def make_stepper(f):
-    def check(given, _, step):
-        layers = given["layers"]
-        dtype = np.float32 if isinstance(layers[0], _core.PackedFloat32) else np.float64
-        x = np.ones((given["batch_size"], layers[0].I), dtype)
-        y = step.step(x)
-        assert step.get_state(0).shape == (len(layers), *y.shape) and y.shape == (len(x), layers[0].H)
+    packed = f.pack(D=1)
 
-    layers = [f.pack(), f.pack(I=5)]
-    return _core.stepper, check, {"layers": layers, "batch_size": 2}
+    def check(given, args, step):
+        (_, weights), B = f.of(args["packed"]), given["batch_size"]
+        ih, hh = weights[0][0][:2]
+        y = step.step(np.ones((B, ih.shape[1]), ih.dtype))
+        assert y.shape == (B, hh.shape[1]) and step.get_state(0).shape == (len(weights), *y.shape)
+
+    return _core.stepper, check, {"packed": packed, "batch_size": 2}
 
 
 @case
 def stepper(f):
     """A step, the states set before and read after it."""
-    layer, states = f.pack(), oracle.CELLS[f.cell].states
-    step = _core.stepper([layer], 3)
+    packed, states = f.pack(L=1, D=1), oracle.CELLS[f.cell].states
+    step = _core.stepper(packed, 3)
     y, known = f.zeros(3, 5), [np.zeros((3, 5)) for _ in range(states)]
 
     def call(k, value, rows, x, out, read):
@@ -154,7 +229,7 @@ def stepper(f):
         return step.step(x, out), step.get_state(k, read)
 
     def check(given, args, results):
-        cell, weights = f.of(layer)
+        cell, ((weights,),) = f.of(packed)
         direction, none = oracle.Direction(cell, weights, False), np.zeros((1, 3), bool)
         y, final = direction.forward(given["x"][None].astype(float), known, ~none, none)
         equal(results[0], y[0])

@@ -93,11 +93,11 @@ def empty_dlpack(f):
 @case
 def schedule(f):
     def check(given, _, found):
-        rows, units, _ahead, threads = found
+        segments, units, _ahead, threads = found
         assert 1 <= units <= threads <= given["threads"] and threads % units == 0
-        assert rows * units <= max(1, given["rows"]) * threads
+        assert segments * units <= max(1, given["segments"]) * threads
 
-    args = {"directions": 2, "rows": 8, "steps": 30, "I": 40, "H": 50, "gates": 4, "threads": 8}
+    args = {"directions": 2, "segments": 8, "steps": 30, "I": 40, "H": 50, "gates": 4, "threads": 8}
     return _core.schedule, check, args
 
 

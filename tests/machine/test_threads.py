@@ -124,18 +124,42 @@ def test_denormals_cost_nothing_and_the_mode_comes_back(isa_name):
 
 
 def test_schedules_fit_the_shapes():
-    """The cost model parts what should be parted, so that the tests of thread invariance meet every schedule."""
+    """The cost model parts what should be parted."""
     choose = _core.schedule
-    assert choose(directions=1, rows=32, steps=1, I=2, H=8, gates=4, threads=8) == (1, 1, False, 1)
-    row_parts, unit_parts, _, threads = choose(1, rows=64, steps=100, I=128, H=128, gates=4, threads=2)
-    assert (row_parts, unit_parts, threads) == (2, 1, 2)
-    row_parts, unit_parts, ahead, threads = choose(1, rows=1, steps=100, I=512, H=1024, gates=4, threads=2)
-    assert (row_parts, unit_parts, ahead, threads) == (1, 2, True, 2)
-    row_parts, unit_parts, _, threads = choose(2, rows=4, steps=100, I=256, H=1024, gates=4, threads=8)
+    assert choose(directions=1, segments=32, steps=1, I=2, H=8, gates=4, threads=8) == (1, 1, False, 1)
+    segment_parts, unit_parts, _, threads = choose(
+        1, segments=64, steps=100, I=128, H=128, gates=4, threads=2
+    )
+    assert (segment_parts, unit_parts, threads) == (2, 1, 2)
+    parts = choose(1, segments=1, steps=100, I=512, H=1024, gates=4, threads=2)
+    assert parts == (1, 2, True, 2)
+    _, unit_parts, _, threads = choose(2, segments=4, steps=100, I=256, H=1024, gates=4, threads=8)
     assert unit_parts > 1 and threads == 8
-    assert choose(1, rows=0, steps=0, I=3, H=4, gates=1, threads=4)[-1] == 1
-    for case in [(1, 1, 20, 24, 200), (1, 64, 20, 24, 48)]:  # shapes of test_threads_do_not_matter
-        assert choose(*case, gates=4, threads=2)[-1] == 2
+    assert choose(1, segments=0, steps=0, I=3, H=4, gates=1, threads=4)[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("forced", "case", "want"),
+    [  # directions, segments, threads: segment_parts, unit_parts, threads
+        ("rows", (1, 7, 4), (4, 1, 4)),
+        ("rows", (2, 7, 4), (2, 1, 4)),
+        ("rows", (1, 3, 8), (3, 1, 3)),
+        ("units", (1, 7, 4), (1, 4, 4)),
+        ("units", (2, 1, 4), (1, 4, 4)),
+        ("both", (1, 7, 4), (2, 2, 4)),
+        ("both", (1, 7, 9), (4, 2, 8)),
+        ("both", (2, 7, 4), (2, 2, 4)),
+        ("both", (1, 7, 2), (2, 2, 2)),  # one part of the segments after the other
+        ("both", (1, 1, 4), (1, 2, 2)),
+        ("both", (1, 7, 1), (2, 1, 1)),
+    ],
+)
+def test_schedules_can_be_forced(monkeypatch, forced, case, want):
+    """However little there is to do."""
+    monkeypatch.setenv("ELMAN_SCHEDULE", forced)
+    directions, segments, threads = case
+    parts = _core.schedule(directions, segments, steps=3, I=2, H=200, gates=4, threads=threads)
+    assert (*parts[:2], parts[3]) == want
 
 
 def test_thread_count_can_change_between_calls():

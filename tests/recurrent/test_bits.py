@@ -27,24 +27,25 @@ def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
             np.testing.assert_array_equal(got[:, 0], want[:, b])
 
 
-@pytest.mark.parametrize("threads", [2, 3, 5])
+def everything(case):
+    """All that a training step gives."""
+    y, state, dx, dstate, grads = case.run()
+    return [y, *state, dx, *dstate, *(grad.copy() for grad in grads.values())]
+
+
 @pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_threads_do_not_matter(isa, cell, B, H, threads):
-    """Neither to outputs nor to gradients."""
-    layer = make_layer(cell, 24, H, bidirectional=B == 7)
+def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
+    """To outputs or gradients."""
+    layer = make_layer(cell, 24, H, bidirectional=B == 7, num_layers=2)
     case = make_case(layer, T=20, B=B, lengths=B > 1)
     elman.set_num_threads(1)
-    want = case.run()
-    want_grads = {name: grad.copy() for name, grad in want[-1].items()}
-    elman.set_num_threads(threads)
-    got = case.run()
-    np.testing.assert_array_equal(got[0], want[0])
-    np.testing.assert_array_equal(got[2], want[2])
-    for a, b in zip(got[1] + got[3], want[1] + want[3], strict=True):
-        np.testing.assert_array_equal(a, b)
-    for name, grad in got[-1].items():
-        np.testing.assert_array_equal(grad, want_grads[name])
+    want = everything(case)
+    for threads, schedule in [(2, ""), (5, ""), (3, "rows"), (3, "units"), (4, "both"), (5, "both")]:
+        elman.set_num_threads(threads)
+        monkeypatch.setenv("ELMAN_SCHEDULE", schedule)
+        for got, one in zip(everything(case), want, strict=True):
+            np.testing.assert_array_equal(got, one)
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 import elman
-from elman import _core
-from elman.stack import processor
 from tests.support.cases import CELLS, DIRECTIONS, SEQUENCES, TOLERANCE, assert_agrees, make_case, make_layer
 
 
@@ -38,16 +36,16 @@ def test_sizes(isa, dtype, cell, H, B):
     assert_agrees(case, *TOLERANCE[dtype])
 
 
-# Parted by units, by both, by rows of unequal and of equal length: see test_schedules_fit_the_shapes.
 @pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_threads_do_not_matter(isa, cell, B, H):
+def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     layer = make_layer(cell, 24, H, bidirectional=B == 7)
     case = make_case(layer, T=20, B=B, lengths=B > 1, reset=B == 7, factors=True)
     elman.set_num_threads(1)
     want = bits(case)
-    for threads in (2, 3, 5):
+    for threads, schedule in [(2, ""), (5, ""), (3, "rows"), (3, "units"), (4, "both")]:
         elman.set_num_threads(threads)
+        monkeypatch.setenv("ELMAN_SCHEDULE", schedule)
         assert_same(bits(case), want)
     assert_agrees(case, 2e-6, 1e-5)
 
@@ -170,32 +168,3 @@ def test_batch_first_and_single_sequences_are_the_same_numbers():
         alone.factors = case.factors[:, b : b + 1].copy()
         y_b, _, dx_b, _, _ = alone.run()
         assert_same([y_b, dx_b], [y[:n, b], dx[:n, b]])
-
-
-def test_the_engine_refuses_half_of_it():
-    """Python never asks for it; no call, however made, may read or write outside an array."""
-    layer = make_layer("gru", 3, 5)
-    x, y = np.zeros((6, 4, 3), np.float32), np.zeros((6, 4, 5), np.float32)
-    plans, none = [_core.Plan(6, 4, False, False, None, None, None)], [[None]]
-
-    def forward(tape):
-        _core.forward(layer._made().value[0], plans, x, y, none, none, [tape])
-
-    (tape,) = processor.Tape(layer._spec, plans, (6, 4), factors=np.ones((1, 4, 5), np.float32)).engine[0]
-    forward(tape)
-    slots, memory, factors, masked = tape
-    for wrong, message in [
-        (tape[:2], "tapes: expected slots, states, factors and masked"),
-        ([slots, memory, factors, None], "tapes: expected arrays"),
-        ([slots, memory, None, masked], "tapes: expected arrays"),
-        (
-            [slots, memory, factors[:3], masked],
-            "factors: expected a C-contiguous float32 array of 20 elements",
-        ),
-        (
-            [slots, memory, factors, masked[:99]],
-            "masked: expected a writeable C-contiguous float32 array of 120",
-        ),
-    ]:
-        with pytest.raises(ValueError, match="^" + message):
-            forward(wrong)

@@ -15,11 +15,12 @@ from elman.layers import Pooling, Sequential
 from tests.support.cases import CELLS, make_case, make_layer
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("threads", "schedule"), [(1, ""), (2, ""), (2, "rows"), (2, "units"), (4, "both")])
 @pytest.mark.parametrize(("B", "I", "H"), [(1, 3, 18), (4, 40, 33), (3, 300, 300)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_steps_equal_the_sequence(isa, dtype, cell, B, I, H, threads):  # noqa: E741
+def test_steps_equal_the_sequence(isa, dtype, cell, B, I, H, threads, schedule, monkeypatch):  # noqa: E741
     elman.set_num_threads(threads)
+    monkeypatch.setenv("ELMAN_SCHEDULE", schedule)
     layer = make_layer(cell, I, H, dtype=dtype, num_layers=3)
     case = make_case(layer, 6, B)
     y, state = case.infer()

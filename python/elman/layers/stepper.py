@@ -20,9 +20,9 @@ class Stepper:
     while another thread is inside one (a step, or the state read or set) raises RuntimeError and changes nothing.
     """
 
-    def __init__(self, spec: StackSpec, packed: list[list[Any]], batch_size: int):
+    def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
         self._spec, self._B = spec, batch_size
-        self._engine = _core.stepper([of_layer for (of_layer,) in packed], batch_size)
+        self._engine = _core.stepper(packed, batch_size)
         self._step = self._engine.step
 
     def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:

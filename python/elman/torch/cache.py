@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from .. import _core
-from ..stack import processor
+from ..stack.processor import PROCESSOR
 from ..stack.spec import StackSpec
 from .spec import weight_arrays
 
@@ -26,20 +26,20 @@ class Packed:
 
     def __init__(self, spec: StackSpec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
         self.spec, self.arrays, self.key = spec, arrays, key
-        self._forward: list[list[Any]] | None = None
-        self._backward: list[list[Any]] | None = None
+        self._forward: Any = None
+        self._backward: Any = None
         self._stepper: _Stepper | None = None
 
     @property
-    def forward(self) -> list[list[Any]]:
+    def forward(self) -> Any:
         if self._forward is None:
-            self._forward = processor.pack(self.spec, self.spec.nest(self.arrays))
+            self._forward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=False)
         return self._forward
 
     @property
-    def backward(self) -> list[list[Any]]:
+    def backward(self) -> Any:
         if self._backward is None:
-            self._backward = processor.pack_back(self.spec, self.spec.nest(self.arrays))
+            self._backward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=True)
         return self._backward
 
     def stepper(self, batch_size: int) -> _Stepper:
@@ -52,9 +52,9 @@ class Packed:
 class _Stepper:
     """The engine's stepper, which passes through all layers at once, with the state going in and out."""
 
-    def __init__(self, spec: StackSpec, packed: list[list[Any]], batch_size: int):
+    def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
         self.batch_size = batch_size
-        self._engine = _core.stepper([one for (one,) in packed], batch_size)
+        self._engine = _core.stepper(packed, batch_size)
         self._zeros = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(batch_size)]
         self._lock = threading.Lock()
 

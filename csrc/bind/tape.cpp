@@ -1,0 +1,111 @@
+// Tapes.
+#include "bind/tape.h"
+
+#include <pybind11/stl.h>
+
+#include "bind/parts.h"
+
+namespace elman {
+namespace {
+
+bool is_single(const py::object& given) {
+  const py::dtype dtype = py::dtype::from_args(given);
+  if (dtype.equal(py::dtype::of<float>())) return true;
+  if (dtype.equal(py::dtype::of<double>())) return false;
+  throw py::value_error("dtype: expected float32 or float64, got " + py::str(dtype).cast<std::string>());
+}
+
+const PlanList& checked(const PlanList& plans) {
+  check_plans(plans);
+  return plans;
+}
+
+std::vector<int64_t> entries_of(const PlanList& plans) {
+  std::vector<int64_t> entries;
+  for (const auto& plan : plans) entries.push_back(plan->total());
+  return entries;
+}
+
+// The data of an array of at least `size` elements.
+template <class T> T* at_least(const py::object& object, py::ssize_t size, const char* name) {
+  if (is_plain<T>(object)) {
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    if (array.size() >= size && array.writeable()) return static_cast<T*>(const_cast<void*>(array.data()));
+  }
+  throw py::value_error(std::string(name) + ": expected a writeable C-contiguous " + type_name<T>() +
+                        " array of at least " + std::to_string(size) + " elements, got " + describe(object));
+}
+
+// What a tape of any steps and rows holds at most, by its sizes: H * (entry * steps + row * rows) + rest.
+py::tuple tape_room(const std::string& cell, py::ssize_t L, py::ssize_t D, bool masked) {
+  const TapeLayout::Room room = TapeLayout::room(*current_isa().cells[find_cell(cell)],
+                                                 checked_size(L, 1, "L"), checked_size(D, 1, "D"), masked);
+  return py::make_tuple(room.entry, room.row, room.rest);
+}
+
+}  // namespace
+
+void check_plans(const PlanList& plans) {
+  if (plans.empty()) throw py::value_error("plans: expected one for each direction");
+  const Plan& first = held(plans[0], "plans");
+  for (const auto& plan : plans)
+    if (held(plan, "plans").rows != first.rows || plan->B != first.B)
+      throw py::value_error("plans: expected all to be of one number of rows and of sequences");
+}
+
+HeldTape::HeldTape(const std::string& cell_, py::ssize_t H_, py::ssize_t L_, const PlanList& plans,
+                   const py::object& dtype, const py::object& memory_, const py::object& factors_)
+    : cell(find_cell(cell_)),
+      H(checked_size(H_, 1, "H")),
+      L(checked_size(L_, 1, "L")),
+      D(static_cast<int>(checked(plans).size())),
+      entries(entries_of(plans)),
+      rows(plans[0]->rows),
+      B(plans[0]->B),
+      layout(*current_isa().cells[cell], H, L, entries, rows, !factors_.is_none()),
+      memory(memory_),
+      factors(factors_),
+      single_(is_single(dtype)) {
+  if (memory.is_none())
+    memory = empty({layout.size()}, single_ ? py::dtype::of<float>() : py::dtype::of<double>());
+  if (single_) view<float>();
+  else view<double>();
+}
+
+template <class T> Tape<T> HeldTape::view() const {
+  Tape<T> tape;
+  tape.layout = &layout;
+  tape.memory = at_least<T>(memory, layout.size(), "memory");
+  tape.factors = maybe_input<T>(factors, elements({L, D, B, H}), "factors");
+  return tape;
+}
+
+template <class T> Tape<T> HeldTape::of(const Stack& stack, const PlanList& plans) const {
+  if (single_ != std::is_same_v<T, float> || cell != stack.cell || H != stack.H || L != stack.L ||
+      D != stack.D || rows != plans[0]->rows || B != plans[0]->B || entries != entries_of(plans))
+    throw py::value_error("tape: expected one of this stack and these plans");
+  return view<T>();
+}
+
+template Tape<float> HeldTape::of(const Stack&, const PlanList&) const;
+template Tape<double> HeldTape::of(const Stack&, const PlanList&) const;
+
+py::array HeldTape::y() const {
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows), py::ssize_t{D} * H};
+  if (single_) return py::array_t<float>(shape, view<float>().y(L - 1), memory);
+  return py::array_t<double>(shape, view<double>().y(L - 1), memory);
+}
+
+void bind_tape(py::module_& m) {
+  using Held = std::shared_ptr<HeldTape>;
+  py::class_<HeldTape, Held>(m, "Tape")
+      .def(py::init<const std::string&, py::ssize_t, py::ssize_t, const PlanList&, const py::object&,
+                    const py::object&, const py::object&>(),
+           py::arg("cell"), py::arg("H"), py::arg("L"), py::arg("plans"), py::arg("dtype"),
+           py::arg("memory") = py::none(), py::arg("factors") = py::none())
+      .def_property_readonly("memory", [](const Held& tape) { return tape->memory; })
+      .def_property_readonly("y", [](const Held& tape) { return tape->y(); });
+  m.def("tape_room", &tape_room, py::arg("cell"), py::arg("L"), py::arg("D"), py::arg("masked"));
+}
+
+}  // namespace elman

@@ -1,0 +1,41 @@
+// A tape as Python holds it: its layout, and the arrays that it lies in.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bind/arrays.h"
+#include "recurrent/plan.h"
+#include "recurrent/stack.h"
+#include "recurrent/tape.h"
+
+namespace elman {
+
+using PlanList = std::vector<std::shared_ptr<Plan>>;
+
+// One plan for each direction of one call: at least one, all of as many rows and sequences.
+void check_plans(const PlanList& plans);
+
+struct HeldTape {
+  HeldTape(const std::string& cell, py::ssize_t H, py::ssize_t L, const PlanList& plans,
+           const py::object& dtype, const py::object& memory, const py::object& factors);
+
+  // For a call of this stack and these plans; refuses where it is of others. The arrays are looked at again
+  // each time: whoever else holds them may have changed them.
+  template <class T> Tape<T> of(const Stack& stack, const PlanList& plans) const;
+
+  py::array y() const;  // [rows, D * H]: the last layer's results, in the tape's memory
+
+  const int cell, H, L, D;
+  const std::vector<int64_t> entries;  // of each direction's plan
+  const int64_t rows;
+  const int B;
+  const TapeLayout layout;
+  py::object memory, factors;
+
+ private:
+  template <class T> Tape<T> view() const;
+  bool single_;  // float32
+};
+
+}  // namespace elman

@@ -1,0 +1,179 @@
+// One direction of a layer on its way back: its scan, and the products with the gradients of its slots.
+#pragma once
+
+#include "recurrent/layer.h"
+#include "recurrent/pass.h"
+
+namespace elman {
+
+// What a layer of a backward pass reads; results and their gradients are rows of D * H.
+template <class T> struct LayerBack {
+  int layer = 0;
+  const T* x = nullptr;   // its input, rows of I
+  const T* y = nullptr;   // its results
+  const T* dy = nullptr;  // their gradients, null for zeros
+};
+
+template <class T> class Direction {
+ public:
+  // `warm`: the workers will be awake when the products come.
+  Direction(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros, int threads,
+            bool warm)
+      : stack_(*call.packed),
+        cell_(stack_.facts()),
+        products_(product_kernels<T>(stack_.isa)),
+        plan_(*call.plans[d]),
+        packed_(stack_.packed[layer.layer * stack_.D + d]),
+        grads_(call.grads[layer.layer * stack_.D + d]),
+        x_(layer.x),
+        I_(stack_.inputs(layer.layer)),
+        masked_(call.tape.factors ? call.tape.masked(layer.layer, d) : nullptr),
+        warm_(warm),
+        job_(job(call, layer, d, zeros)) {
+    for (int k = 0; k < cell_.state_count(); ++k) pass_idle(plan_, job_.dfinal[k], job_.dinitial[k], job_.H);
+    prepare_weight_gradients(threads);
+  }
+
+  // From here on: the steps [begin, end).
+  void set_steps(int begin, int end) {
+    const PlanView& plan = job_.plan;
+    job_.t_begin = std::min(begin, plan.steps);
+    job_.t_end = std::min(end, plan.steps);
+    first_ = plan.offset[job_.t_begin];
+    last_ = plan.offset[job_.t_end];
+  }
+
+  // The slots' gradients, in the place of the tape.
+  void scan(const Piece& piece) const { stack_.kernels().backward(job_, piece); }
+
+  // dx (+)= their product with weight_ih.
+  void input_gradient(T* dx, bool add, ThreadTeam& team) const {
+    const int H = job_.H;
+    // So many rows at a time that they stay in the L2 cache while all of I passes over them.
+    constexpr int run = 96;
+    const int threads = product_threads(cell_.x.count() * I_, team);
+    share(team, threads, last_ - first_, [&](int64_t begin, int64_t end) {
+      const T* in[run];
+      T* out[run];
+      for (int64_t n = first_ + begin; n < first_ + end; n += run) {
+        const int count = static_cast<int>(std::min<int64_t>(run, first_ + end - n));
+        for (int i = 0; i < count; ++i) {
+          in[i] = job_.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
+          out[i] = dx + std::ptrdiff_t{job_.plan.index[n + i]} * I_;
+        }
+        products_.multiply(in, out, count, cell_.x.count() * H, packed_.ih.data(), I_, add);
+      }
+    });
+  }
+
+  // The weights' gradients += their products with the rows that fed the slots.
+  void weight_gradients(ThreadTeam& team) {
+    collect_rows();
+    outer_.rows = static_cast<int>(last_ - first_);
+    outer_.a = job_.slots + std::ptrdiff_t{first_} * cell_.slots * job_.H;
+    outer_.side[0].b = x_rows_.data();
+    outer_.side[1].b = h_rows_.data();
+    const int threads = product_threads(cell_.x.count() * I_ + cell_.h.count() * job_.H, team);
+    team.run(threads, [&](int i) { products_.outer(outer_, i, threads, scratch_[i].data()); });
+  }
+
+  // Adds the sums of the slots' gradients to the biases' gradients.
+  void finish() const {
+    add_bias(cell_.x, grads_.bias_ih);
+    add_bias(cell_.h, grads_.bias_hh);
+  }
+
+ private:
+  BackwardJob<T> job(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros) {
+    const int H = stack_.H, part = layer.layer * stack_.D + d;
+    BackwardJob<T> job;
+    job.H = H;
+    job.plan = plan_.view();
+    job.packed = packed_.hh.data();
+    job.y = layer.y + std::ptrdiff_t{d} * H;
+    if (layer.dy) job.dy = layer.dy + std::ptrdiff_t{d} * H;
+    job.y_stride = job.dy_stride = stack_.width();
+    job.slots = call.tape.slots(layer.layer, d);
+    const std::size_t size = std::size_t(job.plan.segments) * H;
+    for (int k = 0; k < cell_.state_count(); ++k) {
+      job.initial[k] = part_of(call.initial[k], part, plan_, H);
+      job.dfinal[k] = part_of(call.dfinal[k], part, plan_, H);
+      job.dinitial[k] = part_of(call.dinitial[k], part, plan_, H);
+      if (k) job.states[k] = call.tape.state(layer.layer, d, k);
+      carry_[k] = Buffer<T>(size);
+      job.carry[k] = carry_[k].data();
+    }
+    if (call.tape.factors) {
+      job.factors = part_of(call.tape.factors, part, plan_, H);
+      through_ = Buffer<T>(size);
+      job.through = through_.data();
+    }
+    job.zeros = zeros;
+    return job;
+  }
+
+  // For a product of the chunk's entries, with so many multiply-adds for each entry and unit.
+  int product_threads(int width, const ThreadTeam& team) const {
+    const double multiply_adds = double(last_ - first_) * job_.H * width;
+    return threads_for_product(multiply_adds, products_.lanes, team.size(), warm_);
+  }
+
+  void prepare_weight_gradients(int threads) {
+    const int H = job_.H, M = cell_.slots * H;
+    d_ih_rows_ = slot_rows<T*>(cell_.x, grads_.ih, H, I_);
+    d_hh_rows_ = slot_rows<T*>(cell_.h, grads_.hh, H, H);
+    bias_ = zeros<T>(M);
+    outer_.M = outer_.a_stride = M;
+    outer_.bias = bias_.data();
+    outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I_, nullptr, d_ih_rows_.data()};
+    outer_.side[1] = {cell_.h.begin * H, cell_.h.end * H, H, nullptr, d_hh_rows_.data()};
+    for (int i = 0; i < threads; ++i) scratch_.emplace_back(products_.outer_scratch(M, I_, H));
+  }
+
+  // Where the x and the h are that fed each entry of the chunk.
+  void collect_rows() {
+    const PlanView& plan = job_.plan;
+    x_rows_.resize(last_ - first_);
+    h_rows_.resize(last_ - first_);
+    for (int64_t n = first_; n < last_; ++n) x_rows_[n - first_] = x_ + std::ptrdiff_t{plan.index[n]} * I_;
+    for (int t = job_.t_begin; t < job_.t_end; ++t) {
+      const T** row = h_rows_.data() + (plan.offset[t] - first_);
+      for (int r = 0; r < plan.alive[t]; ++r) {
+        const int b = plan.start[r];
+        if (masked_) row[r] = masked_ + std::ptrdiff_t{plan.offset[t] + r} * job_.H;
+        else if (t) row[r] = job_.y + std::ptrdiff_t{plan.index[plan.offset[t - 1] + r]} * job_.y_stride;
+        else if (job_.initial[0] && b >= 0) row[r] = job_.initial[0] + std::ptrdiff_t{b} * job_.H;
+        else row[r] = job_.zeros;
+      }
+    }
+  }
+
+  void add_bias(const Feed& feed, T* d_bias) const {
+    const int H = job_.H;
+    if (!d_bias) return;
+    for (int s = 0; s < feed.count(); ++s)
+      for (int u = 0; u < H; ++u) d_bias[feed.gate[s] * H + u] += bias_[(feed.begin + s) * H + u];
+  }
+
+  const PackedBackStack<T>& stack_;
+  const CellFacts& cell_;
+  const ProductKernels<T>& products_;
+  const Plan& plan_;
+  const typename PackedBackStack<T>::Part& packed_;
+  const Gradients<T>& grads_;
+  const T* const x_;
+  const int I_;
+  const T* const masked_;
+  const bool warm_;
+  Buffer<T> carry_[max_states], through_;
+  BackwardJob<T> job_;
+  int64_t first_ = 0, last_ = 0;  // the entries of the steps that were set
+  // For the weight gradients:
+  OuterJob<T> outer_;
+  std::vector<T*> d_ih_rows_, d_hh_rows_;
+  std::vector<const T*> x_rows_, h_rows_;
+  Buffer<T> bias_;
+  std::vector<Buffer<T>> scratch_;  // of each thread
+};
+
+}  // namespace elman

@@ -1,0 +1,138 @@
+// The forward pass: from plans, packed weights and arrays to results. This is where schedules become pieces
+// and threads.
+#include <optional>
+
+#include "machine/pauses.h"
+#include "recurrent/layer.h"
+#include "recurrent/pass.h"
+#include "recurrent/pieces.h"
+#include "recurrent/spans.h"
+
+namespace elman {
+namespace {
+
+template <class T> class ForwardPass {
+ public:
+  explicit ForwardPass(const ForwardCall<T>& call)
+      : call_(call),
+        stack_(*call.packed),
+        plans_(views(call.plans)),
+        zeros_(zeros<T>(stack_.H)),
+        team_(num_threads()) {
+    jobs_.reserve(stack_.D);
+  }
+
+  void run() {
+    const T* x = call_.x;
+    for (int layer = 0; layer < stack_.L; ++layer) {
+      T* const y = results(layer);
+      run_layer(layer, x, y);
+      const bool last = layer + 1 == stack_.L;
+      x = last || call_.dropout.empty() ? y : dropped(layer, y);
+      if (last && call_.tape && call_.y) std::memcpy(call_.y, y, numbers() * sizeof(T));
+    }
+  }
+
+ private:
+  std::size_t numbers() const { return std::size_t(call_.plans[0]->rows) * stack_.width(); }
+
+  // Where a layer leaves its results. Without a tape those between two layers share two buffers.
+  T* results(int layer) {
+    if (call_.tape) return call_.tape.y(layer);
+    return layer + 1 == stack_.L ? call_.y : spare(layer % 2);
+  }
+  T* spare(int i) {
+    if (!spare_[i]) spare_[i].emplace(numbers());
+    return spare_[i]->data();
+  }
+
+  // Results as the next layer reads them. Those on a tape stay whole for the backward pass.
+  const T* dropped(int layer, T* y) {
+    T* const to = call_.tape ? spare(0) : y;
+    drop(y, call_.dropout[layer], to, numbers());
+    return to;
+  }
+
+  void run_layer(int layer, const T* x, T* y) {
+    const CellFacts& cell = stack_.facts();
+    const int I = stack_.inputs(layer), H = stack_.H;
+    Work work = measure<T>(stack_, plans_, team_.warm());
+    work.x_bytes = double(cell.x.count()) * H * I * sizeof(T);
+    work.h_bytes = double(cell.h.count()) * H * H * sizeof(T);
+    const Schedule schedule = choose_schedule(work, team_.size(), call_.parting);
+    const int segments = (work.segments + schedule.segment_parts - 1) / schedule.segment_parts;
+    const int chunk = schedule.ahead ? std::min(work.steps, steps_ahead(segments)) : 0;
+    std::vector<Buffer<T>> scratch;
+    jobs_.clear();
+    for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(layer, d, x, y, chunk, scratch));
+    for (int d = 0; d < stack_.D; ++d) fill_without_steps(d);
+
+    const Pieces pieces(schedule, plans_, work.groups, std::max(1, chunk));
+    const Spans spans(plans_.front(), work.directions * work.groups, cell.x.count() * I + cell.h.count() * H,
+                      schedule.threads);
+    for (int begin = 0, end; begin < work.steps; begin = end) {
+      pauses_.pause_if_due();
+      end = spans.end(begin, work.steps);
+      for (ForwardJob<T>& job : jobs_) job.t_begin = begin, job.t_end = end;
+      pieces.run(team_, [&](int d, const Piece& piece) { stack_.kernels().forward(jobs_[d], piece); });
+    }
+  }
+
+  // `scratch` gets what is needed in place of a tape.
+  ForwardJob<T> job(int layer, int d, const T* x, T* y, int chunk, std::vector<Buffer<T>>& scratch) const {
+    const int H = stack_.H, part = layer * stack_.D + d, states = stack_.facts().state_count();
+    const Tape<T>& tape = call_.tape;
+    ForwardJob<T> job;
+    job.I = stack_.inputs(layer);
+    job.H = H;
+    job.plan = plans_[d];
+    job.packed = stack_.packed[part].data();
+    job.x = x;
+    job.y = y + std::ptrdiff_t{d} * H;
+    job.y_stride = stack_.width();
+    for (int k = 0; k < states; ++k) {
+      job.initial[k] = part_of(call_.initial[k], part, *call_.plans[d], H);
+      job.final[k] = part_of(call_.final[k], part, *call_.plans[d], H);
+    }
+    job.zeros = zeros_.data();
+    job.chunk = chunk;
+    job.keep = static_cast<bool>(tape);
+    const auto take = [&](std::size_t count) { return scratch.emplace_back(count).data(); };
+    const std::size_t segments = job.plan.segments;
+    if (job.keep) job.slots = tape.slots(layer, d);
+    else if (chunk) job.slots = take(segments * chunk * stack_.facts().slots * H);
+    for (int k = 1; k < states; ++k) job.states[k] = job.keep ? tape.state(layer, d, k) : take(segments * H);
+    if (tape.factors) {
+      job.factors = part_of(tape.factors, part, *call_.plans[d], H);
+      job.masked = tape.masked(layer, d);
+    }
+    return job;
+  }
+
+  // Rows that no step computes are zero; states that no step touches pass by.
+  void fill_without_steps(int d) const {
+    const ForwardJob<T>& job = jobs_[d];
+    const Plan& plan = *call_.plans[d];
+    clear_rows(job.y, job.y_stride, job.H, plan.holes);
+    for (int k = 0; k < stack_.facts().state_count(); ++k)
+      pass_idle(plan, job.initial[k], job.final[k], job.H);
+  }
+
+  const ForwardCall<T>& call_;
+  const PackedStack<T>& stack_;
+  const std::vector<PlanView> plans_;
+  const Buffer<T> zeros_;
+  ThreadTeam team_;
+  Pauses pauses_;
+  std::vector<ForwardJob<T>> jobs_;  // of the layer's directions
+  std::optional<Buffer<T>> spare_[2];
+};
+
+}  // namespace
+
+template <class T> void run_forward(const ForwardCall<T>& call) { ForwardPass<T>(call).run(); }
+
+template void run_forward(const ForwardCall<float>&);
+template void run_forward(const ForwardCall<double>&);
+
+}  // namespace elman

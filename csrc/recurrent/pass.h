@@ -1,0 +1,49 @@
+// A pass: a whole stack forward or backward, all layers and directions in one call on one team of threads.
+// The calls below are what a front end gives, with every size checked (bind/recurrent.cpp); all else is made
+// here. A long pass can be ended from outside (machine/pauses.h): its results are then undefined, and its
+// tape is used up.
+#pragma once
+
+#include <vector>
+
+#include "recurrent/plan.h"
+#include "recurrent/schedule.h"
+#include "recurrent/stack.h"
+#include "recurrent/tape.h"
+
+namespace elman {
+
+// States are [L * D, B, H], null for zeros or for what nobody wants.
+template <class T> struct ForwardCall {
+  const PackedStack<T>* packed = nullptr;
+  std::vector<const Plan*> plans;  // one for each direction
+  Parting parting = Parting::any;
+  const T* x = nullptr;  // [rows, I]
+  T* y = nullptr;        // [rows, D * H]; may be null where there is a tape, which has it too
+  const T* initial[max_states] = {};
+  T* final[max_states] = {};
+  std::vector<const T*> dropout;  // factors [rows, D * H] of each layer's results but the last's, or none
+  Tape<T> tape;
+};
+
+template <class T> struct Gradients {  // shaped like the weights, and added to; biases may be null
+  T *ih = nullptr, *hh = nullptr, *bias_ih = nullptr, *bias_hh = nullptr;
+};
+
+template <class T> struct BackwardCall {
+  const PackedBackStack<T>* packed = nullptr;
+  std::vector<const Plan*> plans;
+  Parting parting = Parting::any;
+  Tape<T> tape;                         // used up
+  std::vector<Gradients<T>> grads;      // [L * D]
+  const T *x = nullptr, *dy = nullptr;  // as in the forward pass; dy may be null for zeros
+  T* dx = nullptr;                      // written, unless null
+  const T *initial[max_states] = {}, *dfinal[max_states] = {};
+  T* dinitial[max_states] = {};  // written
+  std::vector<const T*> dropout;
+};
+
+template <class T> void run_forward(const ForwardCall<T>& call);
+template <class T> void run_backward(const BackwardCall<T>& call);
+
+}  // namespace elman

@@ -1,0 +1,56 @@
+#include "recurrent/stack.h"
+
+#include "machine/share.h"
+
+namespace elman {
+namespace {
+
+template <class T>
+Buffer<T> pack_forward(const PackedStack<T>& stack, const Weights<T>& weights, ThreadTeam& team) {
+  Buffer<T> packed(stack.kernels().packed_size(weights.I, weights.H));
+  const int threads = threads_for_packing(packed.size(), team.size(), team.warm());
+  share(team, threads, groups_of<T>(stack.isa, stack.H), [&](int64_t begin, int64_t end) {
+    stack.kernels().pack(weights, packed.data(), static_cast<int>(begin), static_cast<int>(end));
+  });
+  return packed;
+}
+
+template <class T>
+Buffer<T> pack_product(const ProductKernels<T>& p, const std::vector<const T*>& rows, int width,
+                       ThreadTeam& team) {
+  const int groups = (width + p.lanes - 1) / p.lanes;
+  Buffer<T> packed(std::size_t(groups) * rows.size() * p.lanes);
+  share(team, threads_for_packing(packed.size(), team.size(), team.warm()), groups,
+        [&](int64_t begin, int64_t end) {
+          p.pack(rows.data(), static_cast<int>(rows.size()), width, packed.data(), static_cast<int>(begin),
+                 static_cast<int>(end));
+        });
+  return packed;
+}
+
+}  // namespace
+
+template <class T>
+PackedStack<T>::PackedStack(const Stack& stack, const std::vector<Weights<T>>& weights) : Stack(stack) {
+  ThreadTeam team(num_threads());
+  packed.reserve(weights.size());
+  for (const Weights<T>& one : weights) packed.push_back(pack_forward(*this, one, team));
+}
+
+template <class T>
+PackedBackStack<T>::PackedBackStack(const Stack& stack, const std::vector<Weights<T>>& weights)
+    : Stack(stack) {
+  const ProductKernels<T>& p = product_kernels<T>(isa);
+  ThreadTeam team(num_threads());
+  packed.reserve(weights.size());
+  for (const Weights<T>& w : weights)
+    packed.push_back({pack_product(p, slot_rows<const T*>(facts().x, w.ih, H, w.I), w.I, team),
+                      pack_product(p, slot_rows<const T*>(facts().h, w.hh, H, H), H, team)});
+}
+
+template struct PackedStack<float>;
+template struct PackedStack<double>;
+template struct PackedBackStack<float>;
+template struct PackedBackStack<double>;
+
+}  // namespace elman

@@ -1,0 +1,54 @@
+// A stack: L layers in D directions of one cell with H units, and its weights in the layouts of an
+// instruction set.
+#pragma once
+
+#include <vector>
+
+#include "kernels/dispatch.h"
+#include "machine/buffer.h"
+
+namespace elman {
+
+// What a stack is, whatever its weights are. Layers and directions are numbered together: the first layer's
+// directions, then the second's.
+struct Stack {
+  const Isa& isa;
+  const int cell, I, H, L, D;
+
+  const CellFacts& facts() const { return *isa.cells[cell]; }
+  int parts() const { return L * D; }
+  int width() const { return D * H; }                               // of a row of results
+  int inputs(int layer) const { return layer == 0 ? I : width(); }  // of a row that a layer reads
+};
+
+// Weights as the forward pass reads them.
+template <class T> struct PackedStack : Stack {
+  PackedStack(const Stack& stack, const std::vector<Weights<T>>& weights);  // one for each part
+
+  const CellKernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
+
+  std::vector<Buffer<T>> packed;  // of each part
+};
+
+// The same weights as the backward pass reads them.
+template <class T> struct PackedBackStack : Stack {
+  PackedBackStack(const Stack& stack, const std::vector<Weights<T>>& weights);
+
+  const CellKernels<T>& kernels() const { return elman::kernels<T>(isa, cell); }
+
+  struct Part {
+    Buffer<T> ih, hh;
+  };
+  std::vector<Part> packed;
+};
+
+// The rows of one weight matrix of `width` columns (or of its gradient) in the order of the slots that a
+// product feeds.
+template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* matrix, int H, int width) {
+  std::vector<Row> rows;
+  for (int s = 0; s < feed.count(); ++s)
+    for (int u = 0; u < H; ++u) rows.push_back(matrix + (std::ptrdiff_t{feed.gate[s]} * H + u) * width);
+  return rows;
+}
+
+}  // namespace elman

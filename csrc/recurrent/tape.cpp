@@ -1,0 +1,54 @@
+#include "recurrent/tape.h"
+
+#include <initializer_list>
+#include <new>
+
+namespace elman {
+namespace {
+
+constexpr int64_t line = 16;  // numbers: 64 bytes of the smaller type
+
+int64_t checked(bool overflown, int64_t result) {
+  if (overflown) throw std::bad_alloc();
+  return result;
+}
+
+int64_t sum(int64_t a, int64_t b) {
+  int64_t result;
+  const bool overflown = __builtin_add_overflow(a, b, &result);
+  return checked(overflown, result);
+}
+
+int64_t product(std::initializer_list<int64_t> factors) {
+  int64_t result = 1;
+  for (const int64_t factor : factors) {
+    const bool overflown = __builtin_mul_overflow(result, factor, &result);
+    checked(overflown, result);
+  }
+  return result;
+}
+
+// So many numbers in whole lines.
+int64_t lines(int64_t count) { return sum(count, line - 1) / line * line; }
+
+}  // namespace
+
+TapeLayout::TapeLayout(const CellFacts& cell, int H, int L, const std::vector<int64_t>& entries, int64_t rows,
+                       bool masked)
+    : L_(L), states_(cell.state_count()), masked_(masked) {
+  for (const int64_t count : entries) {
+    const int64_t slots = lines(product({count, cell.slots, H})), state = lines(product({count, H}));
+    directions_.push_back({layer_, sum(layer_, slots), state});
+    layer_ = sum(directions_.back().states, product({state, states_ - 1 + masked}));
+  }
+  y_ = layer_;
+  layer_ = sum(layer_, lines(product({rows, static_cast<int64_t>(entries.size()), H})));
+  product({layer_, L, static_cast<int64_t>(sizeof(double))});
+}
+
+TapeLayout::Room TapeLayout::room(const CellFacts& cell, int L, int D, bool masked) {
+  const int64_t parts = int64_t{L} * D, beyond = cell.state_count() - 1 + masked;
+  return {product({parts, cell.slots + beyond}), parts, product({L, sum(product({D, 1 + beyond}), 1), line})};
+}
+
+}  // namespace elman

@@ -1,0 +1,65 @@
+// The tape: what a forward pass keeps for its backward pass. It is one array, and only this file knows where
+// in it a part lies. No instruction set changes that.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cells/cell.h"
+
+namespace elman {
+
+// Where each part of a tape begins, counted in numbers from its start. Each begins on a cache line.
+class TapeLayout {
+ public:
+  // `entries`: those of each direction's plan; `rows`: those of the caller's arrays; `masked`: with recurrent
+  // dropout. Throws std::bad_alloc where no memory could hold so many.
+  TapeLayout(const CellFacts& cell, int H, int L, const std::vector<int64_t>& entries, int64_t rows,
+             bool masked);
+
+  int64_t size() const { return layer_ * L_; }
+
+  // Of a layer and direction: [entries, slots, H] pre-activations, which become what backward needs, then
+  // gradients; [entries, H] the states beyond h, k of 1 and more; [entries, H] h times its factors.
+  int64_t slots(int layer, int direction) const { return layer_ * layer + directions_[direction].slots; }
+  int64_t state(int layer, int direction, int k) const {
+    const Direction& d = directions_[direction];
+    return layer_ * layer + d.states + (k - 1) * d.state;
+  }
+  int64_t masked(int layer, int direction) const { return state(layer, direction, states_); }
+  // Of a layer: [rows, D * H] its results.
+  int64_t y(int layer) const { return layer_ * layer + y_; }
+
+  bool with_factors() const { return masked_; }
+
+  // A tape of H units, `entries` in each direction and `rows` holds at most
+  // H * (entry * entries + row * rows) + rest numbers.
+  struct Room {
+    int64_t entry, row, rest;
+  };
+  static Room room(const CellFacts& cell, int L, int D, bool masked);
+
+ private:
+  struct Direction {
+    int64_t slots, states, state;  // where they begin; the numbers of one state
+  };
+  std::vector<Direction> directions_;
+  int64_t layer_ = 0, y_ = 0;  // the numbers of a layer; where its results begin
+  int L_, states_;
+  bool masked_;
+};
+
+// The tape of a pass: a layout and the memory that it is of.
+template <class T> struct Tape {
+  const TapeLayout* layout = nullptr;  // null: nothing is kept
+  T* memory = nullptr;
+  const T* factors = nullptr;  // recurrent dropout, [L * D, B, H]: of h where the recurrent product reads it
+
+  explicit operator bool() const { return layout != nullptr; }
+  T* slots(int layer, int d) const { return memory + layout->slots(layer, d); }
+  T* state(int layer, int d, int k) const { return memory + layout->state(layer, d, k); }
+  T* masked(int layer, int d) const { return memory + layout->masked(layer, d); }
+  T* y(int layer) const { return memory + layout->y(layer); }
+};
+
+}  // namespace elman
