@@ -69,11 +69,11 @@ CHANGED = (
 
 
 def _misplaced(places: list[tuple[int, int]], weights: Sequence[Tensor], anew: bool) -> bool:
-    """Of weights that are not what they were, whether that is refused: written to where they lie they count as they
-    are, as in torch.nn, and so does what a hook for saved tensors gives in their place."""
+    """Whether backward refuses weights that have changed. What was written into the same memory counts as it is, as
+    in torch.nn. So does what a hook for saved tensors gives in the weights' place."""
     kept = [(place, w.data_ptr()) for (name, place), w in zip(places, weights, strict=True) if name == id(w)]
     return any(anew or before != now for before, now in kept)
 
 
-# Whether the backward pass that runs is one with retain_graph=True; where PyTorch is too old to tell, as if it were.
+# Whether the backward pass that runs has retain_graph=True. PyTorch that is too old to tell counts as yes.
 _graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)

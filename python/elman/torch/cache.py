@@ -78,10 +78,10 @@ class _Stepper:
 class Cache:
     """The packed weights of one module: one set, made again when the weights are not what they were.
 
-    Nothing that torch tells of a tensor vouches for its values: a write through `.data`, a NumPy view, another process
-    or a fused optimiser passes by its version count. So a set is found by a fingerprint of every byte of the weights
-    as they are now, taken before it is used, and before it is made (of weights written to in between it is then not
-    found again). `frozen`, which the user says: while the same memory has the same version counts, no fingerprint.
+    A tensor's version count does not say that its values are the same: a write through `.data`, a NumPy view, another
+    process or a fused optimiser does not raise it. So a set is found by a fingerprint of every byte of the weights.
+    The fingerprint is taken first, then the set is used or made: if somebody writes in between, the set is not found
+    again. `frozen` is the user's word: then no fingerprint is taken while the same memory has the same version counts.
     """
 
     def __init__(self, frozen: bool = False) -> None:
@@ -98,7 +98,7 @@ class Cache:
             return trusted[2]
         kept = self._kept
         if kept is not None and kept[0] == places and all(map(Tensor.is_contiguous, weights)):
-            arrays = kept[1].arrays  # of the same memory: the way there takes longer than the rest
+            arrays = kept[1].arrays  # of the same memory; to make them again takes longer than the rest
         else:
             arrays = weight_arrays(weights)
         key = (_core.isa(), spec, _core.fingerprint(arrays), arrays[0].dtype, [a.shape for a in arrays])
@@ -108,7 +108,7 @@ class Cache:
         else:
             packed = kind(spec, weights, arrays, key)
         self._kept = places, packed
-        # What is trusted is held, so that no other weights can come to lie where it was.
+        # Trusted weights are held, so that no other weights can get their memory.
         self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)
         return packed
 
@@ -120,12 +120,12 @@ class Cache:
         return found
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        # Copies and pickles of a module pack their own. They are made to be changed, so nobody gave his word for them.
+        # Copies and pickles of a module pack their own. The user's word is not for them: they are made to be changed.
         return Cache, ()
 
 
 def _marks(spec: StackSpec, weights: Sequence[Tensor], places: list[Any]) -> Any:
-    """What tells, of weights that nobody writes to behind torch's back, that they are the same; None if nothing can."""
+    """What stays the same while weights do, if torch sees all writes to them; None if torch does not count."""
     if any(w.is_inference() for w in weights):  # no version count
         return None
     strides, versions = [w.stride() for w in weights], [w._version for w in weights]

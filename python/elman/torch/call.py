@@ -7,6 +7,7 @@ see an operator (torch.compile, torch.export, torch.func, tracing, dispatch mode
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from .fallback import tracing
 from .spec import Layout, of_cell
 
 _PLAIN = frozenset((Tensor, torch.nn.Parameter))
+_wants_gradients = operator.attrgetter("requires_grad")
 
 
 def direct(tensors: Sequence[Tensor]) -> bool:
@@ -39,8 +41,8 @@ def _watched(x: Tensor) -> bool:
 
 
 def carried(tensors: Sequence[Tensor]) -> type | None:
-    """The class that results are to have, where some tensors are of subclasses that do nothing but pass themselves on,
-    as `class Mine(torch.Tensor)` without more does; None where one has to see the call."""
+    """The class of the results, where some tensors are of subclasses that only pass themselves on, as
+    `class Mine(torch.Tensor)` without more does. None where a subclass has to see the call."""
     kinds: set[Any] = set(map(type, tensors)) - _PLAIN
     if _watched(tensors[0]) or not kinds or not all(map(_passive, kinds)):
         return None
@@ -91,7 +93,7 @@ def run(
         if kind := carried(tensors):
             return as_plain(kind, run, spec, layout, x, state, weights, dropout, cache=cache)
         return _seen(spec, layout, x, state, weights, dropout)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+    if torch.is_grad_enabled() and any(map(_wants_gradients, tensors)):
         counts = len(state), len(weights), len(dropout)
         return autograd.Call.apply(spec, layout, cache, counts, *tensors)  # type: ignore[no-any-return]
     of_call = gpu.pass_for(x)

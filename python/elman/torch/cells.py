@@ -47,7 +47,7 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
         """All weights in torch's order, as they are now: parametrised, swapped or plain."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         held = self._parameters
-        found = (held[name] if name in held else getattr(self, name) for name in names)
+        found = [held[name] if name in held else getattr(self, name) for name in names]
         return [weight for weight in found if weight is not None]
 
 

@@ -61,7 +61,7 @@ def states(cell: str, hx: Any, leads: tuple[int, ...], widths: tuple[int, int], 
         kind = "pair" if count == 2 else "tuple"
         raise RuntimeError(f"hx: expected a {kind} ({', '.join(names)}), got {describe(hx)}")
     for n, part in enumerate(parts):
-        shape = (*leads, widths[n > 0])
+        shape = (*leads, widths[1] if n else widths[0])
         if not (
             isinstance(part, Tensor)
             and _strided(part)

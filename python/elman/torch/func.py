@@ -1,5 +1,5 @@
-"""The operators under torch.func, whose transforms take no operator with a registered derivative: a Function of the
-kind they do take, around each."""
+"""The operators under torch.func. Its transforms do not take the derivative that is registered for an operator. So each
+operator gets a Function around it, of the kind that they take."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..stack import gpu
 from ..stack.gpu import passes
-from ..stack.gpu.plan import Plan, uploaded
+from ..stack.gpu.plan import Plan, upload, uploaded
 from ..stack.gpu.tape import Tape, tape_size
 from ..stack.spec import StackSpec
 from . import engine
@@ -114,12 +114,12 @@ class Pass:
         if plans is None and layout.batch_sizes is None:
             plans = uploaded(layout.steps(x.shape), spec.backwards, library)
         elif plans is None:
-            plans = [Plan(plan, library) for plan in layout.plans(spec.backwards, x.shape)]
+            plans = upload(layout.plans(spec.backwards, x.shape), library)
         self.plans, self._x = plans, x
         self._state_shape = spec.state_shapes(plans[0].B)[0]
         self._weights = spec.nest([*map(_plain, weights)])
         initial, factors = map(self._state, state), map(_plain, dropout)
-        self._run = passes.Pass(library, spec, plans, x, [*initial], [*factors])
+        self._pass = passes.Pass(library, spec, plans, x, [*initial], [*factors])
 
     @staticmethod
     def tape_size(spec: StackSpec, x: Tensor) -> int:
@@ -129,15 +129,15 @@ class Pass:
         """For a tape, the same for the same call."""
         x = self._x
         if size is None:
-            size = self.tape_size(self._run.spec, x)
-        return (x.new_zeros if self._run.holes else x.new_empty)(size)
+            size = self.tape_size(self._pass.spec, x)
+        return (x.new_zeros if self._pass.holes else x.new_empty)(size)
 
     def new_tape(self, memory: Tensor) -> Tape:
-        return self._run.new_tape(memory)
+        return self._pass.new_tape(memory)
 
     def forward(self, tape: Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]; the tape gets what backward needs."""
-        y, final = self._run.forward(self._weights, tape)
+        y, final = self._pass.forward(self._weights, tape)
         return [steps_outermost(y) if self._turned else self._out(y), *map(self._out, final)]
 
     def backward(
@@ -150,7 +150,7 @@ class Pass:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
         dfinal = [None if d is None else self._state(d) for d in dstate]
         dy = None if dy is None else _plain(dy)
-        dx, dinitial, grads = self._run.backward(self._weights, tape, dy, dfinal, want_dx)
+        dx, dinitial, grads = self._pass.backward(self._weights, tape, dy, dfinal, want_dx)
         return None if dx is None else self._out(dx), [*map(self._out, dinitial)], StackSpec.flat(grads)
 
     def _state(self, state: Tensor) -> Tensor:

@@ -21,9 +21,8 @@ from .spec import Layout, of_cell, spec_of, split
 _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_sizes, Tensor? lengths, Tensor? mask,
     Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
 
-
-# Two states, h and c, have places of their own in the results: programs that were recorded hold this schema, and all
-# of torch.nn's cells fit in it. A cell of more states needs an operator of another name.
+# h and c have places of their own, not a list of states: recorded programs hold this schema, and a list among the
+# results would break them. All cells of torch.nn fit in it. A cell of more states would need another operator.
 
 
 def plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:

@@ -115,7 +115,7 @@ def run(
         if dropout and k + 1 < spec.L:
             x = x * dropout[k]
     y = steps_outermost(x) if layout.batch_first and x.dim() == 3 else x
-    return [y, *map(torch.stack, zip(*final, strict=True))]
+    return [y] + [torch.stack([last[n] for last in final]) for n in range(len(final[0]))]
 
 
 def _step(

@@ -58,8 +58,10 @@ class Layout(NamedTuple):
         return self.steps(shape).plans(backwards)
 
     def steps(self, shape: Sequence[int]) -> Steps:
-        """The same for the engine, where no PackedSequence is."""
+        """The same as arrays, which have been checked; not of a PackedSequence."""
         T, B = (shape[1], shape[0]) if self.batch_first else (shape[0], shape[1])
+        if self.whole:
+            return Steps(T, B, self.batch_first)
         lengths, mask, reset = (None if t is None else to_array(t) for t in self[2:])
         if lengths is not None:
             lengths = _check.lengths("lengths", lengths, T, (B,))
