@@ -58,10 +58,10 @@ class Pass:
         steps = max(plan.total for plan in self.plans)
         return new((processor.tape_size(self._spec, steps, self.plans[0].rows),), self._spec.dtype)
 
-    def new_tape(self, memory: Tensor) -> processor.Tape:
+    def new_tape(self, memory: Tensor) -> _core.Tape:
         return self._pass.new_tape(to_array(memory))
 
-    def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
+    def forward(self, tape: _core.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
         final, arrays = self._new_states()
         alone = tape is not None and self._of_cell  # a cell gives h only; y can be the same memory then
@@ -69,7 +69,7 @@ class Pass:
         rows = None if tape else self._rows_of(y)
         self._pass.forward_into(self._packed.forward, tape, rows, arrays)
         if tape:
-            rows = tape.y[-1]
+            rows = tape.y.reshape(y.shape)
         if not alone and (tape or not y.is_contiguous()):
             y.copy_(torch.from_numpy(rows))
         return [y, *final]
@@ -87,7 +87,7 @@ class Pass:
 
     def backward(
         self,
-        tape: processor.Tape,
+        tape: _core.Tape,
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
