@@ -121,7 +121,7 @@ def backward(
     """Writes dx and dinitial, adds to grads."""
 
 # One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
-# in csrc/train/update.h; each gradient counts as scale * gradient + decay * value.
+# in csrc/optim/update_kernel.h; each gradient counts as scale * gradient + decay * value.
 def sgd(
     arrays: list[list[Array]], rate: float, scale: float, decay: float, momentum: float, nesterov: bool
 ) -> None: ...
@@ -144,6 +144,8 @@ def adam(
     keep_second: float,
     epsilon: float,
 ) -> None: ...
+# to[i] += added[i], for lists of arrays of one type.
+def add(to: list[Array], added: list[Array]) -> None: ...
 def sum_of_squares(grads: list[Array]) -> float: ...
 @overload
 def stepper(packed: PackedStackFloat32, batch_size: int) -> StepperFloat32: ...
