@@ -13,6 +13,7 @@ namespace elman::cuda {
 // Step -1 is where the initial states are: what is left there are their gradients.
 template <class Cell, class T, int N, Exchange exchange>
 ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job<BackwardSide<T>> job) {
+  static_assert(Cell::vectors == 0 && Cell::stages == 1, "the GPU has no vectors and no second stage yet");
   constexpr Feed fed_h = Cell::h;
   constexpr int S = Cell::slots, states = Cell::states, G = fed_h.count();
   const Place at(job.layout, job.H);

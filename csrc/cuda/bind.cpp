@@ -134,7 +134,8 @@ template <class Arguments> std::vector<Arguments> sides_of(const Chosen& chosen,
     side.check_states(facts_of(chosen.cell));
     if (side.plan.segments > task.rows)
       throw py::value_error("sides: expected plans of at most " + std::to_string(task.rows) +
-                            " segments, which the schedule is for, got " + std::to_string(side.plan.segments));
+                            " segments, which the schedule is for, got " +
+                            std::to_string(side.plan.segments));
     if ((side.plan.steps > 0) != (sides[0].plan.steps > 0))
       throw py::value_error("sides: expected steps in both plans or in none");
     if (chosen.schedule.kind == Kind::launch && side.plan.steps > 0 && side.carry == 0)

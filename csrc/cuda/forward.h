@@ -7,6 +7,7 @@ namespace elman::cuda {
 
 template <class Cell, class T, int N, Exchange exchange>
 ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<ForwardSide<T>> job) {
+  static_assert(Cell::vectors == 0 && Cell::stages == 1, "the GPU has no vectors and no second stage yet");
   constexpr Feed fed_x = Cell::x, fed_h = Cell::h;
   constexpr int S = Cell::slots, states = Cell::states, gates = Cell::gates, X = fed_x.count(),
                 M = fed_h.count();
