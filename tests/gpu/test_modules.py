@@ -7,10 +7,11 @@ import torch
 
 import elman.stack.gpu
 import elman.torch
-from elman.stack.gpu.stack import Stack
+from elman.stack.gpu.passes import Pass
 from tests.support.gpu_cases import where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
 def test_modules_and_autograd(name):
     plain = getattr(torch.nn, name)(5, 18, 2, bidirectional=True, batch_first=True)
@@ -63,6 +64,7 @@ def test_cells():
             torch.testing.assert_close(one.cpu(), other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("lengths", [None, [4, 0, 3]])
 def test_compiled(dtype, lengths, monkeypatch):
@@ -70,9 +72,9 @@ def test_compiled(dtype, lengths, monkeypatch):
     layer = elman.torch.LSTM(3, 7, 2, bidirectional=True, dropout=0.5).to(where(), dtype)
     x = torch.randn(5, 3, 3, dtype=dtype).to(where()).requires_grad_()
     scans = []
-    scan = Stack._scan
+    scan = Pass._scan
     monkeypatch.setattr(
-        Stack, "_scan", lambda self, back, sides: scans.append(back) or scan(self, back, sides)
+        Pass, "_scan", lambda self, back, sides: scans.append(back) or scan(self, back, sides)
     )
     outcomes = []
     for call in (torch.compile(layer, backend="aot_eager", fullgraph=True), layer):

@@ -26,9 +26,10 @@ CPP = {
 }
 # Files of python/elman itself are the room `base`, but for those at the top.
 PYTHON = {
-    "__init__.py": ("layers", "_info.py"),
+    "__init__.py": ("layers", "_info.py", "_load.py"),
     "__main__.py": ("_info.py",),
     "_info.py": ("stack",),
+    "_load.py": ("models",),
     "sklearn": ("models",),
     "models": ("train", "layers"),
     "train": ("losses", "optim", "data"),
@@ -43,12 +44,7 @@ PYTHON = {
     "base": (),
 }
 # Arrows that still point back or close a circle, each with who turns it round. It is to be empty.
-KNOWN = {
-    ("stack/arguments.py", "layers/recurrent.py"): "seam",
-    ("layers/on_gpu.py", "layers/recurrent.py"): "seam",
-    ("layers/stepper.py", "layers/recurrent.py"): "seam",
-    ("torch/func.py", "torch/ops.py"): "torch",
-}
+KNOWN: dict[tuple[str, str], str] = {}
 
 
 def includes():
