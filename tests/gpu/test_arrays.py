@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 
 import elman
-from elman.layers import on_gpu
-from elman.stack.gpu.library import Arrays
+from elman.stack.gpu import arrays as of_gpu
+from elman.stack.gpu.plan import uploaded
+from elman.stack.steps import Steps
 
 
 @pytest.fixture
 def arrays(monkeypatch, played):
     """NumPy's arrays count as CuPy's on a GPU."""
-    monkeypatch.setattr(on_gpu, "wants", lambda x: isinstance(x, np.ndarray))
-    monkeypatch.setattr(on_gpu, "_library", lambda x: (Arrays(np), lambda name, value, dtype=None: value))
+    monkeypatch.setattr(of_gpu, "on_gpu", lambda x: isinstance(x, np.ndarray))
+    monkeypatch.setattr(of_gpu, "library_of", lambda x: of_gpu.Arrays(np))
 
 
 def both_ways(layer, monkeypatch, *args, **kwargs):
     """Results and gradients on the GPU and in main memory."""
     outcomes = []
-    for wants in (on_gpu.wants, lambda x: False):
-        monkeypatch.setattr(on_gpu, "wants", wants)
+    for on_gpu in (of_gpu.on_gpu, lambda x: False):
+        monkeypatch.setattr(of_gpu, "on_gpu", on_gpu)
         layer.zero_grad()
         y, state, backward = layer.forward(*args, **kwargs)
         state = state if isinstance(state, tuple) else (state,)
@@ -50,12 +51,23 @@ def test_arrays_with_lengths_state_and_kept_weights(arrays, monkeypatch):
     x, h, c = (rng.standard_normal(s, np.float32) for s in [(6, 4, 3), (1, 4, 8), (1, 4, 8)])
     both_ways(layer, monkeypatch, x, (h, c), lengths=[6, 0, 3, 1])
     both_ways(layer, monkeypatch, x[:, 0].copy(), reset=np.array([0, 0, 1, 0, 1, 0], bool))
-    monkeypatch.setattr(on_gpu, "wants", lambda x: True)
+    monkeypatch.setattr(of_gpu, "on_gpu", lambda x: True)
     before = layer(x)[0]
     kept = layer._store._made["uploaded"]
     assert np.array_equal(layer(x)[0], before) and layer._store._made["uploaded"] is kept
     layer.parameters["bias_ih_l0"] = before[0, 0, 0] + layer.parameters["bias_ih_l0"]
     assert not np.array_equal(layer(x)[0], before)
+
+
+def test_a_plan_is_uploaded_once(played):
+    library, both = of_gpu.Arrays(np), (False, True)
+    for parts in ({}, {"lengths": np.array([3, 0, 1])}):
+        plans = uploaded(Steps(4, 3, False, **parts), both, library)
+        assert uploaded(Steps(4, 3, False, **parts), both, of_gpu.Arrays(np)) is plans
+    whole = Steps(2**17, 1, False)  # a CUDA graph holds it
+    assert uploaded(whole, both, library) is uploaded(whole, both, library)
+    large = Steps(2**17, 1, False, np.array([5]))
+    assert uploaded(large, both, library) is not uploaded(large, both, library)
 
 
 def test_a_backward_pass_belongs_to_its_forward_pass(arrays):

@@ -7,7 +7,7 @@ import torch
 
 import elman.stack.gpu
 import elman.torch
-from elman.stack.gpu.stack import Stack
+from elman.stack.gpu.passes import Pass
 from tests.support.gpu_cases import where
 
 
@@ -70,9 +70,9 @@ def test_compiled(dtype, lengths, monkeypatch):
     layer = elman.torch.LSTM(3, 7, 2, bidirectional=True, dropout=0.5).to(where(), dtype)
     x = torch.randn(5, 3, 3, dtype=dtype).to(where()).requires_grad_()
     scans = []
-    scan = Stack._scan
+    scan = Pass._scan
     monkeypatch.setattr(
-        Stack, "_scan", lambda self, back, sides: scans.append(back) or scan(self, back, sides)
+        Pass, "_scan", lambda self, back, sides: scans.append(back) or scan(self, back, sides)
     )
     outcomes = []
     for call in (torch.compile(layer, backend="aot_eager", fullgraph=True), layer):

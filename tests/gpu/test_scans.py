@@ -33,12 +33,12 @@ def test_plans(cell, backwards, which, kind):
 
 
 def test_packed(kind):
-    steps = ragged(6, 11)["packed"]
-    sizes = steps.batch_sizes
+    layout = ragged(6, 11)["packed"]
+    sizes = layout.batch_sizes
     spec, x, state, weights, grads = make("lstm", 6, 11, 4, 20)
     rows, B = int(sizes.sum()), int(sizes[0])
     x, dy = x.reshape(-1, 4)[:rows], grads[0].reshape(-1, 20)[:rows]
-    check((spec, x, [s[:, :B] for s in state], weights, [dy, *(g[:, :B] for g in grads[1:])]), steps)
+    check((spec, x, [s[:, :B] for s in state], weights, [dy, *(g[:, :B] for g in grads[1:])]), layout)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -114,16 +114,16 @@ def test_the_next_call_sees_every_element_that_was_changed(layer, change):
 def test_a_call_packs_once():
     layer, x = elman.LSTM(3, 4, num_layers=2, seed=0), np.ones((3, 2, 3), f32)
     layer(x)
-    packed = layer._pack()
+    packed = layer._made()
     layer(x)
     _, _, backward = layer.forward(x)
     backward(None)
-    assert layer._pack() is packed
+    assert layer._made() is packed
     layer.parameters["bias_hh_l1"] = layer.parameters["bias_hh_l1"]
-    assert layer._pack() is not packed
+    assert layer._made() is not packed
     head = Linear(3, 4)
     head(x)
-    assert head._pack() is head._pack()
+    assert head._made() is head._made()
 
 
 @pytest.mark.parametrize("kind", ["stack", "linear"])
@@ -133,7 +133,7 @@ def test_a_call_runs_on_the_instruction_set_in_use(kind, isa):
     elman.use_isa("scalar")
     got, want = first(layer(arguments(layer))), first(copy.deepcopy(layer)(arguments(layer)))
     np.testing.assert_array_equal(got, want)
-    assert layer._pack().suits == "scalar"
+    assert layer._made().suits == "scalar"
 
 
 def test_a_gradient_is_written_in_place_or_copied_in():

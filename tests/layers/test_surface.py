@@ -206,7 +206,7 @@ def test_environment_chooses_instruction_set_and_threads():
 def test_forced_instruction_set_is_what_runs(isa):
     layer = elman.GRU(3, 4)
     assert elman.info()["isa"] == isa
-    assert layer._pack().value.isa == isa
+    assert layer._made().value.isa == isa
     elman.use_isa("scalar")
     layer(np.zeros((2, 1, 3), np.float32))
-    assert layer._pack().value.isa == "scalar"
+    assert layer._made().value.isa == "scalar"

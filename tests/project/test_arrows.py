@@ -43,12 +43,7 @@ PYTHON = {
     "base": (),
 }
 # Arrows that still point back or close a circle, each with who turns it round. It is to be empty.
-KNOWN = {
-    ("stack/arguments.py", "layers/recurrent.py"): "seam",
-    ("layers/on_gpu.py", "layers/recurrent.py"): "seam",
-    ("layers/stepper.py", "layers/recurrent.py"): "seam",
-    ("torch/func.py", "torch/ops.py"): "torch",
-}
+KNOWN: dict[tuple[str, str], str] = {}
 
 
 def includes():

@@ -145,7 +145,7 @@ def test_without_it_nothing_is_drawn():
     before = layers[0]._rng.bit_generator.state
     layers[0].forward(x)
     assert layers[0]._rng.bit_generator.state == before
-    masks = [layer.forward(x)[2]._dropout[0] for layer in layers[1:]]
+    masks = [layer.forward(x)[2]._run._dropout[0] for layer in layers[1:]]
     np.testing.assert_array_equal(*masks)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support.helpers import make_layer
 
 from elman.stack.cells import CELLS
 from elman.stack.spec import StackSpec
+from tests.support.cases import make_layer
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -82,18 +82,16 @@ class Case:
         stack = oracle.of_layer(self.layer)
         y, state = self.forward_of(stack)
         dx, dstate, grads = stack.backward(self.dy, self.dstate)
-        named = {}
-        for k, layer in enumerate(grads):
-            for d, one in enumerate(layer):
-                named |= dict(zip(self.layer._names(k, d), one, strict=True))
-        return y, state, dx, dstate, {name: named[name] for name in self.layer.parameters}
+        spec = self.layer._spec
+        flat = [w for layer in grads for one in layer for w in (one if spec.bias else one[:2])]
+        return y, state, dx, dstate, dict(zip(spec.names, flat, strict=True))
 
 
 def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=False, factors=False) -> Case:
     rng = np.random.default_rng(seed)
     normal = lambda *shape: rng.standard_normal(shape).astype(layer.dtype)  # noqa: E731
     rows = layer.num_layers * layer.directions
-    count = layer._states
+    count = layer._spec.states
     options = {}
     if lengths:
         options["lengths"] = rng.integers(0, T + 1, B)

@@ -57,9 +57,9 @@ def recurrent(kind, dtype, **options):
         time_first = lambda *shape: shape if not layer.batch_first else (shape[1], shape[0], *shape[2:])  # noqa: E731
         x, dy = normal(*time_first(T, B, I), dtype=dtype), normal(*time_first(T, B, D * H), dtype=dtype)
         state = lambda seed: tuple(  # noqa: E731
-            put(normal(2 * D, B, H, dtype=dtype, seed=seed + k)) for k in range(layer._states)
+            put(normal(2 * D, B, H, dtype=dtype, seed=seed + k)) for k in range(layer._spec.states)
         )
-        pick = lambda parts: parts if layer._states > 1 else parts[0]  # noqa: E731
+        pick = lambda parts: parts if layer._spec.states > 1 else parts[0]  # noqa: E731
         steps = {
             "lengths": put(LENGTHS),
             "mask": put(marks(*time_first(T, B))),

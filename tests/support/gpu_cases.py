@@ -7,7 +7,7 @@ import torch
 
 from elman.stack.cells import CELLS
 from elman.torch import engine, gpu
-from elman.torch.spec import NO_STEPS, Spec, Steps
+from elman.torch.spec import TIME_FIRST, Layout, spec_of
 
 KINDS = ["block", "cluster", "push", "grid", "launch"]
 # Of results of size 1: what rounding h and the slots to the type leaves after a few steps.
@@ -21,7 +21,6 @@ def make(cell, T, B, I, H, L=1, backwards=(False,), bias=True, seed=0):  # noqa:
     def draw(*shape, scale=1.0):
         return torch.round(torch.randn(*shape, generator=generator, dtype=torch.float64) * scale * 64) / 64
 
-    spec = Spec(cell, tuple(backwards), bias, False)
     gates, states = len(CELLS[cell].gates), len(CELLS[cell].states)
     D = len(backwards)
     weights = []
@@ -41,18 +40,18 @@ def make(cell, T, B, I, H, L=1, backwards=(False,), bias=True, seed=0):  # noqa:
                 one += torch.where(torch.arange(H) % 3 > 0, 2.0, -2.0)
     x, state = draw(T, B, I), [draw(L * D, B, H, scale=0.5) for _ in range(states)]
     grads = [draw(T, B, D * H), *(draw(L * D, B, H) for _ in range(states))]
-    return spec, x, state, weights, grads
+    return spec_of(cell, tuple(backwards), bias, weights), x, state, weights, grads
 
 
 def check(
-    case, steps=NO_STEPS, dtype=torch.float32, with_state=True, with_dstate=True, dropout=(), device=None
+    case, layout=TIME_FIRST, dtype=torch.float32, with_state=True, with_dstate=True, dropout=(), device=None
 ):
     """Results and gradients, where tests run or on `device`; the largest error as a part of what is allowed."""
     device = device or where()
     spec, x, state, weights, grads = case
     state = state if with_state else []
     dstate = grads[1:] if with_dstate else [None] * (len(grads) - 1)
-    wanted = engine.Pass(spec, x, state, weights, dropout, steps)
+    wanted = engine.Pass(spec, layout, x, state, weights, dropout)
     tape = wanted.new_tape(wanted.new_memory())
     expected = wanted.forward(tape)
     y = expected[0].clone()
@@ -61,10 +60,10 @@ def check(
     def cast(tensors):
         return [None if t is None else t.to(device, dtype) for t in tensors]
 
-    call = gpu.Pass(spec, *cast([x]), cast(state), cast(weights), cast(dropout), steps)
+    call = gpu.Pass(spec, layout, *cast([x]), cast(state), cast(weights), cast(dropout))
     tape = call.new_tape(call.new_memory())
     found = call.forward(tape)
-    plain = gpu.Pass(spec, *cast([x]), cast(state), cast(weights), cast(dropout), steps).forward()
+    plain = gpu.Pass(spec, layout, *cast([x]), cast(state), cast(weights), cast(dropout)).forward()
     for one, other in zip(found, plain, strict=True):
         assert torch.equal(one, other)  # keeping changes nothing, and neither does the order of the threads
     found_dx, found_dinitial, found_dweights = call.backward(tape, *cast(grads[:1]), cast(dstate))
@@ -97,11 +96,11 @@ def ragged(T, B, seed=0):
     lengths[0] = T
     mask, reset = rng.random((T, B)) < 0.8, rng.random((T, B)) < 0.3
     return {
-        "lengths": Steps(lengths=torch.from_numpy(lengths)),
-        "mask": Steps(mask=torch.from_numpy(mask)),
-        "reset": Steps(reset=torch.from_numpy(reset)),
-        "all": Steps(None, *map(torch.from_numpy, (lengths, mask, reset))),
-        "packed": Steps(
+        "lengths": Layout(lengths=torch.from_numpy(lengths)),
+        "mask": Layout(mask=torch.from_numpy(mask)),
+        "reset": Layout(reset=torch.from_numpy(reset)),
+        "all": Layout(False, None, *map(torch.from_numpy, (lengths, mask, reset))),
+        "packed": Layout(
             batch_sizes=torch.from_numpy(np.sort((np.arange(T)[:, None] < lengths).sum(1))[::-1].copy())
         ),
     }

@@ -230,4 +230,5 @@ class Stack:
 
 def of_layer(layer):
     """The oracle of an elman layer, with the same weights."""
-    return Stack(layer._cell, layer._weights(layer.parameters), layer._backwards)
+    spec = layer._spec
+    return Stack(spec.cell, spec.nest_of(layer.parameters), spec.backwards)

@@ -105,13 +105,13 @@ class Counted:
             self.watch(monkeypatch, name)
 
     def watch(self, monkeypatch, name):
-        plain = getattr(et.autograd.engine._core, name)
+        plain = getattr(et.engine._core, name)
 
         def counted(*args):
             self.count += 1
             return plain(*args)
 
-        monkeypatch.setattr(et.autograd.engine._core, name, counted)
+        monkeypatch.setattr(et.engine._core, name, counted)
 
 
 @pytest.mark.parametrize("name", KINDS)

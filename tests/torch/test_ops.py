@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-import elman
 import elman.torch as et
-from elman.torch import ops
+from elman.torch import call, ops
+from elman.torch.spec import Layout, spec_of
 
 FLOAT64 = torch.float64
 
@@ -74,10 +74,10 @@ def test_the_operator_does_what_the_direct_call_does():
     layer = et.LSTM(3, 5, 2, bidirectional=True, dtype=FLOAT64)
     layer.load_state_dict(dict(zip(layer._flat_weights_names, args["weights"], strict=True)))
     marks = {name: args[name] for name in ("lengths", "mask", "reset")}
-    direct = elman.torch.autograd.run(
-        elman.torch.spec.Spec("lstm", (False, True), True, False), args["x"], args["state"], args["weights"],
-        args["dropout"], elman.torch.spec.Steps(None, *marks.values()),
-    )  # fmt: skip
+    spec = spec_of("lstm", (False, True), True, args["weights"])
+    direct = call.run(
+        spec, Layout(False, None, *marks.values()), args["x"], args["state"], args["weights"], args["dropout"]
+    )
     wanted = [args["x"], *args["state"], *args["weights"]]
     for a, b in zip((y, h, c), direct, strict=True):
         assert torch.equal(a, b)

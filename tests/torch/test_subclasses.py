@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import elman.torch as et
-from elman.torch import ops
+from elman.torch import call
 
 
 class Mine(torch.Tensor):
@@ -35,7 +35,7 @@ def test_subclasses_of_tensors_that_only_pass_themselves_on(kind, given, monkeyp
     name, options = ("LSTM", {"proj_size": 3}) if kind == "projected" else (kind, {})
     theirs, ours = getattr(nn, name)(3, 4, **options), getattr(et, name)(3, 4, **options)
     ours.load_state_dict(theirs.state_dict())
-    monkeypatch.setattr(ops, "run", None)  # no call goes through the operator
+    monkeypatch.setattr(call, "_seen", None)  # no call goes through the operator
     lead = (2,) if "Cell" in name else (5, 2)
     x = torch.randn(*lead, 3).as_subclass(Mine).requires_grad_()
     widths = [3, 4] if kind == "projected" else [4, 4]

@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import _check, _core
 from .._arrays import returner
-from ..stack.arguments import check_lengths
 from .parameters import Parameters
 
 Backward = Callable[[Any], tuple[Any, Any]]
@@ -91,7 +90,8 @@ class AttentionMemory:
         self._shape = memory.shape
         Tk, B, H = memory.shape
         _check.whole_number("memory.shape[2]", H, 1)
-        lengths = check_lengths(lengths, Tk, B, True)
+        if lengths is not None:
+            lengths = _check.lengths("lengths", lengths, Tk, (B,))
         self._packed = _core.pack_memory(memory, lengths, float(1 / np.sqrt(H)) if scaled else 1.0)
 
     def __call__(self, query: Any, query_lengths: Any = None) -> Any:
@@ -147,4 +147,6 @@ class AttentionMemory:
     def _check_query(self, query: Any, query_lengths: Any) -> tuple[np.ndarray, np.ndarray | None]:
         _, B, H = self._shape
         queries = _check.array("query", query, ("Tq", B, H), self._dtype)
-        return queries, check_lengths(query_lengths, len(queries), B, True, "query_lengths")
+        if query_lengths is not None:
+            query_lengths = _check.lengths("query_lengths", query_lengths, len(queries), (B,))
+        return queries, query_lengths

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from ..stack import processor
-from ..stack.arguments import Call
+from ..stack.arguments import Arguments
+from ..stack.passes import Pass
+from .store import Made, Store
 
 
 class Backward:
     """The backward pass of one forward pass; it can run once."""
 
-    def __init__(self, call: Call, tape: processor.Tape, dropout: Sequence[np.ndarray], version: int):
-        self._call, self._dropout, self._version = call, dropout, version
-        self._tape = Once(tape)
+    def __init__(
+        self,
+        call: Arguments,
+        run: Pass,
+        tape: Any,
+        store: Store,
+        version: int,
+        weights: Callable[[], Made],
+    ):
+        """`version`: of the parameters in `store` that forward has read; `weights`: theirs for a backward pass."""
+        self._call, self._run, self._tape = call, run, Once(tape)
+        self._store, self._version, self._weights = store, version, weights
 
     def __call__(self, dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
         """Add the gradients of every parameter to `layer.grads`: all of them, or none where a signal handler's
@@ -35,30 +43,23 @@ class Backward:
             RuntimeError: it has run before (what was kept is used up), or the parameters have been changed.
         """
         call = self._call
-        layer = call.layer
         if dy is not None:
-            dy = call.check_sequence("dy", dy, layer.directions * layer.hidden_size)
-        dfinal = call.check_state("dstate", dstate)
-        dinitial = call.states(np.zeros)
-        dx = call.sequence(layer.input_size) if need_dx else None
-        # New ones, as an exception may end the pass between two layers or inside one.
-        grads = layer._store.zeros()
-        tape, packed = self._take()
-        processor.backward(
-            layer._spec, packed, call.plans, tape, layer._weights(grads),
-            call.x, dy, dx, call.state, dfinal, dinitial, self._dropout,
-        )  # fmt: skip
-        layer._store.add(grads)
+            dy = call.check_dy(dy)
+        dfinal = call.check_dstate(dstate)
+        tape, weights = self._take()
+        # The gradients are new arrays, as an exception may end the pass between two layers or inside one.
+        dx, dinitial, grads = self._run.backward(weights, tape, dy, dfinal, need_dx)
+        flat = map(call.device.host, call.spec.flat(grads))
+        self._store.add(dict(zip(call.spec.names, flat, strict=True)))
         return (None if dx is None else call.sequence_out(dx)), call.state_out(dinitial)
 
-    def _take(self) -> tuple[processor.Tape, Any]:
-        """The tape, which is used up from then on, and the packed weights."""
-        layer = self._call.layer
-        with layer._store.lock:
+    def _take(self) -> tuple[Any, Any]:
+        """The tape, which is used up from then on, and the weights."""
+        with self._store.lock:
             self._tape.expect()
-            layer._store.expect(self._version)
-            packed = layer._pack_back().value
-            return self._tape.take(), packed
+            self._store.expect(self._version)
+            weights = self._weights().value
+            return self._tape.take(), weights
 
 
 class Once:

@@ -50,7 +50,7 @@ class Linear(Parameters):
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, dtype={self.dtype})"
 
-    def _pack(self) -> Made:
+    def _made(self) -> Made:
         """The weights in the engine's layout."""
         own = self._store.values
         return self._store.made(
@@ -59,7 +59,7 @@ class Linear(Parameters):
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
         """This layer with its weights as they are now."""
-        return functools.partial(self._apply, self._pack().value)
+        return functools.partial(self._apply, self._made().value)
 
     def __call__(self, x: Any) -> Any:
         """y [..., O] for x [..., I], an array of any library or a list; y is of x's kind.
@@ -67,7 +67,7 @@ class Linear(Parameters):
         Raises:
             ValueError: the last axis of x is not I, or its dtype is not the layer's.
         """
-        return self._apply(self._pack().value, x)
+        return self._apply(self._made().value, x)
 
     def _apply(self, packed: Any, x: Any) -> Any:
         rows = _check.last_axis("x", x, self.in_features, self.dtype)
@@ -80,7 +80,7 @@ class Linear(Parameters):
         the parameters have been changed.
         """
         wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
-        packed = self._pack()
+        packed = self._made()
         version, y = packed.version, self._apply(packed.value, x)
         shape = y.shape  # not y itself: it need not live as long
 

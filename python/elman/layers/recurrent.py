@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, _core, files, init
-from ..stack import processor
-from ..stack.arguments import Call, prepare
-from ..stack.cells import CELLS
-from ..stack.spec import StackSpec, Weights
-from . import on_gpu
+from .. import _check, files, init
+from ..stack.arguments import Arguments, prepare
+from ..stack.gpu.device import device_of
+from ..stack.passes import Device
+from ..stack.processor import PROCESSOR
+from ..stack.spec import StackSpec
 from .backward import Backward
 from .parameters import Parameters
 from .stepper import Stepper
@@ -96,66 +95,26 @@ class Recurrent(Parameters):
         """D: 2 if bidirectional, else 1."""
         return 2 if self.bidirectional else 1
 
-    @property
-    def _backwards(self) -> list[bool]:
-        """For each direction, whether it runs backwards in time."""
-        return [False, True] if self.bidirectional else [self.reverse]
-
-    @property
-    def _states(self) -> int:
-        return len(CELLS[self._cell].states)
-
     @functools.cached_property
     def _spec(self) -> StackSpec:
         backwards = (False, True) if self.bidirectional else (self.reverse,)
         sizes = self.input_size, self.hidden_size, self.num_layers
         return StackSpec(self._cell, *sizes, backwards, self.bias, self.dtype)
 
-    def _names(self, k: int, direction: int) -> tuple[str, str, str, str]:
-        end = f"_l{k}" + ("_reverse" if direction else "")
-        return "weight_ih" + end, "weight_hh" + end, "bias_ih" + end, "bias_hh" + end
-
     def _initial(self, how: str) -> dict[str, np.ndarray]:
-        cell, H, rng, dtype = CELLS[self._cell], self.hidden_size, self._rng, self.dtype
-        gates, parameters = len(cell.gates), {}
-        for k in range(self.num_layers):
-            I = self.input_size if k == 0 else H * self.directions  # noqa: E741
-            for d in range(self.directions):
-                ih, hh, bias_ih, bias_hh = self._names(k, d)
-                if how == "uniform":
-                    limit = float(1 / np.sqrt(H))
-                    parameters[ih] = init.uniform(rng, (gates * H, I), limit, dtype)
-                    parameters[hh] = init.uniform(rng, (gates * H, H), limit, dtype)
-                    biases = [init.uniform(rng, (gates * H,), limit, dtype) for _ in range(2)]
-                else:
-                    parameters[ih] = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in range(gates)])
-                    parameters[hh] = np.concatenate([init.orthogonal(rng, H, dtype) for _ in range(gates)])
-                    biases = [np.zeros(gates * H, dtype) for _ in range(2)]
-                    biases[0][:] = np.repeat(cell.bias, H)
-                if self.bias:
-                    parameters[bias_ih], parameters[bias_hh] = biases
-        return parameters
+        spec, flat = self._spec, []
+        draw = _uniform if how == "uniform" else _orthogonal
+        for k in range(spec.L):
+            for _ in spec.backwards:
+                weights = draw(spec, spec.width if k else spec.I, self._rng)
+                flat += weights if spec.bias else weights[:2]
+        return dict(zip(spec.names, flat, strict=True))
 
-    def _weights(self, source: Mapping[str, np.ndarray]) -> Weights:
-        """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from parameters or grads."""
-        return [
-            [[source.get(name) for name in self._names(k, d)] for d in range(self.directions)]
-            for k in range(self.num_layers)
-        ]
-
-    def _pack(self) -> Made:
-        """[layer][direction]: the weights in the engine's layout."""
-        store = self._store
-        return store.made(
-            "packed", lambda: processor.pack(self._spec, self._weights(store.values)), _core.isa()
-        )
-
-    def _pack_back(self) -> Made:
-        """The same for the backward pass."""
-        store = self._store
-        return store.made(
-            "packed back", lambda: processor.pack_back(self._spec, self._weights(store.values)), _core.isa()
-        )
+    def _made(self, device: Device = PROCESSOR, back: bool = False) -> Made:
+        """The weights as passes on that device read them."""
+        spec, store = self._spec, self._store
+        name, suits = device.weights_key(back)
+        return store.made(name, lambda: device.weights(spec, spec.nest_of(store.values), back), suits)
 
     def __call__(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
@@ -181,12 +140,11 @@ class Recurrent(Parameters):
         Raises:
             ValueError: an argument has the wrong shape, type or value.
         """
-        if on_gpu.wants(x):
-            return on_gpu.call(self, x, state, lengths, mask, reset, keep=False)
-        call = prepare(self, x, state, lengths, mask, reset)
-        final = call.states()
-        y = call.sequence(self.directions * self.hidden_size)
-        processor.forward(self._spec, self._pack().value, call.plans, call.x, y, call.state, final)
+        spec = self._spec
+        device: Device = device_of(x, spec) or PROCESSOR
+        call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
+        run = device.new_pass(spec, call.steps, call.x, call.state)
+        y, final = run.forward(self._made(device).value)
         return call.sequence_out(y), call.state_out(final)
 
     def forward(
@@ -199,34 +157,29 @@ class Recurrent(Parameters):
             Until it has been called do not change x and state; y may be changed. It refuses to run when the
             parameters have been changed.
         """
-        if on_gpu.wants(x):
-            return on_gpu.call(self, x, state, lengths, mask, reset, keep=True)
-        call: Call = prepare(self, x, state, lengths, mask, reset)
-        final = call.states()
-        dropout = self._dropout_factors(call)
-        factors = self._recurrent_factors(call)
-        tape = processor.Tape(self._spec, call.plans, call.x.shape[:-1], factors=factors)
-        packed = self._pack()
-        processor.forward(
-            self._spec, packed.value, call.plans, call.x, None, call.state, final, dropout, tape
-        )
-        y = call.sequence(self.directions * self.hidden_size)
-        y[...] = tape.y[-1]
-        return call.sequence_out(y), call.state_out(final), Backward(call, tape, dropout, packed.version)
+        spec = self._spec
+        device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
+        call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
+        dropout, factors = [*map(device.put, self._dropout_factors(call))], self._recurrent_factors(call)
+        run = device.new_pass(spec, call.steps, call.x, call.state, dropout, factors)
+        tape, weights = run.new_tape(), self._made(device)
+        y, final = run.forward(weights.value, tape)
+        of_back = functools.partial(self._made, device, True)
+        backward = Backward(call, run, tape, self._store, weights.version, of_back)
+        return call.sequence_out(y), call.state_out(final), backward
 
-    def _dropout_factors(self, call: Call) -> list[np.ndarray]:
+    def _dropout_factors(self, call: Arguments) -> list[np.ndarray]:
         """0, or 1 / (1 - p), for every result of all layers but the last."""
         if not self.dropout:
             return []
-        shape = (*call.x.shape[:-1], self.directions * self.hidden_size)
+        shape = (*call.x.shape[:-1], call.spec.width)
         return [self._factors(self.dropout, shape) for _ in range(self.num_layers - 1)]
 
-    def _recurrent_factors(self, call: Call) -> np.ndarray | None:
+    def _recurrent_factors(self, call: Arguments) -> np.ndarray | None:
         """[L*D, B, H]: 0, or 1 / (1 - p), for h on its way into each sequence's recurrent products."""
         if not self.recurrent_dropout:
             return None
-        shape = (self.num_layers * self.directions, call.B, self.hidden_size)
-        return self._factors(self.recurrent_dropout, shape)
+        return self._factors(self.recurrent_dropout, call.spec.state_shapes(call.steps.B)[0])
 
     def _factors(self, share: float, shape: tuple[int, ...]) -> np.ndarray:
         return (self._rng.random(shape, np.float32) >= share).astype(self.dtype) / (1 - share)
@@ -240,7 +193,8 @@ class Recurrent(Parameters):
         if self.bidirectional or self.reverse:
             which = "bidirectional" if self.bidirectional else "reverse"
             raise ValueError(f"stepper: expected a layer that runs forward in time, got {which}=True")
-        return Stepper(self, _check.whole_number("batch_size", batch_size, 1))
+        batch_size = _check.whole_number("batch_size", batch_size, 1)
+        return Stepper(self._spec, self._made().value, batch_size)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write parameters and constructor arguments to one safetensors file (extra: save).
@@ -265,6 +219,23 @@ class Recurrent(Parameters):
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _uniform(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
+    """The weights of one layer and direction that reads I features: all within 1/sqrt(H), as torch.nn has them. The
+    biases are drawn also where they are not used."""
+    rows, limit = len(spec.facts.gates) * spec.H, float(1 / np.sqrt(spec.H))
+    shapes: list[tuple[int, ...]] = [(rows, I), (rows, spec.H), (rows,), (rows,)]
+    return [init.uniform(rng, shape, limit, spec.dtype) for shape in shapes]
+
+
+def _orthogonal(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
+    """The same: Glorot, orthogonal, and biases as the cell begins with."""
+    facts, H, dtype = spec.facts, spec.H, spec.dtype
+    weight_ih = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in facts.gates])
+    weight_hh = np.concatenate([init.orthogonal(rng, H, dtype) for _ in facts.gates])
+    bias = np.repeat(facts.bias, H).astype(dtype)
+    return [weight_ih, weight_hh, bias, np.zeros_like(bias)]
 
 
 class RNN(Recurrent):

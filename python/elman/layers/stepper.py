@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import _check, _core
 from .._arrays import returner
-from ..stack.arguments import join_state, split_state
-
-if TYPE_CHECKING:
-    from .recurrent import Recurrent
+from ..stack.arguments import check_state, join_state
+from ..stack.spec import StackSpec
 
 
 class Stepper:
@@ -22,12 +20,9 @@ class Stepper:
     while another thread is inside one (a step, or the state read or set) raises RuntimeError and changes nothing.
     """
 
-    def __init__(self, layer: Recurrent, batch_size: int):
-        self._layer_states = layer._states
-        self._shape = (layer.num_layers, batch_size, layer.hidden_size)
-        self._x_shape = (batch_size, layer.input_size)
-        self._dtype = layer.dtype
-        self._engine = _core.stepper(layer._pack().value, batch_size)
+    def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
+        self._spec, self._B = spec, batch_size
+        self._engine = _core.stepper(packed, batch_size)
         self._step = self._engine.step
 
     def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
@@ -52,7 +47,7 @@ class Stepper:
             except ValueError as error:
                 refused = error
         # What the engine does not take as it is: only such calls pay for being looked at.
-        rows = _check.array("x", x, self._x_shape, self._dtype)
+        rows = _check.array("x", x, (self._B, self._spec.I), self._spec.dtype)
         if rows is x and refused is not None:
             raise refused
         y = self._step(rows, out)
@@ -61,18 +56,13 @@ class Stepper:
     @property
     def state(self) -> Any:
         """A copy of h [L, B, H], for an LSTM of the pair (h, c). Assign to set it."""
-        return join_state([self._engine.get_state(k) for k in range(self._layer_states)])
+        return join_state([self._engine.get_state(k) for k in range(self._spec.states)])
 
     @state.setter
     def state(self, value: Any) -> None:
         if value is None:
             raise ValueError("state: expected arrays, got None; reset() zeroes the state")
-        names = ["state"] if self._layer_states == 1 else ["state[0]", "state[1]"]
-        parts = [
-            _check.array(name, part, self._shape, self._dtype)
-            for name, part in zip(names, split_state(self._layer_states, "state", value), strict=True)
-        ]
-        for k, part in enumerate(parts):
+        for k, part in enumerate(check_state(self._spec, "state", value, self._B)):
             self._engine.set_state(k, part)
 
     def reset(self, rows: Any = None) -> None:
@@ -84,4 +74,4 @@ class Stepper:
         Raises:
             ValueError: rows are neither; then nothing is changed.
         """
-        self._engine.reset_rows(_check.rows("rows", rows, self._shape[1]).tolist())
+        self._engine.reset_rows(_check.rows("rows", rows, self._B).tolist())

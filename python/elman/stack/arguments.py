@@ -1,33 +1,37 @@
-"""The arguments of a recurrent layer's call, checked and made ready: shapes, states and plans."""
+"""The arguments of a call, checked and made ready."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from .. import _check, _core
+from .. import _check
 from .._arrays import returner, to_numpy
+from .passes import Device
+from .spec import StackSpec
+from .steps import Steps
 
-if TYPE_CHECKING:
-    from ..layers.recurrent import Recurrent
-
-States = list[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
+States = list[Any]  # h, then the cell's other states: each [L * D, B, H], or None
 
 
-def split_state(count: int, name: str, state: Any, parts_may_be_none: bool = False) -> list[Any]:
+def split_state(spec: StackSpec, name: str, state: Any, parts_may_be_none: bool = False) -> States:
     """h, or (h, c), as a list with one entry for each state; None as a list of None."""
+    count = spec.states
     if state is None:
         return [None] * count
     if count == 1:
         return [state]
     if not isinstance(state, (tuple, list)) or len(state) != count:
-        raise ValueError(f"{name}: expected a pair (h, c), got {_check.describe(state)}")
+        raise ValueError(f"{name}: expected {_wanted(spec, '')}, got {_check.describe(state)}")
     if not parts_may_be_none and any(part is None for part in state):
-        raise ValueError(f"{name}: expected a pair of arrays (h, c), got None in it")
+        raise ValueError(f"{name}: expected {_wanted(spec, ' of arrays')}, got None in it")
     return list(state)
+
+
+def _wanted(spec: StackSpec, of: str) -> str:
+    states = spec.facts.states
+    return f"a {'pair' if len(states) == 2 else 'tuple'}{of} ({', '.join(states)})"
 
 
 def join_state(parts: list[Any]) -> Any:
@@ -35,99 +39,82 @@ def join_state(parts: list[Any]) -> Any:
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-@dataclass
-class Call:
-    """A call's arguments with the batch axis always there and every array known to be sound."""
-
-    layer: Recurrent
-    x: np.ndarray  # [T, B, I], or [B, T, I] with batch_first; a single sequence is [T, 1, I]
-    T: int
-    B: int
-    batched: bool
-    state: States
-    plans: list[_core.Plan]  # one for each direction
-    wrap: Callable[[np.ndarray], Any]  # makes results the kind of array that x was
-    take: Callable[..., Any] = to_numpy  # makes arguments the kind of array that is computed with
-
-    def sequence(self, features: int) -> np.ndarray:
-        """A new array for a sequence of `features` in this call's layout."""
-        return _core.empty((*self.x.shape[:2], features), self.layer.dtype)
-
-    def states(self, fill: Callable[..., np.ndarray] = np.empty) -> list[np.ndarray]:
-        """New arrays [L * D, B, H], one for each state."""
-        layer = self.layer
-        shape = (layer.num_layers * layer.directions, self.B, layer.hidden_size)
-        return [fill(shape, layer.dtype) for _ in range(layer._states)]
-
-    def sequence_out(self, y: np.ndarray) -> Any:
-        return self.wrap(y if self.batched else y[:, 0])
-
-    def state_out(self, parts: list[np.ndarray]) -> Any:
-        return join_state([self.wrap(part if self.batched else part[:, 0]) for part in parts])
-
-    def check_sequence(self, name: str, value: Any, features: int) -> np.ndarray:
-        """A gradient shaped like a result of this call, with the batch axis put in where x had none."""
-        shape = (*self.x.shape[:2], features) if self.batched else (self.T, features)
-        value = _check.array(name, value, shape, self.layer.dtype, self.take)
-        return value if self.batched else value[:, None]
-
-    def check_state(self, name: str, state: Any) -> States:
-        return check_state(self.layer, name, state, self.B, self.batched, True, self.take)
-
-
 def check_state(
-    layer: Recurrent,
+    spec: StackSpec,
     name: str,
     state: Any,
     B: int,
-    batched: bool,
-    parts_may_be_none: bool = False,
+    batched: bool = True,
     take: Callable[..., Any] = to_numpy,
+    parts_may_be_none: bool = False,
 ) -> States:
-    parts: States = []
-    names = [name] if layer._states == 1 else [f"{name}[0]", f"{name}[1]"]
-    for part_name, part in zip(
-        names, split_state(layer._states, name, state, parts_may_be_none), strict=True
-    ):
+    """Each state [L * D, B, H] of an argument, the batch axis put in where there is none."""
+    parts = split_state(spec, name, state, parts_may_be_none)
+    if state is None:
+        return parts
+    for i, (part, shape) in enumerate(zip(parts, spec.state_shapes(B), strict=True)):
         if part is not None:
-            rows = layer.num_layers * layer.directions
-            shape = (rows, B, layer.hidden_size) if batched else (rows, layer.hidden_size)
-            part = _check.array(part_name, part, shape, layer.dtype, take)
-            part = part if batched else part[:, None]
-        parts.append(part)
+            part_name = name if len(parts) == 1 else f"{name}[{i}]"
+            part = _check.array(part_name, part, shape if batched else shape[::2], spec.dtype, take)
+            parts[i] = part if batched else part[:, None]
     return parts
 
 
-def check_lengths(lengths: Any, T: int, B: int, batched: bool, name: str = "lengths") -> np.ndarray | None:
-    if lengths is None:
-        return None
-    return _check.lengths(name, lengths, T, (B,) if batched else ()).reshape(B)
+@dataclass
+class Arguments:
+    """A call's arguments with the batch axis always there and every array known to be sound."""
+
+    spec: StackSpec
+    device: Device
+    steps: Steps
+    x: Any  # [T, B, I], or [B, T, I] with batch_first; a single sequence is [T, 1, I]
+    state: States
+    batched: bool
+    wrap: Callable[[Any], Any]  # makes results the kind of array that x was
+
+    def sequence_out(self, y: Any) -> Any:
+        return self.wrap(y if self.batched else y[:, 0])
+
+    def state_out(self, parts: list[Any]) -> Any:
+        return join_state([self.wrap(part if self.batched else part[:, 0]) for part in parts])
+
+    def check_dy(self, dy: Any) -> Any:
+        """A gradient of y, with the batch axis put in where x had none."""
+        shape = (*self.x.shape[:2], self.spec.width) if self.batched else (self.steps.T, self.spec.width)
+        dy = _check.array("dy", dy, shape, self.spec.dtype, self.device.take)
+        return dy if self.batched else dy[:, None]
+
+    def check_dstate(self, dstate: Any) -> States:
+        """A gradient of the final states."""
+        return check_state(self.spec, "dstate", dstate, self.steps.B, self.batched, self.device.take, True)
 
 
 def prepare(
-    layer: Recurrent,
+    spec: StackSpec,
+    device: Device,
     x: Any,
-    state: Any,
-    lengths: Any,
-    mask: Any,
-    reset: Any,
-    take: Callable[..., Any] = to_numpy,
-) -> Call:
+    state: Any = None,
+    lengths: Any = None,
+    mask: Any = None,
+    reset: Any = None,
+    batch_first: bool = False,
+) -> Arguments:
     """Check every argument of a call; nothing has been computed when one is refused."""
     wrap, given = returner(x), x
-    x = take("x", x, layer.dtype)
+    x = device.take("x", x, spec.dtype)
     batched = x.ndim != 2
-    letters = ("B", "T") if layer.batch_first else ("T", "B")
-    shape = (*letters, layer.input_size) if batched else ("T", layer.input_size)
-    x = _check.array("x", x, shape, layer.dtype, take, given)
+    letters = ("B", "T") if batch_first else ("T", "B")
+    shape = (*letters, spec.I) if batched else ("T", spec.I)
+    x = _check.array("x", x, shape, spec.dtype, device.take, given)
+    marks = x.shape[:-1]
     if not batched:
-        x = x[:, None]
-    batch_first = layer.batch_first and batched
+        x, batch_first = x[:, None], False
     B, T = x.shape[:2] if batch_first else x.shape[1::-1]
-    marks_shape = x.shape[:2] if batched else (T,)
-    lengths = check_lengths(lengths, T, B, batched)
-    mask = None if mask is None else _check.marks("mask", mask, marks_shape)
-    reset = None if reset is None else _check.marks("reset", reset, marks_shape)
-    parts = check_state(layer, "state", state, B, batched, take=take)
-    plans = [_core.Plan(T, B, batch_first, backwards, lengths, mask, reset) for backwards in layer._backwards]
-    return Call(layer, x, T, B, batched, parts, plans, wrap, take)
+    if lengths is not None:
+        lengths = _check.lengths("lengths", device.host(lengths), T, (B,) if batched else ()).reshape(B)
+    if mask is not None:
+        mask = _check.marks("mask", device.host(mask), marks)
+    if reset is not None:
+        reset = _check.marks("reset", device.host(reset), marks)
+    parts = check_state(spec, "state", state, B, batched, device.take)
+    return Arguments(spec, device, Steps(T, B, batch_first, lengths, mask, reset), x, parts, batched, wrap)

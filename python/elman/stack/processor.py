@@ -1,93 +1,118 @@
-"""The forward and backward pass over a stack in main memory: a call of the engine each, all layers in one.
-
-Everything here is arrays in, arrays out: the layers of this package and those of elman.torch both run it.
-"""
+"""Passes over arrays in main memory: each is one call of the engine, with all layers and directions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import _core
+from .._arrays import to_numpy
 from .spec import StackSpec, Weights
+from .steps import Steps
 
-States = Sequence[np.ndarray | None]  # h, or h and c: each [L * D, B, H]
-
-
-def pack(spec: StackSpec, weights: Weights) -> _core.PackedStack:
-    """The weights in the layout that the engine's kernels read."""
-    return _core.pack(spec.cell, weights)
+States = Sequence[np.ndarray | None]  # one for each state, each [L * D, B, H]; None for zeros
 
 
-def pack_back(spec: StackSpec, weights: Weights) -> _core.PackedBackStack:
-    """The same for the backward pass."""
-    return _core.pack_back(spec.cell, weights)
-
-
-def tape_size(spec: StackSpec, steps: int, rows: int, masked: bool = False) -> int:
-    """Numbers enough for a tape of at most `steps` computed per direction and `rows` rows of x; `masked`: with
-    recurrent dropout. Plain arithmetic in the sizes, which torch.compile may know by name alone."""
-    of_step, of_row, rest = _core.tape_room(spec.cell, spec.L, spec.D, masked)
+def tape_size(spec: StackSpec, steps: int, rows: int) -> int:
+    """Numbers enough for a tape of at most `steps` computed per direction and `rows` rows of x, without recurrent
+    dropout. Plain arithmetic in the sizes, which torch.compile may know by name alone."""
+    of_step, of_row, rest = _core.tape_room(spec.cell, spec.L, spec.D, False)
     return spec.H * (of_step * steps + of_row * rows) + rest
 
 
-class Tape:
-    """What a forward pass leaves for the backward pass, in one array. The last layer's results are the tape's own:
-    what the caller gets is a copy, which may be written to before the backward pass."""
+class Pass:
+    """As passes.Pass says, in main memory. Who makes results himself calls `forward_into` and `backward_into`."""
+
+    __slots__ = ("_dropout", "_factors", "_initial", "plans", "spec", "x")
 
     def __init__(
         self,
         spec: StackSpec,
         plans: Sequence[_core.Plan],
-        shape: tuple[int, ...],
-        memory: np.ndarray | None = None,
+        x: np.ndarray,
+        initial: States,
+        dropout: Sequence[np.ndarray] = (),
         factors: np.ndarray | None = None,
     ):
-        """`shape`: of x without its last axis. `memory`: at least tape_size numbers; new if None.
-        `factors`: recurrent dropout [L * D, B, H], of each h where the recurrent product reads it."""
-        self.engine = _core.Tape(spec.cell, spec.H, spec.L, plans, spec.dtype, memory, factors)
-        self._shape = *shape, spec.D * spec.H
+        self.spec, self.plans, self.x = spec, plans, x
+        self._initial, self._dropout, self._factors = initial, dropout, factors
 
-    @property
-    def memory(self) -> np.ndarray:
-        return self.engine.memory
+    def new_tape(self, memory: np.ndarray | None = None) -> _core.Tape:
+        """`memory`: of the caller's, at least `tape_size` numbers."""
+        spec = self.spec
+        return _core.Tape(spec.cell, spec.H, spec.L, self.plans, spec.dtype, memory, self._factors)
 
-    @property
-    def y(self) -> list[np.ndarray]:
-        """The results of the last layer, as the last of a list."""
-        return [self.engine.y.reshape(self._shape)]
+    def forward(self, weights: Any, tape: _core.Tape | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
+        spec = self.spec
+        final = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        y = _core.empty((*self.x.shape[:-1], spec.width), spec.dtype)
+        self.forward_into(weights, tape, y, final)
+        return y, final
+
+    def forward_into(
+        self, weights: Any, tape: _core.Tape | None, y: np.ndarray | None, final: Sequence[np.ndarray]
+    ) -> None:
+        """y may be None where there is a tape, which has it too."""
+        _core.forward(weights, self.plans, self.x, y, self._initial, final, self._dropout, tape)
+
+    def backward(
+        self, weights: Any, tape: _core.Tape, dy: np.ndarray | None, dfinal: States, want_dx: bool = True
+    ) -> tuple[np.ndarray | None, list[np.ndarray], Weights]:
+        spec, x = self.spec, self.x
+        dinitial = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
+        dx = _core.empty(x.shape, spec.dtype) if want_dx else None
+        grads = [_core.empty(shape, spec.dtype) for shape in spec.shapes]
+        for grad in grads:
+            grad.fill(0)
+        nest = spec.nest(grads)
+        self.backward_into(weights, tape, dy, dfinal, dx, dinitial, nest)
+        return dx, dinitial, nest
+
+    def backward_into(
+        self,
+        weights: Any,
+        tape: _core.Tape,
+        dy: np.ndarray | None,
+        dfinal: States,
+        dx: np.ndarray | None,
+        dinitial: Sequence[np.ndarray],
+        grads: Weights,
+    ) -> None:
+        """Writes dx, unless it is None, and `dinitial`; adds to `grads`."""
+        _core.backward(
+            weights, self.plans, tape, grads, self.x, dy, dx, self._initial, dfinal, dinitial, self._dropout
+        )
 
 
-def forward(
-    spec: StackSpec,
-    packed: _core.PackedStack,
-    plans: Sequence[_core.Plan],
-    x: np.ndarray,
-    y: np.ndarray | None,
-    initial: States,
-    final: States,
-    dropout: Sequence[np.ndarray] = (),
-    tape: Tape | None = None,
-) -> None:
-    """Writes y [.., D*H] of x [.., I], and `final`. `dropout`: factors for the results of all layers but the last.
-    With a tape y may be None: the tape has it."""
-    _core.forward(packed, plans, x, y, initial, final, dropout, tape.engine if tape else None)
+class Processor:
+    """As passes.Device says, of arrays in main memory."""
+
+    def new_pass(
+        self,
+        spec: StackSpec,
+        steps: Steps,
+        x: np.ndarray,
+        initial: States,
+        dropout: Sequence[np.ndarray] = (),
+        factors: np.ndarray | None = None,
+    ) -> Pass:
+        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors)
+
+    def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:
+        return (_core.pack_back if back else _core.pack)(spec.cell, nest)
+
+    def weights_key(self, back: bool) -> tuple[str, Hashable]:
+        return "packed back" if back else "packed", _core.isa()
+
+    take = staticmethod(to_numpy)
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def host(self, value: Any) -> Any:
+        return value
 
 
-def backward(
-    spec: StackSpec,
-    packed: _core.PackedBackStack,
-    plans: Sequence[_core.Plan],
-    tape: Tape,
-    grads: Weights,
-    x: np.ndarray,
-    dy: np.ndarray | None,
-    dx: np.ndarray | None,
-    initial: States,
-    dfinal: States,
-    dinitial: Sequence[np.ndarray],
-    dropout: Sequence[np.ndarray] = (),
-) -> None:
-    """Writes dx, unless it is None, and `dinitial`; adds to `grads`. Uses the tape up."""
-    _core.backward(packed, plans, tape.engine, grads, x, dy, dx, initial, dfinal, dinitial, dropout)
+PROCESSOR = Processor()

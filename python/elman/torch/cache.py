@@ -11,8 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from .. import _core
-from ..stack import processor
-from .spec import Spec, weight_arrays
+from ..stack.processor import PROCESSOR
+from ..stack.spec import StackSpec
+from .spec import weight_arrays
 
 _shape = operator.attrgetter("shape")
 
@@ -23,9 +24,8 @@ class Packed:
     `arrays`: the weights, as they are now. `key`: all that the layouts depend on.
     """
 
-    def __init__(self, spec: Spec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
-        self.arrays, self.key = arrays, key
-        self._spec, self._stack = spec, spec.stack(weights)
+    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
+        self.spec, self.arrays, self.key = spec, arrays, key
         self._forward: Any = None
         self._backward: Any = None
         self._stepper: _Stepper | None = None
@@ -33,30 +33,29 @@ class Packed:
     @property
     def forward(self) -> Any:
         if self._forward is None:
-            self._forward = processor.pack(self._stack, self._spec.nest(self.arrays))
+            self._forward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=False)
         return self._forward
 
     @property
     def backward(self) -> Any:
         if self._backward is None:
-            self._backward = processor.pack_back(self._stack, self._spec.nest(self.arrays))
+            self._backward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=True)
         return self._backward
 
     def stepper(self, batch_size: int) -> _Stepper:
         """For single steps; one is kept, of the batch size asked for last."""
-        if self._stepper is None or self._stepper.shape[1] != batch_size:
-            stack = self._stack
-            self._stepper = _Stepper(self.forward, (stack.L, batch_size, stack.H), stack.states, stack.dtype)
+        if self._stepper is None or self._stepper.batch_size != batch_size:
+            self._stepper = _Stepper(self.spec, self.forward, batch_size)
         return self._stepper
 
 
 class _Stepper:
     """The engine's stepper, which passes through all layers at once, with the state going in and out."""
 
-    def __init__(self, packed: Any, shape: tuple[int, int, int], states: int, dtype: np.dtype):
-        self.shape, self.states, self.dtype = shape, states, dtype
-        self._engine = _core.stepper(packed, shape[1])
-        self._zeros = np.zeros(shape, dtype)
+    def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
+        self.batch_size = batch_size
+        self._engine = _core.stepper(packed, batch_size)
+        self._zeros = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(batch_size)]
         self._lock = threading.Lock()
 
     def __call__(
@@ -66,8 +65,8 @@ class _Stepper:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            for k in range(self.states):
-                self._engine.set_state(k, state[k] if state else self._zeros)
+            for k, start in enumerate(state or self._zeros):
+                self._engine.set_state(k, start)
             self._engine.step(x, y)
             for k, out in enumerate(final):
                 self._engine.get_state(k, out)
@@ -79,10 +78,10 @@ class _Stepper:
 class Cache:
     """The packed weights of one module: one set, made again when the weights are not what they were.
 
-    Nothing that torch tells of a tensor vouches for its values: a write through `.data`, a NumPy view, another process
-    or a fused optimiser passes by its version count. So a set is found by a fingerprint of every byte of the weights
-    as they are now, taken before it is used, and before it is made (of weights written to in between it is then not
-    found again). `frozen`, which the user says: while the same memory has the same version counts, no fingerprint.
+    A tensor's version count does not say that its values are the same: a write through `.data`, a NumPy view, another
+    process or a fused optimiser does not raise it. So a set is found by a fingerprint of every byte of the weights.
+    The fingerprint is taken first, then the set is used or made: if somebody writes in between, the set is not found
+    again. `frozen` is the user's word: then no fingerprint is taken while the same memory has the same version counts.
     """
 
     def __init__(self, frozen: bool = False) -> None:
@@ -91,7 +90,7 @@ class Cache:
         self._trusted: tuple[Any, list[Tensor], Any] | None = None
         self._parts: dict[Hashable, Cache] = {}
 
-    def get(self, spec: Spec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
+    def get(self, spec: StackSpec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
         """The set of these weights, of a class like Packed; it must be used at once."""
         places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
         marks = _marks(spec, weights, places) if self.frozen else None
@@ -99,7 +98,7 @@ class Cache:
             return trusted[2]
         kept = self._kept
         if kept is not None and kept[0] == places and all(map(Tensor.is_contiguous, weights)):
-            arrays = kept[1].arrays  # of the same memory: the way there takes longer than the rest
+            arrays = kept[1].arrays  # of the same memory; to make them again takes longer than the rest
         else:
             arrays = weight_arrays(weights)
         key = (_core.isa(), spec, _core.fingerprint(arrays), arrays[0].dtype, [a.shape for a in arrays])
@@ -109,7 +108,7 @@ class Cache:
         else:
             packed = kind(spec, weights, arrays, key)
         self._kept = places, packed
-        # What is trusted is held, so that no other weights can come to lie where it was.
+        # Trusted weights are held, so that no other weights can get their memory.
         self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)
         return packed
 
@@ -121,12 +120,12 @@ class Cache:
         return found
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        # Copies and pickles of a module pack their own. They are made to be changed, so nobody gave his word for them.
+        # Copies and pickles of a module pack their own. The user's word is not for them: they are made to be changed.
         return Cache, ()
 
 
-def _marks(spec: Spec, weights: Sequence[Tensor], places: list[Any]) -> Any:
-    """What tells, of weights that nobody writes to behind torch's back, that they are the same; None if nothing can."""
+def _marks(spec: StackSpec, weights: Sequence[Tensor], places: list[Any]) -> Any:
+    """What stays the same while weights do, if torch sees all writes to them; None if torch does not count."""
     if any(w.is_inference() for w in weights):  # no version count
         return None
     strides, versions = [w.stride() for w in weights], [w._version for w in weights]

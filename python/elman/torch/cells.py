@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import autocast, autograd, check, fallback
+from . import autocast, call, check, fallback
 from .cache import Cache, cache_of
-from .spec import NO_STEPS, Spec
+from .spec import TIME_FIRST, spec_of
 from .twins import Twinned
+
+_FORWARD = (False,)
 
 
 class _Cell(Twinned, torch.nn.RNNCellBase):
@@ -32,11 +34,11 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
         state: list[Tensor] = []
         if hx is not None:
             leads = (x.shape[0],) if batched else ()
-            state = check.states(2 if cell == "lstm" else 1, hx, leads, (H, H), x)
+            state = check.states(cell, hx, leads, (H, H), x)
         if not batched:
             x, state = x.unsqueeze(0), [part.unsqueeze(0) for part in state]
-        spec = Spec(cell, (False,), self.bias, False)
-        _, *final = autograd.run(spec, x, state, weights, (), NO_STEPS, cache_of(self))
+        spec = spec_of(cell, _FORWARD, self.bias, weights)
+        _, *final = call.run(spec, TIME_FIRST, x, state, weights, (), cache_of(self))
         if not batched:
             final = [part.squeeze(0) for part in final]
         return final[0] if len(final) == 1 else tuple(final)
@@ -45,7 +47,7 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
         """All weights in torch's order, as they are now: parametrised, swapped or plain."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         held = self._parameters
-        found = (held[name] if name in held else getattr(self, name) for name in names)
+        found = [held[name] if name in held else getattr(self, name) for name in names]
         return [weight for weight in found if weight is not None]
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .._check import Dim, shape_text
+from ..stack.cells import CELLS
 
 
 def describe_type(value: Tensor) -> str:
@@ -47,16 +48,20 @@ def features(name: str, value: Any, leads: Sequence[str], width: int, like: Tens
     raise kind(f"{name}: expected {wanted} {describe_type(like)}, got {describe(value)}")
 
 
-def states(count: int, hx: Any, leads: tuple[int, ...], widths: Sequence[int], like: Tensor) -> list[Tensor]:
-    """The parts of hx, each [*leads, width]: hx itself where there is one, else a pair."""
+def states(cell: str, hx: Any, leads: tuple[int, ...], widths: tuple[int, int], like: Tensor) -> list[Tensor]:
+    """The states of a cell in hx, each [*leads, width]: hx itself where there is one. `widths`: of h, and of the
+    others."""
+    names = CELLS[cell].states
+    count = len(names)
     if count == 1:
         parts = [hx]
     elif isinstance(hx, (tuple, list)) and len(hx) == count:
         parts = list(hx)
     else:
-        raise RuntimeError(f"hx: expected a pair (h, c), got {describe(hx)}")
+        kind = "pair" if count == 2 else "tuple"
+        raise RuntimeError(f"hx: expected a {kind} ({', '.join(names)}), got {describe(hx)}")
     for n, part in enumerate(parts):
-        shape = (*leads, widths[n])
+        shape = (*leads, widths[1] if n else widths[0])
         if not (
             isinstance(part, Tensor)
             and _strided(part)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.dlpack import from_dlpack
 
 from .. import _core
 from ..stack import processor
+from ..stack.spec import StackSpec
+from ..stack.steps import Plans
 from . import threads
 from .cache import Cache, Packed
-from .spec import NO_STEPS, Spec, Steps, of_cell, to_array, to_arrays, weight_arrays
+from .spec import Layout, of_cell, to_array, to_arrays, weight_arrays
 
 
 class Pass:
@@ -25,102 +26,97 @@ class Pass:
 
     def __init__(
         self,
-        spec: Spec,
+        spec: StackSpec,
+        layout: Layout,
         x: Tensor,
         state: Sequence[Tensor],
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
-        steps: Steps = NO_STEPS,
         cache: Cache | None = None,
-        plans: list[_core.Plan] | None = None,
+        plans: Plans | None = None,
     ):
         threads.follow()
-        self.spec, self.stack = spec, spec.stack(weights)
-        self._of_cell = of_cell(x, steps)
-        self.x = self._array(x)
-        self.state: list[Any] = [self._array(s) for s in state] or [None] * self.stack.states
-        self.weights = weights
-        self.packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
-        self.key = self.packed.key
-        self.dropout = to_arrays(dropout)
-        self.plans = plans or steps.plans(spec, self.x.shape)
+        self._spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
+        self._x = self._array(x)
+        self._weights = weights
+        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
+        self.key = self._packed.key
+        self.plans = plans or layout.plans(spec.backwards, self._x.shape)
+        initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states
+        self._pass = processor.Pass(spec, self.plans, self._x, initial, to_arrays(dropout))
 
     @staticmethod
-    def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
+    def tape_size(spec: StackSpec, x: Tensor) -> int:
         # For as many steps as x has rows, so that the shape does not depend on lengths.
         rows = x.numel() // x.shape[-1]
-        return processor.tape_size(spec.stack(weights), rows, rows)
+        return processor.tape_size(spec, rows, rows)
 
     def new_memory(self, size: int | None = None) -> Tensor:
-        """For a tape. Of a given size: zeros, so that it is the same for the same call in the parts that nobody reads
-        as well."""
+        """For a tape. Of a given size: zeros, so that equal calls have equal tapes, also where nobody reads."""
         if size is not None:
-            return torch.from_numpy(np.zeros(size, self.stack.dtype))
+            return torch.from_numpy(np.zeros(size, self._spec.dtype))
         steps = max(plan.total for plan in self.plans)
-        return new((processor.tape_size(self.stack, steps, self.plans[0].rows),), self.stack.dtype)
+        return new((processor.tape_size(self._spec, steps, self.plans[0].rows),), self._spec.dtype)
 
-    def new_tape(self, memory: Tensor) -> processor.Tape:
-        return processor.Tape(self.stack, self.plans, self.x.shape[:-1], to_array(memory))
+    def new_tape(self, memory: Tensor) -> _core.Tape:
+        return self._pass.new_tape(to_array(memory))
 
-    def forward(self, tape: processor.Tape | None = None) -> list[Tensor]:
+    def forward(self, tape: _core.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""
-        final = self._new_states()
-        alone = tape is not None and self._of_cell  # y is the final h then, and no cell gives it to anyone
+        final, arrays = self._new_states()
+        alone = tape is not None and self._of_cell  # a cell gives h only; y can be the same memory then
         y = final[0].detach() if alone else self._new_y()
         rows = None if tape else self._rows_of(y)
-        processor.forward(
-            self.stack, self.packed.forward, self.plans, self.x, rows, self.state,
-            [self._array(s) for s in final], self.dropout, tape,
-        )  # fmt: skip
+        self._pass.forward_into(self._packed.forward, tape, rows, arrays)
         if tape:
-            rows = tape.y[-1]
+            rows = tape.y.reshape(y.shape)
         if not alone and (tape or not y.is_contiguous()):
             y.copy_(torch.from_numpy(rows))
         return [y, *final]
 
     def _rows_of(self, y: Tensor) -> np.ndarray:
-        """For the rows of y in the order of x: its own memory, if they lie so there."""
-        if y.is_contiguous():
-            rows: np.ndarray = self._array(y)
-            return rows
-        return _core.empty(tuple(y.shape), self.stack.dtype)
+        """An array for y in the order of x: y's own memory, if it has this order."""
+        return self._in_full(y) if y.is_contiguous() else _core.empty(tuple(y.shape), self._spec.dtype)
 
     def _new_y(self) -> Tensor:
-        lead, width = self.x.shape[:-1], self.stack.D * self.stack.H
-        if not self.spec.batch_first or len(lead) < 2:
-            return self._new(*lead, width)
-        turned = self._new(lead[1], lead[0], width).transpose(0, 1)  # as steps_outermost says
+        lead, width = self._x.shape[:-1], self._spec.width
+        if not self._batch_first or len(lead) < 2:
+            return self._new((*lead, width))
+        turned = self._new((lead[1], lead[0], width)).transpose(0, 1)  # as steps_outermost says
         return turned.detach()  # autograd forbids changes in place of a view made here
 
     def backward(
         self,
-        tape: processor.Tape,
+        tape: _core.Tape,
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
-        threads.follow()
-        grads = [new(w.shape, self.stack.dtype) for w in self.weights]
-        arrays = to_arrays(grads)
-        dinitial = self._new_states()
-        dinitial_arrays = [self._array(d) for d in dinitial]
+        grads = [new(w.shape, self._spec.dtype) for w in self._weights]
+        arrays = [grad.numpy() for grad in grads]
+        dinitial, dinitial_arrays = self._new_states()
         for zeros in (*arrays, *dinitial_arrays):
             zeros.fill(0)
-        dx = self._new(*self.x.shape) if want_dx else None
-        processor.backward(
-            self.stack, self.packed.backward, self.plans, tape, self.spec.nest(arrays), self.x,
-            self._array(dy), self._array(dx), self.state, [self._array(d) for d in dstate], dinitial_arrays,
-            self.dropout,
+        dx = self._new(self._x.shape) if want_dx else None
+        self._pass.backward_into(
+            self._packed.backward, tape, self._array(dy), [self._array(d) for d in dstate],
+            None if dx is None else self._in_full(dx), dinitial_arrays, self._spec.nest(arrays),
         )  # fmt: skip
         return dx, dinitial, grads
 
-    def _new_states(self) -> list[Tensor]:
-        shape = (self.stack.L * self.stack.D, self.plans[0].B, self.stack.H)
-        return [self._new(*shape) for _ in range(self.stack.states)]
+    def _new_states(self) -> tuple[list[Tensor], list[np.ndarray]]:
+        """New states, and their memory."""
+        states = [self._new(shape) for shape in self._spec.state_shapes(self.plans[0].B)]
+        return states, [self._in_full(state) for state in states]
 
-    def _new(self, *shape: int) -> Tensor:
-        return new(shape[1:] if self._of_cell else shape, self.stack.dtype)
+    def _new(self, shape: Sequence[int]) -> Tensor:
+        return new(shape[1:] if self._of_cell else shape, self._spec.dtype)
+
+    def _in_full(self, made: Tensor) -> np.ndarray:
+        """The memory of a tensor made here, with the axes of a sequence."""
+        array = made.numpy()
+        return array[None] if self._of_cell else array
 
     def _array(self, tensor: Tensor | None) -> Any:
         """The same memory with the axes of a sequence."""
@@ -132,19 +128,25 @@ class Pass:
 
 def new(shape: Sequence[int], dtype: np.dtype) -> Tensor:
     """A tensor in the engine's memory, not initialised, which any thread may free."""
-    return from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
+    made: Tensor = torch._C._from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
+    return made
 
 
 def step(
-    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], cache: Cache
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    cache: Cache,
 ) -> list[Tensor] | None:
-    """What a Pass gives for one step forward in time, all layers in one call; None if it cannot be had just now."""
+    """What a Pass gives for one step, all layers in one call; None while another thread uses the same stepper."""
     threads.follow()
     B = x.numel() // x.shape[-1]
     stepper = cache.get(spec, weights).stepper(B)
-    L, _, H = stepper.shape
-    y = new((*x.shape[:-1], H), stepper.dtype)
-    shape = (B, H) if of_cell(x, NO_STEPS) else (L, B, H)
-    final = [new(shape, stepper.dtype) for _ in range(stepper.states)]
-    rows, out = (to_array(t).reshape(B, -1) for t in (x, y))
-    return [y, *final] if stepper(rows, to_arrays(state), out, to_arrays(final)) else None
+    y = new((*x.shape[:-1], spec.H), spec.dtype)
+    first = 1 if of_cell(x, layout) else 0
+    final = [new(shape[first:], spec.dtype) for shape in spec.state_shapes(B)]
+    rows, out = to_array(x).reshape(B, -1), y.numpy().reshape(B, -1)
+    done = stepper(rows, to_arrays(state), out, [part.numpy() for part in final])
+    return [y, *final] if done else None

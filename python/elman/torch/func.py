@@ -1,5 +1,5 @@
-"""The operators under torch.func, whose transforms take no operator with a registered derivative: a Function of the
-kind they do take, around each."""
+"""The operators under torch.func. Its transforms do not take the derivative that is registered for an operator. So each
+operator gets a Function around it, of the kind that they take."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from . import ops
+from .spec import split
 
 
 def run(
@@ -24,17 +25,12 @@ def run(
     return _Forward.apply(plain, counts, x, *state, *weights, *dropout)
 
 
-def _split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> tuple[list[Tensor], ...]:
-    s, w, _ = counts
-    return list(tensors[:s]), list(tensors[s : s + w]), list(tensors[s + w :])
-
-
 class _Forward(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(plain: Any, counts: Any, x: Tensor, *tensors: Tensor) -> Any:
-        return ops.rnn(x, *_split(counts, tensors), *plain, True)
+    def forward(plain: Any, counts: Any, *tensors: Tensor) -> Any:
+        return ops.rnn(*split(counts, tensors), *plain, True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -54,8 +50,8 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def forward(plain: Any, counts: Any, dy: Tensor, dh: Tensor, dc: Tensor, *kept: Tensor) -> Any:
-        tape, x, *tensors = kept
-        return tuple(ops.rnn_backward(dy, dh, dc, tape, x, *_split(counts, tensors), *plain))
+        tape, *tensors = kept
+        return tuple(ops.rnn_backward(dy, dh, dc, tape, *split(counts, tensors), *plain))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

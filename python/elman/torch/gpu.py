@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from ..stack import gpu
-from ..stack.gpu.plan import Plan, whole
-from ..stack.gpu.stack import Stack
+from ..stack.gpu import passes
+from ..stack.gpu.plan import Plan, upload, uploaded
 from ..stack.gpu.tape import Tape, tape_size
+from ..stack.spec import StackSpec
 from . import engine
-from .spec import NO_STEPS, Spec, Steps, of_cell, steps_outermost
+from .spec import Layout, of_cell, steps_outermost
 
 KINDS = {"cuda"}  # of devices, by torch's names
 TYPES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "bfloat16"}
@@ -74,6 +75,9 @@ class Tensors:
     def concatenate(self, parts: list[Tensor]) -> Tensor:
         return torch.cat(parts)
 
+    def copy(self, array: Tensor) -> Tensor:
+        return array.clone()
+
     def take(self, array: Tensor, rows: Tensor) -> Tensor:
         return array.index_select(0, rows)
 
@@ -94,61 +98,47 @@ class Pass:
 
     def __init__(
         self,
-        spec: Spec,
+        spec: StackSpec,
+        layout: Layout,
         x: Tensor,
         state: Sequence[Tensor],
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
-        steps: Steps = NO_STEPS,
         cache: Any = None,  # weights need no other layout here
-        plans: list[Plan] | None = None,
+        plans: Sequence[Plan] | None = None,
     ):
+        self._of_cell = of_cell(x, layout)
+        self._turned = layout.batch_first and x.dim() == 3
+        x = _plain(x[None] if self._of_cell else x)
         library = Tensors(x)
-        D, per = len(spec.backwards), 4 if spec.bias else 2
-        flat = [w.detach().contiguous() for w in weights]
-        groups = [flat[i : i + per] for i in range(0, len(flat), per)]
-        layers = [groups[i : i + D] for i in range(0, len(groups), D)]
-        self._of_cell = of_cell(x, steps)
-        self._lead = x.shape[:-1]
-        self._turned = spec.batch_first and x.dim() == 3
-        shape = (1, *x.shape) if self._of_cell else x.shape
-        if plans:
-            pass
-        elif steps is NO_STEPS:
-            T, B = (shape[1], shape[0]) if spec.batch_first else (shape[0], shape[1])
-            plans = whole(T, B, spec.batch_first, spec.backwards, library)
-        else:
-            plans = [Plan(plan, library) for plan in steps.plans(spec, shape)]
-        self.plans = plans
-        self._state_shape = len(groups), plans[0].B, weights[1].shape[1]
-        self._cell, self._x = spec.cell, _rows(x)
-        self._stack = Stack(
-            library, spec.cell, layers, plans, [self._state(s) for s in state], [_rows(f) for f in dropout]
-        )
+        if plans is None and layout.batch_sizes is None:
+            plans = uploaded(layout.steps(x.shape), spec.backwards, library)
+        elif plans is None:
+            plans = upload(layout.plans(spec.backwards, x.shape), library)
+        self.plans, self._x = plans, x
+        self._state_shape = spec.state_shapes(plans[0].B)[0]
+        self._weights = spec.nest([*map(_plain, weights)])
+        initial, factors = map(self._state, state), map(_plain, dropout)
+        self._pass = passes.Pass(library, spec, plans, x, [*initial], [*factors])
 
     @staticmethod
-    def tape_size(spec: Spec, x: Tensor, weights: Sequence[Tensor]) -> int:
-        stack = spec.stack(weights)
-        cell = gpu.cells()[spec.cell]
-        return tape_size(cell, stack.L, stack.D, stack.H, x.numel() // x.shape[-1], x.element_size())
+    def tape_size(spec: StackSpec, x: Tensor) -> int:
+        return tape_size(spec, x.numel() // x.shape[-1], x.element_size())
 
     def new_memory(self, size: int | None = None) -> Tensor:
         """For a tape, the same for the same call."""
-        x, stack = self._x, self._stack
+        x = self._x
         if size is None:
-            size = tape_size(gpu.cells()[self._cell], stack.L, stack.D, stack.H, len(x), x.element_size())
-        return (x.new_zeros if stack.holes else x.new_empty)(size)
+            size = self.tape_size(self._pass.spec, x)
+        return (x.new_zeros if self._pass.holes else x.new_empty)(size)
 
     def new_tape(self, memory: Tensor) -> Tape:
-        return self._stack.new_tape(len(self._x), memory)
+        return self._pass.new_tape(memory)
 
     def forward(self, tape: Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]; the tape gets what backward needs."""
-        y, final = self._stack.forward(self._x, tape)
-        if tape is not None:
-            y = y.clone()
-        y = y.reshape(*self._lead, -1)
-        return [steps_outermost(y) if self._turned else y, *map(self._state_out, final)]
+        y, final = self._pass.forward(self._weights, tape)
+        return [steps_outermost(y) if self._turned else self._out(y), *map(self._out, final)]
 
     def backward(
         self,
@@ -158,19 +148,17 @@ class Pass:
         want_dx: bool = True,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
         """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
-        dx, dinitial, grads = self._stack.backward(
-            tape, self._x, None if dy is None else _rows(dy),
-            [None if d is None else self._state(d) for d in dstate], want_dx,
-        )  # fmt: skip
-        dx = None if dx is None else dx.reshape(*self._lead, -1)
-        return dx, [*map(self._state_out, dinitial)], [grad for group in grads for grad in group]
+        dfinal = [None if d is None else self._state(d) for d in dstate]
+        dy = None if dy is None else _plain(dy)
+        dx, dinitial, grads = self._pass.backward(self._weights, tape, dy, dfinal, want_dx)
+        return None if dx is None else self._out(dx), [*map(self._out, dinitial)], StackSpec.flat(grads)
 
     def _state(self, state: Tensor) -> Tensor:
-        return state.detach().reshape(self._state_shape).contiguous()
+        return _plain(state).reshape(self._state_shape)
 
-    def _state_out(self, state: Tensor) -> Tensor:
-        return state[0] if self._of_cell else state
+    def _out(self, result: Tensor) -> Tensor:
+        return result[0] if self._of_cell else result
 
 
-def _rows(tensor: Tensor) -> Tensor:
-    return tensor.detach().reshape(-1, tensor.shape[-1]).contiguous()
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().contiguous()

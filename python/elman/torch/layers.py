@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from . import autocast, autograd, check, fallback, projection
+from . import autocast, call, check, fallback, projection
 from .cache import Cache, cache_of
-from .spec import NO_STEPS, Spec, Steps
+from .spec import Layout, spec_of
 from .twins import Twinned
 
 _CALL = """on elman's engine: a subclass of it with the same arguments and parameters.
@@ -66,16 +66,16 @@ class _Layer(Twinned, torch.nn.RNNBase):
         batched = x.dim() == 3
         B = x.shape[0 if batch_first else 1] if batched else 1
         state = [] if hx is None else self._state(hx, x, B, batched)
-        steps = NO_STEPS
+        layout = Layout(batch_first and batched)
         if lengths is not None or mask is not None or reset is not None:
             lead = x.shape[:-1]
             marks = [check.marks(n, m, lead) for n, m in (("mask", mask), ("reset", reset))]
             if not batched:
                 marks = [None if m is None else m.unsqueeze(1) for m in marks]
-            steps = Steps(None, check.lengths(lengths, B if batched else None), *marks)
+            layout = Layout(layout.batch_first, None, check.lengths(lengths, B if batched else None), *marks)
         if not batched:
-            x, batch_first = x.unsqueeze(1), False
-        y, *final = self._run(x, state, weights, steps, batch_first)
+            x = x.unsqueeze(1)
+        y, *final = self._run(layout, x, state, weights)
         if not batched:
             y, final = y.squeeze(1), [part.squeeze(1) for part in final]
         return y, final[0] if len(final) == 1 else tuple(final)
@@ -86,7 +86,7 @@ class _Layer(Twinned, torch.nn.RNNBase):
         state = [] if hx is None else self._state(hx, x, int(sizes[0]), True)
         if order is not None:
             state = [part.index_select(1, order) for part in state]
-        y, *final = self._run(x, state, weights, Steps(batch_sizes=sizes), False)
+        y, *final = self._run(Layout(False, sizes), x, state, weights)
         if back is not None:
             final = [part.index_select(1, back) for part in final]
         return PackedSequence(y, sizes, order, back), final[0] if len(final) == 1 else tuple(final)
@@ -95,19 +95,16 @@ class _Layer(Twinned, torch.nn.RNNBase):
         layers = self.num_layers * (2 if self.bidirectional else 1)
         leads = (layers, B) if batched else (layers,)
         widths = (self.proj_size or self.hidden_size, self.hidden_size)
-        parts = check.states(2 if self.mode == "LSTM" else 1, hx, leads, widths, x)
+        parts = check.states(self.mode.lower(), hx, leads, widths, x)
         return parts if batched else [part.unsqueeze(1) for part in parts]
 
-    def _run(
-        self, x: Tensor, state: list[Tensor], weights: list[Tensor], steps: Steps, batch_first: bool
-    ) -> Sequence[Tensor]:
-        both = (False, True) if self.bidirectional else (False,)
-        spec = Spec(self.mode.lower(), both, self.bias, batch_first)
+    def _run(self, layout: Layout, x: Tensor, state: list[Tensor], weights: list[Tensor]) -> Sequence[Tensor]:
+        backwards = (False, True) if self.bidirectional else (False,)
+        spec = spec_of(self.mode.lower(), backwards, self.bias, weights, self.proj_size > 0)
         dropping = self.training and self.dropout and self.num_layers > 1
-        dropout = self._dropout_factors(x, batch_first) if dropping else []
-        if self.proj_size:
-            return projection.run(spec, x, state, weights, dropout, steps, cache_of(self))
-        return autograd.run(spec, x, state, weights, dropout, steps, cache_of(self))
+        dropout = self._dropout_factors(x, layout.batch_first) if dropping else []
+        run = projection.run if self.proj_size else call.run
+        return run(spec, layout, x, state, weights, dropout, cache_of(self))
 
     def _dropout_factors(self, x: Tensor, batch_first: bool) -> list[Tensor]:
         """For the results between layers, drawn from torch's generator in the order in which torch.nn draws them."""

@@ -7,21 +7,34 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import func, gpu, reference
-from .spec import Spec, Steps, of_cell
+from ..stack.spec import StackSpec
+from . import gpu, reference
+from .spec import Layout, of_cell, spec_of, split
 
 # What both take after x, and in this order. (Schemas are written out because PyTorch 2.4 cannot read annotations
 # that are strings. A list of ints for booleans, because torch.jit.trace cannot record those.)
 _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_sizes, Tensor? lengths, Tensor? mask,
     Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
 
+# h and c have places of their own, not a list of states: recorded programs hold this schema, and a list among the
+# results would break them. All cells of torch.nn fit in it. A cell of more states would need another operator.
 
-def _spec(cell: str, backwards: Sequence[int], bias: bool, batch_first: bool) -> Spec:
-    return Spec(cell, tuple(map(bool, backwards)), bias, batch_first)
+
+def plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:
+    """The arguments of both after the tensors, but for `keep`."""
+    batch_first, *marks = layout
+    return *marks, spec.cell, list(map(int, spec.backwards)), spec.bias, batch_first
+
+
+def _read(weights: Sequence[Tensor], arguments: Sequence[Any]) -> tuple[StackSpec, Layout]:
+    """The reverse of `plain`."""
+    *marks, cell, backwards, bias, batch_first = arguments
+    return spec_of(cell, tuple(map(bool, backwards)), bias, weights), Layout(batch_first, *marks)
 
 
 @functools.partial(
@@ -44,22 +57,22 @@ def rnn(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y, the final h and c, and the tape; c is empty for cells without one, the tape unless `keep`."""
-    spec, steps = _spec(cell, backwards, bias, batch_first), Steps(batch_sizes, lengths, mask, reset)
-    if of_cell(x, steps):
+    spec, layout = _read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    if of_cell(x, layout):
         raise ValueError(f"x: expected three axes, or two with batch_sizes, got {list(x.shape)}")
     kind = gpu.pass_for(x)
-    call = kind(spec, x, state, weights, dropout, steps)
-    memory = call.new_memory(kind.tape_size(spec, x, weights)) if keep else x.new_empty(0)
-    y, h, *c = call.forward(call.new_tape(memory) if keep else None)
-    return y, h, c[0] if c else x.new_empty(0), memory
+    call = kind(spec, layout, x, state, weights, dropout)
+    memory = call.new_memory(kind.tape_size(spec, x)) if keep else x.new_empty(0)
+    y, h, *others = call.forward(call.new_tape(memory) if keep else None)
+    (c,) = others or [x.new_empty(0)]
+    return y, h, c, memory
 
 
 @rnn.register_fake
 def _(
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first, keep
 ):
-    spec = _spec(cell, backwards, bias, batch_first)
-    stack = spec.stack(weights)
+    spec = spec_of(cell, tuple(map(bool, backwards)), bias, weights)
     lead = x.shape[:-1]
     if state:
         B = state[0].shape[1]
@@ -69,14 +82,13 @@ def _(
         B = torch.library.get_ctx().new_dynamic_size()
     else:
         B = x.shape[0] if batch_first else x.shape[1]
-    h = x.new_empty(stack.L * stack.D, B, stack.H)
-    c = torch.empty_like(h) if stack.states > 1 else x.new_empty(0)
-    width = stack.D * stack.H
+    h, *others = (x.new_empty(shape) for shape in spec.state_shapes(B))
+    (c,) = others or [x.new_empty(0)]
     if batch_first and len(lead) == 2:
-        y = x.new_empty(lead[1], lead[0], width).transpose(0, 1)
+        y = x.new_empty(lead[1], lead[0], spec.width).transpose(0, 1)
     else:
-        y = x.new_empty(*lead, width)
-    return y, h, c, x.new_empty(gpu.pass_for(x).tape_size(spec, x, weights) if keep else 0)
+        y = x.new_empty(*lead, spec.width)
+    return y, h, c, x.new_empty(gpu.pass_for(x).tape_size(spec, x) if keep else 0)
 
 
 @functools.partial(
@@ -102,14 +114,14 @@ def rnn_backward(
     batch_first: bool,
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
-    spec = _spec(cell, backwards, bias, batch_first)
-    call = gpu.pass_for(x)(spec, x, state, weights, dropout, Steps(batch_sizes, lengths, mask, reset))
+    spec, layout = _read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout)
     if tape.numel():
         kept = call.new_tape(tape.clone())
     else:
         kept = call.new_tape(call.new_memory())
         call.forward(kept)
-    dx, dstate, dweights = call.backward(kept, dy, [dh, dc][: spec.stack(weights).states])
+    dx, dstate, dweights = call.backward(kept, dy, [dh, dc][: spec.states])
     return [dx, *(dstate if state else ()), *dweights]
 
 
@@ -124,20 +136,21 @@ def _setup(ctx, inputs, output):
     ctx.counts = len(state), len(weights), len(dropout)
     ctx.rest = rest[:-1]
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(tape, x, *state, *weights, *dropout, batch_sizes, lengths, mask, reset)
+    ctx.save_for_backward(tape, batch_sizes, lengths, mask, reset, x, *state, *weights, *dropout)
 
 
 def _backward(ctx, dy, dh, dc, _):
-    tape, x, *tensors = ctx.saved_tensors
-    s, w, d = ctx.counts
-    state, weights, dropout = tensors[:s], tensors[s : s + w], tensors[s + w : s + w + d]
-    steps = Steps(*tensors[s + w + d :])
-    spec = _spec(*ctx.rest)
-    given = [dy, dh, dc][: 1 + spec.stack(weights).states]
+    tape, *kept = ctx.saved_tensors
+    marks, tensors = kept[:4], kept[4:]
+    x, state, weights, dropout = split(ctx.counts, tensors)
+    arguments = (*marks, *ctx.rest)
+    spec, layout = _read(weights, arguments)
+    given = [dy, dh, dc][: 1 + spec.states]
     if reference.needed_backward(given):
-        grads = reference.gradients(spec, x, state, weights, dropout, steps, given)
+        grads = reference.gradients(spec, layout, x, state, weights, dropout, given)
     else:
-        grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *steps, *ctx.rest)
+        grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *arguments)
+    s, _, d = ctx.counts
     return grads[0], grads[1 : 1 + s], grads[1 + s :], [None] * d, *[None] * 9
 
 
@@ -170,30 +183,3 @@ def _vmap(op):
 if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before it vmap says that there is no rule
     for _op in (rnn, rnn_backward):
         torch.library.register_vmap(_op, _vmap(_op))
-
-
-def run(
-    spec: Spec,
-    x: Tensor,
-    state: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    dropout: Sequence[Tensor],
-    steps: Steps,
-) -> Sequence[Tensor]:
-    """y and each final state."""
-    if of_cell(x, steps):
-        state = [part.unsqueeze(0) for part in state]
-        return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
-    tensors = (x, *state, *weights)
-    if not torch.compiler.is_compiling() and reference.needed(tensors):
-        return reference.run(spec, x, state, weights, dropout, steps)
-    # torch.jit.trace, whose checker traces again without gradients, records this for all later calls: without a tape
-    # these are right with gradients and quick without them.
-    recorded = torch._C._get_tracing_state() is not None
-    keep = not recorded and torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    plain = (*steps, spec.cell, list(map(int, spec.backwards)), spec.bias, spec.batch_first)
-    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-        y, h, c, _ = func.run(x, state, weights, dropout, plain)
-    else:
-        y, h, c, _ = rnn(x, list(state), list(weights), list(dropout), *plain, keep)
-    return (y, h, c) if spec.cell == "lstm" else (y, h)

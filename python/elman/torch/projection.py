@@ -16,16 +16,17 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from . import autograd
+from ..stack.spec import StackSpec
+from . import autograd, call
 from .cache import Cache, Packed
-from .spec import NO_STEPS, Spec, Steps, steps_outermost
+from .spec import Layout, spec_of, steps_outermost
 
 
 class _Plain:
     """The weights of the plain LSTM that does what a projected one does; `weights`: the projected one's, P last."""
 
-    def __init__(self, spec: Spec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any):
-        self.spec, self.arrays, self.key = spec, arrays, key
+    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any):
+        self.arrays, self.key = arrays, key
         self._packed: dict[bool, Packed] = {}
         self._joined: Tensor | None = None
         with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
@@ -39,12 +40,12 @@ class _Plain:
                 self._joined = torch.from_numpy(np.concatenate(self.arrays[:2], axis=1))
         return self._joined
 
-    def packed(self, weights: Sequence[Tensor], joined: bool) -> Packed:
+    def packed(self, spec: StackSpec, weights: Sequence[Tensor], joined: bool) -> Packed:
         ih, _, *biases, _ = self.arrays
         arrays = [self.joined.numpy() if joined else ih, self.product.numpy(), *biases]
         packed = self._packed.get(joined)
         if packed is None:
-            packed = self._packed[joined] = Packed(self.spec, weights, arrays, self.key)
+            packed = self._packed[joined] = Packed(spec, weights, arrays, self.key)
         packed.arrays = arrays
         return packed
 
@@ -52,19 +53,19 @@ class _Plain:
 class _Found:
     """What passes of the plain LSTM take for a cache: they find its weights by those of the projected one."""
 
-    def __init__(self, cache: Cache, spec: Spec, weights: Sequence[Tensor], joined: bool):
+    def __init__(self, cache: Cache, spec: StackSpec, weights: Sequence[Tensor], joined: bool):
         self._cache, self._spec, self._weights, self._joined = cache, spec, weights, joined
         self.plain: _Plain = cache.get(spec, weights, _Plain)
         self._fresh = True
 
-    def get(self, spec: Spec, weights: Sequence[Tensor]) -> Packed:
+    def get(self, spec: StackSpec, weights: Sequence[Tensor]) -> Packed:
         plain = self.plain
         if not self._fresh:
             plain = self._cache.get(self._spec, self._weights, _Plain)
             if plain.key != self.plain.key:  # the product would be of other weights than torch's gradients
                 raise RuntimeError(autograd.CHANGED)
         self._fresh = False
-        return plain.packed(weights, self._joined)
+        return plain.packed(spec, weights, self._joined)
 
 
 class _Product(torch.autograd.Function):
@@ -82,65 +83,62 @@ class _Product(torch.autograd.Function):
 
 
 def run(
-    spec: Spec,
+    spec: StackSpec,
+    layout: Layout,
     x: Tensor,
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
-    steps: Steps,
     cache: Cache,
 ) -> Sequence[Tensor]:
     """y [.., D*P], the final h [L*D, B, P] and c [L*D, B, H]."""
-    if steps.batch_sizes is not None and state:
-        return _padded(spec, x, state, weights, dropout, steps, cache)
+    if layout.batch_sizes is not None and state:
+        return _padded(spec, layout, x, state, weights, dropout, cache)
     tensors = (x, *state, *weights, *dropout)
-    here = x.device.type == "cpu" and autograd.direct(tensors)
-    if not here and (kind := autograd.carried(tensors)):
-        return autograd.as_plain(kind, run, spec, x, state, weights, dropout, steps=steps, cache=cache)
-    if here and steps is NO_STEPS and x.shape[spec.batch_first] == 1 and x.numel() and not dropout:
-        return _step(spec, x, state, weights)
-    per, D = (5 if spec.bias else 3), len(spec.backwards)
-    final_h, final_c = [], []
-    L = len(weights) // (per * D)
-    for k in range(L):
+    here = x.device.type == "cpu" and call.direct(tensors)
+    if not here and (kind := call.carried(tensors)):
+        return call.as_plain(kind, run, spec, layout, x, state, weights, dropout, cache=cache)
+    if here and layout.whole and x.shape[layout.batch_first] == 1 and x.numel() and not dropout:
+        return _step(spec, layout, x, state, weights)
+    each, D = len(weights) // (spec.L * len(spec.backwards)), len(spec.backwards)
+    final: list[list[Tensor]] = []
+    for k in range(spec.L):
         halves = []
         for d, back in enumerate(spec.backwards):
             n = k * D + d
-            *own, project = weights[n * per : (n + 1) * per]
-            one = Spec(spec.cell, (back,), spec.bias, spec.batch_first)
+            own = weights[n * each : (n + 1) * each]
             of_direction = cache.part(n) if here else None
-            y, h, c = _direction(one, x, [part[n] for part in state], own, project, steps, of_direction)
+            y, *last = _direction(spec, back, layout, x, [part[n] for part in state], own, of_direction)
             halves.append(y)
-            final_h.append(h)
-            final_c.append(c)
+            final.append(last)
         x = torch.cat(halves, dim=-1)
-        if dropout and k + 1 < L:
+        if dropout and k + 1 < spec.L:
             x = x * dropout[k]
-    y = steps_outermost(x) if spec.batch_first and x.dim() == 3 else x
-    return [y, torch.stack(final_h), torch.stack(final_c)]
+    y = steps_outermost(x) if layout.batch_first and x.dim() == 3 else x
+    return [y] + [torch.stack([last[n] for last in final]) for n in range(len(final[0]))]
 
 
 def _step(
-    spec: Spec, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
+    spec: StackSpec, layout: Layout, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    D, per = len(spec.backwards), 5 if spec.bias else 3
-    L, B = len(weights) // (per * D), x.shape[1 - spec.batch_first]
-    H, P = weights[per - 1].shape[::-1]
-    state = state or [x.new_zeros(L * D, B, width) for width in (P, H)]
-    return torch._VF.lstm(x, state, weights, spec.bias, L, 0.0, False, D == 2, spec.batch_first)
+    B = x.shape[1 - layout.batch_first]
+    state = state or [x.new_zeros(shape) for shape in spec.state_shapes(B)]
+    both = len(spec.backwards) == 2
+    return torch._VF.lstm(x, state, weights, spec.bias, spec.L, 0.0, False, both, layout.batch_first)
 
 
 def _direction(
-    spec: Spec,
+    spec: StackSpec,
+    back: bool,
+    layout: Layout,
     x: Tensor,
     state: list[Tensor],
     weights: Sequence[Tensor],
-    project: Tensor,
-    steps: Steps,
     cache: Cache | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    ih, hh, *biases = weights
-    found: Any = cache and _Found(cache, spec, (*weights, project), bool(state))
+    """y, the final h and the final c of one layer and direction, whose weights these are."""
+    ih, hh, *biases, project = weights
+    found: Any = cache and _Found(cache, spec, weights, bool(state))
     if found is None:
         product = hh @ project
     elif torch.is_grad_enabled():
@@ -150,28 +148,30 @@ def _direction(
     initial: list[Tensor] = []
     if state:
         h0, c0 = state
-        first, untouched = _first_steps(spec, x, steps)
-        x = torch.cat([x, torch.where(first[..., None], h0[:, None] if spec.batch_first else h0, 0)], dim=-1)
+        first, untouched = _first_steps(back, layout, x)
+        x = torch.cat(
+            [x, torch.where(first[..., None], h0[:, None] if layout.batch_first else h0, 0)], dim=-1
+        )
         ih = found.plain.joined if found and not torch.is_grad_enabled() else torch.cat([ih, hh], dim=1)
         initial = [torch.zeros_like(c0)[None], c0[None]]
-    y, m, c = autograd.run(spec, x, initial, [ih, product, *biases], (), steps, found)
+    plain = [ih, product, *biases]
+    y, m, c = call.run(spec_of(spec.cell, (back,), spec.bias, plain), layout, x, initial, plain, (), found)
     h = m[0] @ project.t()
     if state:
         h = torch.where(untouched[:, None], h0, h)
     return y @ project.t(), h, c[0]
 
 
-def _first_steps(spec: Spec, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
+def _first_steps(back: bool, layout: Layout, x: Tensor) -> tuple[Tensor, Tensor]:
     """Where each sequence takes its first step from the initial state (as the first two axes of x), and which
     sequences [B] end with the initial state because no step and no reset touches them."""
-    turn = (lambda t: t.transpose(0, 1)) if spec.batch_first else (lambda t: t)
-    (back,) = spec.backwards
+    turn = (lambda t: t.transpose(0, 1)) if layout.batch_first else (lambda t: t)
     T, B = turn(x).shape[:2]
     t = torch.arange(T, device="cpu")[:, None]
-    inside = t < T if steps.lengths is None else t < steps.lengths
+    inside = t < T if layout.lengths is None else t < layout.lengths
     inside = inside.expand(T, B)
-    counts = inside if steps.mask is None else inside & turn(steps.mask)
-    cut = torch.zeros_like(inside) if steps.reset is None else inside & turn(steps.reset)
+    counts = inside if layout.mask is None else inside & turn(layout.mask)
+    cut = torch.zeros_like(inside) if layout.reset is None else inside & turn(layout.reset)
     if back:  # a reset at step t + 1 is crossed before step t
         cut = torch.cat([cut[1:], torch.zeros_like(cut[:1])])
         counts, cut = counts.flip(0), cut.flip(0)
@@ -181,17 +181,19 @@ def _first_steps(spec: Spec, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
 
 
 def _padded(
-    spec: Spec,
+    spec: StackSpec,
+    layout: Layout,
     x: Tensor,
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
-    steps: Steps,
     cache: Cache,
 ) -> list[Tensor]:
     """A PackedSequence by way of a padded batch."""
-    assert steps.batch_sizes is not None
-    pad = lambda rows: pad_packed_sequence(PackedSequence(rows, steps.batch_sizes))  # noqa: E731
+    assert layout.batch_sizes is not None
+    pad = lambda rows: pad_packed_sequence(PackedSequence(rows, layout.batch_sizes))  # noqa: E731
     padded, lengths = pad(x)
-    y, *final = run(spec, padded, state, weights, [pad(d)[0] for d in dropout], Steps(lengths=lengths), cache)
+    y, *final = run(
+        spec, Layout(lengths=lengths), padded, state, weights, [pad(d)[0] for d in dropout], cache
+    )
     return [pack_padded_sequence(y, lengths).data, *final]

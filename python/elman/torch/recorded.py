@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import torch
 from torch import nn
 
-_LAYERS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-_CLASSES = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
+from ..stack.cells import CELLS
+
 OURS = "elman::rnn"
-_OPERATORS = {OURS, *(f"aten::{name}{end}" for name in _LAYERS for end in ("", "_cell"))}
+_OPERATORS = {OURS, *(f"aten::{cell}{end}" for cell in CELLS for end in ("", "_cell"))}
 
 
-def inside(module: nn.Module) -> list[str]:
+def inside(module: nn.Module, classes: Container[str]) -> list[str]:
     """The recurrent operators that `module` itself calls, each once, or the name of the class that it was recorded
-    from; what its submodules call is theirs."""
+    from; what its submodules call is theirs. `classes`: the names of torch's recurrent ones."""
     if isinstance(module, torch.jit.ScriptModule):
         # A cell that was traced is recorded as its products.
         recorded_from = [getattr(module, "original_name", "")]
-        return _known(_of_script(module)) or [name for name in recorded_from if name in _CLASSES]
+        return _known(_of_script(module)) or [name for name in recorded_from if name in classes]
     return _known(_of_graph(module)) if isinstance(module, torch.fx.GraphModule) else []
 
 

@@ -10,14 +10,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from .spec import Spec, Steps, of_cell
-
-_CELLS = {
-    "lstm": torch._VF.lstm_cell,
-    "gru": torch._VF.gru_cell,
-    "rnn_tanh": torch._VF.rnn_tanh_cell,
-    "rnn_relu": torch._VF.rnn_relu_cell,
-}
+from ..stack.spec import StackSpec
+from .spec import Layout, of_cell
 
 
 def needed(tensors: Sequence[Tensor]) -> bool:
@@ -37,56 +31,50 @@ def needed_backward(given: Sequence[Tensor | None]) -> bool:
 
 
 def run(
-    spec: Spec,
+    spec: StackSpec,
+    layout: Layout,
     x: Tensor,
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
-    steps: Steps,
 ) -> list[Tensor]:
     """y, and each final state [L*D, B, H]."""
-    if of_cell(x, steps):
+    if of_cell(x, layout):
         state = [part.unsqueeze(0) for part in state]
-        return [r.squeeze(0) for r in run(spec, x.unsqueeze(0), state, weights, dropout, steps)]
-    steps = Steps(steps.batch_sizes, *(None if t is None else t.to(x.device) for t in steps[1:]))
-    lengths = steps.lengths
+        return [r.squeeze(0) for r in run(spec, layout, x.unsqueeze(0), state, weights, dropout)]
+    sizes = layout.batch_sizes  # stays on the processor, where PackedSequence wants it
+    layout = layout.map(lambda part: part if part is sizes else part.to(x.device))
+    lengths = layout.lengths
     unpad = None
-    if steps.batch_sizes is not None:
-        sizes = steps.batch_sizes
+    if sizes is not None:
         pad = lambda rows: pad_packed_sequence(PackedSequence(rows, sizes))  # noqa: E731
         unpad = lambda y: pack_padded_sequence(y, lengths).data  # noqa: E731
         (x, lengths), dropout = pad(x), [pad(factors)[0] for factors in dropout]
-    time_first = (lambda t: t.transpose(0, 1)) if spec.batch_first else (lambda t: t)
+    time_first = (lambda t: t.transpose(0, 1)) if layout.batch_first else (lambda t: t)
     x, dropout = time_first(x), [time_first(factors) for factors in dropout]
     T, B = x.shape[:2]
     inside = None if lengths is None else torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)
     counts = inside
-    if steps.mask is not None:
-        mask = time_first(steps.mask)
+    if layout.mask is not None:
+        mask = time_first(layout.mask)
         counts = mask if inside is None else inside & mask
     reset = None
-    if steps.reset is not None:
-        reset = time_first(steps.reset)
+    if layout.reset is not None:
+        reset = time_first(layout.reset)
         reset = reset if inside is None else inside & reset
 
-    D, per = len(spec.backwards), 4 if spec.bias else 2
-    L = len(weights) // (D * per)
-    H = weights[1].shape[1]
-    count = 2 if spec.cell == "lstm" else 1
-    state = list(state) or [x.new_zeros(L * D, B, H)] * count
-    final: list[list[Tensor]] = [[] for _ in range(count)]
-    for k in range(L):
+    state = list(state) or [x.new_zeros(shape) for shape in spec.state_shapes(B)]
+    final: list[list[Tensor]] = [[] for _ in state]
+    for k, layer in enumerate(spec.nest(weights)):
         halves = []
-        for d, back in enumerate(spec.backwards):
-            n = k * D + d
-            ys, last = _direction(
-                spec.cell, x, [s[n] for s in state], weights[n * per : (n + 1) * per], back, counts, reset
-            )
+        for d, (back, own) in enumerate(zip(spec.backwards, layer, strict=True)):
+            n = k * spec.D + d
+            ys, last = _direction(spec.cell, x, [s[n] for s in state], own, back, counts, reset)
             halves.append(ys)
             for parts, part in zip(final, last, strict=True):
                 parts.append(part)
         x = torch.cat(halves, dim=2)
-        if dropout and k + 1 < L:
+        if dropout and k + 1 < spec.L:
             x = x * dropout[k]
     y = unpad(x) if unpad else time_first(x)
     return [y, *(torch.stack(parts) for parts in final)]
@@ -96,7 +84,7 @@ def _direction(
     cell: str,
     x: Tensor,
     state: list[Tensor],
-    weights: Sequence[Tensor],
+    weights: Sequence[Tensor | None],
     back: bool,
     counts: Tensor | None,
     reset: Tensor | None,
@@ -117,22 +105,23 @@ def _direction(
             new = _step(cell, inputs[0], inputs[1:], weights)
             state = [torch.where(taken, a, b) for a, b in zip(new, state, strict=True)]
             ys.append(torch.where(taken, new[0], 0))
-    y = torch.stack(ys[::-1] if back else ys) if ys else x.new_zeros(0, x.shape[1], weights[1].shape[1])
+    y = torch.stack(ys[::-1] if back else ys) if ys else x.new_zeros(0, x.shape[1], state[0].shape[1])
     return y, state
 
 
-def _step(cell: str, x: Tensor, state: list[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
-    new = _CELLS[cell](x, state if len(state) > 1 else state[0], *weights)
+def _step(cell: str, x: Tensor, state: list[Tensor], weights: Sequence[Tensor | None]) -> list[Tensor]:
+    """The new states, by torch's function of this cell."""
+    new = getattr(torch._VF, f"{cell}_cell")(x, state if len(state) > 1 else state[0], *weights)
     return list(new) if isinstance(new, tuple) else [new]
 
 
 def gradients(
-    spec: Spec,
+    spec: StackSpec,
+    layout: Layout,
     x: Tensor,
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
-    steps: Steps,
     given: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
     """The gradients of x, each initial state and each weight, where wanted as functions to be differentiated again.
@@ -141,7 +130,7 @@ def gradients(
     """
     inputs, again = [x, *state, *weights], torch.is_grad_enabled()
     with torch.enable_grad():
-        results = run(spec, x, state, weights, dropout, steps)
+        results = run(spec, layout, x, state, weights, dropout)
         pairs = [(r, g) for r, g in zip(results, given, strict=True) if g is not None and r.requires_grad]
         wanted = [t for t in inputs if t.requires_grad]
         if not pairs or not wanted:

@@ -1,79 +1,91 @@
-"""What a call computes, as tensors and plain values, and how the engine sees it."""
+"""What a call computes, as tensors and plain values: the stack, and how the sequences lie in x."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .. import _core
-from ..stack.arguments import check_lengths
-from ..stack.spec import StackSpec, Weights
+from .. import _check
+from ..stack.spec import StackSpec
+from ..stack.steps import Plans, Steps, packed_plans
 
 DTYPES: dict[torch.dtype, np.dtype] = {
     torch.float32: np.dtype(np.float32),
     torch.float64: np.dtype(np.float64),
 }
+_FLOAT32 = DTYPES[torch.float32]
 
 
-class Spec(NamedTuple):
-    """What a call computes, beside its tensors. Hashable, and made of what an operator's schema can hold."""
+def spec_of(
+    cell: str, backwards: tuple[bool, ...], bias: bool, weights: Sequence[Tensor], projected: bool = False
+) -> StackSpec:
+    """The stack whose weights, in torch's flat order, these are. The rest is what an operator's schema can hold.
 
-    cell: str  # "lstm", "gru", "rnn_tanh" or "rnn_relu"
-    backwards: tuple[bool, ...]  # for each direction, whether it runs backwards in time
-    bias: bool
-    batch_first: bool
-
-    def stack(self, weights: Sequence[Tensor]) -> StackSpec:
-        """The stack whose weights, in torch's order, these are."""
-        D = len(self.backwards)
-        L = len(weights) // (D * self._per_direction)
-        # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
-        dtype = DTYPES.get(weights[0].dtype, np.dtype(np.float32))
-        I, H = weights[0].shape[1], weights[1].shape[1]  # noqa: E741
-        return StackSpec(self.cell, I, H, L, self.backwards, self.bias, dtype)
-
-    def nest(self, weights: Sequence[np.ndarray]) -> Weights:
-        """[layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, from torch's flat order."""
-        D, n = len(self.backwards), self._per_direction
-        groups = [list(weights[i : i + n]) + [None] * (4 - n) for i in range(0, len(weights), n)]
-        return [groups[i : i + D] for i in range(0, len(groups), D)]
-
-    @property
-    def _per_direction(self) -> int:
-        return 4 if self.bias else 2
+    torch.compile looks into the callers. Its older versions know the fields of such a tuple, but no properties.
+    """
+    each = (4 if bias else 2) + projected
+    I, width = weights[0].shape[1], weights[1].shape[1]  # noqa: E741
+    H, P = (weights[each - 1].shape[1], width) if projected else (width, 0)
+    # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
+    dtype = DTYPES.get(weights[0].dtype, _FLOAT32)
+    return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P)
 
 
-class Steps(NamedTuple):
-    """Which steps count: all None for whole sequences. Either batch_sizes or the rest."""
+class Layout(NamedTuple):
+    """How the sequences lie in x, and which of their steps count: all where the rest is None."""
 
-    batch_sizes: Tensor | None = None  # of a PackedSequence: int64 [T]; x is then [rows, I]
+    batch_first: bool = False
+    batch_sizes: Tensor | None = (
+        None  # of a PackedSequence: int64 [T]; x is then [rows, I], and the rest is None
+    )
     lengths: Tensor | None = None  # int64 [B]
     mask: Tensor | None = None  # bool, as the first two axes of x
     reset: Tensor | None = None
 
-    def plans(self, spec: Spec, shape: Sequence[int]) -> list[_core.Plan]:
-        """One for each direction."""
+    @property
+    def whole(self) -> bool:
+        """Whether every step of every sequence counts, without a reset."""
+        return self.batch_sizes is None and self.lengths is None and self.mask is None and self.reset is None
+
+    def plans(self, backwards: tuple[bool, ...], shape: Sequence[int]) -> Plans:
+        """One for each direction; `shape`: of x with all its axes."""
         if self.batch_sizes is not None:
-            sizes = to_array(self.batch_sizes)
-            return [_core.Plan.packed(sizes, back) for back in spec.backwards]
-        T, B = (shape[1], shape[0]) if spec.batch_first else (shape[0], shape[1])
-        if self is NO_STEPS:
-            return [_core.Plan(T, B, spec.batch_first, back, None, None, None) for back in spec.backwards]
-        lengths, mask, reset = (None if t is None else to_array(t) for t in self[1:])
-        lengths = check_lengths(lengths, T, B, True)
-        return [_core.Plan(T, B, spec.batch_first, back, lengths, mask, reset) for back in spec.backwards]
+            return packed_plans(to_array(self.batch_sizes), backwards)
+        return self.steps(shape).plans(backwards)
+
+    def steps(self, shape: Sequence[int]) -> Steps:
+        """The same as arrays, which have been checked; not of a PackedSequence."""
+        T, B = (shape[1], shape[0]) if self.batch_first else (shape[0], shape[1])
+        if self.whole:
+            return Steps(T, B, self.batch_first)
+        lengths, mask, reset = (None if t is None else to_array(t) for t in self[2:])
+        if lengths is not None:
+            lengths = _check.lengths("lengths", lengths, T, (B,))
+        return Steps(T, B, self.batch_first, lengths, mask, reset)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Layout:
+        """`change` of each tensor."""
+        return Layout(self[0], *(None if part is None else change(part) for part in self[1:]))
 
 
-NO_STEPS = Steps()
+TIME_FIRST = Layout()
 
 
-def of_cell(x: Tensor, steps: Steps) -> bool:
+def split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
+    """x, the initial states, the weights and dropout's factors, where they are in one row; `counts`: of the last
+    three."""
+    s, w, d = counts
+    x, *rest = tensors
+    return x, rest[:s], rest[s : s + w], rest[s + w : s + w + d]
+
+
+def of_cell(x: Tensor, layout: Layout) -> bool:
     """Whether x is one step [B, I] of a cell, whose states and results have no axis for steps or layers either."""
-    return x.dim() == 2 and steps.batch_sizes is None
+    return x.dim() == 2 and layout.batch_sizes is None
 
 
 def steps_outermost(y: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ _TWINS: dict[type, Any] = {
     for twin in (layers.LSTM, layers.GRU, layers.RNN, cells.LSTMCell, cells.GRUCell, cells.RNNCell)
 }
 
+_NAMES = {kind.__name__ for kind in _TWINS}
+
 _RECORDED = "torch's own code: a recorded program cannot be changed; accelerate the model, then record it"
 
 
@@ -109,7 +111,7 @@ def report(model: nn.Module) -> Report:
             found.append(Entry(name, kind, False, "a subclass, whose own code might be lost"))
         elif _quantised(module):
             found.append(Entry(name, kind, False, "torch's own code: quantised"))
-        for what in recorded.inside(module):
+        for what in recorded.inside(module, _NAMES):
             fast = what == recorded.OURS
             found.append(Entry(name, f"{what} of a {type(module).__name__}", fast, "" if fast else _RECORDED))
     return Report(found)
@@ -146,4 +148,4 @@ def _become(module: nn.Module, new: type) -> None:
 
 def _quantised(module: nn.Module) -> bool:
     path = type(module).__module__
-    return ".quantized" in path and any(word in type(module).__name__ for word in ("LSTM", "GRU", "RNN"))
+    return ".quantized" in path and any(name in type(module).__name__ for name in _NAMES)

@@ -9,8 +9,6 @@ import importlib
 import importlib.util
 from typing import Any
 
-from ..cells import CELLS, Cell
-
 _found: tuple[Any, str] | None = None
 
 
@@ -21,11 +19,6 @@ def find() -> tuple[Any, str]:
     if _found is None:
         _found = _find()
     return _found
-
-
-def cells() -> dict[str, Cell]:
-    """CELLS of elman.stack.cells."""
-    return CELLS
 
 
 def _find() -> tuple[Any, str]:

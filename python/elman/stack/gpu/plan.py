@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ... import _core
+from ..steps import Plans, Steps
 from . import find
 from .library import Library
 
@@ -83,7 +85,23 @@ class Plan:
         return self._library.upload(self._host["index"][segments].astype(np.int64))
 
 
+def uploaded(steps: Steps, backwards: tuple[bool, ...], library: Library) -> Sequence[Plan]:
+    """One for each direction; for equal steps, if they are small or whole, those that were made before."""
+    if steps.whole:
+        return whole(*steps[:3], backwards, library)
+    return (_kept if steps.small else upload)(steps.plans(backwards), library)
+
+
 @functools.lru_cache(64)
-def whole(T: int, B: int, batch_first: bool, backwards: tuple[bool, ...], library: Library) -> list[Plan]:
+def whole(
+    T: int, B: int, batch_first: bool, backwards: tuple[bool, ...], library: Library
+) -> tuple[Plan, ...]:
     """Plans of whole sequences: kept, so that a call uploads nothing and a CUDA graph can hold it."""
-    return [Plan(_core.Plan(T, B, batch_first, back, None, None, None), library) for back in backwards]
+    return upload(Steps(T, B, batch_first).plans(backwards), library)
+
+
+def upload(plans: Plans, library: Library) -> tuple[Plan, ...]:
+    return tuple(Plan(plan, library) for plan in plans)
+
+
+_kept = functools.lru_cache(64)(upload)

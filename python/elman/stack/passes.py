@@ -1,0 +1,68 @@
+"""What a front end calls, wherever its arrays lie: a device, which starts passes, and a pass.
+
+`processor.PROCESSOR` is the device of arrays in main memory, `gpu.device.Gpu` that of a library's arrays on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Protocol
+
+from .spec import StackSpec, Weights
+from .steps import Steps
+
+
+class Pass(Protocol):
+    """One run over a stack: its forward pass and, with a tape, its backward pass.
+
+    `weights` is what the device made of them for this direction. A tape is what forward keeps for backward, which uses
+    it up.
+    """
+
+    def new_tape(self) -> Any: ...
+
+    def forward(self, weights: Any, tape: Any = None) -> tuple[Any, list[Any]]:
+        """y [.., D*H], which is the caller's to write to, and each final state [L*D, B, H]."""
+
+    def backward(
+        self, weights: Any, tape: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
+    ) -> tuple[Any, list[Any], Weights]:
+        """The gradients of x (None unless wanted), of each initial state and of the weights. dy and those of the final
+        states may be None, for zeros."""
+
+
+class Device(Protocol):
+    """Where the arrays of a call lie."""
+
+    def new_pass(
+        self,
+        spec: StackSpec,
+        steps: Steps,
+        x: Any,
+        initial: Sequence[Any],
+        dropout: Sequence[Any] = (),
+        factors: Any = None,
+    ) -> Pass:
+        """Of x [.., I], two axes as `steps` says, and each initial state [L*D, B, H] or None for zeros.
+
+        `dropout`: factors of the results of each layer but the last; or none. `factors`: recurrent dropout [L*D, B, H].
+        """
+
+    def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:
+        """What the passes of one direction read, made of weights in main memory."""
+
+    def weights_key(self, back: bool) -> tuple[str, Hashable]:
+        """A name for that, and what else it depends on: where this is another one it must be made anew."""
+
+    def take(self, name: str, value: Any, dtype: Any = None) -> Any:
+        """An argument as an array here.
+
+        Raises:
+            ValueError: it lies elsewhere, or is no array.
+        """
+
+    def put(self, array: Any) -> Any:
+        """An array in main memory as one here."""
+
+    def host(self, value: Any) -> Any:
+        """The reverse of `put`; what is not an array here stays what it is."""

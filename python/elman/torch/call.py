@@ -1,0 +1,134 @@
+"""One call of a stack, and the choice between the ways to make it.
+
+Plain eager calls go straight to the engine: through the dispatcher a call would take 30 us longer. Whatever has to
+see an operator (torch.compile, torch.export, torch.func, tracing, dispatch modes) gets the one of ops.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from ..stack.cells import CELLS
+from ..stack.spec import StackSpec
+from . import autograd, engine, func, gpu, ops, reference
+from .cache import Cache
+from .fallback import tracing
+from .spec import Layout, of_cell
+
+_PLAIN = frozenset((Tensor, torch.nn.Parameter))
+_wants_gradients = operator.attrgetter("requires_grad")
+
+
+def direct(tensors: Sequence[Tensor]) -> bool:
+    """Whether nothing but autograd has to see this call."""
+    return not _watched(tensors[0]) and _PLAIN.issuperset(map(type, tensors))
+
+
+def _watched(x: Tensor) -> bool:
+    return (
+        tracing()
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or x.is_meta
+    )
+
+
+def carried(tensors: Sequence[Tensor]) -> type | None:
+    """The class of the results, where some tensors are of subclasses that only pass themselves on, as
+    `class Mine(torch.Tensor)` without more does. None where a subclass has to see the call."""
+    kinds: set[Any] = set(map(type, tensors)) - _PLAIN
+    if _watched(tensors[0]) or not kinds or not all(map(_passive, kinds)):
+        return None
+    passed_on = [kind for kind in kinds if kind.__torch_function__ is not _NO_FUNCTION]
+    return None if len(passed_on) > 1 else passed_on[0] if passed_on else Tensor
+
+
+_NO_FUNCTION, _NO_DISPATCH = torch._C._disabled_torch_function_impl, torch._C._disabled_torch_dispatch_impl
+
+
+@functools.lru_cache(64)
+def _passive(kind: Any) -> bool:
+    function = kind.__torch_function__
+    default = getattr(function, "__func__", None) is Tensor.__torch_function__.__func__
+    return (function is _NO_FUNCTION or default) and kind.__torch_dispatch__ is _NO_DISPATCH
+
+
+def as_plain(
+    kind: type,
+    run: Callable[..., Sequence[Tensor]],
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    *groups: Sequence[Tensor],
+    cache: Cache | None,
+) -> Sequence[Tensor]:
+    """`run` of plain tensors, and its results as `kind`."""
+    with torch._C.DisableTorchFunctionSubclass():
+        plain = [
+            [t if type(t) in _PLAIN else t.as_subclass(Tensor) for t in group] for group in ([x], *groups)
+        ]
+        results = run(spec, layout, plain[0][0], *plain[1:], cache=cache)
+        return [r.as_subclass(kind) for r in results]
+
+
+def run(
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+    cache: Cache | None = None,
+) -> Sequence[Tensor]:
+    """y and each final state. `cache` keeps packed weights between calls."""
+    tensors = (x, *state, *weights, *dropout)
+    if not direct(tensors):
+        if kind := carried(tensors):
+            return as_plain(kind, run, spec, layout, x, state, weights, dropout, cache=cache)
+        return _seen(spec, layout, x, state, weights, dropout)
+    if torch.is_grad_enabled() and any(map(_wants_gradients, tensors)):
+        counts = len(state), len(weights), len(dropout)
+        return autograd.Call.apply(spec, layout, cache, counts, *tensors)  # type: ignore[no-any-return]
+    of_call = gpu.pass_for(x)
+    one_step = x.dim() == 2 or x.shape[layout.batch_first] == 1
+    one_step = one_step and layout.whole and x.numel() > 0 and spec.backwards == (False,) and not dropout
+    if of_call is engine.Pass and cache is not None and one_step:
+        done = engine.step(spec, layout, x, state, weights, cache)
+        if done is not None:
+            return done
+    results: Sequence[Tensor] = of_call(spec, layout, x, state, weights, dropout, cache).forward()
+    return results
+
+
+def _seen(
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    dropout: Sequence[Tensor],
+) -> Sequence[Tensor]:
+    """The same where something besides autograd has to see the call."""
+    if of_cell(x, layout):
+        state = [part.unsqueeze(0) for part in state]
+        return [r.squeeze(0) for r in _seen(spec, layout, x.unsqueeze(0), state, weights, dropout)]
+    tensors = (x, *state, *weights)
+    if not torch.compiler.is_compiling() and reference.needed(tensors):
+        return reference.run(spec, layout, x, state, weights, dropout)
+    # torch.jit.trace, whose checker traces again without gradients, records this for all later calls: without a tape
+    # these are right with gradients and quick without them.
+    recorded = torch._C._get_tracing_state() is not None
+    keep = not recorded and torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    plain = ops.plain(spec, layout)
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        y, h, c, _ = func.run(x, state, weights, dropout, plain)
+    else:
+        y, h, c, _ = ops.rnn(x, list(state), list(weights), list(dropout), *plain, keep)
+    return [y, h, c][: 1 + len(CELLS[spec.cell].states)]
