@@ -65,7 +65,7 @@ class Recordings:
 
 
 class Numbers:
-    """An array in a pickle, made without any of NumPy's own functions for that: those take raw bytes as objects too."""
+    """Makes an array of a pickle. NumPy's own functions for that would also take raw bytes for objects."""
 
     def __init__(self, *kind):
         self.array: np.ndarray | list | None = None
@@ -94,7 +94,7 @@ class Kind:
 
 
 class ArraysOnly(pickle.Unpickler):
-    """A pickle may call anything; this one only what stands here for NumPy's functions, and makes `Numbers`."""
+    """Reads a pickle that may call nothing but what stands here for NumPy's functions, and makes `Numbers`."""
 
     stand_ins: ClassVar[dict] = {
         ("numpy.core.multiarray", "_reconstruct"): Numbers,
@@ -135,7 +135,7 @@ def load_data(path: pathlib.Path | None = None) -> Recordings:
 
 
 class RandomWindows:
-    """Windows for `fit`, new ones in each epoch: cut anywhere, and varied as people vary."""
+    """Windows for `fit`. Each epoch cuts new ones anywhere, and varies them as people vary."""
 
     unit = "windows"
 
@@ -212,7 +212,7 @@ def statistics(x: np.ndarray) -> np.ndarray:
 
 
 def stream(path: pathlib.Path, recordings: Recordings) -> int:
-    """Let a saved model follow recordings as they come in; how many it has named rightly at their end."""
+    """Let a saved model follow recordings as they come in. Gives how many it has named rightly at their end."""
     model = elman.load(path)
     mean, scale = np.array(model.notes["mean"]), np.array(model.notes["scale"])
     right = 0

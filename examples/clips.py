@@ -65,8 +65,8 @@ def silhouette(frames: np.ndarray) -> np.ndarray:
 
 
 class FrameFeatures:
-    """What the network reads of each frame [s, s, 2]: principal components of its difference from the clip's first,
-    their change since the frame before, and the silhouette. Learnt from training clips alone."""
+    """What the network reads of each frame [s, s, 2]: principal components of its difference from the clip's first
+    frame, how they have changed since the frame before, and the silhouette. Learnt from training clips only."""
 
     def __init__(self, clips: list[np.ndarray], components: int = 32, seed: int = 0):
         pca = PCA(components, random_state=seed).fit(np.concatenate([motion(x) for x in clips]))
@@ -74,7 +74,7 @@ class FrameFeatures:
         self.scale = Standardizer().fit(np.concatenate([self._of(x) for x in clips]))
         self.scale.scale_[: 2 * components] = self.scale.scale_[
             : 2 * components
-        ].mean()  # the first count for more
+        ].mean()  # so the first components count for more
 
     def __call__(self, clips: list[np.ndarray]) -> list[np.ndarray]:
         return [self.scale.transform(self._of(x)).astype(np.float32) for x in clips]
@@ -100,7 +100,7 @@ def motion(frames: np.ndarray) -> np.ndarray:
 
 
 class Uneven(Sequences):
-    """Sequences of which some frames are left out and some are held for two, others in each epoch."""
+    """Sequences of which each epoch leaves some frames out and shows some twice."""
 
     def batches(self, batch_size: int, seed=None) -> Iterator[Batch]:
         rng = np.random.default_rng(seed)

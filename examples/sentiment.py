@@ -86,7 +86,7 @@ class Words:
 
 
 class Varied:
-    """Training sentences, read anew in each epoch, with a share of the tokens unknown: no word may decide alone."""
+    """Training sentences. Each epoch cuts them anew and makes some tokens unknown, so that no word decides alone."""
 
     unit = "sequences"
     share = 0.2
@@ -105,7 +105,7 @@ class Varied:
 
 
 def build_model(targets: int, vocabulary: int, size: int = 64, seed: int = 0) -> SequenceRegressor:
-    # Most words are rare: from small vectors they say little until they have been learned.
+    # Most words are rare: with small vectors they say little until they have been seen.
     return SequenceRegressor(
         targets, vocabulary=vocabulary, embedding_size=size, hidden_size=size, cell="gru", bidirectional=True,
         pooling="mean", dropout=0.5, embedding_std=0.1, seed=seed,
@@ -118,7 +118,7 @@ Voters = list[tuple[Words | Pieces, SequenceRegressor]]
 def train_voters(
     texts: list[str], y: np.ndarray, members: int, epochs: int, seed: int, progress: str
 ) -> Voters:
-    """So many networks for each reading, each as it was at its best on a tenth of the sentences."""
+    """So many networks for each reading, each with the parameters that were best on a tenth of the sentences."""
     texts = [clean(text) for text in texts]
     train, validation = train_test_split(
         np.arange(len(texts)), test_size=0.1, stratify=y[:, 0], random_state=seed
@@ -145,7 +145,7 @@ def scores(voters: Voters, texts: list[str]) -> np.ndarray:
 
 
 def linear(texts: list[str], y: np.ndarray, test: list[str]) -> list[np.ndarray]:
-    """Who is for the film by TF-IDF: logistic regression on the labels, ridge regression on all of y."""
+    """The baselines: who is for the film by TF-IDF, with logistic regression on the labels, ridge regression on y."""
     weigh = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2).fit(texts)
     x, x_test = weigh.transform(texts), weigh.transform(test)
     labels = LogisticRegression(C=3, max_iter=1000).fit(x, y[:, 0] > 0).predict(x_test)

@@ -78,7 +78,7 @@ def load_data(folder: pathlib.Path | None = None, quick: bool = False) -> list[P
         text = (folder / "transcripts.txt").read_text()
         wavs = {path.stem: path.read_bytes() for path in folder.glob("*.wav")}
     lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    # Numbers of several digits are read in more than one way: leave them out.
+    # Numbers of several digits can be read in more than one way: leave them out.
     texts = {name: spoken(line) for name, line in lines.items() if not re.search(r"\d\d|\d\.\d", line)}
     names = sorted(name for name in wavs if texts.get(name))
     order = np.random.default_rng(0).permutation(sorted({texts[name] for name in names}))
@@ -161,7 +161,7 @@ def listen(model: CTCRecognizer, audio: np.ndarray, scale: Standardizer) -> None
 
 
 def plot(frames: np.ndarray, logits: np.ndarray, true: str, found: str, path: pathlib.Path) -> None:
-    """What the model hears in one utterance, and the letters it is sure of, one below the other."""
+    """Draw the sound of one utterance, and below it the letters that the model is sure of."""
     probability = np.exp(logits - logits.max(axis=1, keepdims=True))
     probability /= probability.sum(axis=1, keepdims=True)
     seconds = (np.arange(len(probability)) + 0.5) * STACK * HOP
@@ -189,7 +189,7 @@ def main() -> None:
         free_picture=False,
     )  # fmt: skip
     options = example.options
-    if options.streaming:  # its figures are beside the others, not in their place
+    if options.streaming:  # its figures do not replace those of the two-way model
         options.out = options.out / "streaming"
         options.out.mkdir(exist_ok=True)
     epochs, hidden = (3, 32) if example.quick else (TRAINING["epochs"], 128)
@@ -204,8 +204,8 @@ def main() -> None:
 
     model = build_model(options.streaming, hidden, options.seed)
     model.notes = {"alphabet": ALPHABET, "mean": scale.mean_.tolist(), "scale": scale.scale_.tolist()}
-    # To the end of the schedule, whatever the validation's loss: single words never heard before rule it, and rise
-    # when the model is sure of them, while ever fewer letters are wrong.
+    # Without patience: the validation loss mostly tells how sure the model is of the few words that it has never heard.
+    # It rises while fewer and fewer letters are wrong.
     fit(
         model, Augmented(train.frames, train.labels()), schedule=schedule(epochs), seed=options.seed,
         **(TRAINING | {"epochs": epochs}),

@@ -71,7 +71,7 @@ def surprise(model: LanguageModel, tokens: np.ndarray) -> np.ndarray:
 
 
 def draw(text: str, bits: np.ndarray, path: pathlib.Path, width: int = 64) -> None:
-    """The text, each character on the darker ground the more it surprised the model."""
+    """Draw the text. The more a character surprised the model, the darker its ground."""
     lines = [(text[i : i + width], bits[i : i + width]) for i in range(0, len(text), width)]
     figure, axes = plt.subplots(figsize=(12, 0.42 * len(lines) + 1), layout="constrained")
     shade = np.zeros((len(lines), width))
@@ -104,7 +104,7 @@ def main() -> None:
     model.save(example.path("safetensors"))
 
     test = data["test"]
-    # In one lane, as a reader would: bits per character of the test text.
+    # Bits per character of the test text, read in one lane, from its beginning to its end.
     bits = evaluate(model, test, batch_size=1) / np.log(2)
     passage = test.x[:513]
     draw(

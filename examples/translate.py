@@ -84,7 +84,7 @@ def split(pairs: Pairs, seed: int) -> dict[str, Pairs]:
 
 
 class Resampled:
-    """Training pairs whose words are cut into pieces anew in each epoch (subword regularization, Kudo 2018)."""
+    """Training pairs. Each epoch cuts their words into other pieces (subword regularization, Kudo 2018)."""
 
     unit = "sequences"
 

@@ -36,7 +36,12 @@ class Dropout(nn.Module):
         return x * nn.functional.dropout(torch.ones_like(x[:1]), self.p)
 
 
-def padded(y: Any, lengths: Any) -> torch.Tensor:
+def padded(batch: Any) -> torch.Tensor:
+    """A batch's targets for each step, [T, B], with what lies beyond a length ignored."""
+    return ignored(*batch.y_steps())
+
+
+def ignored(y: Any, lengths: Any) -> torch.Tensor:
     """[T, B] targets with what lies beyond a length ignored."""
     target = torch.from_numpy(y)
     if lengths is None:
@@ -80,7 +85,7 @@ class Twin(nn.Module):
 
     def weight(self, batch: Any) -> int:
         """How many targets the loss of a batch is the mean of."""
-        return batch.size if batch.y_lengths is None else int(batch.y_lengths.sum())
+        return batch.y.size if batch.y_lengths is None else int(batch.y_lengths.sum())
 
     def read(self, batch: Any, state: Any = None) -> tuple[torch.Tensor, Any]:
         x = self.after_embedding(self.embedding(torch.from_numpy(batch.x)))
@@ -104,7 +109,7 @@ class Classifier(Twin):
 class Tagger(Classifier):
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         logits = self.head(self.before_head(self.read(batch)[0]))
-        target = padded(batch.y, batch.y_lengths)
+        target = padded(batch)
         smoothing = self.model[0].label_smoothing
         return nn.functional.cross_entropy(
             logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, label_smoothing=smoothing
@@ -114,7 +119,7 @@ class Tagger(Classifier):
 class Language(Classifier):
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         y, (h, c) = self.read(batch, state)
-        target = torch.from_numpy(batch.y)
+        target = padded(batch)
         loss = nn.functional.cross_entropy(self.head(self.before_head(y)).flatten(0, 1), target.flatten())
         return loss, (h.detach(), c.detach())
 
@@ -127,7 +132,7 @@ class Recognizer(Classifier):
         logits = self.head(self.before_head(self.read(batch)[0]))
         T, B = logits.shape[:2]
         lengths = [T] * B if batch.lengths is None else batch.lengths.tolist()
-        target = torch.from_numpy(batch.y.T.copy())
+        target = torch.from_numpy(batch.y)
         return nn.functional.ctc_loss(
             logits.log_softmax(-1), target, lengths, batch.y_lengths.tolist(), blank=self.model[0].blank,
             zero_infinity=True,
@@ -175,7 +180,7 @@ class Translator(Twin):
             y.transpose(0, 1), memory.transpose(0, 1), memory.transpose(0, 1), attn_mask=known, scale=1.0
         ).transpose(0, 1)
         logits = self.out(self.before_out(torch.tanh(self.combine(torch.cat([context, y], dim=-1)))))
-        target = padded(after, lengths)
+        target = ignored(after, lengths)
         smoothing = self.model[0].label_smoothing
         return nn.functional.cross_entropy(
             logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, label_smoothing=smoothing

@@ -1,8 +1,9 @@
-// NumPy arrays as the pointers the engine takes. The Python layer has worded every refusal for the user
-// already; these checks make sure that no call, however made, reads or writes outside an array.
+// NumPy arrays as the pointers that the engine takes. The Python layer has refused wrong arguments already,
+// in the user's words. The checks here make sure that no call, however it is made, reads or writes outside an
+// array.
 //
-// What the engine uses as an index (lengths, classes, tokens, marks of steps) it gets as a copy, and the copy
-// is what is checked: another thread may write to the caller's array as soon as the lock is released.
+// What the engine uses as an index (lengths, classes, tokens, marks of steps) is copied first, and the copy
+// is checked: another thread may write to the caller's array as soon as Python's lock is released.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -23,10 +24,10 @@ template <> inline const char* type_name<double>() { return "float64"; }
 template <> inline const char* type_name<int64_t>() { return "int64"; }
 template <> inline const char* type_name<bool>() { return "bool"; }
 
-// What came, for the message that refuses it: type, shape and what is odd about the memory.
+// What came, for the message that refuses it: its type and shape, and what is unusual about its memory.
 std::string describe(const py::handle& object);
 
-// How many elements an array of these sizes has; more than any array has where that cannot be counted.
+// How many elements an array of these sizes has. If that overflows: more than any array has.
 py::ssize_t elements(const py::ssize_t* sizes, std::size_t count);
 inline py::ssize_t elements(std::initializer_list<py::ssize_t> sizes) {
   return elements(sizes.begin(), sizes.size());
@@ -35,14 +36,14 @@ inline py::ssize_t elements(std::initializer_list<py::ssize_t> sizes) {
 // The bytes of a new array of this shape.
 std::size_t checked_bytes(const std::vector<py::ssize_t>& shape, py::ssize_t itemsize);
 
-// A size that the engine takes as an int: at least `least`, and small enough that some times as much is one.
+// A size that the engine takes as an int: at least `least`, and so small that a few times as much fits too.
 constexpr int largest_size = 1 << 28;
 int checked_size(py::ssize_t size, int least, const char* name);
 
 // The shape of an array of so many axes.
 std::vector<py::ssize_t> checked_shape(const py::array& array, py::ssize_t axes, const char* name);
 
-// Whether it is an array of T that kernels can read: C-contiguous, and each element where its type may lie.
+// Whether it is an array of T that kernels can read: C-contiguous and aligned.
 template <class T> bool is_plain(const py::handle& object) {
   return py::isinstance<py::array_t<T, py::array::c_style>>(object) &&
          (py::reinterpret_borrow<py::array>(object).flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_);
@@ -77,8 +78,8 @@ template <class T> T* maybe_output(const py::handle& object, py::ssize_t size, c
   return object.is_none() ? nullptr : output<T>(object, size, name);
 }
 
-// A copy of such an array. Booleans come as the bytes they are: a byte of 2 in a bool of C++ is nothing that
-// may be read.
+// A copy of such an array. Booleans are copied as bytes: NumPy may hold a byte of 2, which no bool of C++ may
+// be.
 template <class T> using Copy = std::vector<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>;
 
 template <class T> Copy<T> copied(const py::handle& object, py::ssize_t size, const char* name) {
@@ -86,7 +87,7 @@ template <class T> Copy<T> copied(const py::handle& object, py::ssize_t size, co
   return Copy<T>(data, data + size);
 }
 
-// None: an empty one, whose data() is null.
+// For None an empty copy, whose data() is null.
 template <class T> Copy<T> maybe_copied(const py::handle& object, py::ssize_t size, const char* name) {
   return object.is_none() ? Copy<T>() : copied<T>(object, size, name);
 }
@@ -94,7 +95,7 @@ template <class T> Copy<T> maybe_copied(const py::handle& object, py::ssize_t si
 // Refuses what does not lie in [least, most].
 void check_within(const int64_t* values, int64_t count, int64_t least, int64_t most, const char* name);
 
-// What `object` holds, which may be None, or in a list, None.
+// What the holder holds; refuses one that holds nothing, as for None.
 template <class Holder> auto& held(const Holder& object, const char* name) {
   if (!object) throw py::value_error(std::string(name) + ": expected none to be None");
   return *object;

@@ -1,4 +1,4 @@
-// Dot-product attention over a memory that was packed once.
+// Dot-product attention over a memory that is packed once.
 #include "layers/attention.h"
 
 #include "bind/parts.h"

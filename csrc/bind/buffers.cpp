@@ -1,6 +1,6 @@
-// Memory from the engine's blocks as NumPy arrays and as DLPack capsules (the array interface of dlpack.org,
-// version 0): whoever takes it frees it from any thread, without Python. An array that NumPy owns needs the
-// interpreter for that, which a thread of another library may ask for too late, while the process ends.
+// Memory from the engine's blocks, as NumPy arrays and as DLPack capsules (the array interface of dlpack.org,
+// version 0). Whoever takes a capsule frees it from any thread, without Python. To free a NumPy array a
+// thread needs the interpreter, and while the process ends another library's thread would not get it.
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
@@ -50,7 +50,7 @@ py::capsule empty_dlpack(const std::vector<py::ssize_t>& shape, int bytes) {
   owner->managed.owner = owner;
   owner->managed.free = [](Managed* m) { delete static_cast<Owner*>(m->owner); };
   return py::reinterpret_steal<py::capsule>(PyCapsule_New(&owner->managed, "dltensor", [](PyObject* capsule) {
-    // Renamed by who took it.
+    // Whoever took the memory has renamed the capsule.
     if (!PyCapsule_IsValid(capsule, "dltensor")) return;
     auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, "dltensor"));
     managed->free(managed);

@@ -8,10 +8,10 @@
 
 namespace elman {
 
-// Without the lock for as long as it lives. A daemon thread that wants the lock back while the program ends
-// cannot have it: before CPython 3.14 the interpreter ends such a thread by unwinding its stack, which no
-// destructor may pass on, so that the process would abort. Here the thread sleeps instead, as later
-// versions have it do, until the process is gone.
+// While one of these lives, this thread does not hold Python's lock. At the end of the program a daemon
+// thread cannot get the lock back. Before CPython 3.14 the interpreter then ends the thread by unwinding its
+// stack; that must not pass a destructor, and the process would abort. So the thread sleeps here until the
+// process is gone, as later versions do themselves.
 class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}

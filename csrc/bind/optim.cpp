@@ -15,7 +15,7 @@ py::ssize_t size_of(const py::object& object, const char* name) {
   return py::reinterpret_borrow<py::array>(object).size();
 }
 
-// The element type of the first array decides which functions run; they check it for all arrays.
+// The type of the first array decides which functions run. They check that all arrays have it.
 bool is_double(const List& list) {
   return !list.empty() && py::isinstance<py::array_t<double>>(list.front());
 }

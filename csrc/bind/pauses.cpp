@@ -13,11 +13,11 @@
 namespace elman {
 namespace {
 
-// Python runs the handlers of signals on its main thread alone; no other thread need ask for the interpreter,
-// which at its end it would not get.
+// Python runs signal handlers only on its main thread. No other thread asks for the interpreter here: while
+// the program ends it would not get it.
 std::atomic<unsigned long> main_thread{0};
 
-// What a handler raises goes through the engine, and out to Python as it is.
+// What a handler raises passes through the engine and reaches Python unchanged.
 void run_signal_handlers() {
   if (PyThread_get_thread_ident() != main_thread.load()) return;
   const py::gil_scoped_acquire hold;

@@ -1,4 +1,4 @@
-// What tells whether weights are still those that were packed, and what the machine can do at most.
+// The fingerprint of weights, and what the machine can do at most.
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
@@ -13,7 +13,7 @@ template <class T> Bytes bytes_of(const py::array& array) {
   return {reinterpret_cast<const char*>(data), array.nbytes()};
 }
 
-// Of weights, as the calls that pack them take them.
+// Of arrays of weights, each of float32 or float64.
 uint64_t fingerprint(const std::vector<py::array>& arrays) {
   std::vector<Bytes> bytes;
   bytes.reserve(arrays.size());

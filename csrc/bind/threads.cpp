@@ -15,8 +15,8 @@
 namespace elman {
 namespace {
 
-// GNU's entry points, which the libraries of Intel and LLVM have too. They are found here and not by the
-// caller, from whom an address would have to be believed.
+// GNU's entry points, which the libraries of Intel and LLVM have too. They are looked up here: an address
+// from the caller could not be checked.
 bool borrow(const std::optional<std::string>& path) {
 #if defined(_WIN32)
   return false;

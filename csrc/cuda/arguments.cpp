@@ -84,11 +84,6 @@ void check_count(const char* side, const char* name, const Addresses& addresses,
                         (or_none ? " or none" : "") + ", got " + std::to_string(got));
 }
 
-bool multiples(std::initializer_list<Address> addresses, int bytes) {
-  for (const Address address : addresses)
-    if (address % bytes) return false;
-  return true;
-}
 bool multiples(const Addresses& addresses, int bytes) {
   for (const Address address : addresses)
     if (address % bytes) return false;

@@ -6,165 +6,206 @@
 #include <type_traits>
 
 #include "gather.h"
+#include "lane.h"
 #include "scatter.h"
 
 namespace elman::cuda {
 
 // Step -1 is where the initial states are: what is left there are their gradients.
-template <class Cell, class T, int N, Exchange exchange>
-ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job<BackwardSide<T>> job) {
-  constexpr Feed fed_h = Cell::h;
-  constexpr int S = Cell::slots, states = Cell::states, G = fed_h.count();
-  const Place at(job.layout, job.H);
-  const BackwardSide<T>& side = job.side[at.direction];
-  const PlanView& plan = side.plan;
-  const Access rows{job.H, job.paired};
-  const int H = job.H, unit = at.unit;
-  int t = job.t_end - 1;
-  using Recurrence =
-      std::conditional_t<exchange == Exchange::none, Gather<T, 1, N, exchange>, Scatter<T, N, exchange>>;
-  Recurrence recurrence(at, G, H, job.words);
+template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<T>, N> {
+  using Base = Lane<T, BackwardSide<T>, N>;
+  using Base::at_, Base::H_, Base::job_, Base::plan_, Base::rows_, Base::side_, Base::unit_;
+  using Base::carried, Base::find_rows, Base::finishes, Base::load, Base::of_sequence, Base::segment,
+      Base::store;
 
-  // The sum runs over the slots that h feeds, and in each over the units v.
-  const auto weight = [&](int g, int m, int row, int k) {
-    const int u = recurrence.output(g, m) + unit_of_row(row);
-    const auto [feed, v] = recurrence.source(k);
-    const T* from = side.weight + (int64_t{gate_of(fed_h, feed)} * H + v) * H + u;
-    return Pair<T>{u < H && v < H ? from[0] : T{}, u < H && v + 1 < H ? from[H] : T{}};
-  };
-  const auto input = [&](int column, int k) {
-    const int r = at.row(column);
-    if (r >= alive_at(plan, t + 1)) return Pair<T>{};
-    const int64_t row = plan.index[plan.offset[t + 1] + r];
-    const auto [feed, v] = recurrence.source(k);
-    return rows.load(side.slots + (row * S + fed_h.begin + feed) * H, v);
-  };
-  recurrence.begin(weight, input);
+ public:
+  static constexpr int slots = Cell::slots, states = Cell::states;
 
-  // This warp's tile: the lane's two rows j, of each the two units e.
-  const auto carried = [&](int k, int r) { return side.carry + (int64_t{k} * plan.segments + r) * H; };
-  float carry[2][states][2];  // carry[j][k][e]
-  ELMAN_UNROLL
-  for (int j = 0; j < 2; ++j) ELMAN_UNROLL
-  for (int k = 0; k < states; ++k) {
-    const int r = at.row(at.column(j));
-    Two two{0, 0};
-    if (at.split < N && r < alive_at(plan, job.t_end)) two = widen(rows.load(carried(k, r), unit));
-    carry[j][k][0] = two.x, carry[j][k][1] = two.y;
+  ELMAN_DEVICE BackwardLane(const Job<BackwardSide<T>>& job, const Place& at)
+      : Base(job, at), t_(job.t_end - 1) {}
+
+  // The sums for unit u run over the slots that h feeds, and in each over the units.
+  ELMAN_DEVICE Pair<T> weight(int u, Source from) const {
+    constexpr Feed fed_h = Cell::h;  // device code has no address of the other
+    const int v = from.unit;
+    const T* row = side_.weight + (int64_t{gate_of(fed_h, from.slot)} * H_ + v) * H_ + u;
+    return {u < H_ && v < H_ ? row[0] : T{}, u < H_ && v + 1 < H_ ? row[H_] : T{}};
+  }
+  ELMAN_DEVICE Pair<T> input(int column, Source from) const {
+    constexpr Feed fed_h = Cell::h;
+    const int segment = at_.segment(column);
+    if (segment >= alive_at(plan_, t_ + 1)) return Pair<T>{};
+    const int64_t row = plan_.index[plan_.offset[t_ + 1] + segment];
+    return rows_.load(side_.slots + (row * slots + fed_h.begin + from.slot) * H_, from.unit);
   }
 
-  // What comes from memory is asked for a step before it is needed, the addresses a step before that.
-  int row[2], before[2], next_before[2];  // of steps t, t - 1 and t - 2
-  Pair<T> a_in[2][S], dy_in[2], h_in[2], h1_in[2];
-  Pair<float> s_in[2][states], s1_in[2][states];  // of the states beyond h
-  const auto find_rows = [&](int (&to)[2], int step) {
+  // Before the first step; false where the team has none.
+  ELMAN_DEVICE bool begin() {
     ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      const int r = at.row(at.column(j));
-      const bool there = step >= 0 && at.split < N && r < alive_at(plan, step);
-      to[j] = there ? plan.index[plan.offset[step] + r] : -1;
+    for (int j = 0; j < 2; ++j) ELMAN_UNROLL
+    for (int k = 0; k < states; ++k) {
+      Two two{0, 0};
+      if (finishes() && segment(j) < alive_at(plan_, job_.t_end)) two = widen(load(carried(k, segment(j))));
+      carry_[j][k][0] = two.x, carry_[j][k][1] = two.y;
     }
-  };
-  const auto load_step = [&](int step) {
-    ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      if (row[j] < 0) continue;
-      const int64_t now = row[j], last = before[j];
-      const int b = step ? -1 : plan.start[at.row(at.column(j))];
-      ELMAN_UNROLL
-      for (int i = 0; i < S; ++i) a_in[j][i] = rows.load(side.slots + (now * S + i) * H, unit);
-      dy_in[j] = side.dy ? rows.load(side.dy + now * job.y_stride, unit) : Pair<T>{};
-      h1_in[j] = rows.load(side.y + now * job.y_stride, unit);
-      h_in[j] = Pair<T>{};
-      if (step) h_in[j] = rows.load(side.y + last * job.y_stride, unit);
-      else if (b >= 0 && side.initial[0]) h_in[j] = rows.load(side.initial[0] + int64_t{b} * H, unit);
-      ELMAN_UNROLL
-      for (int k = 1; k < states; ++k) {
-        s1_in[j][k] = rows.load(side.states[k] + now * H, unit);
-        s_in[j][k] = Pair<float>{};
-        if (step) {
-          s_in[j][k] = rows.load(side.states[k] + last * H, unit);
-        } else if (b >= 0 && side.initial[k]) {
-          const Two two = widen(rows.load(side.initial[k] + int64_t{b} * H, unit));
-          s_in[j][k] = {two.x, two.y};
-        }
-      }
-    }
-  };
-  while (t >= 0 && at.count(alive_at(plan, t)) == 0) --t;
-  if (t < job.t_begin) return;
-  find_rows(row, t);
-  find_rows(before, t - 1);
-  find_rows(next_before, t - 2);
-  load_step(t);
+    while (t_ >= 0 && at_.count(alive_at(plan_, t_)) == 0) --t_;
+    if (t_ < job_.t_begin) return false;
+    find_rows(row_, t_);
+    find_rows(before_, t_ - 1);
+    find_rows(next_before_, t_ - 2);
+    load_step(t_);
+    return true;
+  }
 
-  for (;; --t) {
-    const int above = alive_at(plan, t + 1);
-    Sums sums[1] = {};
-    if (at.count(above)) recurrence.take(sums, weight, input, at.count(above));
+  // How many of the team's segments took part in the step above, whose slots' gradients are passed on.
+  ELMAN_DEVICE int count() const { return at_.count(alive_at(plan_, t_ + 1)); }
+  ELMAN_DEVICE bool last() const { return t_ == job_.t_begin; }
+
+  // This step, from the sums of the gradients that come through the slots of the step above.
+  template <class Recurrence> ELMAN_DEVICE void step(const Sums& sums, Recurrence& recurrence) {
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
-      const int column = at.column(j), r = at.row(column);
-      if (at.split >= N || (t < 0 ? r >= plan.segments : row[j] < 0) || unit >= H) continue;
-      float d[2][states];
-      ELMAN_UNROLL
-      for (int k = 0; k < states; ++k) {
-        Two two{carry[j][k][0], carry[j][k][1]};
-        if (r >= above) {  // its last step
-          const int b = plan.finish[r];
-          two = {0, 0};
-          if (b >= 0 && side.dfinal[k]) two = widen(rows.load(side.dfinal[k] + int64_t{b} * H, unit));
-        } else if (k == 0) {
-          two.x += sums[0][j], two.y += sums[0][2 + j];
-        }
-        d[0][k] = two.x, d[1][k] = two.y;
-      }
-      if (t < 0) {
-        const int b = plan.start[r];
-        ELMAN_UNROLL
-        for (int k = 0; k < states; ++k)
-          if (b >= 0) rows.store(side.dinitial[k] + int64_t{b} * H, unit, narrow<T>(d[0][k], d[1][k]));
+      const bool there = t_ < 0 ? segment(j) < plan_.segments : row_[j] >= 0;
+      if (!finishes() || !there || unit_ >= H_) continue;
+      float d[2][states];  // [e][k], of the states after the step, then of those before
+      gradients_above(j, sums, d);
+      if (t_ < 0) {
+        finish(j, d);
         continue;
       }
-      const Two dy = widen(dy_in[j]), h = widen(h_in[j]), h1 = widen(h1_in[j]);
-      float a[2][S];
+      float a[2][slots];
+      run_cell(j, a, d);
+      store_slots(j, a, recurrence);
+      if (last()) carry_on(j, d);
+    }
+  }
+
+  ELMAN_DEVICE void next() {
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) row_[j] = before_[j], before_[j] = next_before_[j];
+    load_step(t_ - 1);
+    find_rows(next_before_, t_ - 3);
+    --t_;
+  }
+
+ private:
+  // Of the step of rows `row_`.
+  ELMAN_DEVICE void load_step(int step) {
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) {
+      if (row_[j] < 0) continue;
+      const int64_t now = row_[j], last = before_[j];
+      const int b = step ? -1 : plan_.start[segment(j)];
       ELMAN_UNROLL
-      for (int e = 0; e < 2; ++e) {
-        float s[states], s1[states];
-        s[0] = e ? h.y : h.x, s1[0] = e ? h1.y : h1.x;
-        ELMAN_UNROLL
-        for (int k = 1; k < states; ++k) {
-          s[k] = e ? s_in[j][k].y : s_in[j][k].x;
-          s1[k] = e ? s1_in[j][k].y : s1_in[j][k].x;
-        }
-        ELMAN_UNROLL
-        for (int i = 0; i < S; ++i) {
-          const Two two = widen(a_in[j][i]);
-          a[e][i] = e ? two.y : two.x;
-        }
-        d[e][0] += e ? dy.y : dy.x;
-        Cell{}.backward(a[e], s, s1, d[e], static_cast<const float*>(nullptr));
-        ELMAN_UNROLL
-        for (int k = 0; k < states; ++k) carry[j][k][e] = d[e][k];
-      }
+      for (int i = 0; i < slots; ++i) slots_[j][i] = load(side_.slots + (now * slots + i) * H_);
+      dy_[j] = side_.dy ? load(side_.dy + now * job_.y_stride) : Pair<T>{};
+      h_after_[j] = load(side_.y + now * job_.y_stride);
+      h_[j] = step ? load(side_.y + last * job_.y_stride) : of_sequence(side_.initial[0], b);
       ELMAN_UNROLL
-      for (int i = 0; i < S; ++i) {
-        const Pair<T> da = narrow<T>(a[0][i], a[1][i]);
-        rows.store(side.slots + (int64_t{row[j]} * S + i) * H, unit, da);
-        if (t > job.t_begin && i >= fed_h.begin && i < fed_h.end)
-          recurrence.pass_on(column, i - fed_h.begin, unit, da);
-      }
-      if (t == job.t_begin) {
-        ELMAN_UNROLL
-        for (int k = 0; k < states; ++k) rows.store(carried(k, r), unit, Pair<float>{d[0][k], d[1][k]});
+      for (int k = 1; k < states; ++k) {
+        after_[j][k] = load(side_.states[k] + now * H_);
+        if (step) {
+          state_[j][k] = load(side_.states[k] + last * H_);
+        } else {
+          const Two two = widen(of_sequence(side_.initial[k], b));
+          state_[j][k] = {two.x, two.y};
+        }
       }
     }
-    if (t == job.t_begin) return;
+  }
+
+  // Of the states after this step: from the step above, or in the segment's last step from its final states.
+  ELMAN_DEVICE void gradients_above(int j, const Sums& sums, float (&d)[2][states]) {
+    const bool ends = segment(j) >= alive_at(plan_, t_ + 1);
+    const int b = ends ? plan_.finish[segment(j)] : -1;
     ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) row[j] = before[j], before[j] = next_before[j];
-    load_step(t - 1);
-    find_rows(next_before, t - 3);
-    recurrence.next(at.count(alive_at(plan, t)));
+    for (int k = 0; k < states; ++k) {
+      Two two{carry_[j][k][0], carry_[j][k][1]};
+      if (ends) two = widen(of_sequence(side_.dfinal[k], b));
+      else if (k == 0) two.x += sums[j], two.y += sums[2 + j];
+      d[0][k] = two.x, d[1][k] = two.y;
+    }
+  }
+
+  // a: the slots' gradients.
+  ELMAN_DEVICE void run_cell(int j, float (&a)[2][slots], float (&d)[2][states]) {
+    const Two dy = widen(dy_[j]), h = widen(h_[j]), h_after = widen(h_after_[j]);
+    ELMAN_UNROLL
+    for (int e = 0; e < 2; ++e) {
+      float before[states], after[states];
+      before[0] = e ? h.y : h.x, after[0] = e ? h_after.y : h_after.x;
+      ELMAN_UNROLL
+      for (int k = 1; k < states; ++k) {
+        before[k] = e ? state_[j][k].y : state_[j][k].x;
+        after[k] = e ? after_[j][k].y : after_[j][k].x;
+      }
+      ELMAN_UNROLL
+      for (int i = 0; i < slots; ++i) {
+        const Two two = widen(slots_[j][i]);
+        a[e][i] = e ? two.y : two.x;
+      }
+      d[e][0] += e ? dy.y : dy.x;
+      Cell{}.backward(a[e], before, after, d[e], static_cast<const float*>(nullptr));
+      ELMAN_UNROLL
+      for (int k = 0; k < states; ++k) carry_[j][k][e] = d[e][k];
+    }
+  }
+
+  template <class Recurrence>
+  ELMAN_DEVICE void store_slots(int j, const float (&a)[2][slots], Recurrence& recurrence) {
+    constexpr Feed fed_h = Cell::h;
+    ELMAN_UNROLL
+    for (int i = 0; i < slots; ++i) {
+      const Pair<T> da = narrow<T>(a[0][i], a[1][i]);
+      store(side_.slots + (int64_t{row_[j]} * slots + i) * H_, da);
+      if (!last() && i >= fed_h.begin && i < fed_h.end)
+        recurrence.pass_on(at_.column(j), i - fed_h.begin, unit_, da);
+    }
+  }
+
+  // Where the segment begins: the gradients of its initial states.
+  ELMAN_DEVICE void finish(int j, const float (&d)[2][states]) {
+    const int b = plan_.start[segment(j)];
+    ELMAN_UNROLL
+    for (int k = 0; k < states; ++k)
+      if (b >= 0) store(side_.dinitial[k] + int64_t{b} * H_, narrow<T>(d[0][k], d[1][k]));
+  }
+
+  // To the next launch.
+  ELMAN_DEVICE void carry_on(int j, const float (&d)[2][states]) {
+    ELMAN_UNROLL
+    for (int k = 0; k < states; ++k) store(carried(k, segment(j)), Pair<float>{d[0][k], d[1][k]});
+  }
+
+  int t_;
+  float carry_[2][states][2];  // [j][k][e]
+  // Values from memory are asked for a step before they are needed, their addresses two steps before.
+  int row_[2], before_[2], next_before_[2];  // of steps t, t - 1 and t - 2
+  Pair<T> slots_[2][slots], dy_[2], h_[2], h_after_[2];
+  Pair<float> state_[2][states], after_[2][states];  // of those beyond h
+};
+
+template <class Cell, class T, int N, Exchange exchange>
+ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job<BackwardSide<T>> job) {
+  using Recurrence =
+      std::conditional_t<exchange == Exchange::none, Gather<T, 1, N, exchange>, Scatter<T, N, exchange>>;
+  const Place at(job.layout, job.H);
+  BackwardLane<Cell, T, N> lane(job, at);
+  Recurrence recurrence(at, Cell::h.count(), job.H, job.words);
+  const auto weight = [&](int g, int m, int row, int k) {
+    return lane.weight(recurrence.output(g, m) + unit_of_row(row), recurrence.source(k));
+  };
+  const auto input = [&](int column, int k) { return lane.input(column, recurrence.source(k)); };
+  recurrence.begin(weight, input);
+  if (!lane.begin()) return;
+  for (;;) {
+    const int count = lane.count();
+    Sums sums[1] = {};
+    if (count) recurrence.take(sums, weight, input, count);
+    lane.step(sums[0], recurrence);
+    if (lane.last()) return;
+    lane.next();
+    recurrence.next(lane.count());
   }
 }
 

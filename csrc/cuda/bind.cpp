@@ -132,9 +132,10 @@ template <class Arguments> std::vector<Arguments> sides_of(const Chosen& chosen,
     sides.push_back(one.cast<Arguments>());
     const Arguments& side = sides.back();
     side.check_states(facts_of(chosen.cell));
-    if (side.plan.segments > task.rows)
-      throw py::value_error("sides: expected plans of at most " + std::to_string(task.rows) +
-                            " segments, which the schedule is for, got " + std::to_string(side.plan.segments));
+    if (side.plan.segments > task.segments)
+      throw py::value_error("sides: expected plans of at most " + std::to_string(task.segments) +
+                            " segments, which the schedule is for, got " +
+                            std::to_string(side.plan.segments));
     if ((side.plan.steps > 0) != (sides[0].plan.steps > 0))
       throw py::value_error("sides: expected steps in both plans or in none");
     if (chosen.schedule.kind == Kind::launch && side.plan.steps > 0 && side.carry == 0)
@@ -182,7 +183,7 @@ void bind_schedule(py::module_& m) {
       .def_property_readonly("ranks", number(&Layout::ranks))
       .def_property_readonly("teams", number(&Layout::teams))
       .def_property_readonly("splits", number(&Layout::splits))
-      .def_property_readonly("chunk", number(&Layout::chunk))
+      .def_property_readonly("staged", number(&Layout::staged))
       .def_property_readonly("tiles", [](const Chosen& c) { return c.schedule.tiles; })
       .def_property_readonly("shared_bytes", [](const Chosen& c) { return c.schedule.shared_bytes; })
       .def_property_readonly("words", [](const Chosen& c) { return c.schedule.words; })

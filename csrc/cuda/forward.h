@@ -2,133 +2,175 @@
 #pragma once
 
 #include "gather.h"
+#include "lane.h"
 
 namespace elman::cuda {
 
-template <class Cell, class T, int N, Exchange exchange>
-ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<ForwardSide<T>> job) {
-  constexpr Feed fed_x = Cell::x, fed_h = Cell::h;
-  constexpr int S = Cell::slots, states = Cell::states, gates = Cell::gates, X = fed_x.count(),
-                M = fed_h.count();
-  const Place at(job.layout, job.H);
-  const ForwardSide<T>& side = job.side[at.direction];
-  const PlanView& plan = side.plan;
-  const Access rows{job.H, job.paired};
-  const int H = job.H, unit = at.unit, steps = job.t_end;
-  int t = job.t_begin;
+template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>, N> {
+  using Base = Lane<T, ForwardSide<T>, N>;
+  using Base::at_, Base::H_, Base::job_, Base::plan_, Base::rows_, Base::side_, Base::unit_;
+  using Base::carried, Base::find_rows, Base::finishes, Base::load, Base::of_sequence, Base::segment,
+      Base::store;
 
-  const auto weight = [&](int g, int m, int row, int k) {
-    const int u = at.first_unit(g) + unit_of_row(row);
-    return u < H ? rows.load(side.weight + (int64_t{gate_of(fed_h, m)} * H + u) * H, k) : Pair<T>{};
-  };
-  const auto input = [&](int column, int k) {
-    const int r = at.row(column);
-    if (r >= alive_at(plan, t)) return Pair<T>{};
-    if (t) return rows.load(side.y + plan.index[plan.offset[t - 1] + r] * job.y_stride, k);
-    const int b = plan.start[r];
-    return b >= 0 && side.initial[0] ? rows.load(side.initial[0] + int64_t{b} * H, k) : Pair<T>{};
-  };
-  Gather<T, M, N, exchange> recurrence(at, 1, H, job.words);
-  recurrence.begin(weight, input);
+ public:
+  static constexpr int slots = Cell::slots, states = Cell::states, X = Cell::x.count(), M = Cell::h.count();
 
-  // This warp's tile: the lane's two rows j, of each the two units e.
-  float bias[M][2], state[2][states][2];  // state[j][k][e]
-  ELMAN_UNROLL
-  for (int m = 0; m < M; ++m) {
-    const Two two = side.bias ? widen(rows.load(side.bias + gate_of(fed_h, m) * H, unit)) : Two{0, 0};
-    bias[m][0] = two.x, bias[m][1] = two.y;
-  }
-  const auto carried = [&](int k, int r) { return side.carry + (int64_t{k} * plan.segments + r) * H; };
-  ELMAN_UNROLL
-  for (int j = 0; j < 2; ++j) ELMAN_UNROLL
-  for (int k = 0; k < states; ++k) {
-    const int r = at.row(at.column(j));
-    Two two{0, 0};
-    if (at.split < N && r < alive_at(plan, t)) {
-      const int b = plan.start[r];
-      if (t) two = widen(rows.load(carried(k, r), unit));
-      else if (b >= 0 && side.initial[k]) two = widen(rows.load(side.initial[k] + int64_t{b} * H, unit));
-    }
-    state[j][k][0] = two.x, state[j][k][1] = two.y;
+  ELMAN_DEVICE ForwardLane(const Job<ForwardSide<T>>& job, const Place& at)
+      : Base(job, at), t_(job.t_begin) {}
+
+  // Of W_hh, units k and k + 1 in the row of unit u, in the m-th gate that h feeds.
+  ELMAN_DEVICE Pair<T> weight(int u, int m, int k) const {
+    constexpr Feed fed_h = Cell::h;  // device code has no address of the other
+    return u < H_ ? rows_.load(side_.weight + (int64_t{gate_of(fed_h, m)} * H_ + u) * H_, k) : Pair<T>{};
   }
 
-  // What comes from memory is asked for a step before it is needed, the addresses a step before that.
-  int row[2], next_row[2];
-  Pair<T> products[2][X];
-  const auto find_rows = [&](int (&to)[2], int step) {
+  // Units k and k + 1 of the h that this step starts from.
+  ELMAN_DEVICE Pair<T> input(int column, int k) const {
+    const int segment = at_.segment(column);
+    if (segment >= alive_at(plan_, t_)) return Pair<T>{};
+    if (t_) return rows_.load(side_.y + plan_.index[plan_.offset[t_ - 1] + segment] * job_.y_stride, k);
+    const int b = plan_.start[segment];
+    return b >= 0 && side_.initial[0] ? rows_.load(side_.initial[0] + int64_t{b} * H_, k) : Pair<T>{};
+  }
+
+  // Before the first step.
+  ELMAN_DEVICE void begin() {
+    constexpr Feed fed_h = Cell::h;
     ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      const int r = at.row(at.column(j));
-      const bool there = step < steps && at.split < N && r < alive_at(plan, step);
-      to[j] = there ? plan.index[plan.offset[step] + r] : -1;
+    for (int m = 0; m < M; ++m) {
+      const Two two = side_.bias ? widen(load(side_.bias + gate_of(fed_h, m) * H_)) : Two{0, 0};
+      bias_[m][0] = two.x, bias_[m][1] = two.y;
     }
-  };
-  const auto load_products = [&] {
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) ELMAN_UNROLL
-    for (int s = 0; s < X; ++s)
-      if (row[j] >= 0)
-        products[j][s] = rows.load(side.products + (int64_t{row[j]} * gates + gate_of(fed_x, s)) * H, unit);
-  };
-  find_rows(row, t);
-  find_rows(next_row, t + 1);
-  load_products();
+    for (int k = 0; k < states; ++k) {
+      Two two{0, 0};
+      if (finishes() && segment(j) < alive_at(plan_, t_)) {
+        if (t_) two = widen(load(carried(k, segment(j))));
+        else two = widen(of_sequence(side_.initial[k], plan_.start[segment(j)]));
+      }
+      state_[j][k][0] = two.x, state_[j][k][1] = two.y;
+    }
+    find_rows(row_, t_);
+    find_rows(next_row_, t_ + 1);
+    load_products();
+  }
 
-  for (; t < steps; ++t) {
-    const int count = at.count(alive_at(plan, t)), left = alive_at(plan, t + 1);
-    if (count == 0) return;
-    Sums sums[M] = {};
-    recurrence.take(sums, weight, input, count);
+  // How many of the team's segments take part in this step.
+  ELMAN_DEVICE int count() const { return at_.count(alive_at(plan_, t_)); }
+  ELMAN_DEVICE bool last() const { return t_ + 1 == job_.t_end; }
+
+  // This step, from the sums of W_hh h.
+  template <class Recurrence> ELMAN_DEVICE void step(const Sums (&sums)[M], Recurrence& recurrence) {
+    const int left = alive_at(plan_, t_ + 1);
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
-      if (row[j] < 0 || unit >= H) continue;
-      const int64_t at_row = row[j];
-      const int r = at.row(at.column(j));
-      float a[2][S] = {}, s[2][states];
-      ELMAN_UNROLL
-      for (int x = 0; x < X; ++x) {
-        const Two two = widen(products[j][x]);
-        a[0][fed_x.begin + x] = two.x, a[1][fed_x.begin + x] = two.y;
-      }
-      ELMAN_UNROLL
-      for (int e = 0; e < 2; ++e) {
-        ELMAN_UNROLL
-        for (int m = 0; m < M; ++m) a[e][fed_h.begin + m] += sums[m][2 * e + j] + bias[m][e];
-        ELMAN_UNROLL
-        for (int k = 0; k < states; ++k) s[e][k] = state[j][k][e];
-        Cell{}.forward(a[e], s[e], static_cast<const float*>(nullptr));
-      }
-      const Pair<T> h = narrow<T>(s[0][0], s[1][0]);
-      s[0][0] = to_float(h.x), s[1][0] = to_float(h.y);  // as every reader of it will have it
-      ELMAN_UNROLL
-      for (int k = 0; k < states; ++k) state[j][k][0] = s[0][k], state[j][k][1] = s[1][k];
-      if (t + 1 < steps && r < left) recurrence.pass_on(at.column(j), 0, unit, h);
-      rows.store(side.y + at_row * job.y_stride, unit, h);
-      if (side.slots) {
-        ELMAN_UNROLL
-        for (int i = 0; i < S; ++i)
-          rows.store(side.slots + (at_row * S + i) * H, unit, narrow<T>(a[0][i], a[1][i]));
-        ELMAN_UNROLL
-        for (int k = 1; k < states; ++k)
-          rows.store(side.states[k] + at_row * H, unit, Pair<float>{s[0][k], s[1][k]});
-      }
-      if (r >= left) {
-        const int b = plan.finish[r];
-        ELMAN_UNROLL
-        for (int k = 0; k < states; ++k)
-          if (b >= 0 && side.final[k])
-            rows.store(side.final[k] + int64_t{b} * H, unit, narrow<T>(s[0][k], s[1][k]));
-      } else if (t + 1 == steps) {
-        ELMAN_UNROLL
-        for (int k = 0; k < states; ++k) rows.store(carried(k, r), unit, Pair<float>{s[0][k], s[1][k]});
-      }
+      if (row_[j] < 0 || unit_ >= H_) continue;
+      float a[2][slots] = {};
+      run_cell(j, sums, a);
+      float (&s)[states][2] = state_[j];
+      const Pair<T> h = narrow<T>(s[0][0], s[0][1]);
+      s[0][0] = to_float(h.x), s[0][1] = to_float(h.y);  // as every reader of it will have it
+      if (!last() && segment(j) < left) recurrence.pass_on(at_.column(j), 0, unit_, h);
+      store(side_.y + row_[j] * job_.y_stride, h);
+      if (side_.slots) keep(j, a);
+      if (segment(j) >= left) finish(j);
+      else if (last()) carry_on(j);
     }
-    if (t + 1 == steps) return;
+  }
+
+  ELMAN_DEVICE void next() {
     ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) row[j] = next_row[j];
+    for (int j = 0; j < 2; ++j) row_[j] = next_row_[j];
     load_products();
-    find_rows(next_row, t + 2);
-    recurrence.next(at.count(left));
+    find_rows(next_row_, t_ + 2);
+    ++t_;
+  }
+
+ private:
+  ELMAN_DEVICE void load_products() {
+    constexpr Feed fed_x = Cell::x;
+    constexpr int gates = Cell::gates;
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) ELMAN_UNROLL
+    for (int i = 0; i < X; ++i)
+      if (row_[j] >= 0)
+        products_[j][i] = load(side_.products + (int64_t{row_[j]} * gates + gate_of(fed_x, i)) * H_);
+  }
+
+  // a: what backward needs of the slots.
+  ELMAN_DEVICE void run_cell(int j, const Sums (&sums)[M], float (&a)[2][slots]) {
+    constexpr Feed fed_x = Cell::x, fed_h = Cell::h;
+    ELMAN_UNROLL
+    for (int i = 0; i < X; ++i) {
+      const Two two = widen(products_[j][i]);
+      a[0][fed_x.begin + i] = two.x, a[1][fed_x.begin + i] = two.y;
+    }
+    ELMAN_UNROLL
+    for (int e = 0; e < 2; ++e) {
+      float s[states];
+      ELMAN_UNROLL
+      for (int m = 0; m < M; ++m) a[e][fed_h.begin + m] += sums[m][2 * e + j] + bias_[m][e];
+      ELMAN_UNROLL
+      for (int k = 0; k < states; ++k) s[k] = state_[j][k][e];
+      Cell{}.forward(a[e], s, static_cast<const float*>(nullptr));
+      ELMAN_UNROLL
+      for (int k = 0; k < states; ++k) state_[j][k][e] = s[k];
+    }
+  }
+
+  // For backward.
+  ELMAN_DEVICE void keep(int j, const float (&a)[2][slots]) {
+    const int64_t row = row_[j];
+    ELMAN_UNROLL
+    for (int i = 0; i < slots; ++i) store(side_.slots + (row * slots + i) * H_, narrow<T>(a[0][i], a[1][i]));
+    ELMAN_UNROLL
+    for (int k = 1; k < states; ++k)
+      store(side_.states[k] + row * H_, Pair<float>{state_[j][k][0], state_[j][k][1]});
+  }
+
+  // After the segment's last step.
+  ELMAN_DEVICE void finish(int j) {
+    const int b = plan_.finish[segment(j)];
+    ELMAN_UNROLL
+    for (int k = 0; k < states; ++k)
+      if (b >= 0 && side_.final[k])
+        store(side_.final[k] + int64_t{b} * H_, narrow<T>(state_[j][k][0], state_[j][k][1]));
+  }
+
+  // To the next launch.
+  ELMAN_DEVICE void carry_on(int j) {
+    ELMAN_UNROLL
+    for (int k = 0; k < states; ++k)
+      store(carried(k, segment(j)), Pair<float>{state_[j][k][0], state_[j][k][1]});
+  }
+
+  int t_;
+  float bias_[M][2], state_[2][states][2];  // [j][k][e]
+  // Values from memory are asked for a step before they are needed, their addresses two steps before.
+  int row_[2], next_row_[2];
+  Pair<T> products_[2][X];
+};
+
+template <class Cell, class T, int N, Exchange exchange>
+ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<ForwardSide<T>> job) {
+  constexpr int M = Cell::h.count();
+  const Place at(job.layout, job.H);
+  ForwardLane<Cell, T, N> lane(job, at);
+  Gather<T, M, N, exchange> recurrence(at, 1, job.H, job.words);
+  const auto weight = [&](int g, int m, int row, int k) {
+    return lane.weight(at.first_unit(g) + unit_of_row(row), m, k);
+  };
+  const auto input = [&](int column, int k) { return lane.input(column, k); };
+  recurrence.begin(weight, input);
+  lane.begin();
+  while (const int count = lane.count()) {
+    Sums sums[M] = {};
+    recurrence.take(sums, weight, input, count);
+    lane.step(sums, recurrence);
+    if (lane.last()) return;
+    lane.next();
+    recurrence.next(lane.count());
   }
 }
 

@@ -1,14 +1,14 @@
-// A step's recurrent product of all that the team's blocks computed in the step before: each passes its
-// values on to all, who multiply them with the weights of their own units. Forward passes h on so; backward,
-// where each step is a launch, the gradients of the slots.
+// A step's recurrent product, gathered: each block passes the values that it computed on to all blocks of its
+// team, and each multiplies all values by the weights of its own units. Forward passes on h. Backward passes
+// on the slots' gradients in this way where each step is a launch.
 #pragma once
 
 #include "staging.h"
 
 namespace elman::cuda {
 
-// M tiles of weights for a group of units, N tiles of rows. The sources give pairs along k, zeros where there
-// is nothing: weight(group, m, row of the tile, k) and input(column, k), k even.
+// M tiles of weights for a group, N tiles of segments. weight(group, m, row of the tile, k) and
+// input(column, k) give pairs along k, zeros where there is nothing; k is even.
 template <class T, int M, int N, Exchange exchange> class Gather {
  public:
   using P = Product<T>;
@@ -16,17 +16,17 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   static constexpr int hold = P::tile.held(M, N);
   static constexpr int inboxes = exchange == Exchange::shared ? 2 : 1;
 
-  // The sum runs over `feeds` times H inputs.
-  ELMAN_DEVICE Gather(const Place& at, int feeds, int H, uint64_t* words)
-      : at_(at), feeds_(feeds), H_(H), tiles_(feeds * padded(H) / P::K) {
+  // The sum runs over `slots` times H inputs.
+  ELMAN_DEVICE Gather(const Place& at, int slots, int H, uint64_t* words)
+      : at_(at), slots_(slots), H_(H), tiles_(slots * padded(H) / P::K) {
     constexpr Tile tile = P::tile;  // device code has no address of the other
-    const Memory memory = gather_memory(tile, at.layout, M, N);
+    const Space space = gather_space(tile, at.layout, M, N);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
-    inbox_[0] = reinterpret_cast<Pair<T>*>(bytes + memory.weights);
-    inbox_[1] = reinterpret_cast<Pair<T>*>(bytes + memory.weights + (inboxes - 1) * memory.inbox);
-    partial_ = reinterpret_cast<float*>(bytes + memory.weights + inboxes * memory.inbox);
-    arrivals_ = reinterpret_cast<uint64_t*>(bytes + memory.weights + inboxes * memory.inbox + memory.partial);
+    inbox_[0] = reinterpret_cast<Pair<T>*>(bytes + space.weights);
+    inbox_[1] = reinterpret_cast<Pair<T>*>(bytes + space.weights + (inboxes - 1) * space.inbox);
+    partial_ = reinterpret_cast<float*>(bytes + space.weights + inboxes * space.inbox);
+    arrivals_ = reinterpret_cast<uint64_t*>(bytes + space.weights + inboxes * space.inbox + space.partial);
     words_ = words + (at.direction * at.layout.teams + at.team) * 2 * tiles_ * N * words_of_tile;
   }
 
@@ -37,7 +37,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   // Before the first step. `input` gives what its product reads.
   template <class WeightAt, class InputAt>
   ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt& input) {
-    if (whole()) {
+    if (all_staged()) {
       stage<T, M>(weights_, at_.groups, weight, 0, tiles_);
       block_sync();
       held_.take(weights_, tiles_, at_.share());
@@ -58,26 +58,26 @@ template <class T, int M, int N, Exchange exchange> class Gather {
     if constexpr (exchange == Exchange::shared) {
       if (!at_.empty) multiply<hold, T, M, N>(sums, weights_, held_, inbox(step_), tiles_, at_.share(), live);
     } else {
-      const int chunk = at_.layout.chunk;
-      for (int first = 0; first < tiles_; first += chunk) {
-        const int count = first + chunk < tiles_ ? chunk : tiles_ - first;
-        if (first) block_sync();  // all have read the chunk before
-        if (!whole()) stage<T, M>(weights_, at_.groups, weight, first, count);
+      const int staged = at_.layout.staged;
+      for (int first = 0; first < tiles_; first += staged) {
+        const int count = first + staged < tiles_ ? staged : tiles_ - first;
+        if (first) block_sync();  // all have read what was staged before
+        if (!all_staged()) stage<T, M>(weights_, at_.groups, weight, first, count);
         if (exchange == Exchange::global && step_) collect();
         else fill<T, N>(inbox_[0], input, first, count);
         block_sync();
-        if (whole()) multiply<hold, T, M, N>(sums, weights_, held_, inbox_[0], count, at_.share(), live);
+        if (all_staged()) multiply<hold, T, M, N>(sums, weights_, held_, inbox_[0], count, at_.share(), live);
         else multiply<0, T, M, N>(sums, weights_, {}, inbox_[0], count, at_.share(), live);
       }
     }
     combine(sums, own, partial_, at_, live);
-    // Where nobody meets before the next product, what a warp passes on says that it has read all it had to.
+    // Where blocks do not meet, the values that a warp passes on also say that it has read its inbox.
     warp_sync();
   }
 
-  // To all blocks of the team, for the next product: values of two units of a column that takes part in it.
-  ELMAN_DEVICE void pass_on(int column, int feed, int unit, Pair<T> value) {
-    const int k = feed * padded(H_) + unit;
+  // To all blocks of the team, for the next product: two units' values of a column that takes part in it.
+  ELMAN_DEVICE void pass_on(int column, int slot, int unit, Pair<T> value) {
+    const int k = slot * padded(H_) + unit;
     value = P::operand(value);
     const int place = inbox_at<T, N>(column, k);
     if constexpr (exchange == Exchange::global) {
@@ -95,22 +95,22 @@ template <class T, int M, int N, Exchange exchange> class Gather {
     }
   }
 
-  // Between two steps; `columns`: that take part in the next product.
+  // Between two steps. `columns` take part in the next product.
   ELMAN_DEVICE void next(int columns) {
     if constexpr (exchange == Exchange::global) {
-      if (at_.split < N && at_.unit >= H_ && !at_.empty)  // what no unit passes on
+      if (at_.split < N && at_.unit >= H_ && !at_.empty)  // the units beyond H, which nobody computes
         for (int j = 0; j < 2; ++j)
-          for (int feed = 0; feed < feeds_ && at_.column(j) < columns; ++feed)
-            pass_on(at_.column(j), feed, at_.unit, Pair<T>{});
+          for (int slot = 0; slot < slots_ && at_.column(j) < columns; ++slot)
+            pass_on(at_.column(j), slot, at_.unit, Pair<T>{});
     }
     ++step_;
     if constexpr (exchange == Exchange::shared) {
       if (!at_.layout.pushed) {
         meet(at_.layout.ranks);
       } else {
-        // Its warps see the next step as the values arrive. None can arrive for the step after that before
-        // all blocks have this block's own, which it passes on when it has read what is in the other inbox.
-        const int bytes = columns * feeds_ * ((H_ + 1) / 2 * 2) * int{sizeof(T)};
+        // Warps go on when all values have arrived. None of the step after that can arrive too early: the
+        // others wait for this block's values, and it passes them on when it has read the other inbox.
+        const int bytes = columns * slots_ * ((H_ + 1) / 2 * 2) * int{sizeof(T)};
         if (thread_index() == 0) expect_arrivals(arrivals_ + step_ % 2, bytes);
         wait_for_arrivals(arrivals_ + step_ % 2, (step_ - 1) / 2 % 2);
       }
@@ -121,24 +121,23 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   }
 
  private:
-  // No array: a run-time index would put it into memory.
+  // Indexed at run time, an array would be kept in slow space.
   ELMAN_DEVICE Pair<T>* inbox(int step) const { return step % 2 ? inbox_[1] : inbox_[0]; }
 
-  // Two steps' are enough: a block posts those of a step when it has all of the step before, whose blocks had
-  // read all before that.
+  // Place for two steps is enough. A block posts the words of a step when it has all of the step before, and
+  // the others posted those when they had read all before that.
   ELMAN_DEVICE uint64_t* words_of(int step) const { return words_ + step % 2 * tiles_ * N * words_of_tile; }
 
-  ELMAN_DEVICE bool whole() const { return at_.layout.chunk >= tiles_; }
+  ELMAN_DEVICE bool all_staged() const { return at_.layout.staged >= tiles_; }
 
-  // The words of this step into the inbox, as they come. A thread waits for two at a time, of which it reads
-  // some ahead.
+  // Brings the words of this step into the inbox. A thread waits for two at a time and reads some ahead.
   ELMAN_DEVICE void collect() {
-    constexpr int of_tile = words_of_tile / 2, of_column = of_tile / tile_rows, ahead = 4;
+    constexpr int of_tile = words_of_tile / 2, of_column = of_tile / tile_segments, ahead = 4;
     const uint64_t* from = words_of(step_);
     Bytes* to = reinterpret_cast<Bytes*>(inbox_[0]);
     const int all = tiles_ * N * of_tile, by = threads();
     const auto wanted = [&](int j) {
-      return j < all && j / of_tile % N * tile_rows + j % of_tile / of_column < columns_;
+      return j < all && j / of_tile % N * tile_segments + j % of_tile / of_column < columns_;
     };
     ELMAN_NO_UNROLL
     for (int j = thread_index(); j < all; j += by * ahead) {
@@ -153,7 +152,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   }
 
   const Place& at_;
-  const int feeds_, H_, tiles_;
+  const int slots_, H_, tiles_;
   Held<T, M, hold> held_;
   Pair<T>*weights_, *inbox_[2];
   float* partial_;

@@ -1,8 +1,22 @@
 // What a kernel is told: plain structs that are passed by value, all pointers to device memory.
 //
-// Rows are rows of the caller's arrays, T * B or what a PackedSequence holds, everywhere: the plan's index
-// leads there, and the products around the scan (x W_ih, the weights' gradients) see whole matrices in that
-// order.
+// The words of csrc/cuda, beside those of docs/design.md:
+//   row       of the caller's arrays, of T * B or of what a PackedSequence holds, in the caller's order, in
+//             which the products around the scan (x W_ih, the weights' gradients) see whole matrices
+//   block     a thread block; never anything else
+//   team      the blocks that compute the same segments; rank: a block's number in its team
+//   group     16 units, all of whose gates one warp computes
+//   tile      what one instruction of the tensor cores multiplies: of weights 16 units by k, of inputs k by
+//             8 segments; column: a segment's place in its team's tiles, 8 of them in each
+//   split     one of the warps that share the sum over k of a group
+//   staged    in shared memory, to be multiplied; held: in registers, for all steps
+//   inbox     the staged inputs of a step; pass on: to bring a value to the inboxes that need it
+//   word      of global memory: 4 bytes that are passed on, and the number of their step
+//   layout    how a layer is divided among blocks and warps
+//   schedule  a layout, and through what memory blocks pass on
+//   side      one direction of a layer: its arrays; job: what one launch is told, of one or two sides
+//   lane      a thread, by its number in its warp
+// Global, shared: the hardware's kinds of memory.
 #pragma once
 
 #include <cstddef>
@@ -12,44 +26,42 @@
 
 namespace elman::cuda {
 
-constexpr int group = 16;  // units whose gates a warp computes together: the rows of a tensor core's tile
-constexpr int tile_rows = 8;
-// Of a block: 255 registers for each, half of them for weights that stay there.
+constexpr int group = 16;  // units whose gates a warp computes: the rows of a tile of weights
+constexpr int tile_segments = 8;
+// Of a block. Each can have 255 registers then, half of them for weights.
 constexpr int most_threads = 256;
 
-// The tiles of one element type: terms of a sum in a tile, the pairs of a tile of weights and of inputs.
+// The tiles of one element type: how many terms of a sum, how many pairs of weights and of inputs.
 struct Tile {
   int k, weight_pairs, input_pairs, element_bytes;
   bool tensor_cores;
-  int set;  // of outputs, which a warp computes together where sums are passed on
+  int set;  // tiles of outputs that a warp computes together where sums are passed on
 
-  // Of how many tiles of k a warp has the weights, all M gates of them, in registers, if it computes N tiles
-  // of rows: as many as leave no kernel short of registers. (By multiply-adds a tile of 4 would take as many
-  // as one of 16 on the tensor cores.)
+  // Of how many tiles of k a warp holds the weights of M gates, if it computes N tiles of segments: as many
+  // as leave no kernel short of registers. (Without tensor cores a tile of 4 terms would take as many as one
+  // of 16 with them: none then.)
   constexpr int held(int M, int N) const {
     if (!tensor_cores) return 0;
     return N == 1 ? (M == 1 ? 28 : 32 / M) : (N == 2 ? 24 : 12) / M;
   }
-  // The same where sums are passed on: of a set.
+  // The same of a set, where sums are passed on.
   constexpr int held_of_sets(int N) const { return !tensor_cores ? 0 : N == 1 ? 5 : 2; }
 };
 constexpr Tile tile_f32{4, 32, 16, 4, false, 2}, tile_tf32{8, 64, 32, 4, true, 4},
     tile_16{16, 128, 64, 2, true, 4};
 
-// How a layer is divided. A team of blocks computes some rows of the plan; each of its blocks (its rank) some
-// units.
 struct Layout {
   int units = group;    // of a block, whole groups
   int ranks = 1;        // blocks of a team
-  int teams = 1;        // of a direction; row r of the plan is team r % teams's
-  int splits = 1;       // warps that share the sum over k of a group, at least as many as tiles of rows
-  int chunk = 1;        // tiles of k in shared memory at a time; all of them where blocks stay for all steps
-  bool pushed = false;  // a cluster's inboxes count what arrives, instead of all blocks meeting at each step
+  int teams = 1;        // of a direction; segment s is team s % teams's
+  int splits = 1;       // of a group, at least as many as tiles of segments
+  int staged = 1;       // tiles of k at a time; all of them where blocks stay for all steps
+  bool pushed = false;  // inboxes count what arrives; blocks do not meet at each step
   int threads() const { return units / group * splits * 32; }
 };
 
-// How a block divides the product whose sums it passes on: all of the layer's units in sets of tiles, its own
-// gates among as many warps as are left for each set.
+// How a block divides the product whose sums it passes on: all of the layer's units into sets of tiles, the
+// sum over its own gates among the warps that are left for each set.
 struct Sets {
   int count, splits;
   constexpr Sets(const Layout& l, int H, int set)
@@ -57,23 +69,23 @@ struct Sets {
         splits(l.units / group * l.splits > count ? l.units / group * l.splits / count : 1) {}
 };
 
-// Bytes that a block needs: of weights, of an inbox of inputs, of sums that its warps share, and of what
-// comes to it in a step.
-struct Memory {
+// Bytes that a block needs: for weights, for an inbox, for the sums that splits share, and for what comes to
+// it in a step.
+struct Space {
   std::size_t weights, inbox, partial, arriving;
 };
 constexpr std::size_t tile_of_sums = 16 * 8 * sizeof(float);
 
-// If it has its units of all sums (gather.h), of M gates, for N tiles of rows.
-constexpr Memory gather_memory(const Tile& tile, const Layout& l, int M, int N) {
+// If it gathers (gather.h) for M gates and N tiles of segments.
+constexpr Space gather_space(const Tile& tile, const Layout& l, int M, int N) {
   const std::size_t pair = 2 * tile.element_bytes, groups = l.units / group;
-  const std::size_t inbox = pair * l.chunk * N * tile.input_pairs;
-  return {pair * groups * l.chunk * M * tile.weight_pairs, inbox,
+  const std::size_t inbox = pair * l.staged * N * tile.input_pairs;
+  return {pair * groups * l.staged * M * tile.weight_pairs, inbox,
           l.splits == 1 ? 0 : l.splits * groups * N * M * tile_of_sums, inbox};
 }
 
-// If it has all sums of its units (scatter.h), of so many gates each.
-constexpr Memory scatter_memory(const Tile& tile, const Layout& l, int gates, int H, int N) {
+// If it scatters (scatter.h).
+constexpr Space scatter_space(const Tile& tile, const Layout& l, int gates, int H, int N) {
   const Sets sets(l, H, tile.set);
   const std::size_t pair = 2 * tile.element_bytes, groups = l.units / group, tiles = gates * l.units / tile.k;
   return {pair * sets.count * tiles * tile.set * tile.weight_pairs, pair * tiles * N * tile.input_pairs,
@@ -102,7 +114,7 @@ template <class T> struct BackwardSide {
   const T* initial[max_states] = {};
   const T* dfinal[max_states] = {};  // [B, H], or null for zeros
   T* dinitial[max_states] = {};      // [B, H]
-  T* slots = nullptr;                // what forward kept in, gradients of the slots out
+  T* slots = nullptr;                // in: what forward kept, out: the slots' gradients
   const float* states[max_states] = {};
   float* carry = nullptr;
 };
@@ -111,9 +123,9 @@ template <class Side> struct Job {
   Layout layout;
   int H = 0;
   bool paired = false;         // see Access
-  int64_t y_stride = 0;        // of y and dy
+  int64_t y_stride = 0;        // from row to row of y and dy
   int t_begin = 0, t_end = 0;  // the steps to take; backward takes -1 last, where the initial states are
-  uint64_t* words = nullptr;   // [Schedule::words], zero: for what is passed on in global memory
+  uint64_t* words = nullptr;   // [Schedule::words], zero
   Side side[2];
 };
 

@@ -5,10 +5,10 @@
 
 namespace elman::cuda {
 
-// Units rounded up to whole groups, in which the sums over k count them.
+// Units rounded up to whole groups. Sums over k run over so many.
 ELMAN_HOST_DEVICE int padded(int H) { return (H + group - 1) / group * group; }
 
-// A warp's part of a block's product: the tiles of weights `index`, and of the tiles of k every `splits`th.
+// A warp's part of a block's product: the tile of weights `index`, and every `splits`th tile of k.
 struct Share {
   int lane, index, split, splits;
 };
@@ -16,7 +16,7 @@ struct Share {
 // A thread's place in the layout.
 struct Place {
   int lane, split, splits;
-  int in_block;  // its warp's group of units, in the block
+  int in_block;  // its warp's group, counted in the block
   int groups;    // of the block
   int unit;      // the first of the lane's two units
   int rank, team, direction;
@@ -39,23 +39,21 @@ struct Place {
   ELMAN_DEVICE Share share() const { return {lane, in_block, split, splits}; }
   ELMAN_DEVICE int first_unit(int g) const { return rank * layout.units + g * group; }
 
-  // Of the team's rows, the one in column i of its tiles, as a row of the plan; and how many of `alive` it
-  // has.
-  ELMAN_DEVICE int row(int i) const { return team + i * layout.teams; }
+  // The team's segment in a column, and how many of the first `alive` segments are the team's.
+  ELMAN_DEVICE int segment(int column) const { return team + column * layout.teams; }
   ELMAN_DEVICE int count(int alive) const {
     return alive > team ? (alive - team + layout.teams - 1) / layout.teams : 0;
   }
-  // A warp finishes one tile, that of its split's number (splits >= tiles): the column of the lane's row j, 0
-  // or 1.
-  ELMAN_DEVICE int column(int j) const { return split * tile_rows + lane % 4 * 2 + j; }
+  // A warp finishes the tile of its split's number (splits >= tiles). In it the lane has two segments, j = 0
+  // and 1.
+  ELMAN_DEVICE int column(int j) const { return split * tile_segments + lane % 4 * 2 + j; }
 };
 
-// Of the first tiles of k a lane keeps the weights in registers, all M gates of them, where they stay for all
-// steps.
+// The weights of M gates that a lane holds: of the warp's first tiles of k.
 template <class T, int M, int count> struct Held {
   typename Product<T>::Weights w[count ? count : 1][M];
 
-  // Those of the warp's first tiles, from all `tiles` in shared memory.
+  // From all `tiles`, staged.
   ELMAN_DEVICE void take(const Pair<T>* weights, int tiles, const Share& at) {
     using P = Product<T>;
     weights += at.index * tiles * M * P::weight_pairs;
@@ -71,7 +69,7 @@ template <class T, int M, int count> struct Held {
 };
 
 // sums += the warp's share of the product over `tiles` tiles of k, the first `hold` with the weights in
-// `held`, for the first `some` of the N tiles of rows. The next tiles are on their way while these are
+// `held`, for the first `some` of the N tiles of segments. The next tiles are loaded while these are
 // multiplied.
 template <int hold, class T, int M, int N, int some>
 ELMAN_DEVICE void multiply_some(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, hold>& held,
@@ -128,7 +126,7 @@ ELMAN_DEVICE void multiply_some(Sums (&sums)[N][M], const Pair<T>* weights, cons
   }
 }
 
-// The same for the `live` tiles that have rows, or a few more: no branch on that in the loops.
+// The same for the `live` tiles that have segments, or a few more: no branch on that in the loops.
 template <int hold, class T, int M, int N, int some = N>
 ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Held<T, M, hold>& held,
                            const Pair<T>* inputs, int tiles, const Share& at, int live) {
@@ -138,8 +136,7 @@ ELMAN_DEVICE void multiply(Sums (&sums)[N][M], const Pair<T>* weights, const Hel
   multiply_some<hold, T, M, N, some>(sums, weights, held, inputs, tiles, at);
 }
 
-// The sums of the tile that this warp finishes, if it is live: what the splits have of it, added up in their
-// order.
+// The sums of the tile that this warp finishes, if it is live: the splits' parts, added up in their order.
 template <int M, int N>
 ELMAN_DEVICE void combine(const Sums (&sums)[N][M], Sums (&own)[M], float* partial, const Place& at,
                           int live) {

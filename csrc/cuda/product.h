@@ -1,8 +1,7 @@
-// The recurrent product of a warp, out of shared memory: a tile of weights, 16 rows (the units of a group,
-// for one gate) by K, times a tile of inputs, K by 8 rows of the plan. A lane holds, of the 16 x 8 sums,
-// those of units 2 (lane / 4) and the next, for rows 2 (lane % 4) and the next: all gates of its units, so
-// that the cell runs on the sums where they are. In memory the tiles lie as the lanes read them, in pairs (k,
-// k + 1).
+// The recurrent product of a warp: a tile of weights, 16 units of one gate by K, times a tile of inputs, K by
+// 8 segments. Of the 16 x 8 sums a lane gets those of units 2 (lane / 4) and the next, for segments
+// 2 (lane % 4) and the next. It gets all gates of its units, so that the cell runs on the sums where they
+// are. In shared memory the tiles lie as the lanes read them, in pairs (k, k + 1).
 #pragma once
 
 #include "job.h"
@@ -11,10 +10,10 @@
 
 namespace elman::cuda {
 
-// The sums of a lane: [unit][row] as 2 unit + row.
+// The sums of a lane: [unit][segment] as 2 unit + segment.
 using Sums = float[4];
 
-// The unit of row m of a weights' tile: rows m and m + 8, which one lane holds, are neighbours.
+// The unit of row m of a tile of weights. Rows m and m + 8, which one lane gets, are neighbouring units.
 ELMAN_DEVICE int unit_of_row(int m) { return 2 * (m % 8) + m / 8; }
 
 // On the tensor cores, 16-bit.
@@ -44,8 +43,8 @@ template <class T> struct Product {
   }
 };
 
-// On the tensor cores, float rounded to 10 bits of mantissa. A tile's k = 2 i and 2 i + 1 are the hardware's
-// i and i + 4, on both sides, so that pairs stay together.
+// On the tensor cores, float rounded to 10 bits of mantissa. Terms 2 i and 2 i + 1 of a tile are the
+// hardware's i and i + 4, in weights and inputs alike, so that pairs stay together.
 template <> struct Product<Tf32> {
   static constexpr Tile tile = tile_tf32;
   static constexpr int K = tile.k, weight_pairs = tile.weight_pairs, input_pairs = tile.input_pairs;
@@ -85,7 +84,7 @@ template <> struct Product<float> {
     Four unit[2];
   };
   struct Inputs {
-    Four row[2];
+    Four segment[2];
   };
   static ELMAN_DEVICE int weight_at(int m, int k) { return m * 2 + k / 2; }
   static ELMAN_DEVICE int input_at(int k, int n) { return n * 2 + k / 2; }
@@ -93,8 +92,8 @@ template <> struct Product<float> {
   static ELMAN_DEVICE Pair<float> operand(Pair<float> p) { return p; }
 
   static ELMAN_DEVICE Weights weights(const Pair<float>* tile, int lane) {
-    const Four* rows = reinterpret_cast<const Four*>(tile);
-    return {rows[lane / 4], rows[lane / 4 + 8]};
+    const Four* units = reinterpret_cast<const Four*>(tile);
+    return {units[lane / 4], units[lane / 4 + 8]};
   }
   static ELMAN_DEVICE Inputs inputs(const Pair<float>* tile, int lane) {
     const Four* columns = reinterpret_cast<const Four*>(tile);
@@ -104,7 +103,7 @@ template <> struct Product<float> {
     ELMAN_UNROLL
     for (int k = 0; k < K; ++k) {
       ELMAN_UNROLL
-      for (int i = 0; i < 4; ++i) sums[i] = mul_add(w.unit[i / 2].v[k], x.row[i % 2].v[k], sums[i]);
+      for (int i = 0; i < 4; ++i) sums[i] = mul_add(w.unit[i / 2].v[k], x.segment[i % 2].v[k], sums[i]);
     }
   }
 };

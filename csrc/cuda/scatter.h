@@ -1,7 +1,7 @@
-// A step's recurrent product of what this block's units computed in the step before, with all weights that
-// lead from them: each block passes on the sums, to the block whose units they are for, which adds up what it
-// gets from all. Backward does so: of an LSTM it passes on a float for each unit and row instead of four
-// gates to all blocks, and needs only its own gates in shared memory.
+// A step's recurrent product, scattered: each block multiplies the values of its own units by all weights
+// that lead from them, and passes each sum on to the block whose unit it is for. That block adds up the sums
+// that it gets from all. Backward does so. For an LSTM it then passes on one float for each unit and segment,
+// not four gates to all blocks, and only its own gates are staged.
 #pragma once
 
 #include "staging.h"
@@ -13,17 +13,17 @@ template <class T, int N, Exchange exchange> class Scatter {
   using P = Product<T>;
   static constexpr int M = P::tile.set, hold = P::tile.held_of_sets(N);
 
-  // The sum runs over `feeds` times H inputs.
-  ELMAN_DEVICE Scatter(const Place& at, int feeds, int H, uint64_t* words)
-      : at_(at), outputs_(padded(H)), tiles_(feeds * at.layout.units / P::K), sets_(at.layout, H, M) {
+  // The sum runs over `slots` times H inputs.
+  ELMAN_DEVICE Scatter(const Place& at, int slots, int H, uint64_t* words)
+      : at_(at), outputs_(padded(H)), tiles_(slots * at.layout.units / P::K), sets_(at.layout, H, M) {
     constexpr Tile tile = P::tile;  // device code has no address of the other
-    const Memory memory = scatter_memory(tile, at.layout, feeds, H, N);
+    const Space space = scatter_space(tile, at.layout, slots, H, N);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
-    inbox_ = reinterpret_cast<Pair<T>*>(bytes += memory.weights);
-    partial_ = reinterpret_cast<float*>(bytes += memory.inbox);
-    sums_ = reinterpret_cast<Part*>(bytes += memory.partial);
-    arrivals_ = reinterpret_cast<uint64_t*>(bytes + (exchange == Exchange::shared ? 2 * memory.arriving : 0));
+    inbox_ = reinterpret_cast<Pair<T>*>(bytes += space.weights);
+    partial_ = reinterpret_cast<float*>(bytes += space.inbox);
+    sums_ = reinterpret_cast<Part*>(bytes += space.partial);
+    arrivals_ = reinterpret_cast<uint64_t*>(bytes + (exchange == Exchange::shared ? 2 * space.arriving : 0));
     words_ = words + (at.direction * at.layout.teams + at.team) * at.layout.ranks * 2 * words_of_block();
     const int warp = at.in_block + at.split * at.groups;
     share_ = {at.lane, warp % (sets_.splits > 1 ? sets_.count : at.groups * at.splits),
@@ -36,7 +36,7 @@ template <class T, int N, Exchange exchange> class Scatter {
     return {k / at_.layout.units, at_.first_unit(0) + k % at_.layout.units};
   }
 
-  // Before the first step, which has no sums yet.
+  // Before the first step, to which nothing has been passed on.
   template <class WeightAt, class InputAt> ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt&) {
     stage<T, M>(weights_, sets_.count, weight, 0, tiles_);
     fill<T, N>(inbox_, [](int, int) { return Pair<T>{}; }, 0, tiles_);
@@ -56,13 +56,13 @@ template <class T, int N, Exchange exchange> class Scatter {
     combine(sums, own, partial_, at_, tiles_of(columns));
   }
 
-  // To this block's next product: values of two units of a column that takes part in it.
-  ELMAN_DEVICE void pass_on(int column, int feed, int unit, Pair<T> value) {
-    const int k = feed * at_.layout.units + unit - at_.first_unit(0);
+  // To this block's next product: two units' values of a column that takes part in it.
+  ELMAN_DEVICE void pass_on(int column, int slot, int unit, Pair<T> value) {
+    const int k = slot * at_.layout.units + unit - at_.first_unit(0);
     inbox_[inbox_at<T, N>(column, k)] = P::operand(value);
   }
 
-  // Between two steps; `columns`: that take part in the next product, which is made here.
+  // Between two steps. `columns` take part in the next product, which is made here.
   ELMAN_DEVICE void next(int columns) {
     ++step_;
     block_sync();
@@ -84,11 +84,11 @@ template <class T, int N, Exchange exchange> class Scatter {
       meet(at_.layout.ranks);
     } else {
       if (exchange == Exchange::shared) {
-        // From each source for each group, 16 bytes from each lane that has a row.
+        // From each sender for each group, 16 bytes from each lane that has a segment.
         const int groups = (outputs_ - at_.first_unit(0)) / group;
         const int lanes = (columns + 1) / 2 * 8 * (groups < at_.groups ? groups : at_.groups);
         if (thread_index() == 0)
-          expect_arrivals(arrivals_ + step_ % 2, sources() * lanes * int{sizeof(Part)});
+          expect_arrivals(arrivals_ + step_ % 2, senders() * lanes * int{sizeof(Part)});
         wait_for_arrivals(arrivals_ + step_ % 2, (step_ - 1) / 2 % 2);
       }
       block_sync();  // all have read the inbox
@@ -100,23 +100,23 @@ template <class T, int N, Exchange exchange> class Scatter {
     float v[4];
   };
 
-  ELMAN_DEVICE int sources() const { return at_.layout.ranks * sets_.splits; }
-  ELMAN_DEVICE int words_of_block() const { return sources() * at_.groups * N * 32 * 4; }
-  // Whether the lane has a row in tile n.
-  ELMAN_DEVICE bool has(int n, int columns) const { return n * tile_rows + at_.lane % 4 * 2 < columns; }
+  ELMAN_DEVICE int senders() const { return at_.layout.ranks * sets_.splits; }
+  ELMAN_DEVICE int words_of_block() const { return senders() * at_.groups * N * 32 * 4; }
+  // Whether the lane has a segment in tile n.
+  ELMAN_DEVICE bool has(int n, int columns) const { return n * tile_segments + at_.lane % 4 * 2 < columns; }
 
-  // Where the sums from a source for a tile of a block lie, among all that the block gets in a step.
-  ELMAN_DEVICE int place(int source, int g, int n) const {
-    return ((source * at_.groups + g) * N + n) * 32 + at_.lane;
+  // Where a sender's sums for a tile lie, among all that a block gets in a step.
+  ELMAN_DEVICE int place(int sender, int g, int n) const {
+    return ((sender * at_.groups + g) * N + n) * 32 + at_.lane;
   }
-  // Two steps' are enough: a block sends those of a step when it has all of the step before, and nobody sent
-  // those before having read all before that.
-  ELMAN_DEVICE Part* sums_of(int step) const { return sums_ + step % 2 * sources() * at_.groups * N * 32; }
+  // Place for two steps is enough. A block sends the sums of a step when it has all of the step before, and
+  // the others sent those when they had read all before that.
+  ELMAN_DEVICE Part* sums_of(int step) const { return sums_ + step % 2 * senders() * at_.groups * N * 32; }
   ELMAN_DEVICE uint64_t* words_of(int rank, int step) const {
     return words_ + (rank * 2 + step % 2) * words_of_block();
   }
 
-  // To the block whose units begin with this one or before.
+  // To the block that has this unit.
   ELMAN_DEVICE void send(int unit, int n, const Sums& sums) {
     const int units = at_.layout.units, rank = unit / units, ranks = at_.layout.ranks;
     const int to = place(at_.rank * sets_.splits + share_.split, unit % units / group, n);
@@ -127,28 +127,28 @@ template <class T, int N, Exchange exchange> class Scatter {
     else store_at_peer(sums_of(step_) + to, rank, part);
   }
 
-  // This warp's share of the sources.
+  // This warp's share of the senders.
   ELMAN_DEVICE void add_up(Sums& sums, int n) {
     constexpr int ahead = exchange == Exchange::shared ? 4 : 2;
-    const int all = sources(), by = at_.splits;
+    const int all = senders(), by = at_.splits;
     ELMAN_NO_UNROLL
-    for (int source = at_.split; source < all; source += by * ahead) {
+    for (int sender = at_.split; sender < all; sender += by * ahead) {
       Part parts[ahead];
       if constexpr (exchange == Exchange::shared) {
         ELMAN_UNROLL
         for (int i = 0; i < ahead; ++i)
-          if (source + i * by < all) parts[i] = sums_of(step_)[place(source + i * by, at_.in_block, n)];
+          if (sender + i * by < all) parts[i] = sums_of(step_)[place(sender + i * by, at_.in_block, n)];
       } else {
         const auto words = [&](int i, int half) {
-          return words_of(at_.rank, step_) + place(source + i * by, at_.in_block, n) * 4 + half * 2;
+          return words_of(at_.rank, step_) + place(sender + i * by, at_.in_block, n) * 4 + half * 2;
         };
         Words found[ahead][2];
         ELMAN_UNROLL
         for (int i = 0; i < ahead; ++i)
-          if (source + i * by < all) found[i][0] = look(words(i, 0)), found[i][1] = look(words(i, 1));
+          if (sender + i * by < all) found[i][0] = look(words(i, 0)), found[i][1] = look(words(i, 1));
         ELMAN_UNROLL
         for (int i = 0; i < ahead; ++i) {
-          if (source + i * by < all) {
+          if (sender + i * by < all) {
             const Bytes first = await(words(i, 0), found[i][0], step_),
                         last = await(words(i, 1), found[i][1], step_);
             memcpy(parts[i].v, &first, sizeof first);
@@ -160,7 +160,7 @@ template <class T, int N, Exchange exchange> class Scatter {
       for (int i = 0; i < ahead; ++i) {
         ELMAN_UNROLL
         for (int v = 0; v < 4; ++v)
-          if (source + i * by < all) sums[v] += parts[i].v[v];
+          if (sender + i * by < all) sums[v] += parts[i].v[v];
       }
     }
   }

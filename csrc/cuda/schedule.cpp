@@ -21,8 +21,8 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // What a block holds and does in a step.
 struct Work {
-  Memory memory;
-  double products;  // of a tile of weights and a tile of rows
+  Space space;
+  double products;  // of a tile of weights and a tile of segments
   double reads;     // bytes, beside the weights
   double held;      // the part of the weights that lies in registers
   double chain;     // tiles that a warp reads one after the other
@@ -34,8 +34,8 @@ class Chooser {
   Chooser(const Task& task, const Machine& machine)
       : task_(task), machine_(machine), tile_(task.tile), padded_(ceil_div(task.H, group) * group) {}
 
-  // Keeps the cheapest layout of a kind. Few rows for each team leave multiprocessors idle or little to pass
-  // on.
+  // Keeps the cheapest layout of a kind. Few segments for each team leave multiprocessors idle or little to
+  // pass on.
   void consider(Kind kind, Schedule& best) const {
     for (int units = group; units <= std::min(padded_, 256); units += group)
       for (const int tiles : {1, 2, 4})
@@ -52,7 +52,7 @@ class Chooser {
 
  private:
   bool scatters(const Schedule& s) const { return task_.backward && s.kind != Kind::launch; }
-  double rows_of_team(const Layout& l) const { return ceil_div(task_.rows, l.teams); }
+  double segments_of_team(const Layout& l) const { return ceil_div(task_.segments, l.teams); }
   int k_tiles() const { return (task_.backward ? task_.gates : 1) * padded_ / tile_.k; }
 
   // The block's units of all sums (gather.h).
@@ -60,12 +60,12 @@ class Chooser {
     const Layout& l = s.layout;
     const int groups = l.units / group, outputs = task_.backward ? 1 : task_.gates;
     Work w;
-    w.memory = gather_memory(tile_, l, outputs, s.tiles);
+    w.space = gather_space(tile_, l, outputs, s.tiles);
     w.products = double(groups) * k_tiles() * outputs * s.tiles;
-    w.reads = double(w.memory.inbox) * groups * k_tiles() / l.chunk;
+    w.reads = double(w.space.inbox) * groups * k_tiles() / l.staged;
     w.chain = ceil_div(k_tiles(), l.splits);
     w.held = std::min(1.0, tile_.held(outputs, s.tiles) / w.chain);
-    w.passed = w.memory.inbox * rows_of_team(l) / (s.tiles * tile_rows);
+    w.passed = w.space.inbox * segments_of_team(l) / (s.tiles * tile_segments);
     return w;
   }
 
@@ -75,13 +75,13 @@ class Chooser {
     const Sets sets(l, task_.H, tile_.set);
     const int groups = l.units / group, warps = groups * l.splits, tiles = task_.gates * l.units / tile_.k;
     Work w;
-    w.memory = scatter_memory(tile_, l, task_.gates, task_.H, s.tiles);
+    w.space = scatter_space(tile_, l, task_.gates, task_.H, s.tiles);
     w.products = double(sets.count) * tile_.set * tiles * s.tiles;
-    w.reads = double(w.memory.inbox) * sets.count;
+    w.reads = double(w.space.inbox) * sets.count;
     const int share = ceil_div(tiles, sets.splits), passes = ceil_div(sets.count, warps);
     w.chain = share * passes + ceil_div(l.ranks * sets.splits, l.splits * 4);
     w.held = std::min(1.0, double(tile_.held_of_sets(s.tiles)) / share) / passes;
-    w.passed = w.memory.arriving * std::ceil(rows_of_team(l) / 2) * 2 / (s.tiles * tile_rows);
+    w.passed = w.space.arriving * std::ceil(segments_of_team(l) / 2) * 2 / (s.tiles * tile_segments);
     return w;
   }
 
@@ -91,21 +91,21 @@ class Chooser {
     return ranks < static_cast<int>(machine_.clusters.size()) ? machine_.clusters[ranks] * ranks : 0;
   }
 
-  // As few teams as have place for all rows, or with `spread` as many as run at once.
+  // As few teams as have place for all segments, or with `spread` as many as run at once.
   int teams(const Schedule& s, int places, bool spread) const {
-    const int least = ceil_div(task_.rows, s.tiles * tile_rows);
-    const int most = std::min(task_.rows, places / (task_.directions * s.layout.ranks));
+    const int least = ceil_div(task_.segments, s.tiles * tile_segments);
+    const int most = std::min(task_.segments, places / (task_.directions * s.layout.ranks));
     if (!spread || most <= least) return least;
-    return ceil_div(task_.rows, ceil_div(task_.rows, most));  // the same rows in fewer teams
+    return ceil_div(task_.segments, ceil_div(task_.segments, most));  // the same segments in fewer teams
   }
 
   // Fills in the rest; false where the layout has no place.
   bool complete(Schedule& s, bool spread) const {
     Layout& l = s.layout;
     l.ranks = ceil_div(padded_, l.units);
-    l.chunk = k_tiles();
+    l.staged = k_tiles();
     l.pushed = s.kind == Kind::push;
-    if (l.threads() > most_threads || l.splits < s.tiles || l.splits > std::max(l.chunk, s.tiles))
+    if (l.threads() > most_threads || l.splits < s.tiles || l.splits > std::max(l.staged, s.tiles))
       return false;
     if (s.kind != Kind::launch && (s.kind == Kind::block) != (l.ranks == 1)) return false;
     const int at_once = places(s.kind, l.ranks);
@@ -114,37 +114,37 @@ class Chooser {
     const int blocks = task_.directions * l.teams * l.ranks;
     if (s.kind == Kind::grid && blocks > at_once) return false;
     Work work = scatters(s) ? scatter(s) : gather(s);
-    s.shared_bytes = shared_bytes(s, work.memory);
-    while (s.kind == Kind::launch && l.chunk > 1 && s.shared_bytes > room()) {
-      l.chunk = ceil_div(l.chunk, 2);
-      s.shared_bytes = shared_bytes(s, (work = gather(s)).memory);
+    s.shared_bytes = shared_bytes(s, work.space);
+    while (s.kind == Kind::launch && l.staged > 1 && s.shared_bytes > room()) {
+      l.staged = ceil_div(l.staged, 2);
+      s.shared_bytes = shared_bytes(s, (work = gather(s)).space);
     }
     if (s.shared_bytes > room()) return false;
     if (s.kind == Kind::grid)
-      s.words = 2 * work.memory.arriving / 4 * task_.directions * l.teams * (scatters(s) ? l.ranks : 1);
+      s.words = 2 * work.space.arriving / 4 * task_.directions * l.teams * (scatters(s) ? l.ranks : 1);
     s.microseconds = cycles(s, work, blocks) * ceil_div(blocks, at_once) / clock_mhz;
     return true;
   }
 
   std::size_t room() const { return machine_.shared_bytes; }
 
-  std::size_t shared_bytes(const Schedule& s, const Memory& m) const {
-    const bool shared = in_shared_memory(s.kind);  // then there is place for two steps' of what comes
+  std::size_t shared_bytes(const Schedule& s, const Space& space) const {
+    const bool shared = in_shared_memory(s.kind);  // then with place for what comes in two steps
     const std::size_t inboxes =
-        scatters(s) ? m.inbox + (shared ? 2 * m.arriving : 0) : (shared ? 2 : 1) * m.inbox;
-    return m.weights + inboxes + m.partial + 2 * sizeof(uint64_t);
+        scatters(s) ? space.inbox + (shared ? 2 * space.arriving : 0) : (shared ? 2 : 1) * space.inbox;
+    return space.weights + inboxes + space.partial + 2 * sizeof(uint64_t);
   }
 
   // Of a step, for blocks that all run at once.
   double cycles(const Schedule& s, const Work& w, int blocks) const {
     const Layout& l = s.layout;
     const double global_rate = std::min(most_global_bytes, global_bytes_per_cycle / blocks);
-    const double weights = double(w.memory.weights) * k_tiles() / l.chunk;
+    const double weights = double(w.space.weights) * k_tiles() / l.staged;
     const double compute = w.products * (tile_.tensor_cores ? tensor_cycles : float_cycles);
     const double from_memory = s.kind == Kind::launch ? 1 : 1 - w.held;
     const double reads = (weights * from_memory + w.reads) / shared_bytes_per_cycle;
     // Few warps cannot hide the latency of what they read.
-    const double sums = l.splits > 1 ? 60 + w.memory.partial / shared_bytes_per_cycle : 0;
+    const double sums = l.splits > 1 ? 60 + w.space.partial / shared_bytes_per_cycle : 0;
     const double own = std::max({compute, reads, 30 * w.chain}) + sums + cell_cycles;
     switch (s.kind) {
       case Kind::block:
@@ -199,7 +199,7 @@ Schedule choose_schedule(const Task& task, const Machine& machine, const std::st
                                 "'");
   if (best.microseconds == std::numeric_limits<double>::infinity())
     throw std::invalid_argument("schedule: no '" + kind + "' for H = " + std::to_string(task.H) + " and " +
-                                std::to_string(task.rows) + " segments on this GPU");
+                                std::to_string(task.segments) + " segments on this GPU");
   return best;
 }
 

@@ -1,4 +1,4 @@
-// Which blocks compute what, and how they pass h on: chosen by a model of what a step costs.
+// Which blocks compute what, and how they pass values on: chosen by a model of what a step costs.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 namespace elman::cuda {
 
 enum class Kind {
-  block,    // one block has all units of its rows: nothing to pass on
+  block,    // one block has all units of its segments: nothing to pass on
   cluster,  // a cluster of blocks, through each other's shared memory, meeting at every step
-  push,     // the same, each block going on when all that it needs has arrived
+  push,     // the same, but a block goes on when all that it needs has arrived
   grid,     // blocks all over the GPU, through global memory
-  launch,   // a launch for every step; weights may be read anew each time, so that any size has a place
+  launch,   // a launch for every step; weights may be staged a part at a time, so that any size has a place
 };
 constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::push, Kind::grid, Kind::launch};
 constexpr bool in_shared_memory(Kind kind) { return kind < Kind::grid; }
@@ -23,7 +23,7 @@ const char* name_of(Kind kind);
 struct Schedule {
   Kind kind = Kind::launch;
   Layout layout;
-  int tiles = 1;  // of 8 rows, for each team
+  int tiles = 1;  // of 8 segments, for each team
   std::size_t shared_bytes = 0;
   std::size_t words = 0;    // of 8 bytes in global memory, for what is passed on there
   double microseconds = 0;  // for a step, by the model
@@ -31,7 +31,7 @@ struct Schedule {
 
 // What has to be computed.
 struct Task {
-  int H = 0, rows = 0, directions = 1;
+  int H = 0, segments = 0, directions = 1;
   int gates = 1;  // that h feeds
   bool backward = false;
   Tile tile = tile_f32;

@@ -11,7 +11,8 @@ constexpr double packed_weights_per_ns = 2;
 constexpr double exponentials_per_ns = 0.5;
 constexpr double l2_bytes_per_ns = 160, l3_bytes_per_ns = 80, memory_bytes_per_ns = 25;
 
-constexpr double barrier_ns = 300;
+// A step of a scan beside its sums, and a barrier.
+constexpr double step_overhead_ns = 30, barrier_ns = 300;
 
 // Handing work to the workers. Awake they begin within a microsecond; asleep they must be woken.
 constexpr double dispatch_ns(bool warm) { return warm ? 600 : 150000; }

@@ -8,7 +8,7 @@
 namespace elman {
 namespace {
 
-// Threads take whole slices of this many elements, and each slice has a sum of its own.
+// Threads take whole slices of this many elements. Each slice has its own sum.
 constexpr int64_t slice_length = 4096;
 
 template <class T> std::vector<Slice<T>> cut(const std::vector<Slice<T>>& arrays) {

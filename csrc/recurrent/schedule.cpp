@@ -11,8 +11,6 @@
 namespace elman {
 namespace {
 
-constexpr double step_overhead_ns = 30;
-
 // Threads that share units wait for each other: they must be faster by this much than threads that do not.
 constexpr double worth_waiting = 0.98;
 

@@ -8,8 +8,11 @@ from typing import Any
 
 from . import files, init
 
-# Who makes what a file holds, by the word in its description. A module is imported when a file asks for it.
-_MAKERS = {"layer": "elman.layers.files", "model": "elman.models.files"}
+# Who makes what a file holds, by the word in its description; imported when a file asks for it.
+_MAKERS = {
+    "layer": lambda: import_module("elman.layers.files"),
+    "model": lambda: import_module("elman.models.files"),
+}
 
 # What a constructor may raise when the arguments in a file do not suit it.
 _UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
@@ -30,7 +33,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         held = [word for word in _MAKERS if word in content]
         if len(held) != 1:
             raise ValueError("it does not say that it holds a layer or a model")
-        maker = import_module(_MAKERS[held[0]])
+        maker = _MAKERS[held[0]]()
         # Twice, as a constructor may draw numbers that it does not keep.
         with init.from_file(2 * sum(array.size for array in arrays.values())):
             made = maker.make(content)

@@ -20,7 +20,7 @@ Path = str | os.PathLike[str]
 
 
 class DamagedError(ValueError):
-    """A file that `write` did not write, or that is no longer what it wrote."""
+    """A file that `write` did not write, or that has changed since."""
 
 
 def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray], purpose: str) -> None:
@@ -34,11 +34,11 @@ def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray],
     arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     text = json.dumps(content)
     data = numpy.save(arrays, {"elman": text, "checksum": _checksum(text), "arrays": _checksum_of(arrays)})
-    path = pathlib.Path(path).resolve()  # what a link names, not the link, is replaced
-    if path.exists() and not path.is_file():  # nor is a device, such as os.devnull, or a pipe
+    path = pathlib.Path(path).resolve()  # a link stays; the file it names is replaced
+    if path.exists() and not path.is_file():  # a device, such as os.devnull, or a pipe is written to
         path.write_bytes(data)
         return
-    name = path.name if len(os.fsencode(path.name)) < 200 else "long"  # a longer one is no name
+    name = path.name if len(os.fsencode(path.name)) < 200 else "long"  # names have a largest length
     new = path.with_name(f".{name}.{os.urandom(4).hex()}.new")
     try:
         with open(new, "xb") as file:
@@ -46,7 +46,7 @@ def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray],
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
-            new.chmod(stat.S_IMODE(path.stat().st_mode))  # whom it is kept from stays so
+            new.chmod(stat.S_IMODE(path.stat().st_mode))  # the same people may read it as before
         os.replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
     """The content and the arrays of a file that `write` wrote. Files from before there were checksums are not verified.
 
     Raises:
-        DamagedError: it is another file, or no longer as it was written.
+        DamagedError: `write` did not write it, or it has changed since.
         OSError: it cannot be read.
     """
     numpy = need("safetensors.numpy", "save", purpose)
@@ -110,7 +110,7 @@ def make_directory(path: pathlib.Path) -> None:
 
 
 def new_hasher() -> Any:
-    """What arrays are added to, and whose `hexdigest()` is a checksum."""
+    """A hash to which arrays are added; `hexdigest()` is the checksum."""
     import hashlib  # not with `import elman`, which it would make slower
 
     return hashlib.blake2b(digest_size=16)
@@ -130,7 +130,7 @@ def _checksum_of(arrays: Arrays) -> str:
 
 
 def add_array(hasher: Any, name: str, value: np.ndarray) -> None:
-    """Name, type, shape and every number of an array, copied in pieces where it does not lie in one."""
+    """Add name, type, shape and every number of an array. One that is not contiguous is copied in pieces."""
     hasher.update(f"{name}:{value.dtype.str}{value.shape};".encode())
     if value.flags.c_contiguous or not value.ndim:
         hasher.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))

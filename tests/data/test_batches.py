@@ -25,7 +25,7 @@ def test_every_sequence_once(lengths, batch_size, seed):
         for b, i in enumerate(batch.index):
             assert batch.lengths[b] == batch.y_lengths[b] == lengths[i]
             np.testing.assert_array_equal(batch.x[: lengths[i], b], x[i])
-            np.testing.assert_array_equal(batch.y[: lengths[i], b], y[i])
+            np.testing.assert_array_equal(batch.y[b, : lengths[i]], y[i])
             seen.append(i)
     assert sorted(seen) == list(range(len(lengths))) and batch.done == len(data) == len(lengths)
     if seed is not None:
@@ -38,9 +38,28 @@ def test_arrays_and_their_targets(rng):
     batch = Sequences(x, y).take(np.array([3, 1]))
     assert batch.lengths is None
     np.testing.assert_array_equal(batch.x[:, 0], x[3])
+    np.testing.assert_array_equal(batch.y, y[[3, 1]])
     steps, lengths = batch.y_steps()
     assert lengths is None
     np.testing.assert_array_equal(steps[:, 1], y[1])
+
+
+def test_targets_lie_alike_whatever_they_came_as(rng):
+    """Of an array, of a list, of a list with as many steps each, and of a stream: [B, S, ...]."""
+    x, y = rng.standard_normal((3, 4, 2)), rng.standard_normal((3, 4, 1))
+    take = np.array([2, 0])
+    of_array, of_list = Sequences(x, y).take(take), Sequences(list(x), list(y)).take(take)
+    ragged = Sequences([x[0], x[1, :2]], [y[0], y[1, :2]]).take(np.array([1, 0]))
+    (stream,) = Stream(x.reshape(12, 2), y.reshape(12, 1)).batches(3)
+    np.testing.assert_array_equal(of_array.y, y[take])
+    np.testing.assert_array_equal(of_list.y, y[take])
+    np.testing.assert_array_equal(stream.y, y)
+    assert ragged.y.shape == (2, 4, 1) and ragged.y_lengths.tolist() == [2, 4]
+    for batch in (of_array, of_list, stream):
+        steps, lengths = batch.y_steps()
+        assert lengths is None and steps.flags.c_contiguous
+        np.testing.assert_array_equal(steps, batch.y.swapaxes(0, 1))
+    np.testing.assert_array_equal(ragged.y_steps()[1], [2, 4])
 
 
 @settings(max_examples=50, deadline=None)
@@ -49,7 +68,7 @@ def test_stream_reads_each_lane_in_order(n, lanes, steps):
     data = Stream(np.arange(n), steps=steps)
     batches = list(data.batches(lanes))
     x = np.concatenate([batch.x for batch in batches])
-    y = np.concatenate([batch.y for batch in batches])
+    y = np.concatenate([batch.y_steps()[0] for batch in batches])
     np.testing.assert_array_equal(y, x + 1)
     lanes = min(lanes, n - 1)
     length = (n - 1) // lanes
@@ -62,7 +81,7 @@ def test_stream_of_features(rng):
     x, y = rng.standard_normal((10, 3)), rng.standard_normal((10, 1))
     (batch,) = Stream(x, y).batches(2)
     np.testing.assert_array_equal(batch.x[:, 1], x[5:])
-    np.testing.assert_array_equal(batch.y[:, 1], y[5:])
+    np.testing.assert_array_equal(batch.y[1], y[5:])
 
 
 @settings(max_examples=30, deadline=None)
@@ -76,7 +95,7 @@ def test_pieces_make_up_the_whole(lengths, steps):
     for b, i in enumerate(pieces[0].index):
         own = [piece.x[: piece.lengths[b], b] for piece in pieces]
         np.testing.assert_array_equal(np.concatenate(own), x[i])
-        np.testing.assert_array_equal(np.concatenate([p.y[: p.y_lengths[b], b] for p in pieces]), x[i])
+        np.testing.assert_array_equal(np.concatenate([p.y[b, : p.y_lengths[b]] for p in pieces]), x[i])
 
 
 def test_forecast_windows():

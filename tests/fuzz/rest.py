@@ -51,10 +51,14 @@ def add(f):
         for own, before, added in zip(args["to"], given["to"], given["added"], strict=True):
             equal(np.asarray(own).ravel(), np.ravel(before) + np.ravel(added), 1e-6)
 
-    return _core.add, check, {
-        "to": [f.normal(3), f.normal(2, 2)],
-        "added": [f.normal(3), f.normal(2, 2)],
-    }
+    return (
+        _core.add,
+        check,
+        {
+            "to": [f.normal(3), f.normal(2, 2)],
+            "added": [f.normal(3), f.normal(2, 2)],
+        },
+    )
 
 
 @case

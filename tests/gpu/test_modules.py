@@ -11,6 +11,7 @@ from elman.stack.gpu.passes import Pass
 from tests.support.gpu_cases import where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
 def test_modules_and_autograd(name):
     plain = getattr(torch.nn, name)(5, 18, 2, bidirectional=True, batch_first=True)
@@ -63,6 +64,7 @@ def test_cells():
             torch.testing.assert_close(one.cpu(), other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("lengths", [None, [4, 0, 3]])
 def test_compiled(dtype, lengths, monkeypatch):

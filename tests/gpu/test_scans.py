@@ -17,6 +17,7 @@ def test_every_schedule(cell, dtype, kind):
     check(make(cell, 4, 5, 6, 40), dtype=dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("H", [1, 3, 7, 9, 18, 33])
 @pytest.mark.parametrize("B", [1, 2, 3, 9])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -25,6 +26,7 @@ def test_awkward_sizes(cell, B, H):
     check(make(cell, 1, B, 5, H, seed=H), dtype=torch.bfloat16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["lengths", "mask", "reset", "all"])
 @pytest.mark.parametrize("backwards", [(False,), (True,), (False, True)], ids=["forward", "reverse", "both"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -41,6 +43,7 @@ def test_packed(kind):
     check((spec, x, [s[:, :B] for s in state], weights, [dy, *(g[:, :B] for g in grads[1:])]), layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_stacks(cell, kind):
     check(make(cell, 3, 3, 5, 18, L=3, backwards=(False, True)))
@@ -57,7 +60,7 @@ def test_dropout_between_layers():
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
-def test_weights_in_chunks(dtype, monkeypatch, played):
+def test_weights_staged_a_part_at_a_time(dtype, monkeypatch, played):
     monkeypatch.setenv("ELMAN_CUDA_SCHEDULE", "launch")
     monkeypatch.setenv("ELMAN_PLAYED_SHARED_BYTES", str(12 << 10))
     check(make("lstm", 3, 5, 5, 70), dtype=dtype)
@@ -77,6 +80,7 @@ def test_an_impossible_schedule_is_refused(monkeypatch, played):
         check(make("lstm", 2, 3, 3, 64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_tf32_on_request(cell, kind, monkeypatch):
     monkeypatch.setitem(TOLERANCE, torch.float32, 4e-3)
@@ -90,6 +94,7 @@ def test_tf32_on_request(cell, kind, monkeypatch):
     assert rounded > 10 * check(make(cell, 4, 9, 6, 43))  # without the request nothing is rounded
 
 
+@pytest.mark.slow
 def test_random_shapes(tmp_path, capsys):
     assert random_shapes.run(tmp_path, count=60, device=str(where()), seed=3)
     assert "cases right" in capsys.readouterr().out

@@ -92,6 +92,7 @@ def test_nothing_of_numpy_writes_a_parameter(layer, way):
         assert not layer.parameters[name].flags.writeable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [assign, assign_list, assign_tensor, load, edit, step])
 def test_the_next_call_sees_every_element_that_was_changed(layer, change):
     """One element at a time; a call gives the bits of a layer that has never had others."""

@@ -21,6 +21,7 @@ def cut(request):
     _core.set_span(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(

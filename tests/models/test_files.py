@@ -91,7 +91,7 @@ def test_layers_of_ones_own_class_are_refused_when_saved(tmp_path):
         pass
 
     with pytest.raises(
-        ValueError, match="save: expected an RNN, LSTM or GRU, got Mine, which load would not know"
+        ValueError, match="save: expected a layer of elman's own classes, got Mine, which load would not know"
     ):
         Mine(2, 3).save(tmp_path / "file")
 

@@ -14,20 +14,12 @@ def arrays(rng, dtype):
     return [np.asarray(rng.standard_normal(size), dtype) for size in SIZES]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("isa", _core.isas())
-def test_bits_are_numpys(isa, dtype):
-    rng = np.random.default_rng(0)
+def test_bits_are_numpys(isa, dtype, rng):
     to, added = arrays(rng, dtype), arrays(rng, dtype)
     for some, value in [(to, np.inf), (added, np.nan), (added, -0.0)]:
         some[4][rng.integers(33)] = value
     want, given = [a + b for a, b in zip(to, added, strict=True)], [b.copy() for b in added]
-    used = _core.isa()
-    _core.use_isa(isa)
-    try:
-        _core.add(to, added)
-    finally:
-        _core.use_isa(used)
+    _core.add(to, added)
     for got, expected, left, before in zip(to, want, added, given, strict=True):
         assert got.tobytes() == expected.tobytes()
         assert left.tobytes() == before.tobytes()

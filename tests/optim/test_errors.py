@@ -127,7 +127,7 @@ REFUSALS = [
     (lambda: Exponential("x"), "factor: expected a number above 0, got 'x'"),
     (lambda: WarmUp(-1), "epochs: expected a number above 0, got -1"),
     (lambda: WarmUp(1, start=1), "start: expected a number from 0 up to, not including, 1, got 1"),
-    (lambda: WarmUp(1, 0.5), "then: expected a schedule, got 0.5"),
+    (lambda: WarmUp(1, 0.5), "then: expected a learning-rate schedule, got 0.5"),
     (lambda: Plateau(1.0), "factor: expected a number below 1, got 1.0"),
     (lambda: Plateau(0), "factor: expected a number above 0, got 0"),
     (lambda: Plateau(patience=-1), "patience: expected a whole number of at least 0, got -1"),

@@ -100,6 +100,7 @@ def test_bits_do_not_depend_on_the_instruction_set(dtype, rule, twin, options):
             np.testing.assert_array_equal(got[name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [SGD, RMSProp, AdamW])
 def test_bits_do_not_depend_on_threads(dtype, rule):
     """In arrays so large that sleeping workers are woken."""

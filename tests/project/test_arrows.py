@@ -26,9 +26,10 @@ CPP = {
 }
 # Files of python/elman itself are the room `base`, but for those at the top.
 PYTHON = {
-    "__init__.py": ("layers", "_info.py"),
+    "__init__.py": ("layers", "_info.py", "_load.py"),
     "__main__.py": ("_info.py",),
     "_info.py": ("stack",),
+    "_load.py": ("models",),
     "sklearn": ("models",),
     "models": ("train", "layers"),
     "train": ("losses", "optim", "data"),

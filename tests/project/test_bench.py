@@ -1,11 +1,17 @@
-"""The benchmark's own arithmetic, and that it refuses a wrong result instead of timing it."""
+"""The benchmarks' own arithmetic, that they refuse a wrong result instead of timing it, and that they run."""
+
+import pathlib
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from bench import contenders, limits, shapes, worker
+from bench import compare, contenders, limits, shapes, worker
 from bench.report import Report, Row, geometric_mean
 
+ROOT = pathlib.Path(__file__).parents[2]
 TINY = shapes.Shape("tiny", "a test", "train", "lstm", 3, 5, 2, "b", 2, 4, 0.5, 0)
 
 
@@ -65,3 +71,39 @@ def test_a_contender_passes_and_a_wrong_result_does_not(name):
 def test_the_grid_is_read_whole():
     grid = shapes.read(limits.__file__.replace("limits.py", "shapes.csv"))
     assert len(grid) == 34 and {shape.mode for shape in grid} == {"step", "infer", "train"}
+
+
+def output_of(*command):
+    return subprocess.run(
+        [sys.executable, "-m", *command], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.slow
+def test_bench_runs():
+    """One small row of each mode, verified against the oracle (which fails the run where it is wrong)."""
+    rows = ("nam", "ocr-tiny", "darts-gru")
+    out = output_of("bench", "--only", ",".join(rows), "--rounds", "1", "--seconds", "0.01")
+    for row in rows:
+        assert re.search(rf"^{row} .*%.*\d+\.\d+$", out, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_bench_of_training_runs():
+    """One epoch of two kinds; it fails where the losses are not PyTorch's."""
+    out = output_of("bench.training", "--epochs", "2", "--only", "classifier,translator")
+    assert re.search(r"^\| translator \|.*\d%", out, re.MULTILINE) and "geometric mean" in out
+
+
+def test_a_tree_has_the_bits_of_itself():
+    shape = shapes.Shape("tiny", "a test", "train", "gru", 3, 5, 1, "f", 2, 4, 1, 0)
+    once = [compare.digest(array) for array in results_of(shape).values()]
+    assert once == [compare.digest(array) for array in results_of(shape).values()]
+    changed = results_of(shape)
+    changed["y"] = changed["y"].copy()
+    changed["y"][0, 0, 0] = np.nextafter(changed["y"][0, 0, 0], 1)
+    assert once != [compare.digest(array) for array in changed.values()]
+
+
+def results_of(shape):
+    return contenders.prepare("elman", shape, shapes.make_data(shape), shapes.make_weights(shape), 1)[1]()

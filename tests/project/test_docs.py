@@ -28,6 +28,7 @@ def test_readme_example():
     assert type(names["model"][0]) is names["elman"].torch.GRU
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of optional packages
 def test_training_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -41,13 +42,7 @@ def test_training_page(tmp_path, monkeypatch):
     assert (tmp_path / "history.png").exists() and len(names["study"].trials) == 2
 
 
-def test_bench_of_training_runs():
-    """One epoch of two kinds; it fails where the losses are not PyTorch's."""
-    command = [sys.executable, "-m", "bench.training", "--epochs", "2", "--only", "classifier,translator"]
-    out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    assert re.search(r"^\| translator \|.*\d%", out, re.MULTILINE) and "geometric mean" in out
-
-
+@pytest.mark.slow
 def test_weather_example_runs(tmp_path):
     out = subprocess.run(
         [sys.executable, ROOT / "examples/weather.py", "--quick", "--out", tmp_path],
@@ -63,21 +58,3 @@ def test_weather_example_runs(tmp_path):
     picture = tmp_path / "weather.png"
     assert str(picture) in out and picture.read_bytes().startswith(b"\x89PNG")
     assert elman.load(tmp_path / "weather.safetensors").horizon == 9
-
-
-def test_bench_runs():
-    """One small row of each mode, verified against the oracle (which fails the run where it is wrong)."""
-    command = [
-        sys.executable,
-        "-m",
-        "bench",
-        "--only",
-        "nam,ocr-tiny,darts-gru",
-        "--rounds",
-        "1",
-        "--seconds",
-        "0.01",
-    ]
-    out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    for row in ("nam", "ocr-tiny", "darts-gru"):
-        assert re.search(rf"^{row} .*%.*\d+\.\d+$", out, re.MULTILINE)

@@ -47,6 +47,7 @@ def test_many_rows(isa, cell):
     assert_agrees(make_case(layer, T=30, B=37, lengths=True), 2e-6, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_float32_error_of_one_step(isa, cell):
     """Within 1e-6 absolute per step on unit-scale data, at the sizes of real layers."""

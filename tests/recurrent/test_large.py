@@ -14,6 +14,7 @@ CHUNKS = {"I": 20, "H": 128, "T": 260, "B": 32}
 WIDE = {"I": 30, "H": 800, "T": 3, "B": 7}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [CHUNKS, WIDE], ids=["chunks", "wide"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_large_shapes_agree_with_the_oracle(isa, cell, sizes):

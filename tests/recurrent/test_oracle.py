@@ -13,6 +13,7 @@ def loss_of(case, stack):
     return (y * case.dy).sum() + sum((s * d).sum() for s, d in zip(state, case.dstate, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"reverse": True}, {"bidirectional": True, "num_layers": 2}], ids=str
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.support.cases import CELLS, assert_agrees, assert_close, make_case, make_layer
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_any_sequences_agree_with_the_oracle(data):

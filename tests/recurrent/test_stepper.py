@@ -216,6 +216,7 @@ print(pages() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="no /proc on this system")
 def test_memory_does_not_grow():
     """Not by two bytes a step: 200,000 steps leave the process as large as it was. (That a step makes no

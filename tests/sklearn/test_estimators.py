@@ -101,6 +101,7 @@ def test_regressor():
         part.partial_fit(x, y[:, 0])
 
 
+@pytest.mark.slow
 def test_forecaster():
     t = np.arange(400)
     series = np.stack([np.sin(0.3 * t), 5 + np.cos(0.2 * t)], axis=1)
@@ -150,6 +151,7 @@ def test_grid_search_with_two_jobs():
     assert set(threads) == {max(1, os.cpu_count() // 2)}
 
 
+@pytest.mark.slow
 def test_timestamps_keep_their_differences():
     """Seconds since 1970 differ by less than float32 can tell: it is scaled first."""
     rng = np.random.default_rng(0)
@@ -253,7 +255,7 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path):
     code = "import elman.sklearn"
     out = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
         capture_output=True,
         text=True,
     )

@@ -39,6 +39,7 @@ def both(train):
     return results
 
 
+@pytest.mark.slow
 def test_lightning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,6 +72,7 @@ def test_lightning(tmp_path):
     both(train)
 
 
+@pytest.mark.slow
 def test_skorch(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

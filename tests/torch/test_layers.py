@@ -44,6 +44,7 @@ def assert_agree(theirs, ours, x, hx, call):
         assert_same(a, b, x.dtype, f"gradient {n}")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_any_configuration_agrees_with_torch(data):

@@ -50,6 +50,7 @@ class Doubled(nn.Module):
         return 2 * weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["weight_norm", "spectral_norm", "own"])
 @pytest.mark.parametrize("name", KINDS)
 def test_parametrizations(name, way):

@@ -36,6 +36,7 @@ def case(cell="lstm", T=4, B=3, I=3, H=5, L=2, first=False):  # noqa: E741
 PLAIN = {"state": [], "dropout": [], "lengths": None, "mask": None, "reset": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
 @pytest.mark.parametrize("change", [{}, PLAIN, {"keep": False}], ids=["all", "plain", "nothing kept"])
 def test_opcheck(cell, change):
@@ -98,6 +99,7 @@ class Model(nn.Module):
         return self.out(y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"proj_size": 4}], ids=str)
 def test_compile_without_a_break(options):
     model = Model(**options) if "proj_size" not in options else None
@@ -117,6 +119,7 @@ def test_compile_without_a_break(options):
         assert torch.allclose(first(compiled(x)), want, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_compile_with_lengths_and_other_shapes():
     model = et.accelerate(Model())
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager", dynamic=True)
@@ -146,6 +149,7 @@ def test_jit_trace_records_the_operator():
     assert "elman::rnn" in str(traced.inlined_graph)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the exporter's own, which would send it another way
 def test_onnx_export_runs_torchs_code():
     """The exporters themselves want packages of their own; what they ask the model while they run is torch's code."""
@@ -191,6 +195,7 @@ def test_functional_call_takes_its_own_weights():
     assert torch.equal(layer(x)[0], before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_gradients_of_gradients(kind):
     torch.manual_seed(0)

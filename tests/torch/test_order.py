@@ -33,6 +33,7 @@ def drawn(module, x, after, **steps):
     return [y.detach(), *(p.grad.clone() for p in module.parameters())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize("after", AFTER)
 @pytest.mark.parametrize("kind, options", LAYERS)
@@ -46,6 +47,7 @@ def test_the_same_units_are_dropped(kind, options, after, grad):
     torch.testing.assert_close(of_lengths, want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("shape", [(4, 5, 3), (1, 5, 3), (4, 1, 3), (5, 3)])
 @pytest.mark.parametrize("kind, options", LAYERS)

@@ -11,6 +11,8 @@ import torch
 import elman
 import elman.torch as et
 
+pytestmark = pytest.mark.slow
+
 
 def test_threads_are_torchs():
     before = torch.get_num_threads()

@@ -212,6 +212,7 @@ def other_wrappers(model, x):
     return nn.DataParallel(model)(x), torch.jit.wait(torch.jit.fork(model, x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "kind"), tools)
 def test_as_under_torch_nn(run, kind):
     compare(run, kind)

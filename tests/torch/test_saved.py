@@ -213,6 +213,7 @@ def test_nothing_large_is_held_but_by_saved_tensors():
     assert sum(t.nbytes for t in tensors if isinstance(t, torch.Tensor)) <= 2 * mask.nbytes
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="no peak of memory to clear here")
 def test_a_checkpoint_frees_what_it_recomputes():
     """Resident memory is measured in a process of its own: of 8 layers in a row, with and without checkpoints."""

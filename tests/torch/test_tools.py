@@ -123,6 +123,7 @@ def test_a_gradient_penalty_never_sees_a_state_that_does_not_count():
     assert all(g.isfinite().all() for g in torch.autograd.grad(dx.square().sum(), list(layer.parameters())))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @every_kind
 def test_jit_trace_with_its_checker(kind):
@@ -140,6 +141,7 @@ class Tracer(torch.fx.Tracer):
         return isinstance(module, Pack) or super().is_leaf_module(module, name)
 
 
+@pytest.mark.slow
 @every_kind
 def test_fx_takes_the_module_for_a_leaf(kind):
     theirs, ours, x = pair(kind)
@@ -204,6 +206,7 @@ def compiled_operations(model, x, **options):
     return counter.op_count, counter.frame_count
 
 
+@pytest.mark.slow
 @every_kind
 def test_compile_looks_into_ours_and_not_into_torchs(kind):
     theirs, ours, x = pair(kind)
@@ -246,6 +249,7 @@ def test_flops_are_counted_as_torch_counts_its_products(kind):
         assert count(theirs)[0] == forward
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.filterwarnings("ignore:The tensor attributes .* were assigned during export")  # torch's LSTM
 @pytest.mark.parametrize("way", ["script", "trace", "freeze", "export"])

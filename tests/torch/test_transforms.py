@@ -138,6 +138,7 @@ def quantised_by_fx(model, x):
     return converted(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "kind"), tools)
 def test_as_under_torch_nn(run, kind):
     compare(run, kind)
@@ -153,6 +154,7 @@ def test_vmap_over_inputs_and_over_weights(kind):  # torch.nn's LSTMs, GRUs and 
     assert_close(list(got), [first(theirs)(x)] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "LSTM-proj", "GRU-packed"])
 def test_exports_what_torch_nn_does_not(kind):
     theirs, ours, x = pair(kind)
@@ -174,6 +176,7 @@ def test_the_older_onnx_exporter(kind):
     assert nodes and not any("elman" in node.domain for node in nodes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_torchs_gradient_checks(kind):
     _, ours, x = pair(kind)
@@ -196,6 +199,7 @@ def test_autograd_around_torch_func_is_refused(kind):
         dx.sum().backward()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLAIN)
 def test_scripting_is_refused(kind):
     _, ours, _ = pair(kind)

@@ -101,6 +101,7 @@ OPTIMISERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 @pytest.mark.parametrize("name", KINDS)
 def test_training_goes_torchs_way(name, optimiser):
@@ -151,6 +152,7 @@ def _write(tensor, go, done):
         done.put(i)
 
 
+@pytest.mark.slow
 def test_another_process_writes_to_shared_memory():
     theirs, ours, x = make("lstm")
     ours.share_memory()
@@ -174,6 +176,7 @@ def test_another_process_writes_to_shared_memory():
     assert_same(theirs, ours, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, FLOAT64], ids=str)
 @pytest.mark.parametrize("name", KINDS)
 def test_a_weight_written_to_between_forward_and_backward(name, dtype):

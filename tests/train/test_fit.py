@@ -232,7 +232,7 @@ REFUSALS = {
     "batch_size: expected a whole number of at least 1, got 0": {"batch_size": 0},
     "optimizer: expected one of": {"optimizer": "lion"},
     "optimizer: expected a name or an Optimizer, got 3": {"optimizer": 3},
-    "schedule: expected a schedule, got 0.1": {"schedule": 0.1},
+    "schedule: expected a learning-rate schedule, got 0.1": {"schedule": 0.1},
     "clip_norm: expected a number above 0, got 0": {"clip_norm": 0},
     "clip: expected a number above 0, got -1": {"clip": -1},
     "patience: expected validation data with it, got None": {"patience": 2},

@@ -19,7 +19,7 @@ def test_an_optimizer_of_a_part_leaves_the_rest():
 
 def test_classes_and_a_third_array_are_refused_by_name():
     for option, message in (
-        ({"schedule": Cosine}, "schedule: expected a schedule, got the class Cosine"),
+        ({"schedule": Cosine}, "schedule: expected a learning-rate schedule, got the class Cosine"),
         ({"optimizer": Adam}, "optimizer: expected a name or an Optimizer, got the class Adam"),
     ):
         with pytest.raises(ValueError, match=message):

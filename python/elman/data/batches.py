@@ -11,18 +11,19 @@ import numpy as np
 from .. import _check
 from .._arrays import each_to_numpy, has_axes
 from ..sequence import bucket_batches, pad, sliding_windows
+from ..sequence.marks import whole_lengths
 from ..sequence.padding import alike
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some sequences, time first.
+    """Some sequences: what a model reads is time-first, the targets are [B, ...].
 
     Attributes:
         x: [T, B, ...].
         lengths: [B], steps of each sequence, or None where all have T.
-        y: the targets: [B, ...], or [S, B, ...] with `y_lengths`.
-        y_lengths: [B], or None where y is [B, ...].
+        y: the targets, [B, ...]; where they are sequences, [B, S, ...]. `y_steps` has them time-first.
+        y_lengths: [B], steps of each sequence of y, or None where all have S (or y is no sequence).
         future: [S, B, C], what is known of the steps to forecast, or None.
         index: [B], which of the data's sequences these are.
         continues: whether these sequences go on from the batch before, whose state they take over.
@@ -49,13 +50,12 @@ class Batch:
         return self.y
 
     def y_steps(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """y as [S, B, ...], and its lengths; None where all have S."""
-        y = self.targets()
-        if self.y_lengths is None:
-            if y.ndim < 2:
-                raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
-            return np.ascontiguousarray(y.swapaxes(0, 1)), None
-        return y, None if (self.y_lengths == len(y)).all() else self.y_lengths
+        """y as [S, B, ...], beside predictions for each step, and its lengths; None where all have S."""
+        y, lengths = self.targets(), self.y_lengths
+        if y.ndim < 2:
+            raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
+        whole = lengths is None or (lengths == y.shape[1]).all()
+        return np.ascontiguousarray(y.swapaxes(0, 1)), None if whole else lengths
 
 
 class Data(Protocol):
@@ -73,7 +73,7 @@ class Data(Protocol):
 
 
 def _series(name: str, values: Any, count: int | None = None, floats: Any = np.float32) -> Any:
-    """[n, ...] or a list of n arrays, alike but for their first axis. A list of numbers is an array."""
+    """[n, ...], or a list of n arrays that are alike but for their first axis. A list of numbers becomes an array."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
     if (objects or isinstance(values, (list, tuple))) and any(map(has_axes, values)):
         values = alike(name, values, floats)
@@ -91,8 +91,8 @@ def _series(name: str, values: Any, count: int | None = None, floats: Any = np.f
 
 
 def _array(name: str, values: Any, floats: Any = np.float32) -> np.ndarray:
-    """Python's floats have no type: they become float32, which layers have unless told otherwise; targets float64,
-    which losses cast to the prediction's type."""
+    """`values` as an array. Python's floats have no type: they become `floats`. For x that is float32, the usual type
+    of layers; for targets float64, which losses cast to the prediction's type."""
     return each_to_numpy([(name, values)], floats)[0]
 
 
@@ -106,13 +106,13 @@ class Sequences:
     """Sequences with a target each, batched by length.
 
     Args:
-        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. Arrays
-            here are those of any library, or lists (whose floats become float32).
-        y: the targets: one for each sequence, [n, ...]; or one for each step, [n, T, ...] or a list of n arrays
-            [t_i, ...]; or a sequence of its own for each, a list of arrays [s_i, ...]. None for predicting.
+        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. An array
+            is that of any library, or a list (whose floats become float32).
+        y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
+            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. None for predicting.
         future: [n, S, C], for forecasters, what is known of the steps to come.
-        truncate: cut long sequences into pieces of so many steps; each piece takes over the state of the one
-            before, and gradients end at the cuts (truncated back-propagation through time; y by steps only).
+        truncate: cut long sequences into pieces of so many steps. Each piece takes over the state of the one before,
+            and gradients end at the cuts (truncated back-propagation through time). y must be by steps.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.
@@ -160,18 +160,18 @@ class Sequences:
         if isinstance(self.y, np.ndarray):
             y = self.y[index]
         elif self.y is not None:
-            y, y_lengths = _time_first(self.y, index)
+            y, y_lengths = pad([self.y[i] for i in index], batch_first=True)
         future = None if self.future is None else _time_first(self.future, index)[0]
         return Batch(x, lengths, y, y_lengths, index, future)
 
 
 def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
     T = len(batch.x)
-    lengths = np.full(batch.size, T) if batch.lengths is None else batch.lengths
+    lengths = whole_lengths("lengths", batch.lengths, T, batch.size)
     for begin in range(0, T, steps):
         end = min(begin + steps, T)
         inside = np.clip(lengths - begin, 0, end - begin)
-        y = None if batch.y is None else batch.y[begin:end]
+        y = None if batch.y is None else batch.y[:, begin:end]
         y_lengths = None if batch.y_lengths is None else np.clip(batch.y_lengths - begin, 0, end - begin)
         yield replace(
             batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0
@@ -214,16 +214,13 @@ class Stream:
         lanes = min(batch_size, len(self.x))
         length = len(self.x) // lanes
         x, y = (
-            values[: lanes * length].reshape(lanes, length, *values.shape[1:]).swapaxes(0, 1)
-            for values in (self.x, self.y)
+            values[: lanes * length].reshape(lanes, length, *values.shape[1:]) for values in (self.x, self.y)
         )
         index = np.arange(lanes)
         for begin in range(0, length, self.steps):
-            piece = slice(begin, begin + self.steps)
-            x_piece, y_piece = np.ascontiguousarray(x[piece]), np.ascontiguousarray(y[piece])
-            done = lanes * (begin + len(x_piece))
-            y_lengths = np.full(lanes, len(y_piece))
-            yield Batch(x_piece, None, y_piece, y_lengths, index, continues=begin > 0, done=done)
+            end = min(begin + self.steps, length)
+            piece = np.ascontiguousarray(x[:, begin:end].swapaxes(0, 1))
+            yield Batch(piece, None, y[:, begin:end], None, index, continues=begin > 0, done=lanes * end)
 
 
 def forecast_windows(

@@ -13,7 +13,8 @@ import numpy as np
 from ..files import add_array, new_hasher
 from ..layers.parameters import Parameters
 
-# Locks, loggers, generators and the like, which change though the data do not (as models do).
+# Modules of locks, loggers, generators and the like. They change when the data do not, as layers do: of such things
+# only the type counts.
 _OPAQUE = {*sys.stdlib_module_names, "numpy"}
 
 
@@ -34,7 +35,7 @@ def fingerprint(data: Any) -> str:
 
 
 def _add(hasher: Any, value: Any, inside: tuple[int, ...]) -> None:
-    """`inside`: ids of what `value` is part of, as an object may hold itself."""
+    """Add `value`. `inside`: the ids of what it is part of, as an object may hold itself."""
     if id(value) in inside:
         return
     inside = (*inside, id(value))
@@ -56,7 +57,7 @@ def _add(hasher: Any, value: Any, inside: tuple[int, ...]) -> None:
     elif hasattr(value, "__array__"):
         try:
             array = np.asarray(value)
-        except Exception:  # of another library's reasons
+        except Exception:  # whatever another library raises
             return
         if array.dtype.hasobject:
             _add(hasher, [array.shape, array.reshape(-1).tolist()], inside)

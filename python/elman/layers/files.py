@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _check
-from .recurrent import GRU, LSTM, RNN, Recurrent
+from .recurrent import Recurrent
 
-RECURRENT: dict[str, type[Recurrent]] = {kind.__name__.lower(): kind for kind in (RNN, LSTM, GRU)}
+# elman's own: the classes that stand beside Recurrent in its file.
+RECURRENT: dict[str, type[Recurrent]] = {
+    kind.__name__.lower(): kind
+    for kind in Recurrent.__subclasses__()
+    if kind.__module__ == Recurrent.__module__
+}
 
 # In a file a layer has the name of its class.
 _KINDS = {kind.__name__: kind for kind in RECURRENT.values()}

@@ -13,10 +13,10 @@ from .store import behind, change, stores_of
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """Arrays by name. `arrays[name] = values` copies values in, and `arrays.update({name: values})` several; names,
+    """Arrays by name. `arrays[name] = values` copies values in, `arrays.update({name: values})` copies several. Names,
     shapes and types stay as they are.
 
-    A parameter is read-only otherwise; a gradient may be written in place as well.
+    Parameters cannot be written in any other way; gradients may also be written in place.
     """
 
     __slots__ = ("_arrays",)
@@ -37,7 +37,7 @@ class Arrays(Mapping[str, np.ndarray]):
         self.update({name: value})
 
     def update(self, arrays: Mapping[str, Any]) -> None:
-        """Copy several in; where one does not fit, none."""
+        """Copy several in. If one does not fit, none is copied."""
         for name in _by_name("arrays", arrays):
             if name not in self._arrays:
                 raise ValueError(
@@ -54,7 +54,7 @@ class Arrays(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._arrays)
 
-    # As Mapping has them, without a detour by __getitem__ for each name.
+    # Mapping has these too, but calls __getitem__ for each name.
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays
@@ -76,7 +76,7 @@ class Arrays(Mapping[str, np.ndarray]):
         return f"{{{', '.join(shown)}}}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return dict, ({name: np.array(value) for name, value in self.items()},)  # a copy is no layer's
+        return dict, ({name: np.array(value) for name, value in self.items()},)  # a copy belongs to no layer
 
 
 def fitted(name: str, value: Any, like: np.ndarray) -> np.ndarray:
@@ -122,8 +122,8 @@ def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[s
 
 
 def write(own: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
-    """Copy arrays that fit into those of `own`, which may be a layer's parameters: as they are now, though they be
-    each other's."""
+    """Copy `arrays`, which fit, into those of `own`, which may be a layer's parameters. Where the two share memory, the
+    values of now are copied."""
     if len(arrays) > 1:
         arrays = {
             name: value.copy() if any(np.may_share_memory(value, own[other]) for other in arrays) else value

@@ -15,14 +15,15 @@ from .store import Store, closed, stores_of
 class Parameters:
     """Holds `parameters` and `grads`, arrays under the same names.
 
-    `backward` adds to the gradients. Parameters are changed by an optimiser's step, by `load_state_dict`, by
-    `layer.parameters[name] = array` and in a block of `editing`, and by nothing else: the arrays are read-only, so that
-    what calls prepare from them is prepared once. (What gets round NumPy, such as ctypes, is not seen.)
+    `backward` adds to the gradients. Parameters are changed by an optimiser's update, by `load_state_dict`, by
+    `layer.parameters[name] = array` and in a block of `editing`. Nothing else can change them, as the arrays are
+    read-only. So calls may pack weights once, and use them until the next change. (A change behind NumPy's back, by
+    ctypes for instance, is not seen.)
     """
 
     over_time: ClassVar[bool] = False  # whether calls take lengths= and mask=
     carries_state: ClassVar[bool] = False  # whether calls take and return a state as well
-    _rng: np.random.Generator | None = None  # of what is drawn in a forward pass
+    _rng: np.random.Generator | None = None  # what a forward pass draws from
     _store: Store
     _fixed: ClassVar[tuple[str, ...]] = ()  # attributes that arrays and files rely on
 
@@ -33,7 +34,7 @@ class Parameters:
             raise AttributeError(
                 f"{name}: expected {now!r}, as the layer was made, got {value!r}; make another layer"
             )
-        # torch's users write `layer.weight_hh_l0 = w`, which would do nothing here.
+        # Users of torch write `layer.weight_hh_l0 = w`, which would change nothing here.
         if store is not None and name in store.values:
             raise AttributeError(f"{name}: expected layer.parameters[{name!r}] = array, got layer.{name} =")
         if name in ("parameters", "grads") and isinstance(getattr(type(self), name, None), property):
@@ -88,8 +89,8 @@ class Parameters:
     def editing(self) -> Iterator[dict[str, np.ndarray]]:
         """Change parameters in place: `with layer.editing() as parameters: parameters["weight"][3] = 0`.
 
-        The block gets writeable copies, by name, which become the layer's when it ends; an exception changes nothing.
-        Until then the layer refuses to be used.
+        The block gets writeable copies, by name. They become the layer's when the block ends; after an exception
+        nothing is changed. Within the block the layer refuses to be used.
 
         Raises:
             ValueError: at the end of the block: a name is missing or unknown, or a shape or dtype differs.
@@ -132,7 +133,7 @@ class Parameters:
             self._rng.bit_generator.state = dict(state)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Arrays alone: locks and views are made again, and packed weights suit one processor only.
+        # Only the arrays: locks and views are made again, and packed weights suit one processor.
         state = self.__dict__.copy()
         store = state.pop("_store", None)
         if store is not None:
@@ -154,7 +155,7 @@ class Composite(Parameters):
     """A layer made of layers. Its parameters are theirs, named `part.parameter`.
 
     `copy.copy` shares the parts, `copy.deepcopy` copies them. In a backward pass one part after the other adds its
-    gradients: where an exception from a signal handler ends it early, some have, and `zero_grad` is next.
+    gradients. If an exception from a signal handler ends it early, only some have: call `zero_grad` then.
     """
 
     parts: dict[str, Parameters]

@@ -1,4 +1,4 @@
-"""A sequence as one vector."""
+"""Sequences as one vector each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._arrays import returner
-from ..sequence.marks import known_steps
+from ..sequence.marks import chosen, known_steps
 from .parameters import Parameters
 
 KINDS = ("last", "mean", "max")
@@ -70,10 +70,10 @@ class Pooling(Parameters):
         y = np.empty((B, F), x.dtype)
         for columns, at in parts:
             y[:, columns] = x[at, rows, columns]
-        y = _chosen(some, y)
+        y = chosen(some, y)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx, d = np.zeros_like(x), _chosen(some, dy)
+            dx, d = np.zeros_like(x), chosen(some, dy)
             for columns, at in parts:
                 dx[at, rows, columns] = d[:, columns]
             return dx
@@ -86,12 +86,12 @@ class Pooling(Parameters):
         )
         counts = counts.astype(x.dtype)
         marks = None if known is None else known[..., None]
-        y = _chosen(marks, x).sum(axis=0) / counts
+        y = chosen(marks, x).sum(axis=0) / counts
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dx = np.empty_like(x)
             dx[:] = dy / counts
-            return _chosen(marks, dx)
+            return chosen(marks, dx)
 
         return y, backward
 
@@ -100,14 +100,14 @@ class Pooling(Parameters):
         if known is not None:
             x = np.where(known[..., None], x, x.dtype.type(-np.inf))
         at = x.argmax(axis=0)[None]
-        if known is not None:  # where all that counts is minus infinity, the first of it
+        if known is not None:  # if every step that counts is minus infinity, take the first of them
             counts = np.take_along_axis(known[..., None], at, axis=0)
             at = np.where(counts, at, known.argmax(axis=0)[:, None])
-        y = _chosen(some, np.take_along_axis(x, at, axis=0)[0])
+        y = chosen(some, np.take_along_axis(x, at, axis=0)[0])
 
         def backward(dy: np.ndarray) -> np.ndarray:
             dx = np.zeros_like(x)
-            np.put_along_axis(dx, at, _chosen(some, dy)[None], axis=0)
+            np.put_along_axis(dx, at, chosen(some, dy)[None], axis=0)
             return dx
 
         return y, backward
@@ -121,11 +121,6 @@ class Pooling(Parameters):
         if self.bidirectional:
             raise ValueError("stepper: expected a layer that runs forward in time, got bidirectional=True")
         return PoolingStepper(self.kind, _check.whole_number("batch_size", batch_size, 1))
-
-
-def _chosen(marks: np.ndarray | None, values: np.ndarray) -> np.ndarray:
-    """`values` where marked, 0 elsewhere, whatever stands there: NaN times 0 would be NaN."""
-    return values if marks is None else np.where(marks, values, values.dtype.type(0))
 
 
 class PoolingStepper:

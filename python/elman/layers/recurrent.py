@@ -202,9 +202,9 @@ class Recurrent(Parameters):
         Raises:
             ValueError: the layer is of a class of your own.
         """
-        if type(self) not in (RNN, LSTM, GRU):
+        if type(self).__module__ != __name__:
             got = f"{type(self).__name__}, which load would not know"
-            raise ValueError(f"save: expected an RNN, LSTM or GRU, got {got}")
+            raise ValueError(f"save: expected a layer of elman's own classes, got {got}")
         config = {"layer": type(self).__name__, "dtype": self.dtype.name}
         config |= {name: getattr(self, name) for name in self._options}
         files.write(path, config, self.parameters, "saving a layer")

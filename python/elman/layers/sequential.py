@@ -26,7 +26,7 @@ class Sequential(Composite):
 
     def __init__(self, *layers: Parameters, **named: Parameters):
         self.parts = {str(i): layer for i, layer in enumerate(layers)} | named
-        for name in named:  # two layers, or two parameters, of one name would be one
+        for name in named:  # otherwise two layers, or two parameters, could have one name
             if name in map(str, range(len(layers))) or "." in name:
                 raise ValueError(f"named: expected names of their own, without dots, got {name!r}")
         if not self.parts:
@@ -98,7 +98,7 @@ class Sequential(Composite):
         return list(self.parts.values())
 
     def _only_known(self, name: str, values: Any, reader: Parameters, lengths: Any, mask: Any) -> Any:
-        """`values` with zeros at the steps that do not count, if the layer that reads them knows of no steps."""
+        """`values`, with zeros at the steps that do not count if the layer that reads them cannot tell steps apart."""
         if reader.over_time:
             return values
         batch_first = any(getattr(part, "batch_first", False) for part in self._layers)

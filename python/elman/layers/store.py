@@ -18,7 +18,7 @@ _stores: weakref.WeakValueDictionary[int, Store] = weakref.WeakValueDictionary()
 
 
 class Made(NamedTuple):
-    """Something made of the parameters, such as packed weights: of which version of them, and for what."""
+    """Something made of the parameters, such as packed weights, with the version of them and what it is made for."""
 
     version: int
     suits: Any
@@ -26,8 +26,8 @@ class Made(NamedTuple):
 
 
 class Block:
-    """One of `editing`. All its layers look here, so that it ends for all of them at once, and in one step: whatever a
-    signal handler raises, no layer stays closed."""
+    """A block of `editing`. All its layers share this object, so the block ends for all of them at one moment. No layer
+    stays closed, whatever a signal handler raises."""
 
     __slots__ = ("open", "thread")
 
@@ -38,16 +38,16 @@ class Block:
 class Store:
     """The parameters of one layer and their gradients: the arrays themselves, which nobody else holds.
 
-    What others get are views: read-only ones of the parameters, writeable ones of the gradients. Thus who changes a
-    parameter comes by here, and what was made of the old ones is dropped.
+    Others get views: read-only ones of the parameters, writeable ones of the gradients. So every change of a parameter
+    is made here, and what was made of the old values is dropped.
 
     Attributes:
         values, grads: the arrays, by name.
         parameters_seen, grads_seen: the views that others get, by name.
-        lock: of whoever changes parameters, makes something of them or adds to gradients. A thread may take it twice,
+        lock: held to change parameters, to make something of them, or to add to gradients. A thread may take it twice,
             as a signal handler may call the layer that it has interrupted.
         version: how often the parameters have been changed.
-        block: the last one of `editing`.
+        block: the last block of `editing`.
     """
 
     def __init__(self, values: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None):
@@ -70,20 +70,20 @@ class Store:
         return self._behind[id(view)]
 
     def made(self, what: str, make: Callable[[], Any], suits: Any) -> Made:
-        """What `make` gives, made once for each version of the parameters.
+        """What `make` gives. It is made once for each version of the parameters.
 
-        `suits`: what it was made for (an instruction set, a device); for another one it is made anew.
+        `suits`: what it is made for (an instruction set, a device). For another one it is made anew.
         """
         made = self._made.get(what)
         if made is None or made.suits != suits:
             with self.lock:
                 self.idle()
-                made = self._made.get(what)  # another thread may have been here
+                made = self._made.get(what)  # another thread may have made it meanwhile
                 while made is None or made.suits != suits:
                     made = Made(self.version, suits, make())
                     if made.version == self.version:
                         self._made[what] = made
-                    else:  # a signal handler has changed the parameters, as this thread may
+                    else:  # a signal handler in this thread has changed the parameters
                         made = None
         return made
 
@@ -92,11 +92,11 @@ class Store:
         self._made.clear()
 
     def changed(self) -> None:
-        self.forget()  # first: what is made of a version is kept no longer than it
+        self.forget()  # first, so that nothing outlives the version it was made of
         self.version += 1
 
     def idle(self) -> None:
-        """Refuse while the parameters are being edited: whoever reads them would get the old ones."""
+        """Refuse while the parameters are being edited: a call would still see the old ones."""
         if self.block is not None and self.block.open:
             raise RuntimeError(
                 "editing: expected its block to end before the layer is used, which has its old parameters until then"
@@ -128,10 +128,10 @@ def _renew_locks() -> None:
     for store in set(_stores.values()):
         store.lock = threading.RLock()
         if store.block is not None and store.block.thread != threading.get_ident():
-            store.block.open = False  # it is of a thread that is not here
+            store.block.open = False  # its thread is not in the child
 
 
-if hasattr(os, "register_at_fork"):  # a thread that is not in the child may have held one
+if hasattr(os, "register_at_fork"):  # a thread that is not in the child may have held a lock
     os.register_at_fork(after_in_child=_renew_locks)
 
 
@@ -164,13 +164,13 @@ class Parameter(np.ndarray):
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # NumPy lets the shape and type of a read-only array be changed in place: here of the view all others get.
+        # NumPy allows changing the shape and type of a read-only array in place. Everyone shares this view.
         if id(self) in _stores:
             raise ValueError(f"assignment destination is read-only, and so is its {name}")
         super().__setattr__(name, value)
 
     def __setstate__(self, state: Any) -> None:
-        if id(self) in _stores:  # it would exchange the memory below the view
+        if id(self) in _stores:  # NumPy would put other memory below the view
             raise ValueError("assignment destination is read-only")
         super().__setstate__(state)
 
@@ -200,15 +200,15 @@ def behind(array: np.ndarray) -> np.ndarray:
 
 
 def stores_of(arrays: Iterable[np.ndarray]) -> list[Store]:
-    """Of those that are layers' parameters; in one order, so that two threads that hold several never wait for each
-    other."""
+    """The stores of those arrays that are layers' parameters. They are in one order, so that two threads that lock
+    several of them never wait for each other."""
     found = {id(store): store for store in map(_stores.get, map(id, arrays)) if store is not None}
     return [found[key] for key in sorted(found)]
 
 
 def _holding(stores: list[Store], call: Callable[[], None]) -> None:
     """`call()` while the locks are held."""
-    if stores:  # `with`, not a loop: whatever a signal handler raises, each lock is given back
+    if stores:  # one `with` inside the other: each lock is given back, whatever a signal handler raises
         with stores[0].lock:
             _holding(stores[1:], call)
     else:
@@ -216,10 +216,10 @@ def _holding(stores: list[Store], call: Callable[[], None]) -> None:
 
 
 def change(stores: list[Store], write: Callable[[], None]) -> None:
-    """`write()`, which may write the parameters, by `behind`.
+    """Call `write`, which may write the parameters, through `behind`.
 
-    Whoever calls a layer from within it (a signal handler, an optimiser of one's own) gets what is there by then; what
-    was made of that is dropped too.
+    If something calls a layer meanwhile (a signal handler, an optimiser of your own), it uses the values of that
+    moment. What is made of them is dropped afterwards.
     """
 
     def call() -> None:
@@ -229,7 +229,7 @@ def change(stores: list[Store], write: Callable[[], None]) -> None:
             store.changed()
         try:
             write()
-        finally:  # a signal handler may have made something of what was half written
+        finally:  # a signal handler may have made something of half-written parameters
             for store in stores:
                 store.changed()
 
@@ -238,7 +238,7 @@ def change(stores: list[Store], write: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def closed(stores: list[Store]) -> Iterator[None]:
-    """In the block the layers refuse to be used."""
+    """Within the block the layers refuse to be used."""
     block = Block()
 
     def begin() -> None:

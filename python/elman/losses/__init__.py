@@ -1,16 +1,10 @@
 """Losses: each gives the loss of a batch and its gradient."""
 
+from .classification import binary_cross_entropy, cross_entropy
 from .ctc import ctc
-from .losses import (
-    Loss,
-    binary_cross_entropy,
-    cross_entropy,
-    gaussian,
-    huber,
-    mean_absolute_error,
-    mean_squared_error,
-    quantile,
-)
+from .distribution import gaussian, quantile
+from .loss import Loss
+from .regression import huber, mean_absolute_error, mean_squared_error
 
 __all__ = [
     "Loss",

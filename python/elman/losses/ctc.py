@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check, _core
 from .._arrays import returner, to_numpy
 from ..sequence import pad
+from ..sequence.marks import whole_lengths
 
 
 def ctc(
@@ -22,9 +23,9 @@ def ctc(
     zero_infinity: bool = False,
     gradient: bool = True,
 ) -> tuple[float, Any]:
-    """-log P(target | logits), where P sums over every way to spread the labels, in order, over the steps: each may
-    last for several, with blanks anywhere between, and at least one between two that are alike (Graves et al.
-    2006). The softmax over the classes is part of it.
+    """-log P(target | logits). P sums over every way to spread the labels, in their order, over the steps: a label may
+    last for several steps, blanks may stand anywhere between, and between two equal labels there is at least one
+    (Graves et al. 2006). The softmax over the classes is part of it.
 
     Args:
         logits: [T, B, C], float32 or float64: an array of any library, or lists.
@@ -33,8 +34,8 @@ def ctc(
         lengths: [B], 0 to T, steps of each sequence; all T without it.
         target_lengths: [B], 0 to S, labels of each sequence; all S without it. Not with a list.
         blank: the class that stands for no label.
-        zero_infinity: whether a target that cannot fit its sequence (it needs a step for each label and one more
-            between two that are alike) counts as 0. Otherwise its loss is infinite, and its gradient NaN.
+        zero_infinity: whether a target that is too long for its sequence counts as 0 (it needs a step for each label,
+            and one more between two equal ones). Otherwise its loss is infinite, and its gradient NaN.
         gradient: whether it is wanted.
 
     Returns:
@@ -66,7 +67,7 @@ def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.
     """Logits [T, B, C], lengths [B] (T where None is given) and the blank's class."""
     logits = _check.floats("logits", logits, ("T", "B", "C"))
     T, B, C = logits.shape
-    steps = np.full(B, T, np.int64) if lengths is None else _check.lengths("lengths", lengths, T, (B,))
+    steps = whole_lengths("lengths", lengths, T, B)
     if _check.whole_number("blank", blank, 0) >= C:
         raise ValueError(f"blank: expected a class, 0 to {C - 1}, got {blank}")
     return logits, steps, int(blank)
@@ -81,10 +82,7 @@ def _check_target(target: Any, target_lengths: Any, B: int) -> tuple[np.ndarray,
             raise ValueError(f"target: expected {B} arrays, one for each sequence, got {len(target)}")
         return pad([_labels(f"target[{i}]", one, ("s",)) for i, one in enumerate(target)], batch_first=True)
     labels = _labels("target", to_numpy("target", target), (B, "S"))
-    S = labels.shape[1]
-    if target_lengths is None:
-        return labels, np.full(B, S, np.int64)
-    return labels, _check.lengths("target_lengths", target_lengths, S, (B,))
+    return labels, whole_lengths("target_lengths", target_lengths, labels.shape[1], B)
 
 
 def _labels(name: str, value: Any, shape: Sequence[_check.Dim]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What all models share: a loss to train on, predictions in the order of the data, one file to save to."""
+"""What all models share: a loss to train on, predictions in the order of the data, and a file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from .._plain import plain
 from ..data import Batch, Sequences
 from ..layers.parameters import Composite
 from ..losses import Loss
+from ..sequence.marks import whole_lengths
 from .files import name_of, register
 
 
 @dataclass(frozen=True)
 class Step:
-    """The loss over a batch: its mean over `count` targets, the state after it, and `backward()`, which adds to the
-    gradients (None where they are not wanted)."""
+    """The loss over a batch: its mean over `count` targets, the state after the batch, and `backward()`, which adds to
+    the gradients (None if they are not wanted)."""
 
     value: float
     count: int
@@ -34,12 +35,12 @@ class Model(Composite):
 
     Attributes:
         config: the constructor's arguments, as JSON can hold them.
-        notes: a dict of what belongs to the model (class names, a vocabulary, scales); it is saved with it. Anything
-            JSON can hold; NumPy's numbers and arrays come back as numbers and lists, tuples as lists, and a key that is
-            not text is refused.
+        notes: a dict of what belongs to the model (class names, a vocabulary, scales). It is saved with the model, so
+            it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
+            lists. Keys must be text.
     """
 
-    _seed: Any = None  # as it was given, where a whole number was
+    _seed: Any = None  # the seed that was given, if it was a whole number
     _given: dict[str, Any]  # the constructor's arguments, until `_describe`
     config: dict[str, Any]
     notes: dict[str, Any]
@@ -52,18 +53,18 @@ class Model(Composite):
         self = super().__new__(cls)
         try:
             self._given = inspect.signature(cls.__init__).bind(self, *args, **options).arguments
-        except TypeError:  # a copy is made without; a wrong call is about to be refused
+        except TypeError:  # copies are made without arguments; of a wrong call __init__ will complain
             self._given = {}
         return self
 
     def _describe(self, **config: Any) -> None:
-        """To be called at the constructor's end: the arguments it was given go into the file.
+        """Call it at the end of the constructor: it keeps the arguments that were given, for the file.
 
         Args:
-            config: what is to be kept of them otherwise than it was given.
+            config: arguments to keep with another value than the given one.
 
         Raises:
-            ValueError: one of them could not be saved; `_describe(name=None)` leaves it to be None in the file.
+            ValueError: one of them could not be saved; with `_describe(name=None)` it is None in the file.
         """
         given: dict[str, Any] = {}
         named, rest = set(), False
@@ -75,7 +76,7 @@ class Model(Composite):
             elif taken.kind is not taken.VAR_POSITIONAL:
                 named.add(name)
                 given |= {name: bound[name]} if name in bound else {}
-        # A class derived from this one takes other arguments; what it does not, it has set itself.
+        # A derived class takes arguments of its own. Those of this class that it does not take, it sets itself.
         config = {name: v for name, v in config.items() if rest or name in named or name in given}
         config |= {name: v for name, v in given.items() if name not in config}
         if "dtype" in config:
@@ -135,9 +136,9 @@ class Model(Composite):
         found: list[Any] = [None] * len(x)
         for batch in self._batches(x, batch_size):
             prediction = self.flow(batch)[0]
+            ends = whole_lengths("lengths", batch.lengths, len(prediction), batch.size)
             for b, i in enumerate(batch.index):
-                end = len(prediction) if batch.lengths is None else batch.lengths[b]
-                found[i] = prediction[:end, b]
+                found[i] = prediction[: ends[b], b]
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:

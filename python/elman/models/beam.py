@@ -24,11 +24,11 @@ def beam_search(
 ) -> list[Any]:
     """The best hypothesis [s] for each of B sequences.
 
-    A hypothesis begins and ends with the token `boundary`; one that has ended keeps its place in the beam. The best
-    has the largest log probability / length^length_penalty, its end counted in the length.
+    A hypothesis begins and ends with the token `boundary`. One that has ended keeps its place in the beam. The best is
+    that with the largest log probability / length^length_penalty, where the length counts the end too.
     """
     scores = np.full((K, B), -np.inf)
-    scores[0] = 0  # all hypotheses are alike at the beginning: one of them is enough
+    scores[0] = 0  # at the beginning all hypotheses are equal, so only one may count
     tokens = np.full((K, B), boundary)
     written = np.empty((K, B, 0), np.int64)
     ended = np.zeros((K, B), bool)

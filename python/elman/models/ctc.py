@@ -30,9 +30,8 @@ class CTCRecognizer(OneNetwork):
         self._describe(labels=labels, **options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        y, lengths = batch.y_steps()
         value, d = ctc(
-            prediction, np.ascontiguousarray(y.T), batch.lengths, lengths, blank=self.blank, zero_infinity=True,
+            prediction, batch.targets(), batch.lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
             gradient=gradient,
         )  # fmt: skip
         return Loss(value, d, batch.size)

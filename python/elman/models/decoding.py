@@ -80,21 +80,21 @@ def _search(
     logp = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
     logp -= np.log(np.exp(logp).sum(axis=1, keepdims=True))
     likeliest = np.argsort(-logp, axis=1, kind="stable")
-    # Of each prefix: log probability of its paths that end in a blank, and of those that end in its last label.
+    # For each prefix: the log probability of its paths that end in a blank, and of those that end in its last label.
     prefixes: list[Prefix] = [()]
     in_blank, in_label = np.zeros(1), np.full(1, -np.inf)
     for row, ranked in zip(logp, likeliest, strict=True):
         labels = ranked[ranked != blank][:beam_size]
         last = np.array([prefix[-1] if prefix else blank for prefix in prefixes], np.int64)
         total = np.logaddexp(in_blank, in_label)
-        # The same label again is a new one only after a blank.
+        # The last label again is a new label only after a blank.
         extended = np.where(labels == last[:, None], in_blank[:, None], total[:, None]) + row[labels]
         if scored is not None:
             extended += np.array(
                 [[scored(prefix, label) for label in labels.tolist()] for prefix in prefixes]
             ).reshape(extended.shape)
         stay_blank, stay_label = total + row[blank], in_label + row[last]
-        # A prefix may grow into another one of the beam.
+        # Where a prefix and a label make another prefix of the beam, the two are added.
         place = {prefix: i for i, prefix in enumerate(prefixes)}
         for j, prefix in enumerate(prefixes):
             if prefix and prefix[:-1] in place:

@@ -20,8 +20,8 @@ from .targets import Targets
 class Forecaster(Model):
     """Reads a window of a series and predicts the next steps at once.
 
-    Without covariates of the future a linear map of the last h gives all steps; with them a second recurrent network
-    goes on from the first one's state, reads what is known of each step ahead, and predicts it.
+    Without covariates of the future a linear map of the last h gives all steps. With them a second recurrent network
+    goes on from the state of the first. It reads what is known of each step ahead, and predicts that step.
 
     Args:
         horizon: S, steps to predict.
@@ -128,8 +128,8 @@ class Forecaster(Model):
 
 class ForecastStepper:
     """`step(x)` with x [B, I], or `step(x, future)` with future [S, B, C], gives the prediction [B, S, F] from all
-    steps so far; the same bits as from the whole window. Made by `Forecaster.stepper(B)`, with the weights as they
-    were then."""
+    steps so far, with the bits of the whole window. It is made by `Forecaster.stepper(B)`, and keeps the weights of
+    that moment."""
 
     def __init__(self, model: Forecaster, batch_size: int):
         self._model = model = copy.deepcopy(model)

@@ -53,8 +53,8 @@ def network(
         hidden_size: H, of each layer and direction.
         cell: "lstm", "gru" or "rnn".
         num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
-        dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head,
-            outside the recurrent layers the same ones at all steps of a sequence.
+        dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
+            Embeddings and what the head reads lose the same features at all steps of a sequence.
         dtype: float32 or float64.
         seed: of initial weights and dropout.
     """

@@ -10,6 +10,7 @@ from .. import _check, init, losses
 from ..data import Batch, Sequences
 from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..losses import Loss
+from ..sequence.marks import whole_lengths
 from .base import Model
 from .beam import beam_search
 from .network import network
@@ -18,8 +19,9 @@ from .network import network
 class Seq2Seq(Model):
     """Encoder and decoder with attention (Sutskever et al. 2014; Luong et al. 2015).
 
-    The decoder begins with the encoder's final state and reads the tokens before (the true ones in training). Its h at
-    each step attends to the encoder's outputs by dot products; tanh(W [context; h]) gives the next token's logits.
+    The decoder begins with the encoder's final state. At each step it reads the token before (in training the true
+    one). Its h attends to the encoder's outputs by dot products; the logits of the next token come from
+    tanh(W [context; h]).
 
     Args:
         target_vocabulary: V, tokens of the target. The model adds one of its own, which begins and ends each target.
@@ -62,10 +64,10 @@ class Seq2Seq(Model):
                        label_smoothing=label_smoothing, **options)  # fmt: skip
 
     def _shifted(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the decoder reads and what it is to say, [S + 1, B] each, and their lengths."""
+        """The tokens that the decoder reads, those that it has to write, [S + 1, B] each, and their lengths."""
         y, lengths = batch.y_steps()
-        _check.tokens("y", y if lengths is None else y[np.arange(len(y))[:, None] < lengths], self.boundary)
-        ends = np.full(batch.size, len(y)) if lengths is None else lengths
+        ends = whole_lengths("y_lengths", lengths, len(y), batch.size)
+        _check.tokens("y", y[np.arange(len(y))[:, None] < ends], self.boundary)
         before = np.full((len(y) + 1, batch.size), self.boundary)
         before[1:] = y
         after = np.full_like(before, self.boundary)
@@ -175,7 +177,7 @@ class Seq2Seq(Model):
         return found
 
     def attention_weights(self, x: Any, y: Any, batch_size: int = 64) -> list[np.ndarray]:
-        """How much each token of a target draws on each step of its source, by attention.
+        """How much attention each token of a target pays to each step of its source.
 
         Args:
             x: as for `predict`.
@@ -195,7 +197,7 @@ class Seq2Seq(Model):
             before, _, ends = self._shifted(batch)
             memory, h, _ = self._flow_to_decoder(batch, None, before, ends, keep=False)
             weights = self.attention.weights(h, memory, batch.lengths, ends)
-            steps = np.full(batch.size, len(memory)) if batch.lengths is None else batch.lengths
+            steps = whole_lengths("lengths", batch.lengths, len(memory), batch.size)
             for b, i in enumerate(batch.index):
                 found[i] = weights[: ends[b], b, : steps[b]]
         return found

@@ -16,7 +16,7 @@ NAMES = ("squared", "absolute", "huber", "binary", "gaussian", "quantile")
 
 
 class Targets:
-    """What a regressor or forecaster predicts for each number: itself, a distribution, or quantiles.
+    """What a regressor or forecaster predicts for each number: the number, a distribution, or quantiles.
 
     Attributes:
         width: values predicted for each number.
@@ -58,9 +58,9 @@ class Targets:
         """[..., Q] quantiles of each number."""
         if self.name == "gaussian":
             normal = NormalDist()
-            steps = np.array([normal.inv_cdf(q) for q in quantiles], prediction.dtype)
+            deviations = np.array([normal.inv_cdf(q) for q in quantiles], prediction.dtype)
             mean, log_variance = prediction[..., 0, None], prediction[..., 1, None]
-            return mean + np.exp(0.5 * log_variance) * steps
+            return mean + np.exp(0.5 * log_variance) * deviations
         unknown = [q for q in quantiles if q not in self.levels]
         if self.name != "quantile" or unknown:
             has = (

@@ -1,7 +1,8 @@
 """Optimisers, learning-rate schedules and the clipping of gradients."""
 
 from .gradients import clip_global_norm, clip_value, global_norm
-from .optimizers import SGD, Adam, AdamW, Optimizer, RMSProp, make_optimizer
+from .optimizer import Optimizer
+from .rules import SGD, Adam, AdamW, RMSProp, make_optimizer
 from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
 
 __all__ = [

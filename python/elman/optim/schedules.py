@@ -13,9 +13,11 @@ from .. import _check
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Called with the time in epochs, 2.25 a quarter through the third one, it returns a factor on the learning rate.
+    """A learning-rate schedule: called with the time in epochs (2.25 is a quarter through the third one), it returns a
+    factor on the learning rate.
 
-    A schedule of your own is a subclass with `__call__`; the rest is for those that watch the loss.
+    A learning-rate schedule of your own is a subclass with `__call__`. The other methods are for those that watch the
+    loss.
     """
 
     @abstractmethod
@@ -105,7 +107,7 @@ class WarmUp(Schedule):
         _check.positive("epochs", self.epochs)
         _check.fraction("start", self.start)
         if not isinstance(self.then, Schedule):
-            raise ValueError(f"then: expected a schedule, got {_check.describe(self.then)}")
+            raise ValueError(f"then: expected a learning-rate schedule, got {_check.describe(self.then)}")
 
     def __call__(self, epoch: float) -> float:
         if epoch >= self.epochs:

@@ -25,16 +25,42 @@ def known_steps(T: int, B: int, lengths: Any = None, mask: Any = None) -> np.nda
     return known
 
 
+def known_among(name: str, shape: tuple[int, ...], lengths: Any, mask: Any) -> np.ndarray | None:
+    """`known_steps` for an array [T, B, ...] of this shape, with as many axes as it has; None if all are known.
+
+    Raises:
+        ValueError: the array has no steps and sequences, or lengths or mask has the wrong shape, type or value.
+    """
+    if lengths is None and mask is None:
+        return None
+    if len(shape) < 2:
+        raise ValueError(f"{name}: expected [T, B, ...] with lengths or mask, got {_check.shape_text(shape)}")
+    known = known_steps(shape[0], shape[1], lengths, mask)
+    assert known is not None
+    return known.reshape(known.shape + (1,) * (len(shape) - 2))
+
+
+def whole_lengths(name: str, lengths: Any, T: int, B: int) -> np.ndarray:
+    """`lengths` [B], checked, or T for each sequence where None is given: int64, an array of their own."""
+    return np.full(B, T, np.int64) if lengths is None else _check.lengths(name, lengths, T, (B,))
+
+
+def chosen(known: np.ndarray | None, values: np.ndarray) -> np.ndarray:
+    """`values` where `known` is True, or all where it is None, and zeros elsewhere.
+
+    A choice, not a product: what does not count may be NaN, and NaN times 0 is NaN.
+    """
+    return values if known is None else np.where(known, values, values.dtype.type(0))
+
+
 def step_axes(lengths: Any, mask: Any) -> int:
     """How many first axes of an array tell its steps apart: 2, or 1 where lengths or mask are of one sequence."""
     return 1 + (np.ndim(mask) - 1 if lengths is None and mask is not None else np.ndim(lengths))
 
 
 def only_known(name: str, values: Any, lengths: Any, mask: Any, batch_first: bool = False) -> Any:
-    """`values` [T, B, ...] ([B, T, ...], or [T, ...] of one sequence), with zeros for the steps that do not count.
-
-    A choice, not a product: what stands there may be NaN, or no token.
-    """
+    """`values` [T, B, ...] ([B, T, ...], or [T, ...] of one sequence), with zeros for the steps that do not count:
+    there may be NaN, or what is no token."""
     if lengths is None and mask is None:
         return values
     array, axes = to_numpy(name, values), step_axes(lengths, mask)
@@ -52,5 +78,5 @@ def only_known(name: str, values: Any, lengths: Any, mask: Any, batch_first: boo
     known = known_steps(T, B, lengths, mask)
     assert known is not None
     known = (known.T if turned else known).reshape(first + (1,) * (array.ndim - axes))
-    chosen = np.where(known, array, array.dtype.type(0))
-    return chosen.tolist() if isinstance(values, (list, tuple)) else returner(values)(chosen)
+    found = chosen(known, array)
+    return found.tolist() if isinstance(values, (list, tuple)) else returner(values)(found)

@@ -44,12 +44,12 @@ def pad(sequences: Sequence[Any], value: float = 0, batch_first: bool = False) -
     wrap, arrays = returner(sequences[0]), alike("sequences", sequences)
     first = arrays[0]
     lengths = np.array([len(array) for array in arrays], np.int64)
-    padded = np.full(
-        (len(arrays), lengths.max(), *first.shape[1:]), _filling(value, first.dtype), first.dtype
-    )
-    for row, array in zip(padded, arrays, strict=True):
+    steps = (len(arrays), lengths.max()) if batch_first else (lengths.max(), len(arrays))
+    padded = np.full((*steps, *first.shape[1:]), _filling(value, first.dtype), first.dtype)
+    rows = padded if batch_first else padded.swapaxes(0, 1)
+    for row, array in zip(rows, arrays, strict=True):
         row[: len(array)] = array
-    return wrap(padded if batch_first else np.ascontiguousarray(padded.swapaxes(0, 1))), lengths
+    return wrap(padded), lengths
 
 
 def _filling(value: Any, dtype: np.dtype) -> Any:

@@ -19,12 +19,12 @@ WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are
 
 
 def numbers(name: str, X: Any) -> Any:
-    """What is an array of any library, as NumPy's; anything else, DataFrames among it, is left to scikit-learn."""
+    """An array of any library as one of NumPy; anything else, such as a DataFrame, is left to scikit-learn."""
     return to_numpy(name, X) if hasattr(X, "__dlpack__") else X
 
 
 def ragged(X: Any) -> list[np.ndarray] | None:
-    """The arrays [t_i, d] of a list of sequences (or of [t_i] of several lengths), or None if X is something else."""
+    """The arrays [t_i, d] of a list of sequences, or of a list of [t_i] that differ in length; None for another X."""
     if not isinstance(X, (list, tuple)) and not (
         isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     ):
@@ -124,7 +124,7 @@ class RecurrentEstimator(BaseEstimator):
         return {name: getattr(self, name) for name in names}
 
     def _several(self, X: Any, reset: bool) -> list[np.ndarray] | None:
-        """`ragged(X)`, where DataFrames have their columns in the order of the ones that were fitted to."""
+        """`ragged(X)`; DataFrames must have the columns of those given to `fit`, in their order."""
         found = ragged(X)
         names = None if found is None else columns("X", X, None if reset else getattr(self, "_columns", None))
         if reset:
@@ -132,7 +132,7 @@ class RecurrentEstimator(BaseEstimator):
         return found
 
     def _sequences(self, X: Any, reset: bool) -> Any:
-        """X as [n, t, d], float32 or float64, or a list of such rows, checked; `reset`: it is what is fitted to."""
+        """X, checked, as [n, t, d], or as a list of [t_i, d]; float32 or float64. `reset`: X is that of `fit`."""
         found: Any = self._several(X, reset)
         if found is None:
             X = validate_data(self, numbers("X", X), dtype=WIDE, allow_nd=True, reset=reset)
@@ -149,11 +149,11 @@ class RecurrentEstimator(BaseEstimator):
         return found
 
     def _fit_scale(self, sequences: Any) -> None:
-        # Whether it scales is decided here: set_params afterwards does not change what has been fitted.
+        # Whether to scale is decided here, once: set_params does not change a fitted estimator.
         self._scaler = Standardizer().fit(np.concatenate(list(sequences))) if self.scale else None
 
     def _to_scale(self, values: np.ndarray) -> np.ndarray:
-        """[..., d] scaled, if that is asked for, and float32 from then on."""
+        """[..., d] scaled, if the estimator scales, then as float32."""
         return narrow("X", values if self._scaler is None else self._scaler.transform(values))
 
     def _scaled(self, sequences: Any) -> Any:
@@ -171,7 +171,7 @@ class RecurrentEstimator(BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _train(self, data: Sequences, seed: int) -> None:
-        """A whole run of `fit`."""
+        """A whole training run."""
         validation = None
         if self.validation_fraction:
             n = len(data)

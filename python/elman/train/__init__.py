@@ -1,4 +1,5 @@
-"""Training on explicit gradients: data as batches, losses, optimisers, schedules, and the loop."""
+"""Training on explicit gradients: data as batches, losses, optimisers, learning-rate schedules,
+and the loop."""
 
 from ..data import Batch, Data, Sequences, Stream, forecast_windows
 from ..losses import (

@@ -1,8 +1,8 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped.
 
-A directory holds the last two, `checkpoint-N.safetensors`, each with the numbers as JSON, the arrays, and checksums of
-both. A new one is on the disk before it takes its name, and has its name before an old one goes, so whenever the
-process dies, or the power, the directory holds a whole one; where the last is damaged later, the one before serves.
+A directory holds the last two, `checkpoint-N.safetensors`, each with numbers as JSON, arrays, and checksums of both. A
+new one is on the disk before it takes its name, and it has its name before an old one is removed. So the directory
+holds a whole one at any moment, also if the power fails. If the last one is damaged later, the one before it is used.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Checkpoint:
         self.directory = pathlib.Path(directory).absolute()
         files.make_directory(self.directory)
         self._lock = DirectoryLock(self.directory)
-        self._own: list[pathlib.Path] = []  # whole ones, the oldest first
+        self._own: list[pathlib.Path] = []  # the whole checkpoints, the oldest first
         self._count = max(self._numbered(), default=-1) + 1
         for path in self.directory.iterdir():
             if _UNFINISHED.fullmatch(path.name):  # left by a run that was killed

@@ -10,9 +10,8 @@ import numpy as np
 
 from .. import _check
 from .._plain import plain
-from ..data.batches import Data, as_data
-from ..optim.optimizers import Optimizer, make_optimizer
-from ..optim.schedules import Constant, Schedule
+from ..data import Data, as_data
+from ..optim import Constant, Optimizer, Schedule, make_optimizer
 from .history import History
 from .progress import Bar
 from .resume import Saver
@@ -53,24 +52,23 @@ def fit(
         train: (x, y), Sequences or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
-        batch_size: sequences in a step (lanes of a Stream).
+        batch_size: sequences in a batch (lanes of a Stream); an update of the parameters follows each batch.
         optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
             own learning rate and weight decay.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
         weight_decay: as the optimizer defines it; 0 if None, for "adamw" 0.01.
-        schedule: factor on the learning rate over time, counted in epochs; constant if None.
-        clip_norm: largest joint norm of the gradients in a step (Pascanu et al. 2013); None: no limit.
+        schedule: a learning-rate schedule, a factor over time, counted in epochs; constant if None.
+        clip_norm: largest joint norm of the gradients in an update (Pascanu et al. 2013); None: no limit.
         clip: largest size of each single gradient; None: no limit.
         patience: stop after so many epochs without a lower validation loss; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train).
-        checkpoint: a directory (extra: save). What it holds of an earlier run of the same call is resumed, bit for bit;
-            a run killed at any moment leaves a whole checkpoint there. What this call says of learning_rate,
-            weight_decay, schedule, clip_norm, clip, patience and epochs holds from there on, and batch_size from the
-            next epoch; where no epochs are left, what differs is refused. Other data, another model, optimizer or seed
-            is another run, and refused.
-        checkpoint_seconds: a checkpoint is written when so many seconds have passed since the last, and after the
-            last epoch.
+        checkpoint: a directory (extra: save). If it holds an earlier run of the same call, that run goes on, bit for
+            bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
+            weight_decay, schedule, clip_norm, clip, patience and epochs hold from there on, its batch_size from the
+            next epoch. If no epochs are left, a setting that differs is refused. Other data, another model, optimizer
+            or seed is another run, and is refused.
+        checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: called with the Run after each epoch.
 
     Returns:
@@ -80,9 +78,9 @@ def fit(
         ValueError: an argument does not fit, or the checkpoint directory holds another run, or another one uses it.
         FloatingPointError: the loss, or that of the validation data, is no longer a finite number, or has exploded.
 
-    However it ends, by an exception or Ctrl-C too, the model has the parameters of the best epoch so far. Before the
-    first one has been completed, and without validation data, it has those after the last step; where they have
-    exploded, those before the epoch in progress. A checkpoint directory still has the last checkpoint.
+    However the run ends, also by an exception or Ctrl-C, the model has the parameters of the best epoch so far. Before
+    the end of the first epoch, and without validation data, it has those of the last update; if they have exploded,
+    those before the epoch in progress. A checkpoint directory keeps its last checkpoint.
     """
     train_data = as_data("train", train)
     validation_data = None if validation is None else as_data("validation", validation)
@@ -93,26 +91,14 @@ def fit(
     patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    if schedule is not None and (isinstance(schedule, type) or not isinstance(schedule, Schedule)):
-        raise ValueError(f"schedule: expected a schedule, got {_check.describe(schedule)}")
-    callbacks = tuple(callbacks)
-    for i, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
+    schedule, callbacks = _checked_schedule(schedule), _checked_callbacks(callbacks)
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
-    if isinstance(optimizer, str):
-        optimizer = make_optimizer(optimizer, model, learning_rate, weight_decay)
-    elif not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
-    elif learning_rate is not None or weight_decay is not None:
-        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
-    else:
-        optimizer.expect_of(model)
+    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, schedule or Constant(), clip_norm, clip, order)
+    run = Run(model, optimizer, schedule, clip_norm, clip, order)
     saver = bar = None
     if checkpoint is not None:
         saver = Saver(
@@ -128,7 +114,9 @@ def fit(
         run.fall_back(exploded=isinstance(error, FloatingPointError))
         raise
     finally:
-        optimizer.learning_rate = run.base_rate  # for whoever goes on with it: the schedule is over
+        optimizer.learning_rate = (
+            run.base_rate
+        )  # for whoever goes on with it: the last factor is no longer due
         if saver is not None:
             saver.close()
         if bar is not None:
@@ -136,6 +124,34 @@ def fit(
     run.history.stopped = run.stop
     run.fall_back(exploded=False)
     return run.history
+
+
+def _checked_schedule(schedule: Any) -> Schedule:
+    if schedule is None:
+        return Constant()
+    if isinstance(schedule, type) or not isinstance(schedule, Schedule):
+        raise ValueError(f"schedule: expected a learning-rate schedule, got {_check.describe(schedule)}")
+    return schedule
+
+
+def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    callbacks = tuple(callbacks)
+    for i, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
+    return callbacks
+
+
+def _made_optimizer(optimizer: Any, model: Trainable, rate: Any, weight_decay: Any) -> Optimizer:
+    """The optimiser of this name, or this one, which must be of the model."""
+    if isinstance(optimizer, str):
+        return make_optimizer(optimizer, model, rate, weight_decay)
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
+    if rate is not None or weight_decay is not None:
+        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
+    optimizer.expect_of(model)
+    return optimizer
 
 
 def _train(
@@ -149,7 +165,7 @@ def _train(
     saver: Saver | None,
     bar: Bar | None,
 ) -> None:
-    """The epochs that are left."""
+    """Train the epochs that are left."""
     while run.epoch < epochs and not run.stop:
         before = run.epoch * len(train)
         for done in run.train_epoch(train, batch_size):

@@ -1,4 +1,4 @@
-"""What a run of `fit` recorded."""
+"""What a training run recorded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class History:
     """One entry for each epoch in every list.
 
     Attributes:
-        train_loss, validation_loss: means over the targets of an epoch; training's while the parameters change.
-        gradient_norm: mean over the epoch's steps of the gradients' joint norm, before clipping.
+        train_loss, validation_loss: means over the targets of an epoch; that of training while the parameters change.
+        gradient_norm: mean over the epoch's updates of the gradients' joint norm, before clipping.
         learning_rate: at the epoch's end.
         seconds: that the epoch took.
         best_epoch: the index of the epoch with the lowest validation loss (training loss if there is none).

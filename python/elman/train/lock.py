@@ -17,14 +17,14 @@ except ImportError:  # Windows
     import msvcrt
 
 NAME = "checkpoint.lock"
-# The byte that Windows locks: a locked one cannot be read, and the first ones say who holds the lock.
+# The byte that Windows locks. It lies far behind the text that says who holds the lock: locked bytes cannot be read.
 _FAR = 1 << 30
 
 
 class DirectoryLock:
-    """Held from its making until `release`, against other processes and against others in this one.
+    """Held from its making until `release`, against other processes and against other locks in this one.
 
-    The file that carries it stays: if it were removed, two could have one each.
+    The locked file is never removed: another process could make a new one, and both would hold a lock.
 
     Raises:
         ValueError: another one holds it; the message says which process, where, and since when.
@@ -74,7 +74,7 @@ def _lock(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 
 
-# A child that a process forked would hold the lock on after its parent's end.
+# A forked child has the file open too, and would keep the lock after its parent has ended.
 _held: weakref.WeakSet[DirectoryLock] = weakref.WeakSet()
 
 

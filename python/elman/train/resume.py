@@ -1,4 +1,4 @@
-"""A run of `fit` in a directory: it goes on with what is there, if that is the same run, and is saved now and then."""
+"""A training run in a directory: it goes on from the checkpoint there, if that is of the same run, and is saved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from .._plain import plain
-from ..data.batches import Data
+from ..data import Data
 from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
 from .checkpoint import Arrays, Checkpoint
@@ -21,7 +21,7 @@ class Saver:
     """Resumes a run from its directory, and saves it there from time to time.
 
     Args:
-        run: of which nothing has been run.
+        run: a new one.
         directory: locked until `close`.
         train, validation: the data.
         epochs, patience, batch_size: of this call.
@@ -44,7 +44,7 @@ class Saver:
         seed: int | None,
         seconds: float,
     ):
-        before = run.snapshot()  # refuses what could not be saved before hours have gone into it
+        before = run.snapshot()  # what cannot be saved is refused now, not after hours of training
         self._run, self._seconds = run, seconds
         self._checkpoint = Checkpoint(directory)
         try:
@@ -66,7 +66,7 @@ class Saver:
     def _resume(
         self, numbers: dict[str, Any], arrays: Arrays, before: tuple[dict[str, Any], Arrays], seed: int | None
     ) -> None:
-        """Go on from a checkpoint; `before`: a snapshot of the run, which it is again where that is refused."""
+        """Go on from a checkpoint. If it is refused, the run is put back to `before`, a snapshot of it."""
         run, where = self._run, f"the run in {os.fspath(self._checkpoint.directory)!r}"
         try:
             _compare(numbers["identity"], self._identity, where)
@@ -94,14 +94,14 @@ class Saver:
             run.stop, run.patient_since = "", run.epoch  # patience counts anew
 
     def after_batch(self) -> None:
-        """Keep the state if it is time. It is written when the next batch has shown that its loss is a usual one: from
-        a state that has exploded no lower rate could go on."""
+        """Take a snapshot if it is time. It is written after the next batch, if the loss is still a usual one: from
+        parameters that have exploded no run could go on, not with a lower rate either."""
         if self._kept is not None and self._run.healthy(self._run.loss):
             self._write(self._kept)
         self._kept = self._run.snapshot() if self._due() else None
 
     def after_epoch(self, last: bool) -> None:
-        """The same after an epoch; after the last one it is written at once."""
+        """The same after an epoch. After the last epoch it is written at once."""
         if not last:
             self._kept = self._run.snapshot() if self._kept or self._due() else None
         elif self._run.healthy(loss := self._run.history.train_loss[-1]):
@@ -139,9 +139,9 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
 
 
 def _settings(run: Run, batch_size: int) -> Section:
-    """What may change within a run, for the steps that are left."""
+    """What may change within a run, for the updates that are left."""
     own, schedule = vars(run.optimizer), type(run.schedule)
-    told = schedule.__repr__ is not object.__repr__  # which would tell the address
+    told = schedule.__repr__ is not object.__repr__  # that one would tell the address
     settings: Section = {name: own[name] for name in own if name[:1] != "_" and name not in _CHANGING}
     settings = {
         name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
@@ -155,7 +155,7 @@ _CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run
 
 
 def _compare_settings(saved: Section, now: Section, where: str) -> None:
-    """Refuse, by name, what comes too late: the old result would be taken for one of these settings."""
+    """Refuse settings that come too late, by name: the finished run would be taken for one with them."""
     for name in sorted(saved.keys() & now.keys()):
         if saved[name] != now[name]:
             raise ValueError(
@@ -165,7 +165,7 @@ def _compare_settings(saved: Section, now: Section, where: str) -> None:
 
 
 def _describe(model: Any) -> list[Section]:
-    """What makes a model the one that it is, from the general to the particular; see `_compare`."""
+    """What tells this model from others, general things first; `_compare` names the first that differs."""
     random: Section = {}
     _streams(model.random_state(), "", random)
     return [
@@ -178,7 +178,7 @@ def _describe(model: Any) -> list[Section]:
     ]
 
 
-# Sections of `_describe` in which a name may be missing: arguments that were left to their defaults, an unknown seed.
+# Sections of `_describe` in which a name may be missing: arguments left to their defaults, and an unknown seed.
 _OPTIONAL = (1, 2)
 
 
@@ -188,7 +188,7 @@ def _layers(part: Any, name: str) -> Section:
         return {key: text for at, value in inner.items() for key, text in _layers(value, at).items()}
     if not name:
         return {}
-    own = type(part).__repr__ is not object.__repr__  # which would tell the address
+    own = type(part).__repr__ is not object.__repr__  # that one would tell the address
     return {name: repr(part) if own else type(part).__qualname__}
 
 

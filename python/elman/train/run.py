@@ -1,4 +1,4 @@
-"""The state of a training run, and its steps."""
+"""A training run: its state, and the updates it makes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._plain import plain
-from ..data.batches import Batch, Data
-from ..optim.gradients import clip_value
-from ..optim.optimizers import Optimizer
-from ..optim.schedules import Schedule
+from ..data import Batch, Data
+from ..optim import Optimizer, Schedule, clip_value
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .history import History
 
-# A loss this many times as large as the run's first one (or 1) counts as exploded.
+# A loss this many times as large as the run's first one (or 1) has exploded.
 EXPLODED = 1e6
-# One this many times as large is no place to go on from: its checkpoint would leave a lower rate no chance.
+# No checkpoint is written where the loss is this many times as large: from there no lower rate could save the run.
 HEALTHY = 1e3
 
 
@@ -38,7 +36,7 @@ class Step(Protocol):
 
 
 class Trainable(Protocol):
-    """What is trained: any of elman's models, or a Composite of your own with a `loss` like theirs."""
+    """What can be trained: any of elman's models, or a Composite of your own with a `loss` like theirs."""
 
     @property
     def parameters(self) -> Mapping[str, np.ndarray]: ...
@@ -56,7 +54,7 @@ Check = Callable[[float, Batch, int], None]
 
 
 def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
-    """The model's mean loss over all targets of the data; `check` is told each batch's loss, the batch, its number."""
+    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number."""
     total, count, state = 0.0, 0, None
     for number, batch in enumerate(data.batches(batch_size)):
         step = model.loss(batch, state if batch.continues else None, train=False)
@@ -104,8 +102,8 @@ class Run:
         self.clip_norm, self.clip = clip_norm, clip
         self.given_rate = self.base_rate = optimizer.learning_rate
         self.history = History()
-        self.best: Arrays = {}  # parameters of the best epoch, where there is validation
-        self.safe: Arrays = model.state_dict()  # until there is a best: those before the epoch in progress
+        self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
+        self.safe: Arrays = model.state_dict()  # until then: parameters before the epoch in progress
         self.first: float | None = None  # the run's first loss
         self.epoch = 0
         self.batch_size = 0  # of the epoch in progress
@@ -114,14 +112,14 @@ class Run:
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
-        """Of the epoch in progress: batches taken, targets counted, sums of losses and norms, the carried state."""
+        """Start counting an epoch: batches read, targets, sums of losses and norms, and the carried state."""
         self.batches = self.count = 0
         self.total = self.norms = self.seconds = 0.0
         self.loss = self.norm = 0.0  # of the last batch
         self.state: Any = None
 
     def train_epoch(self, data: Data, batch_size: int) -> Iterator[int]:
-        """What is left of the epoch, batch by batch; gives how much of the data has been read."""
+        """Train what is left of the epoch, batch by batch. Gives how much of the data has been read."""
         if not self.batches:
             self.batch_size = batch_size
         begin = time.perf_counter() - self.seconds
@@ -207,12 +205,12 @@ class Run:
         return f"no lower validation loss in {patience} epochs"
 
     def healthy(self, loss: float) -> bool:
-        """Whether a loss is such that one would go on from there."""
+        """Whether a run could go on from parameters with this loss."""
         return self.first is not None and loss <= HEALTHY * self.first
 
     def fall_back(self, exploded: bool) -> None:
-        """Leave the model as well as can be: with the parameters of the best epoch, or where there is none yet (or no
-        validation), if they have exploded, those before the epoch in progress."""
+        """Give the model the parameters of the best epoch. If there is none, it keeps its own; if those have exploded,
+        it gets those from before the epoch in progress."""
         if self.best or exploded:
             self.model.load_state_dict(self.best or self.safe)
 
@@ -236,7 +234,7 @@ class Run:
         """All that the rest of the run depends on, as numbers and arrays.
 
         Raises:
-            ValueError: something of one's own (a schedule's state, a model's, ...) is not what can be saved.
+            ValueError: the state of something of your own (a learning-rate schedule, a model) cannot be saved.
         """
         state: Arrays = {}
         optimizer = dict(self.optimizer.state_dict())
@@ -252,20 +250,21 @@ class Run:
         return numbers, arrays | under("optimizer", moments) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
-        """Go on from a snapshot, of this model or of its like; rates, clipping and schedule are those of this run."""
+        """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
+        those of this run."""
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
         self.history = History(**numbers["history"])
         if numbers["schedule"].keys() == self.schedule.state_dict().keys():
             self.schedule.load_state_dict(numbers["schedule"])
-        else:  # another one, which learns from the same losses
+        else:  # another learning-rate schedule: it is told the losses so far
             for loss in self.history.watched:
                 self.schedule.observe(loss)
         given, base = self.given_rate, self.base_rate
         for name in self._numbers:
             setattr(self, name, numbers[name])
-        if self.given_rate != given:  # this call's rate holds
+        if self.given_rate != given:  # this call asks for another rate
             self.given_rate, self.base_rate = given, base
         self.best = within("best", arrays)
         self.safe = {} if self.best else self.model.state_dict()

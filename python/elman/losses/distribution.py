@@ -1,0 +1,52 @@
+"""Losses of predicted distributions: a mean with a variance, or quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .loss import Loss, mean_of
+
+
+def gaussian(
+    prediction: Any,
+    target: Any,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    gradient: bool = True,
+) -> Loss:
+    """Negative log likelihood of a normal distribution, less its constant: (s + (t - m)^2 / exp(s)) / 2 for
+    predictions [..., 2] of the mean m and the log of the variance s (Nix & Weigend 1994)."""
+
+    def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, log_variance = p[..., 0], p[..., 1]
+        scaled = (mean - t) * np.exp(-log_variance)
+        square = scaled * (mean - t)
+        return (log_variance + square) / 2, np.stack([scaled, (1 - square) / 2], axis=-1)
+
+    return mean_of(costs, prediction, target, lengths, mask, gradient, width=2)
+
+
+def quantile(
+    prediction: Any,
+    target: Any,
+    lengths: Any = None,
+    mask: Any = None,
+    *,
+    quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    gradient: bool = True,
+) -> Loss:
+    """The pinball loss max(q e, (q - 1) e) of e = target - prediction, summed over the quantiles q of predictions
+    [..., Q] (Koenker & Bassett 1978)."""
+    q = np.array([_check.fraction(f"quantiles[{i}]", value) for i, value in enumerate(quantiles)])
+
+    def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        levels = q.astype(p.dtype)
+        error = t[..., None] - p
+        return np.maximum(levels * error, (levels - 1) * error).sum(axis=-1), (error < 0) - levels
+
+    return mean_of(costs, prediction, target, lengths, mask, gradient, width=len(q))
