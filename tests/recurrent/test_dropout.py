@@ -36,7 +36,6 @@ def test_sizes(isa, dtype, cell, H, B):
     assert_agrees(case, *TOLERANCE[dtype])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
