@@ -3,6 +3,8 @@
 
 #include <pybind11/stl.h>
 
+#include <cstring>
+
 #include "bind/parts.h"
 
 namespace elman {

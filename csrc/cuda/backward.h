@@ -19,6 +19,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
       Base::store;
 
  public:
+  static_assert(Cell::vectors == 0 && Cell::stages == 1, "the GPU has no vectors and no second stage yet");
   static constexpr int slots = Cell::slots, states = Cell::states;
 
   ELMAN_DEVICE BackwardLane(const Job<BackwardSide<T>>& job, const Place& at)

@@ -13,6 +13,7 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
       Base::store;
 
  public:
+  static_assert(Cell::vectors == 0 && Cell::stages == 1, "the GPU has no vectors and no second stage yet");
   static constexpr int slots = Cell::slots, states = Cell::states, X = Cell::x.count(), M = Cell::h.count();
 
   ELMAN_DEVICE ForwardLane(const Job<ForwardSide<T>>& job, const Place& at)

@@ -317,7 +317,7 @@ def test_an_unknown_schedule(monkeypatch):
 
 
 def test_results_on_a_tape_are_copied_to_y():
-    packed, kept = elman.GRU(3, 4, seed=0)._pack().value, tape()
+    packed, kept = elman.GRU(3, 4, seed=0)._made().value, tape()
     x, y = np.ones((2, 2, 3), np.float32), zeros(2, 2, 4)
     _core.forward(packed, [full_plan()], x, y, [None], [None], [], kept)
     assert y.any()
