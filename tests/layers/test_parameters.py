@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import pickletools
 import re
 
 import numpy as np
@@ -242,3 +243,11 @@ REFUSALS = [
 def test_refusals(call, error, message):
     with pytest.raises(error, match="^" + re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize("kind", [elman.RNN, elman.LSTM, elman.GRU])
+def test_a_pickle_names_no_class_but_the_layers(kind):
+    layer = kind(2, 3, seed=0)
+    layer(np.zeros((1, 1, 2), np.float32))
+    named = [str(a) for _, a, _ in pickletools.genops(pickle.dumps(layer)) if str(a).startswith("elman")]
+    assert named == ["elman.layers.recurrent"]

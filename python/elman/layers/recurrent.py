@@ -209,6 +209,13 @@ class Recurrent(Parameters):
         config |= {name: getattr(self, name) for name in self._options}
         files.write(path, config, self.parameters, "saving a layer")
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop(
+            "_spec", None
+        )  # it follows from the rest, and pickles shall not depend on what is inside it
+        return state
+
     def __repr__(self) -> str:
         defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}
         shown = [f"{self.input_size}, {self.hidden_size}"]
