@@ -126,8 +126,12 @@ def pack(cell="gru", **sizes):
     return _core.pack(cell, weights(cell, **sizes))
 
 
-def full_plan(T=2, B=2):
-    return _core.Plan(T, B, False, False, None, None, None)
+def full_plan(T=2, B=2, reverse=False):
+    return _core.Plan(T, B, False, reverse, None, None, None)
+
+
+def uneven_plan(*lengths):
+    return _core.Plan(2, 2, False, False, np.array(lengths), None, None)
 
 
 def tape(cell="gru", H=4, L=1, plans=None, dtype=np.float32, memory=None, factors=None):
@@ -201,6 +205,12 @@ REFUSALS = {
     "tape: expected one of this stack and these plans   ": lambda: run(tape=tape(dtype=np.float64)),
     "tape: expected one of this stack and these plans    ": lambda: run(tape=tape(plans=[full_plan(4, 1)])),
     "tape: expected one of this stack and these plans     ": lambda: run(tape=tape(plans=[full_plan()] * 2)),
+    "tape: expected one of this stack and these plans      ": lambda: run(
+        plans=[uneven_plan(2, 1)], tape=tape(plans=[uneven_plan(1, 2)])
+    ),
+    "tape: expected one of this stack and these plans       ": lambda: run(
+        tape=tape(plans=[full_plan(reverse=True)])
+    ),
     "tape: expected none to be None": lambda: _core.backward(
         _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], []
     ),
@@ -290,6 +300,28 @@ REFUSALS = {
 def test_refusals(message):
     with pytest.raises(ValueError, match="^" + message.rstrip()):
         REFUSALS[message]()
+
+
+@pytest.mark.parametrize("part", ["lengths", "mask", "reset", "batch_first"])
+def test_a_tape_is_of_plans_and_of_those_equal_to_them(part):
+    """Equally large is not enough: a tape of other plans would give wrong gradients without a word."""
+
+    def plan(first, second):
+        marks = np.array([first, second]).T.copy()
+        parts = {
+            "lengths": (False, False, marks.sum(0), None, None),
+            "mask": (False, False, None, marks > 0, None),
+            "reset": (False, False, None, None, marks == 0),
+            "batch_first": (bool(first[1]), False, None, None, None),
+        }
+        return _core.Plan(2, 2, *parts[part])
+
+    kept = tape(plans=[plan((1, 0), (1, 1))])
+    run(plans=[plan((1, 0), (1, 1))], y=None, tape=kept)
+    other = plan((1, 1), (1, 0))
+    assert other.total == plan((1, 0), (1, 1)).total
+    with pytest.raises(ValueError, match="^tape: expected one of this stack and these plans$"):
+        run(plans=[other], y=None, tape=kept)
 
 
 def test_a_tape_whose_memory_is_taken_away():
