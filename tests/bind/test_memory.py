@@ -131,7 +131,7 @@ def test_a_tape_is_of_plans_and_of_those_equal_to_them(part):
     run(plans=[plan((1, 0), (1, 1))], y=None, tape=kept)
     other = plan((1, 1), (1, 0))
     assert other.total == plan((1, 0), (1, 1)).total
-    with pytest.raises(ValueError, match="^tape: expected one of this stack and these plans$"):
+    with pytest.raises(ValueError, match=r"^tape: expected one of this stack and these plans$"):
         run(plans=[other], y=None, tape=kept)
 
 

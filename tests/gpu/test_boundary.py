@@ -192,7 +192,10 @@ def test_a_schedule_gets_the_room_it_needs(scans):
         (("lstm", False, "float32", 2**31 - 1, B, 1), "H: expected 1 to 268435456, got 2147483647"),
         (("lstm", False, "float32", H, 2**31 - 1, 2), "segments: expected 1 to 1073741824, got 2147483647"),
         (("lstm", False, "float32", H, B, 1, "", [132, 0, 16]), "machine: expected 1 to 1048576, got 0"),
-        (("lstm", False, "float32", H, B, 1, "", [132, 227 << 10, -2]), "machine: expected 1 to 1048576, got -2"),
+        (
+            ("lstm", False, "float32", H, B, 1, "", [132, 227 << 10, -2]),
+            "machine: expected 1 to 1048576, got -2",
+        ),
         (("lstm", False, "float32", H, B, 3), "directions: expected 1 or 2, got 3"),
         (
             ("lstm", False, "float32", H, B, 1, "", [132]),
