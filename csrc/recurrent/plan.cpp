@@ -84,6 +84,12 @@ void Plan::arrange(std::vector<Segment>& segments) {
     if (!covered[row]) holes.push_back(static_cast<int32_t>(row));
 }
 
+bool Plan::matches(const Plan& o) const {
+  if (this == &o) return true;
+  return B == o.B && rows == o.rows && offset_ == o.offset_ && index_ == o.index_ &&
+         sequence_ == o.sequence_ && start_ == o.start_ && finish_ == o.finish_;
+}
+
 PlanView Plan::view() const {
   PlanView v;
   v.steps = static_cast<int>(alive_.size());

@@ -113,6 +113,28 @@ def test_flags_are_bytes_that_are_not_zero():
 SIZE = tape().memory.size
 
 
+@pytest.mark.parametrize("part", ["lengths", "mask", "reset", "batch_first"])
+def test_a_tape_is_of_plans_and_of_those_equal_to_them(part):
+    """Equally large is not enough: a tape of other plans would give wrong gradients without a word."""
+
+    def plan(first, second):
+        marks = np.array([first, second]).T.copy()
+        parts = {
+            "lengths": (False, False, marks.sum(0), None, None),
+            "mask": (False, False, None, marks > 0, None),
+            "reset": (False, False, None, None, marks == 0),
+            "batch_first": (bool(first[1]), False, None, None, None),
+        }
+        return _core.Plan(2, 2, *parts[part])
+
+    kept = tape(plans=[plan((1, 0), (1, 1))])
+    run(plans=[plan((1, 0), (1, 1))], y=None, tape=kept)
+    other = plan((1, 1), (1, 0))
+    assert other.total == plan((1, 0), (1, 1)).total
+    with pytest.raises(ValueError, match=r"^tape: expected one of this stack and these plans$"):
+        run(plans=[other], y=None, tape=kept)
+
+
 def test_a_tape_whose_memory_is_taken_away():
     """Whoever holds the array can make it smaller, or read-only, after the tape was made of it."""
     memory = zeros(SIZE)

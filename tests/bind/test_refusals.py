@@ -61,6 +61,9 @@ REFUSALS = {
     "tape: expected one of this stack and these plans   ": lambda: run(tape=tape(dtype=np.float64)),
     "tape: expected one of this stack and these plans    ": lambda: run(tape=tape(plans=[full_plan(4, 1)])),
     "tape: expected one of this stack and these plans     ": lambda: run(tape=tape(plans=[full_plan()] * 2)),
+    "tape: expected one of this stack and these plans      ": lambda: run(
+        tape=tape(plans=[full_plan(reverse=True)])
+    ),
     "tape: expected none to be None": lambda: _core.backward(
         _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], []
     ),

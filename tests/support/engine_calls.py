@@ -22,8 +22,8 @@ def pack(cell="gru", **sizes):
     return _core.pack(cell, weights(cell, **sizes))
 
 
-def full_plan(T=2, B=2):
-    return _core.Plan(T, B, False, False, None, None, None)
+def full_plan(T=2, B=2, reverse=False):
+    return _core.Plan(T, B, False, reverse, None, None, None)
 
 
 def tape(cell="gru", H=4, L=1, plans=None, dtype=np.float32, memory=None, factors=None):
