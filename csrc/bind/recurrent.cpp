@@ -35,7 +35,7 @@ template <class T> Weights<T> read_weights(const CellFacts& cell, const Arrays& 
   return w;
 }
 
-// That there are as many for each of D directions of L layers as the cell has.
+// Checks that each of D directions of L layers has as many arrays as the cell needs.
 void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t D, const char* name) {
   const size_t count = 4 + cell.vector_count();
   bool right = nested.size() == L && L > 0 && D > 0;
@@ -49,7 +49,7 @@ void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t 
   throw py::value_error(std::string(name) + ": expected for each layer and direction " + names);
 }
 
-// Of layers that pass on what the next one takes.
+// Checks that each layer reads what the layer below gives.
 template <class T, template <class> class Packed>
 std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Nested& nested) {
   const size_t L = nested.size(), D = nested[0].size();
@@ -71,7 +71,7 @@ std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Ne
   return std::make_shared<Packed<T>>(stack, weights);
 }
 
-// Of the type of the first weight; what the others are is checked with the rest of them.
+// Packs in the type of the first weight. The types of the others are checked as they are read.
 template <template <class> class Packed> py::object pack(const std::string& name, const Nested& weights) {
   const Isa& isa = current_isa();
   const CellRef& cell = find_cell(isa, name);

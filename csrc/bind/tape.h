@@ -20,8 +20,8 @@ struct HeldTape {
   HeldTape(const std::string& cell, py::ssize_t H, py::ssize_t L, const PlanList& plans,
            const py::object& dtype, const py::object& memory, const py::object& factors);
 
-  // For a call of this stack and these plans, or equal ones; refuses where it is of others. The arrays are
-  // looked at again each time: whoever else holds them may have changed them.
+  // The tape for a call of this stack with these plans, or equal ones; refuses if it was made for others. The
+  // arrays are checked again at each call: whoever else holds them may have changed them.
   template <class T> Tape<T> of(const Stack& stack, const PlanList& plans) const;
 
   py::array y() const;  // [rows, D * H]: the last layer's results, in the tape's memory

@@ -11,7 +11,7 @@
 namespace elman {
 namespace {
 
-// Threads that share units wait for each other: they must be faster by this much than threads that do not.
+// Threads that share units wait for each other. They must be faster than threads that do not, by this much.
 constexpr double worth_waiting = 0.98;
 
 int ceil_divided(int a, int b) { return (a + b - 1) / b; }
@@ -21,7 +21,7 @@ double step_ns(const Work& w, double segments, int unit_parts, double weights) {
   const double mine = weights * std::ceil(double(w.groups) / unit_parts) / w.groups;
   const double compute = mine / w.vector_bytes * segments / multiplies_per_ns;
   const double stream = stream_ns(mine, std::ceil(segments / w.tile_rows));
-  // Loads run ahead of the arithmetic, but not perfectly: some of the shorter time shows.
+  // Loads overlap with the arithmetic, but not perfectly: a part of the shorter time is added.
   return std::max(compute, stream) + 0.5 * std::min(compute, stream) + step_overhead_ns +
          (unit_parts > 1 ? barrier_ns : 0);
 }
@@ -31,7 +31,7 @@ double mean_segments(const Work& w, int segment_parts) {
   return std::max(1.0, double(w.total) / w.steps / segment_parts);
 }
 
-// Ahead pays where few segments share a load of the weights; with many it only adds traffic.
+// Computing ahead pays if few segments share a load of the weights. With many it only moves more memory.
 bool pays_ahead(const Work& w, double segments) {
   return w.steps > 1 && w.x_bytes > 0 && segments <= 2 * w.tile_rows;
 }

@@ -63,7 +63,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
 }
 
 template <class T> Pieces Stepper<T>::cut(int threads, bool warm, Parting parting) const {
-  // All layers share one parting: a thread that has some segments of one layer then has them of every layer.
+  // All layers are cut in the same way: a thread that has some segments of one layer has them in every layer.
   const CellFacts& cell = stack_->facts();
   const ProductKernels<T>& p = product_kernels<T>(stack_->isa);
   const double H = stack_->H;

@@ -16,8 +16,8 @@ template <class T> class Stepper {
  public:
   Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, Parting parting);  // of one direction
 
-  // What everybody holds while stepping or touching the state. Two threads at once would leave a state that
-  // is neither's: the second is refused.
+  // Held while stepping or touching the state. Two threads at once would mix their states, so the second one
+  // is refused.
   class Use {
    public:
     explicit Use(Stepper& stepper) : used_(stepper.used_) {
