@@ -74,7 +74,23 @@ struct CellFacts {
     return n;
   }
 
+  // Whether these fit: feeds are of slots and gates that there are, and no slot has the products of two
+  // stages.
+  constexpr bool sound() const {
+    bool fits = 0 < slots && slots <= max_slots && state_count() && gate_count() && sound(x) && sound(h);
+    for (const Feed& feed : later) {
+      fits = fits && sound(feed);
+      for (int slot = 0; slot < slots; ++slot) fits = fits && !(h.feeds(slot) && feed.feeds(slot));
+    }
+    return fits;
+  }
+
  private:
+  constexpr bool sound(const Feed& feed) const {
+    bool fits = 0 <= feed.begin && feed.begin <= feed.end && feed.end <= slots;
+    for (int i = 0; fits && i < feed.count(); ++i) fits = 0 <= feed.gate[i] && feed.gate[i] < gate_count();
+    return fits;
+  }
   static constexpr int count(const char* const* names, int most) {
     int n = 0;
     while (n < most && names[n]) ++n;

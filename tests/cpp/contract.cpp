@@ -18,6 +18,15 @@
 namespace elman::selftest {
 namespace {
 
+// Facts that do not fit are refused when cells are compiled: a feed beyond the slots, a gate that is not
+// there.
+constexpr bool fit(Feed x, Feed h, Feed later = {}) {
+  return CellFacts{"test", 2, x, h, {"h"}, {"a", "b"}, {}, {}, {later}}.sound();
+}
+static_assert(fit({0, 2, {0, 1}}, {0, 2, {0, 1}}) && fit({0, 2, {0, 1}}, {0, 1, {0}}, {1, 2, {1}}));
+static_assert(!fit({0, 3, {0, 1, 1}}, {0, 2, {0, 1}}) && !fit({0, 2, {0, 1}}, {0, 2, {0, 2}}));
+static_assert(!fit({0, 2, {0, 1}}, {0, 2, {0, 1}}, {1, 2, {1}}));
+
 // An instruction set of two lanes with one cell, whose weights are stored as Stored. Few rows have a place in
 // its tiles.
 template <class Cell, class Stored> struct TestIsa {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -54,7 +56,16 @@ def test_packed_sequences():
         packed_plans(np.array([2, 3]), BOTH)
 
 
-@pytest.mark.parametrize("steps", [Steps(2**17, 1, False), Steps(2, 3000, False, mask=marks(2, 3000))])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        Steps(2**12 + 1, 1, False),
+        Steps(70, 70, True),
+        Steps(0, 2**13, False),  # no step, and each sequence is in the plan
+        Steps(2, 3000, False, mask=marks(2, 3000)),
+        Steps(1, 600, False, lengths=np.ones(600, np.int64)),
+    ],
+)
 def test_large_ones_are_not_kept(steps):
     assert not steps.small and steps.plans(BOTH) is not steps.plans(BOTH)
 
@@ -76,3 +87,20 @@ def test_threads_share_plans():
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(plan, range(3000))) == [n % 6 + 6 for n in range(3000)]
+
+
+def test_plans_that_are_kept_take_little_memory():
+    code = """
+import resource, elman
+from elman.stack.steps import Steps, packed_plans
+import numpy as np
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+for n in range(400):
+    Steps(2**16 - n, 1, False).plans((False, True))
+    Steps(2**12 - n, 1, False, reset=np.ones((2**12 - n, 1), bool)).plans((False, True))
+    packed_plans(np.ones(2**12 - n, np.int64), (False, True))
+print(peak() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert int(grown) < 60_000  # KB

@@ -1,4 +1,4 @@
-"""RNN, LSTM and GRU layers: stacks in one or two directions over the engine."""
+"""Recurrent layers: stacks in one or two directions over the engine, and a class for each kind of cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INITS = ("orthogonal", "uniform")
 
 
 class Recurrent(Parameters):
-    """What RNN, LSTM and GRU share. Constructor arguments and parameter names follow torch.nn.
+    """What all recurrent layers share. Constructor arguments and parameter names follow torch.nn.
 
     Args:
         input_size: I, features of x at each step.

@@ -12,7 +12,8 @@ from .. import _core
 Plans = tuple[_core.Plan, ...]  # one for each direction
 
 # What is larger is planned anew at each call: next to the call itself that takes no time, and keeping it takes memory.
-_MOST_ROWS, _MOST_BYTES = 2**16, 2**12
+# So one direction of a plan that is kept takes about 100 KB at most, and all that are kept some 30 MB.
+_MOST_ROWS, _MOST_BYTES = 2**12, 2**12
 
 
 class Steps(NamedTuple):
@@ -34,17 +35,22 @@ class Steps(NamedTuple):
     def small(self) -> bool:
         """Whether plans of these steps are kept for the next call with equal ones."""
         marked = sum(0 if part is None else part.nbytes for part in self[3:])
-        return self.T * self.B <= _MOST_ROWS and marked <= _MOST_BYTES
+        return _rows(self.T, self.B) <= _MOST_ROWS and marked <= _MOST_BYTES
 
     def plans(self, backwards: tuple[bool, ...]) -> Plans:
         """One for each direction. They are found again by what the arrays hold, so nobody's later writing matters."""
         T, B, batch_first, lengths, mask, reset = self
-        if self.whole and T * B <= _MOST_ROWS:
+        if self.whole and _rows(T, B) <= _MOST_ROWS:
             return _kept(backwards, T, B, batch_first, None, None, None)
         if self.small:
             contents = (None if part is None else part.tobytes() for part in (lengths, mask, reset))
             return _kept(backwards, T, B, batch_first, *contents)
         return _make(backwards, *self)
+
+
+def _rows(T: int, B: int) -> int:
+    """What a plan's size goes by: sequences without a step are in it too."""
+    return max(T * B, T, B)
 
 
 def packed_plans(batch_sizes: np.ndarray, backwards: tuple[bool, ...]) -> Plans:
