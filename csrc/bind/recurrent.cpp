@@ -132,7 +132,7 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
   call.plans = sizes.pointers();
-  call.parting = forced_parting();
+  call.wanted = schedule_of_environment();
   call.x = input<T>(x, sizes.x, "x");
   call.y = tape ? maybe_output<T>(y, sizes.y, "y") : output<T>(y, sizes.y, "y");
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
@@ -171,7 +171,7 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
   call.plans = sizes.pointers();
-  call.parting = forced_parting();
+  call.wanted = schedule_of_environment();
   call.tape = held(tape, "tape").template of<T>(*packed, plans);
   call.grads = read_gradients<T>(grads, *packed);
   call.x = input<T>(x, sizes.x, "x");

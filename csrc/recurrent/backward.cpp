@@ -75,7 +75,7 @@ template <class T> class BackwardPass {
     const int I = stack_.inputs(layer.layer), H = stack_.H;
     Work work = measure<T>(stack_, plans_, team_.warm());
     work.h_bytes = double(cell.recurrent_slots()) * H * H * sizeof(T);
-    const Schedule schedule = choose_schedule(work, team_.size(), call_.parting);
+    const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const Pieces pieces(schedule, plans_, work.groups, 1);
 
     const bool warm = work.warm || schedule.threads > 1;

@@ -59,7 +59,7 @@ template <class T> class ForwardPass {
     Work work = measure<T>(stack_, plans_, team_.warm());
     work.x_bytes = double(cell.x.count()) * H * I * sizeof(T);
     work.h_bytes = double(cell.recurrent_slots()) * H * H * sizeof(T);
-    const Schedule schedule = choose_schedule(work, team_.size(), call_.parting);
+    const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const int segments = (work.segments + schedule.segment_parts - 1) / schedule.segment_parts;
     // Steps of more than one stage always find the x-part in their slots.
     const int least = cell.stage_count() > 1 ? 1 : 0;

@@ -28,13 +28,13 @@ struct Schedule {
 
 // How a layer may be cut: as the cost model chooses, or, for tests, as ELMAN_SCHEDULE says: by rows of the
 // batch (its segments) alone, by units alone, or by both.
-enum class Parting { any, rows, units, both };
+enum class ForcedSchedule { any, rows, units, both };
 
 // What ELMAN_SCHEDULE says now; throws std::invalid_argument for a word that is none of these. The caller
 // must hold Python's lock, because os.environ is written under it.
-Parting forced_parting();
+ForcedSchedule schedule_of_environment();
 
-Schedule choose_schedule(const Work& work, int threads, Parting parting);
+Schedule choose_schedule(const Work& work, int threads, ForcedSchedule wanted);
 
 // Steps of the x-part to compute at once for a piece with this many segments.
 int steps_ahead(int segments);

@@ -14,7 +14,8 @@ namespace elman {
 
 template <class T> class Stepper {
  public:
-  Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, Parting parting);  // of one direction
+  Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size,
+          ForcedSchedule wanted);  // of one direction
 
   // Held while stepping or touching the state. Two threads at once would mix their states, so the second one
   // is refused.
@@ -50,7 +51,7 @@ template <class T> class Stepper {
   };
   Layer new_layer() const;
   ForwardJob<T> job(int layer, int now) const;
-  Pieces cut(int threads, bool warm, Parting parting) const;
+  Pieces cut(int threads, bool warm, ForcedSchedule wanted) const;
 
   std::atomic<bool> used_{false};
   const std::shared_ptr<const PackedStack<T>> stack_;
