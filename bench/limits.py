@@ -1,5 +1,5 @@
 """The machine's limits, measured: multiply-adds a second of the instruction set in use, and bytes a second
-read from memory blocks of any size, and so from each cache. They bound every row of the grid from below."""
+read from memory arrays of any size, and so from each cache. They bound every row of the grid from below."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Limits:
         return "L3" if size <= self.caches["L3"] else "memory"
 
     def levels(self) -> dict[str, float]:
-        """The bandwidth of each level, read from blocks of half its size (of memory: 8 times the L3)."""
+        """The bandwidth of each level, read from arrays of half its size (of memory: 8 times the L3)."""
         half = {
             level: size / 2 * (1 if level == "L3" else self.threads) for level, size in self.caches.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import pathlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -69,7 +69,9 @@ def read(path: pathlib.Path) -> list[Shape]:
     with open(path) as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
         types = {"int": int, "float": float, "str": str}
-        return [Shape(**{f.name: types[f.type](row[f.name]) for f in fields(Shape)}) for row in rows]
+        found = [Shape(**{f.name: types[f.type](row[f.name]) for f in fields(Shape)}) for row in rows]
+    # In a grid "rnn" is what it is in torch.nn: the one with tanh.
+    return [replace(shape, cell="rnn_tanh") if shape.cell == "rnn" else shape for shape in found]
 
 
 def make_data(shape: Shape) -> Data:

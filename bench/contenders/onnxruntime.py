@@ -28,10 +28,10 @@ def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: i
     y = value(np.zeros((shape.T, shape.B, shape.directions * shape.H), shape.dtype))
     zero = np.zeros((shape.layers, shape.B, shape.H), shape.dtype)
     carried = states(shape) if shape.mode == "step" else []
-    # The state goes to and fro between two blocks of memory: two bindings in turn, no copies.
-    blocks = [{state: value(zero.copy()) for state in carried} for _ in range(2)]
+    # The state goes to and fro between two sets of arrays: two bindings in turn, no copies.
+    sets = [{state: value(zero.copy()) for state in carried} for _ in range(2)]
     bindings = []
-    for before, after in (blocks, blocks[::-1]) if carried else [({}, {})]:
+    for before, after in (sets, sets[::-1]) if carried else [({}, {})]:
         binding = session.io_binding()
         for name, bound in inputs.items():
             binding.bind_ortvalue_input(name, bound)
@@ -49,7 +49,7 @@ def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: i
         if not carried:
             run()
             return {"y": y.numpy()}
-        outputs = []  # the first turn reads blocks[0], which is still zero
+        outputs = []  # the first turn reads sets[0], which is still zero
         for _ in range(STEPS):
             run()
             outputs.append(y.numpy().copy())

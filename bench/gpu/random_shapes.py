@@ -58,8 +58,7 @@ def _case(draw: random.Random, cases: Any) -> dict[str, Any]:
     if layout.batch_sizes is not None:
         layout = cases.TIME_FIRST
     sizes = (cell, T, B, draw.randint(1, 40), H, draw.randint(1, 2), backwards, draw.random() < 0.8)
-    # Near relu's corner a unit rounded to 16 bits may have the other side's gradient.
-    dtypes = list(cases.TOLERANCE) if cell != "rnn_relu" else [cases.torch.float32]
+    dtypes = list(cases.TOLERANCE) if cell not in cases.CORNERED else [cases.torch.float32]
     return {"kind": kind, "sizes": sizes, "layout": layout, "dtype": draw.choice(dtypes)}
 
 

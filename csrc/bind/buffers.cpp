@@ -1,6 +1,6 @@
-// Memory from the engine's blocks, as NumPy arrays and as DLPack capsules (the array interface of dlpack.org,
-// version 0). Whoever takes a capsule frees it from any thread, without Python. To free a NumPy array a
-// thread needs the interpreter, and while the process ends another library's thread would not get it.
+// The engine's buffers as NumPy arrays and as DLPack capsules (the array interface of dlpack.org, version 0).
+// Whoever takes a capsule can free it from any thread, without Python. To free a NumPy array a thread needs
+// the interpreter, and while the process ends another library's thread would not get it.
 #include <pybind11/stl.h>
 
 #include "bind/parts.h"
@@ -61,10 +61,10 @@ py::capsule empty_dlpack(const std::vector<py::ssize_t>& shape, int bytes) {
 
 py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
   if (dtype.kind() != 'f') throw py::value_error("dtype: expected one of floating-point numbers");
-  auto block = std::make_unique<Buffer<char>>(checked_bytes(shape, dtype.itemsize()));
-  char* const data = block->data();
-  const py::capsule owner(block.get(), [](void* p) { delete static_cast<Buffer<char>*>(p); });
-  block.release();
+  auto buffer = std::make_unique<Buffer<char>>(checked_bytes(shape, dtype.itemsize()));
+  char* const data = buffer->data();
+  const py::capsule owner(buffer.get(), [](void* p) { delete static_cast<Buffer<char>*>(p); });
+  buffer.release();
   return py::array(dtype, shape, data, owner);
 }
 

@@ -9,8 +9,8 @@ namespace elman {
 // A number of threads that a call may be asked to run on.
 int checked_threads(int n);
 
-// An array whose memory comes from the engine's blocks, so that a large result finds that of an earlier call,
-// with its pages in place, once nobody holds that any more.
+// An array in a buffer of the engine. A large result can get the buffer of an earlier result that nobody
+// holds any more, with its pages in place.
 py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype);
 
 void bind_kernels(py::module_& m);

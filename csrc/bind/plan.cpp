@@ -88,7 +88,7 @@ std::tuple<int, int, bool, int> schedule(int directions, int segments, int steps
   work.h_bytes = 4.0 * gates * H * H;
   work.tile_rows = p.tile_rows;
   work.vector_bytes = 4 * p.lanes;
-  const Schedule s = choose_schedule(work, checked_threads(threads), forced_parting());
+  const Schedule s = choose_schedule(work, checked_threads(threads), schedule_of_environment());
   return {s.segment_parts, s.unit_parts, s.ahead, s.threads};
 }
 

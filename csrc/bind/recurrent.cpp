@@ -35,7 +35,7 @@ template <class T> Weights<T> read_weights(const CellFacts& cell, const Arrays& 
   return w;
 }
 
-// That there are as many for each of D directions of L layers as the cell has.
+// Checks that each of D directions of L layers has as many arrays as the cell needs.
 void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t D, const char* name) {
   const size_t count = 4 + cell.vector_count();
   bool right = nested.size() == L && L > 0 && D > 0;
@@ -49,7 +49,7 @@ void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t 
   throw py::value_error(std::string(name) + ": expected for each layer and direction " + names);
 }
 
-// Of layers that pass on what the next one takes.
+// Checks that each layer reads what the layer below gives.
 template <class T, template <class> class Packed>
 std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Nested& nested) {
   const size_t L = nested.size(), D = nested[0].size();
@@ -71,7 +71,7 @@ std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Ne
   return std::make_shared<Packed<T>>(stack, weights);
 }
 
-// Of the type of the first weight; what the others are is checked with the rest of them.
+// Packs in the type of the first weight. The types of the others are checked as they are read.
 template <template <class> class Packed> py::object pack(const std::string& name, const Nested& weights) {
   const Isa& isa = current_isa();
   const CellRef& cell = find_cell(isa, name);
@@ -132,7 +132,7 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
   call.plans = sizes.pointers();
-  call.parting = forced_parting();
+  call.wanted = schedule_of_environment();
   call.x = input<T>(x, sizes.x, "x");
   call.y = tape ? maybe_output<T>(y, sizes.y, "y") : output<T>(y, sizes.y, "y");
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
@@ -171,7 +171,7 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
   call.plans = sizes.pointers();
-  call.parting = forced_parting();
+  call.wanted = schedule_of_environment();
   call.tape = held(tape, "tape").template of<T>(*packed, plans);
   call.grads = read_gradients<T>(grads, *packed);
   call.x = input<T>(x, sizes.x, "x");

@@ -32,9 +32,9 @@ Holder<T> make_stepper(const std::shared_ptr<PackedStack<T>>& packed, py::ssize_
     throw py::value_error("packed: expected a stack of one direction, got one of " + std::to_string(stack.D));
   if (batch_size < 0 || batch_size > INT32_MAX)
     throw py::value_error("batch_size: expected 0 to 2147483647, got " + std::to_string(batch_size));
-  const Parting parting = forced_parting();
+  const ForcedSchedule wanted = schedule_of_environment();
   const Unlocked unlocked;
-  return std::make_shared<Stepper<T>>(packed, static_cast<int>(batch_size), parting);
+  return std::make_shared<Stepper<T>>(packed, static_cast<int>(batch_size), wanted);
 }
 
 template <class T> py::object step(const Holder<T>& stepper, const py::object& x, const py::object& out) {

@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "bind/parts.h"
@@ -20,6 +21,12 @@ bool is_single(const py::object& given) {
 const PlanList& checked(const PlanList& plans) {
   check_plans(plans);
   return plans;
+}
+
+// Tapes of plans that differ can be equally large, but what lies in them does not fit.
+bool match(const PlanList& a, const PlanList& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& one, const auto& other) { return one->matches(*other); });
 }
 
 std::vector<int64_t> entries_of(const PlanList& plans) {
@@ -55,16 +62,13 @@ void check_plans(const PlanList& plans) {
       throw py::value_error("plans: expected all to be of one number of rows and of sequences");
 }
 
-HeldTape::HeldTape(const std::string& cell_, py::ssize_t H_, py::ssize_t L_, const PlanList& plans,
+HeldTape::HeldTape(const std::string& cell_, py::ssize_t H_, py::ssize_t L_, const PlanList& plans_,
                    const py::object& dtype, const py::object& memory_, const py::object& factors_)
     : cell(*find_cell(current_isa(), cell_).facts),
       H(checked_size(H_, 1, "H")),
       L(checked_size(L_, 1, "L")),
-      D(static_cast<int>(checked(plans).size())),
-      entries(entries_of(plans)),
-      rows(plans[0]->rows),
-      B(plans[0]->B),
-      layout(cell, H, L, entries, rows, !factors_.is_none()),
+      plans(checked(plans_)),
+      layout(cell, H, L, entries_of(plans), plans[0]->rows, !factors_.is_none()),
       memory(memory_),
       factors(factors_),
       single_(is_single(dtype)) {
@@ -78,14 +82,13 @@ template <class T> Tape<T> HeldTape::view() const {
   Tape<T> tape;
   tape.layout = &layout;
   tape.memory = at_least<T>(memory, layout.size(), "memory");
-  tape.factors = maybe_input<T>(factors, elements({L, D, B, H}), "factors");
+  tape.factors = maybe_input<T>(factors, elements({L, D(), plans[0]->B, H}), "factors");
   return tape;
 }
 
-template <class T> Tape<T> HeldTape::of(const Stack& stack, const PlanList& plans) const {
+template <class T> Tape<T> HeldTape::of(const Stack& stack, const PlanList& of_call) const {
   if (single_ != std::is_same_v<T, float> || std::strcmp(cell.name, stack.facts().name) != 0 ||
-      H != stack.H || L != stack.L || D != stack.D || rows != plans[0]->rows || B != plans[0]->B ||
-      entries != entries_of(plans))
+      H != stack.H || L != stack.L || !match(plans, of_call))
     throw py::value_error("tape: expected one of this stack and these plans");
   return view<T>();
 }
@@ -94,7 +97,7 @@ template Tape<float> HeldTape::of(const Stack&, const PlanList&) const;
 template Tape<double> HeldTape::of(const Stack&, const PlanList&) const;
 
 py::array HeldTape::y() const {
-  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(rows), py::ssize_t{D} * H};
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(plans[0]->rows), D() * H};
   if (single_) return py::array_t<float>(shape, view<float>().y(L - 1), memory);
   return py::array_t<double>(shape, view<double>().y(L - 1), memory);
 }

@@ -20,21 +20,20 @@ struct HeldTape {
   HeldTape(const std::string& cell, py::ssize_t H, py::ssize_t L, const PlanList& plans,
            const py::object& dtype, const py::object& memory, const py::object& factors);
 
-  // For a call of this stack and these plans; refuses where it is of others. The arrays are looked at again
-  // each time: whoever else holds them may have changed them.
+  // The tape for a call of this stack with these plans, or equal ones; refuses if it was made for others. The
+  // arrays are checked again at each call: whoever else holds them may have changed them.
   template <class T> Tape<T> of(const Stack& stack, const PlanList& plans) const;
 
   py::array y() const;  // [rows, D * H]: the last layer's results, in the tape's memory
 
   const CellFacts& cell;
-  const int H, L, D;
-  const std::vector<int64_t> entries;  // of each direction's plan
-  const int64_t rows;
-  const int B;
+  const int H, L;
+  const PlanList plans;
   const TapeLayout layout;
   py::object memory, factors;
 
  private:
+  py::ssize_t D() const { return static_cast<py::ssize_t>(plans.size()); }
   template <class T> Tape<T> view() const;
   bool single_;  // float32
 };

@@ -10,7 +10,7 @@
 //     // v: the unit's element of each vector.
 //     template <class V> void forward(V* a, V* s, const V* v) const;
 //     // a: as forward left it in, gradients of the pre-activations out.  s, s1: states before and after.
-//     // d: gradients of s1 in, gradients of s out, less what flows through the slots (the engine adds it).
+//     // d: gradients of s1 in, gradients of s out. What comes through the slots is left to the engine.
 //     template <class V> void backward(V* a, const V* s, const V* s1, V* d, const V* v) const;
 //   };
 //
@@ -22,21 +22,22 @@
 // what the stage before passed on. A slot is fed by the product of one stage at most. `forward` runs after
 // the last stage, `pass_on` after each stage j before it and gives what stage j + 1 reads:
 //     template <class V> V pass_on(int j, V* a, const V* s, const V* v) const;
-// On the way back `backward` comes first. It leaves alone the slots whose gradients still lack something that
-// came through what was passed on. Then `pass_back` for each stage j, the last first, gets the gradient `dp`
-// of what was passed on. It makes gradients of the slots that are left, but changes none that the products of
-// later stages feed, and adds to d:
+// On the way back `backward` comes first. It makes no gradients of slots that `pass_on` has read: theirs are
+// not complete yet. Then `pass_back` is called for each stage j, the last first, with the gradient `dp` of
+// what the stage passed on. It adds to d, and makes the gradients of the slots that are left. It must not
+// change slots that the products of later stages feed:
 //     template <class V> void pass_back(int j, V* a, const V* s, V dp, V* d, const V* v) const;
 //
-// A cell is a value as well as a type: one that is known only at run time is made from a program, Name(const
-// void* program), which whoever calls it keeps. The others need no constructor.
+// A cell is a value as well as a type. A cell that is known only at run time is made from a program,
+// Name(const void* program); the caller keeps the program alive. The others need no constructor.
 #pragma once
 
 namespace elman {
 
 constexpr int max_slots = 4, max_states = 4, max_vectors = 4, max_stages = 2;
 
-// Slots [begin, end) receive one product; gate[i] is the row block of slot begin + i in the weights.
+// Slots [begin, end) receive one product. gate[i] is the gate of slot begin + i: which H rows of the weights
+// feed it.
 struct Feed {
   int begin, end;
   int gate[max_slots];
@@ -50,10 +51,10 @@ struct CellFacts {
   int slots;
   Feed x, h;
   const char* states[max_states];         // h first; null where there are no more
-  const char* gates[max_slots];           // row blocks of H in weight_ih and weight_hh, likewise
+  const char* gates[max_slots];           // H rows each in weight_ih and weight_hh, likewise
   double bias[max_slots] = {};            // what the bias of each gate begins with
   const char* vectors[max_vectors] = {};  // of one number for each unit, likewise
-  // What the product of what a stage passed on feeds; empty where there are no more stages.
+  // Which slots the product with what a stage passed on feeds; empty if there are no more stages.
   Feed later[max_stages - 1] = {};
 
   constexpr int state_count() const { return count(states, max_states); }
@@ -74,7 +75,23 @@ struct CellFacts {
     return n;
   }
 
+  // Whether these fit: feeds are of slots and gates that there are, and no slot has the products of two
+  // stages.
+  constexpr bool sound() const {
+    bool fits = 0 < slots && slots <= max_slots && state_count() && gate_count() && sound(x) && sound(h);
+    for (const Feed& feed : later) {
+      fits = fits && sound(feed);
+      for (int slot = 0; slot < slots; ++slot) fits = fits && !(h.feeds(slot) && feed.feeds(slot));
+    }
+    return fits;
+  }
+
  private:
+  constexpr bool sound(const Feed& feed) const {
+    bool fits = 0 <= feed.begin && feed.begin <= feed.end && feed.end <= slots;
+    for (int i = 0; fits && i < feed.count(); ++i) fits = 0 <= feed.gate[i] && feed.gate[i] < gate_count();
+    return fits;
+  }
   static constexpr int count(const char* const* names, int most) {
     int n = 0;
     while (n < most && names[n]) ++n;

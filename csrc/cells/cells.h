@@ -9,6 +9,7 @@ namespace elman {
 namespace {
 
 template <class... Cell> struct CellList {
+  static_assert((Cell::facts.sound() && ...), "the facts of a cell do not fit: see CellFacts::sound");
   static constexpr int count = sizeof...(Cell);
 };
 

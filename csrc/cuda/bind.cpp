@@ -94,14 +94,22 @@ std::vector<int> clusters_of(int multiprocessors, int largest) {
   return clusters;
 }
 
+void check_size(int size, int most, const char* name) {
+  if (size < 1 || size > most)
+    throw py::value_error(std::string(name) + ": expected 1 to " + std::to_string(most) + ", got " +
+                          std::to_string(size));
+}
+
 // `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
 Chosen choose(const std::string& cell, bool backward, const std::string& dtype, int H, int segments,
               int directions, const std::string& kind, const std::vector<int>& machine) {
   Chosen chosen;
   chosen.cell = find_cell(cell);
   chosen.type = &find_type(dtype);
-  if (H < 1) throw py::value_error("H: expected at least 1, got " + std::to_string(H));
-  if (segments < 1) throw py::value_error("segments: expected at least 1, got " + std::to_string(segments));
+  // So that a few times as much is an int too.
+  check_size(H, 1 << 28, "H");
+  check_size(segments, 1 << 30, "segments");
+  for (const int size : machine) check_size(size, 1 << 20, "machine");
   if (directions != 1 && directions != 2)
     throw py::value_error("directions: expected 1 or 2, got " + std::to_string(directions));
   chosen.task = {H, segments, directions, facts_of(chosen.cell).h.count(), backward, chosen.type->tile};

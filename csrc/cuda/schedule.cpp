@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 
@@ -17,7 +18,7 @@ constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 330, pus
                  grid_cycles = 350;
 constexpr double global_latency = 600, launch_cycles = 4400;
 
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
+int ceil_div(int a, int b) { return a / b + (a % b != 0); }
 
 // What a block holds and does in a step.
 struct Work {
@@ -111,8 +112,9 @@ class Chooser {
     const int at_once = places(s.kind, l.ranks);
     if (at_once == 0) return false;
     l.teams = teams(s, at_once, spread);
-    const int blocks = task_.directions * l.teams * l.ranks;
-    if (s.kind == Kind::grid && blocks > at_once) return false;
+    const int64_t all = int64_t{task_.directions} * l.teams * l.ranks;
+    if (all > (s.kind == Kind::grid ? at_once : INT32_MAX)) return false;
+    const int blocks = static_cast<int>(all);
     Work work = scatters(s) ? scatter(s) : gather(s);
     s.shared_bytes = shared_bytes(s, work.space);
     while (s.kind == Kind::launch && l.staged > 1 && s.shared_bytes > room()) {

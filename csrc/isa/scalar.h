@@ -1,4 +1,4 @@
-// One element at a time: the reference for what the vectors do, and what runs where nothing else can.
+// One element at a time. It is the reference for the vectors, and it runs where no other set can.
 #pragma once
 #define ELMAN_ISA scalar
 namespace elman {

@@ -5,7 +5,7 @@
 
 namespace elman {
 
-// What kernels see: plain pointers, so that no library code is compiled with an instruction set's flags.
+// Plain pointers only, so that no library code is compiled with an instruction set's flags.
 struct PlanView {
   int steps = 0, segments = 0;        // of the longest segment; how many segments there are
   const int32_t* alive = nullptr;     // [steps] segments that take part in each step, non-increasing

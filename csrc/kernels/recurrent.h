@@ -13,7 +13,7 @@ namespace elman {
 class Barrier;
 
 // The part of a layer that one thread computes: some segments of the plan, some groups of units. Threads that
-// share segments but part the units meet at the barrier after every step.
+// have the same segments but other units meet at the barrier after every step.
 struct Piece {
   int segment_begin = 0, segment_stride = 1, segments = 0;
   int group_begin = 0, group_end = 0;
@@ -42,8 +42,8 @@ template <class T> struct ForwardJob {
   T* final[max_states] = {};          // [B, H]
   T* states[max_states] = {};         // those beyond h, which is y: [total, H] if kept, else [segments, H]
   T* slots = nullptr;                 // [total, S * H] if kept, else [segments * chunk, S * H]
-  // What the recurrent product of each stage reads, likewise. Of the first stage it is h itself where there
-  // are no factors, h times its factors where there are (they are only where the tape is kept).
+  // What the recurrent product of each stage reads, stored likewise. For the first stage that is h itself, or
+  // h times its factors if there are any. (There are factors only if the tape is kept.)
   T* read[max_stages] = {};
   const T* factors = nullptr;  // [B, H] or null
   const T* zeros = nullptr;    // [H]
@@ -68,14 +68,14 @@ template <class T> struct BackwardJob {
   const T* dfinal[max_states] = {};  // [B, H] or null for zeros
   T* dinitial[max_states] = {};      // [B, H]
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
-  T* d_read[max_stages] = {};        // [segments, H]: of what each stage read; of h itself there is none
+  T* d_read[max_stages] = {};        // [segments, H]: of what each stage read, if that is not h itself
   T* d_vectors[max_vectors] = {};    // [H], added to
   const T* factors = nullptr;        // as forward had them
   const T* zeros = nullptr;          // [H]
 };
 
-// One cell's, by the parts of isa/ that compile them. Packed weights may be stored in another type than the
-// one that sums are in.
+// The kernels of one cell, by the parts of isa/ that compile them. Packed weights may be stored in another
+// type than the one that sums are in.
 template <class T> struct ForwardKernels {
   std::size_t (*packed_bytes)(int I, int H);
   void (*pack)(const Weights<T>&, void* out, int group_begin, int group_end);
@@ -83,7 +83,7 @@ template <class T> struct ForwardKernels {
 };
 template <class T> struct BackwardKernels {
   void (*scan)(const BackwardJob<T>&, const Piece&);
-  // After `scan` has been over the same steps, for some groups of units. Null for cells without vectors.
+  // It is called after `scan` for the same steps, for some groups of units. Null for cells without vectors.
   void (*vector_gradients)(const BackwardJob<T>&, int group_begin, int group_end);
 };
 
@@ -102,8 +102,8 @@ template <class T> struct CellKernels {
   }
 };
 
-// A cell as its users hold it: what is known of it and what computes it, together. A cell that is made at run
-// time has a program as well, which lives as long as anybody uses the cell.
+// A cell as its users hold it: its facts and its kernels together. A cell that is made at run time has a
+// program as well, which lives as long as anybody uses the cell.
 struct CellRef {
   const CellFacts* facts = nullptr;
   CellKernels<float> f32;
@@ -111,7 +111,8 @@ struct CellRef {
   const void* program = nullptr;
 };
 
-// Pointers to rows, one array per kind, that kernels fill for each step from a thread's scratch.
+// Pointers to rows, one array of each kind. They lie in a thread's scratch, and kernels fill them for each
+// step.
 template <class T> struct RowPointers {
   const T** x;
   T** read[max_stages];          // what the recurrent product of each stage reads

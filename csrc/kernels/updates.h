@@ -5,8 +5,8 @@
 
 namespace elman {
 
-// What an optimiser does to an element p with gradient g: it takes the gradient as scale g + decay p. In the
-// equations of optim/update_kernel.h the names are those of the fields.
+// What an optimiser does to an element p with gradient g. It takes the gradient as scale g + decay p. The
+// equations in optim/update_kernel.h use the names of these fields.
 template <class T> struct Rule {
   T rate, scale, decay;
 };

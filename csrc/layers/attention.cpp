@@ -8,7 +8,8 @@
 namespace elman {
 namespace {
 
-// As many as one visit of outer.h takes, and so few that their weights stay in the L2 cache.
+// How many queries are taken together: as many as one visit of outer.h takes, and so few that their weights
+// stay in the L2 cache.
 constexpr int queries_at_once = 128;
 
 // A time-major array [T, B, width].

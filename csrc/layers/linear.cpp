@@ -9,7 +9,7 @@
 namespace elman {
 namespace {
 
-// Few enough that they stay in the L2 cache while all columns pass over them.
+// How many rows are taken together: so few that they stay in the L2 cache while all columns pass over them.
 constexpr int rows_at_once = 96;
 
 // out [N, width] (+)= in [N, K] times the packed matrix.

@@ -29,7 +29,8 @@ template <class T> double run_cross_entropy(const CrossEntropy<T>& call) {
             const double wanted = x[call.target[n]];
             const RowSums<T> sums = softmax(x, C, call.scale, shift, d);
             if (d) d[call.target[n]] -= at_target;
-            // Both terms count from the largest value; added to a large value the logarithm would be lost.
+            // Both terms count from the largest value. If the logarithm were added to a large value, it would
+            // be lost.
             losses[n] = std::log(double(sums.exponentials)) - rest * (wanted - double(sums.largest));
             // Not a product with 0: a class that is masked out by -infinity makes the sum infinite.
             if (even != 0) losses[n] -= even * double(sums.values);

@@ -17,8 +17,8 @@ namespace {
 // The logarithm of a probability of 0: finite, so that no difference of two is NaN.
 constexpr double nowhere = -1e300;
 
-// A row of states has two more on each side, so that every state has all those it may be entered from. A path
-// starts in the state before the first one and ends in the state after the last one.
+// A row of states has two more on each side, so that every state has all the states it may be entered from. A
+// path starts in the state before the first one and ends in the state after the last one.
 constexpr int margin = 2;
 
 // What one thread needs for a sequence. It takes one sequence after the other.

@@ -40,21 +40,21 @@ void give_to_system(void* p) {
 #endif
 }
 
-// Large blocks that are kept from one call for the next. A training step needs tapes of the same sizes each
-// time, and 6 % of its time went into new ones, which the system clears (awd). There is a limit; the oldest
-// block leaves first.
+// Large buffers that are kept from one call for the next. A training step needs tapes of the same sizes each
+// time, and 6 % of its time went into new ones, because the system clears them (awd). There is a limit; the
+// oldest buffer leaves first.
 class Spare {
  public:
-  // A block of exactly this size, or null.
+  // A buffer of exactly this size, or null.
   void* take(std::size_t bytes) {
-    // If another thread is in here (or was when this process was forked), do without.
+    // If another thread is in here (or was when this process was forked), this one does without.
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock) return nullptr;
-    for (auto block = blocks_.begin(); block != blocks_.end(); ++block) {
-      if (block->bytes != bytes) continue;
-      void* p = block->p;
-      total_ -= block->bytes;
-      blocks_.erase(block);
+    for (auto it = buffers_.begin(); it != buffers_.end(); ++it) {
+      if (it->bytes != bytes) continue;
+      void* p = it->p;
+      total_ -= it->bytes;
+      buffers_.erase(it);
       return p;
     }
     return nullptr;
@@ -63,34 +63,35 @@ class Spare {
   bool keep(void* p, std::size_t bytes) {
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock || bytes > most_bytes) return false;
-    for (; total_ + bytes > most_bytes; blocks_.pop_front()) {
-      total_ -= blocks_.front().bytes;
-      give_to_system(blocks_.front().p);
+    for (; total_ + bytes > most_bytes; buffers_.pop_front()) {
+      total_ -= buffers_.front().bytes;
+      give_to_system(buffers_.front().p);
     }
-    blocks_.push_back({p, bytes});
+    buffers_.push_back({p, bytes});
     total_ += bytes;
     return true;
   }
 
  private:
   static constexpr std::size_t most_bytes = std::size_t{256} << 20;
-  struct Block {
+  struct Kept {
     void* p;
     std::size_t bytes;
   };
   std::mutex mutex_;
-  std::deque<Block> blocks_;
+  std::deque<Kept> buffers_;
   std::size_t total_ = 0;
 };
 
 Spare& spare() {
-  static Spare* const blocks = new Spare;  // never destroyed: buffers may outlive static objects
-  return *blocks;
+  static Spare* const buffers = new Spare;  // never destroyed: buffers may outlive static objects
+  return *buffers;
 }
 
 bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
 
-// Large sizes are rounded up by an eighth at most, so that a batch finds a block of one of nearly its size.
+// Large sizes are rounded up by an eighth at most, so that a batch can use a buffer of a batch of nearly its
+// size.
 std::size_t rounded(std::size_t bytes) {
   std::size_t unit = line;
   if (is_large(bytes))

@@ -1,4 +1,4 @@
-// A block of memory for weights, tapes and scratch: aligned to cache lines, not initialised.
+// Memory for weights, tapes and scratch: aligned to cache lines, not initialised.
 #pragma once
 
 #include <cstddef>

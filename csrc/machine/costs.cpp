@@ -9,7 +9,7 @@
 namespace elman {
 namespace {
 
-// What of a cache weights can have; the rest is for what else passes through.
+// The share of a cache that weights can use. All other data needs the rest.
 constexpr double cache_share = 0.75;
 
 double cache_bytes(int level) {

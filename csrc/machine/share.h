@@ -1,4 +1,4 @@
-// Work that parts evenly, on as many of a call's threads as it is worth (costs.h).
+// Work in equal parts, on as many of a call's threads as it is worth (costs.h).
 #pragma once
 
 #include <cstdint>

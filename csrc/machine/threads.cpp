@@ -24,12 +24,12 @@ namespace {
 // 50 us between the calls of a training step.
 constexpr std::chrono::microseconds warmth{200};
 
-// Calls that follow each other within `warmth` are a stream. A stream that has lasted so long is worth waking
-// the workers: it is about twice what waking takes. (Three short calls every millisecond are no such stream,
-// and are faster alone: 30 us, not 330.)
+// Calls that follow each other within `warmth` are a stream. If a stream has lasted this long, it pays to
+// wake the workers: this is about twice what waking takes. (Three short calls every millisecond are no such
+// stream, and are faster alone: 30 us, not 330.)
 constexpr std::chrono::microseconds worth_waking{300};
 
-// What was refused is not asked for again for a second: a failed try to start a thread takes tens of
+// After the system has refused to start threads, we do not ask again for a second: a failed try takes tens of
 // microseconds.
 class Refusal {
  public:
@@ -68,8 +68,8 @@ std::atomic<const Lender*> the_lender{nullptr};
 
 class Pool {
  public:
-  // How many threads a call gets that wants so many. This is settled before any work is handed out: threads
-  // that wait for each other must all be there.
+  // How many threads a call gets if it wants so many. This is settled before any work is handed out, because
+  // threads that wait for each other must all be there.
   int provide(int threads) {
     lender_ = the_lender.load();
     if (lender_ && !lends(*lender_, threads)) lender_ = nullptr;
@@ -176,12 +176,13 @@ class Pool {
       caller_sleeps_.store(false);
     }
     leave_processor(last_processor_.load());
-    // Parts are never quite equal. Only what takes half as long again as this thread's own part is late.
+    // Parts are never quite equal. Workers are late only if they take half as long again as this thread's own
+    // part.
     if (2 * (Clock::now() - own_end) > own_end - begin) note_wait(own_end);
   }
 
-  // A call's number and how many threads it takes, in one word. A worker that it does not take reads only
-  // this, and may sleep through the call.
+  // A call's number and how many threads it takes, together in one number. A worker that the call does not
+  // take reads only this, and may sleep through the call.
   static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
   static int threads_of(uint64_t call) { return static_cast<int>(call & 0xffff); }
 

@@ -19,8 +19,8 @@ class Task {
 };
 
 // Another library's threads: those of OpenMP, by the entry points of GNU's runtime. They are for a process in
-// which that library computes too. With two pools, the workers of each wait awake on the processors that the
-// other's need.
+// which that library computes too. With two pools, waiting workers of the one would hold the processors that
+// the other needs.
 struct Lender {
   void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags) = nullptr;
   int (*thread)() = nullptr, (*threads)() = nullptr;  // inside `body`: the number of this thread, of how many
@@ -41,7 +41,7 @@ class ThreadTeam {
   ThreadTeam(const ThreadTeam&) = delete;
   int size() const { return size_; }
 
-  // Whether it pays to give the workers a short piece of work: they are still awake from the last call, or so
+  // Whether it pays to give the workers short work: they are still awake from the last call, or so
   // many calls follow each other that waking them pays. Waking takes tens of microseconds.
   bool warm() const { return warm_; }
 

@@ -8,8 +8,8 @@ namespace elman {
 
 using Clock = std::chrono::steady_clock;
 
-// Rounds of waiting awake for a partner: some microseconds. A partner that is later than that has lost its
-// processor, and gets one sooner if this thread gives up its own.
+// How many rounds to wait awake for a partner: some microseconds. A partner that is later has lost its
+// processor. It gets one sooner if this thread gives up its own.
 inline constexpr int rounds_awake = 500;
 
 // A partner that is late by `lateness` has lost its processor to another process. A short call would wait for

@@ -27,7 +27,8 @@ template <class T> std::vector<Slice<T>> cut(const std::vector<Slice<T>>& arrays
   return slices;
 }
 
-// f(i) for every slice, on as many threads as it is worth. `accesses`: to memory, for each element.
+// f(i) for every slice, on as many threads as it is worth. `accesses`: how often each element is read or
+// written in memory.
 template <class T, class F> void for_each(const std::vector<Slice<T>>& slices, int accesses, const F& f) {
   double bytes = 0;
   for (const Slice<T>& slice : slices) bytes += double(slice.count) * accesses * sizeof(T);

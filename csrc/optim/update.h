@@ -1,4 +1,4 @@
-// One step of an optimiser, the sum of gradients and their norm, over all of a model's arrays at once.
+// One update by an optimiser, the sum of gradients and their norm, over all of a model's arrays at once.
 #pragma once
 
 #include <vector>

@@ -25,7 +25,7 @@ template <class V> ELMAN_INLINE V mix(V state, V word) {
 // p[bytes) is not touched.
 template <int L> uint64_t fingerprint(const char* p, int64_t bytes) {
   using V = Vec<uint64_t, L>;
-  constexpr int chains = 8, size = sizeof(V), block = chains * size, last_steps = 3;
+  constexpr int chains = 8, size = sizeof(V), round = chains * size, last_steps = 3;
   V state[chains];
   unroll<chains>([&](auto c) ELMAN_INLINED { state[c] = V{} + uint64_t(c + 1); });
   const auto take = [&](const char* from) ELMAN_INLINED {
@@ -36,9 +36,9 @@ template <int L> uint64_t fingerprint(const char* p, int64_t bytes) {
     });
   };
   int64_t at = 0;
-  for (; at + block <= bytes; at += block) take(p + at);
+  for (; at + round <= bytes; at += round) take(p + at);
   if (at < bytes) {
-    char rest[block] = {};
+    char rest[round] = {};
     __builtin_memcpy(rest, p + at, bytes - at);
     take(rest);
   }

@@ -33,17 +33,17 @@ double measure_bandwidth(int threads, std::size_t bytes) {
   const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(std::max<std::size_t>(bytes, 4096) / 4096 * 1024);
   const int64_t rounds = std::max<int64_t>(2, (int64_t{1} << 28) / count);
   ThreadTeam team(threads);
-  std::vector<Buffer<float>> blocks;
-  for (int i = 0; i < team.size(); ++i) blocks.emplace_back(count);
+  std::vector<Buffer<float>> buffers;
+  for (int i = 0; i < team.size(); ++i) buffers.emplace_back(count);
   Barrier barrier(team.size());
   std::vector<double> times(team.size());
   std::atomic<bool> sound{true};
   team.run(team.size(), [&](int i) {
-    std::memset(blocks[i].data(), 0, count * sizeof(float));  // here, so that its pages are near this thread
-    const float first = read(blocks[i].data(), count, 1);
+    std::memset(buffers[i].data(), 0, count * sizeof(float));  // here, so that its pages are near this thread
+    const float first = read(buffers[i].data(), count, 1);
     barrier.wait();
     const auto begin = std::chrono::steady_clock::now();
-    if (read(blocks[i].data(), count, rounds) + first != 0) sound = false;
+    if (read(buffers[i].data(), count, rounds) + first != 0) sound = false;
     const std::chrono::duration<double, std::nano> ns = std::chrono::steady_clock::now() - begin;
     times[i] = ns.count();
   });

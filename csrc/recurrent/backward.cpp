@@ -12,8 +12,8 @@
 namespace elman {
 namespace {
 
-// The entries of a chunk: enough that the visits to the weight gradients are not many more, and that its
-// slots are large beside what a call of the threads costs.
+// How many entries a chunk has: so many that there are few visits to the weight gradients, and that its slots
+// are large beside what it costs to call the threads.
 constexpr int64_t chunk_entries = 1000, chunk_bytes = int64_t{4} << 20;
 
 // The first step of the chunk that ends before `end`.
@@ -52,7 +52,7 @@ template <class T> class BackwardPass {
     return spare_[i]->data();
   }
 
-  // Those of sequences that a reset cuts off from every gradient stay zero.
+  // A reset can cut a sequence off from every gradient. The gradient of its initial state stays zero.
   void clear_initial() {
     const std::size_t size = std::size_t(stack_.parts()) * call_.plans[0]->B * stack_.H;
     for (int k = 0; k < stack_.facts().state_count(); ++k)
@@ -75,7 +75,7 @@ template <class T> class BackwardPass {
     const int I = stack_.inputs(layer.layer), H = stack_.H;
     Work work = measure<T>(stack_, plans_, team_.warm());
     work.h_bytes = double(cell.recurrent_slots()) * H * H * sizeof(T);
-    const Schedule schedule = choose_schedule(work, team_.size(), call_.parting);
+    const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const Pieces pieces(schedule, plans_, work.groups, 1);
 
     const bool warm = work.warm || schedule.threads > 1;

@@ -153,7 +153,7 @@ template <class T> class Direction {
       scratch_.emplace_back(products_.outer_scratch(M, I_ + cell_.stage_count() * H));
   }
 
-  // Where that is which fed each entry of the chunk: x, and what the recurrent products read.
+  // For each entry of the chunk, where the rows are that fed it: x, and what the recurrent products read.
   void collect_rows() {
     const PlanView& plan = job_.plan;
     x_rows_.resize(last_ - first_);

@@ -36,7 +36,7 @@ template <class T> class ForwardPass {
  private:
   std::size_t numbers() const { return std::size_t(call_.plans[0]->rows) * stack_.width(); }
 
-  // Where a layer leaves its results. Without a tape those between two layers share two buffers.
+  // Where a layer leaves its results. Without a tape, the results between layers take turns in two buffers.
   T* results(int layer) {
     if (call_.tape) return call_.tape.y(layer);
     return layer + 1 == stack_.L ? call_.y : spare(layer % 2);
@@ -59,7 +59,7 @@ template <class T> class ForwardPass {
     Work work = measure<T>(stack_, plans_, team_.warm());
     work.x_bytes = double(cell.x.count()) * H * I * sizeof(T);
     work.h_bytes = double(cell.recurrent_slots()) * H * H * sizeof(T);
-    const Schedule schedule = choose_schedule(work, team_.size(), call_.parting);
+    const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const int segments = (work.segments + schedule.segment_parts - 1) / schedule.segment_parts;
     // Steps of more than one stage always find the x-part in their slots.
     const int least = cell.stage_count() > 1 ? 1 : 0;
@@ -114,7 +114,7 @@ template <class T> class ForwardPass {
     return job;
   }
 
-  // Rows that no step computes are zero; states that no step touches pass by.
+  // Rows that no step computes become zero. For final states that no step touches see pass_idle.
   void fill_without_steps(int d) const {
     const ForwardJob<T>& job = jobs_[d];
     const Plan& plan = *call_.plans[d];

@@ -45,7 +45,7 @@ void clear_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int
   for (const int32_t row : which) std::memset(rows + row * stride, 0, width * sizeof(T));
 }
 
-// States of the sequences that no step touches: they pass from `from` to `to`, or end as zeros.
+// The final states of sequences that no step touches: copied from the initial ones, or zeros.
 template <class T> void pass_idle(const Plan& plan, const T* from, T* to, int H) {
   if (!to) return;
   for (const Plan::Idle& idle : plan.idle) {

@@ -1,4 +1,4 @@
-// The layout of a cell's weights for the forward tile. For each group of units, one run of memory:
+// The layout of a cell's weights for the forward tile. For each group of units, one stretch of memory:
 //   [S][L] biases, [vectors][L], both of T, then [I][x slots][L], then for each stage [H][h slots][L], of
 //   Stored
 // so that the tile reads its weights as one stream from front to back. Lanes past H are zero.
@@ -22,7 +22,7 @@ template <class Cell, class T, class Stored, int L> struct GroupLayout {
     for (int j = 0; j < stage; ++j) at += std::ptrdiff_t{H} * Cell::facts.stage(j).count() * L;
     return at;
   }
-  // Of whole numbers of T, with which the next group begins.
+  // Rounded up to whole numbers of T, because the next group begins with them.
   std::ptrdiff_t size() const { return (h(Cell::stages) + ratio - 1) / ratio * ratio; }
 };
 

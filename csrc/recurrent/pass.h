@@ -17,7 +17,7 @@ namespace elman {
 template <class T> struct ForwardCall {
   const PackedStack<T>* packed = nullptr;
   std::vector<const Plan*> plans;  // one for each direction
-  Parting parting = Parting::any;
+  ForcedSchedule wanted = ForcedSchedule::any;
   const T* x = nullptr;  // [rows, I]
   T* y = nullptr;        // [rows, D * H]; may be null where there is a tape, which has it too
   const T* initial[max_states] = {};
@@ -34,7 +34,7 @@ template <class T> struct Gradients {  // shaped like the weights, and added to;
 template <class T> struct BackwardCall {
   const PackedBackStack<T>* packed = nullptr;
   std::vector<const Plan*> plans;
-  Parting parting = Parting::any;
+  ForcedSchedule wanted = ForcedSchedule::any;
   Tape<T> tape;                         // used up
   std::vector<Gradients<T>> grads;      // [L * D]
   const T *x = nullptr, *dy = nullptr;  // as in the forward pass; dy may be null for zeros

@@ -23,7 +23,7 @@ Plan::Plan(const Options& o) : T(o.T), B(o.B), rows(int64_t{o.T} * o.B) {
     for (int i = 0; i < length; ++i) {
       const int t = o.reverse ? length - 1 - i : i;
       const int64_t row = t * step_stride + b * row_stride;
-      // A reset parts step t from step t - 1: crossed before t forwards, after t backwards.
+      // A reset lies between steps t - 1 and t: before t forwards, after t backwards.
       const int64_t cut = o.reverse ? row + step_stride : row;
       if (o.reset && (!o.reverse || i > 0) && o.reset[cut]) {
         if (!segment.path.empty()) segments.push_back(std::move(segment));
@@ -82,6 +82,12 @@ void Plan::arrange(std::vector<Segment>& segments) {
   for (const int32_t row : index_) covered[row] = true;
   for (int64_t row = 0; row < rows; ++row)
     if (!covered[row]) holes.push_back(static_cast<int32_t>(row));
+}
+
+bool Plan::matches(const Plan& o) const {
+  if (this == &o) return true;
+  return B == o.B && rows == o.rows && offset_ == o.offset_ && index_ == o.index_ &&
+         sequence_ == o.sequence_ && start_ == o.start_ && finish_ == o.finish_;
 }
 
 PlanView Plan::view() const {

@@ -30,6 +30,9 @@ class Plan {
   PlanView view() const;
   int64_t total() const { return offset_.back(); }  // entries
 
+  // Whether both give every entry the same row, and every segment the same sequence and states.
+  bool matches(const Plan& other) const;
+
   const int T, B;
   const int64_t rows;  // of the caller's arrays: T * B, or fewer where they hold no padding
 

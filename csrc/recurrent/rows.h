@@ -34,7 +34,7 @@ template <class Job> ELMAN_INLINE auto* state_after(const Job& job, int k, int t
   return k ? job.states[k] + entry * job.H : job.y + std::ptrdiff_t{job.plan.index[entry]} * job.y_stride;
 }
 
-// Where it found it.
+// Where the segment found its state k before step t.
 template <class Job> ELMAN_INLINE auto* state_before(const Job& job, int k, int t, int segment) {
   return t ? state_after(job, k, t - 1, segment)
            : initial_row(job.plan, job.initial[k], job.zeros, segment, job.H);

@@ -32,7 +32,7 @@ void forward_tile(const TileCall<Cell, T>& call, const RowPointers<T>& rows, int
   const GroupLayout<Cell, T, Stored, L> layout{I, H};
   const std::ptrdiff_t stride = layout.size();
   const Stored* const weights = static_cast<const Stored*>(job.packed) + group * stride;
-  // The numbers of T that a group begins with: the biases, then the vectors.
+  // How many numbers of T come first in a group: the biases, then the vectors.
   const auto first = [&](int w, int i) ELMAN_INLINED {
     return load<V>(reinterpret_cast<const T*>(weights + w * stride) + i * L);
   };

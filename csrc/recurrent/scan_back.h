@@ -1,7 +1,7 @@
-// The backward time loop, the mirror of scan.h: from the last step to the first, the gradient of h is what
-// comes from above, what the cell passes on directly, and the product of the next step's slot gradients
-// with the recurrent weights (times the factors, if h had any there); the cell's backward then turns the
-// tape's activations into slot gradients.
+// The backward time loop, the mirror of scan.h, from the last step to the first. The gradient of h is the sum
+// of three: what comes from above, what the cell passes on directly, and the product of the next step's slot
+// gradients with the recurrent weights (times the factors, if h had any there). Then the cell's backward
+// turns the tape's activations into slot gradients.
 #pragma once
 
 #include "machine/barrier.h"
@@ -11,7 +11,7 @@
 namespace elman {
 namespace {
 
-// Whether the product of a stage after that one feeds the slot.
+// Whether the product of a later stage feeds the slot.
 template <class Cell> constexpr bool fed_after(int stage, int slot) {
   for (int j = stage + 1; j < Cell::stages; ++j)
     if (Cell::facts.stage(j).feeds(slot)) return true;
@@ -36,7 +36,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
       h_gradient(t + 1, going_on);
       for (int i = going_on; i < count; ++i) begin_segment(piece_.segment(i));
       for (int i = 0; i < count; ++i) cell_backward(t, piece_.segment(i));
-      // Of what each stage but the last passed on, from the last to the first.
+      // Back through what each stage but the last passed on, from the last to the first.
       unroll<Cell::stages - 1>([&](auto i) ELMAN_INLINED { stage_backward<Cell::stages - 2 - i>(t, count); });
       if (piece_.barrier) piece_.barrier->wait();
     }
@@ -100,7 +100,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     }
   }
 
-  // The rows of a step of a segment, and of its units from u on what the cell works on.
+  // Where one step of a segment lies: its rows, and what the cell works on, for the units from u on.
   struct Step {
     const T *before[Cell::states], *after[Cell::states];
     T *d[Cell::states], *slots;
@@ -135,7 +135,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     return x;
   }
 
-  // `stage`: the one whose gradients these are; those that later stages feed stay as they are.
+  // Writes what the backward of `stage` has made. Slots that later stages feed stay as they are.
   template <int stage>
   ELMAN_INLINE void store_unit(const Step& step, int u, const Extent& extent, const Unit& x) const {
     unroll<Cell::slots>([&](auto i) ELMAN_INLINED {

@@ -11,7 +11,7 @@
 namespace elman {
 namespace {
 
-// Threads that share units wait for each other: they must be faster by this much than threads that do not.
+// Threads that share units wait for each other. They must be faster than threads that do not, by this much.
 constexpr double worth_waiting = 0.98;
 
 int ceil_divided(int a, int b) { return (a + b - 1) / b; }
@@ -21,7 +21,7 @@ double step_ns(const Work& w, double segments, int unit_parts, double weights) {
   const double mine = weights * std::ceil(double(w.groups) / unit_parts) / w.groups;
   const double compute = mine / w.vector_bytes * segments / multiplies_per_ns;
   const double stream = stream_ns(mine, std::ceil(segments / w.tile_rows));
-  // Loads run ahead of the arithmetic, but not perfectly: some of the shorter time shows.
+  // Loads overlap with the arithmetic, but not perfectly: a part of the shorter time is added.
   return std::max(compute, stream) + 0.5 * std::min(compute, stream) + step_overhead_ns +
          (unit_parts > 1 ? barrier_ns : 0);
 }
@@ -31,7 +31,7 @@ double mean_segments(const Work& w, int segment_parts) {
   return std::max(1.0, double(w.total) / w.steps / segment_parts);
 }
 
-// Ahead pays where few segments share a load of the weights; with many it only adds traffic.
+// Computing ahead pays if few segments share a load of the weights. With many it only moves more memory.
 bool pays_ahead(const Work& w, double segments) {
   return w.steps > 1 && w.x_bytes > 0 && segments <= 2 * w.tile_rows;
 }
@@ -59,13 +59,13 @@ Schedule cheapest_schedule(const Work& w, int threads) {
 }
 
 // As many threads as can be put to work in this way, however little there is to do.
-Schedule forced_schedule(const Work& w, int threads, Parting parting) {
+Schedule forced_schedule(const Work& w, int threads, ForcedSchedule wanted) {
   Schedule forced;
-  if (parting != Parting::rows)
-    forced.unit_parts = std::min({parting == Parting::units ? threads : 2, threads, w.groups});
+  if (wanted != ForcedSchedule::rows)
+    forced.unit_parts = std::min({wanted == ForcedSchedule::units ? threads : 2, threads, w.groups});
   const int teams = threads / forced.unit_parts;
-  if (parting != Parting::units) {
-    const int least = parting == Parting::both ? 2 : 1;
+  if (wanted != ForcedSchedule::units) {
+    const int least = wanted == ForcedSchedule::both ? 2 : 1;
     forced.segment_parts = std::min(std::max(least, ceil_divided(teams, w.directions)), w.segments);
   }
   forced.threads = std::min(teams, w.directions * forced.segment_parts) * forced.unit_parts;
@@ -75,19 +75,19 @@ Schedule forced_schedule(const Work& w, int threads, Parting parting) {
 
 }  // namespace
 
-Parting forced_parting() {
+ForcedSchedule schedule_of_environment() {
   const char* const given = std::getenv("ELMAN_SCHEDULE");
-  if (!given || !*given) return Parting::any;
+  if (!given || !*given) return ForcedSchedule::any;
   const std::string word = given;
-  if (word == "rows") return Parting::rows;
-  if (word == "units") return Parting::units;
-  if (word == "both") return Parting::both;
+  if (word == "rows") return ForcedSchedule::rows;
+  if (word == "units") return ForcedSchedule::units;
+  if (word == "both") return ForcedSchedule::both;
   throw std::invalid_argument("ELMAN_SCHEDULE: expected rows, units or both, got '" + word + "'");
 }
 
-Schedule choose_schedule(const Work& w, int threads, Parting parting) {
+Schedule choose_schedule(const Work& w, int threads, ForcedSchedule wanted) {
   if (w.segments == 0 || w.steps == 0) return {};
-  return parting == Parting::any ? cheapest_schedule(w, threads) : forced_schedule(w, threads, parting);
+  return wanted == ForcedSchedule::any ? cheapest_schedule(w, threads) : forced_schedule(w, threads, wanted);
 }
 
 int steps_ahead(int segments) { return std::max(1, 48 / std::max(1, segments)); }

@@ -1,4 +1,4 @@
-// Who computes what: how a layer's directions, segments and units are parted over threads, and how many steps
+// Who computes what: how a layer's directions, segments and units are dealt to threads, and how many steps
 // of the x-part are computed ahead. Only speed depends on these choices, never a bit of the result.
 #pragma once
 
@@ -26,15 +26,15 @@ struct Schedule {
   int threads = 1;        // a multiple of unit_parts
 };
 
-// How a layer may be parted: as the cost model chooses, or, for tests, as ELMAN_SCHEDULE says: by rows of the
+// How a layer may be cut: as the cost model chooses, or, for tests, as ELMAN_SCHEDULE says: by rows of the
 // batch (its segments) alone, by units alone, or by both.
-enum class Parting { any, rows, units, both };
+enum class ForcedSchedule { any, rows, units, both };
 
-// What ELMAN_SCHEDULE says now; throws std::invalid_argument for a word that is none of these. Only for who
-// holds Python's lock, under which os.environ is written.
-Parting forced_parting();
+// What ELMAN_SCHEDULE says now; throws std::invalid_argument for a word that is none of these. The caller
+// must hold Python's lock, because os.environ is written under it.
+ForcedSchedule schedule_of_environment();
 
-Schedule choose_schedule(const Work& work, int threads, Parting parting);
+Schedule choose_schedule(const Work& work, int threads, ForcedSchedule wanted);
 
 // Steps of the x-part to compute at once for a piece with this many segments.
 int steps_ahead(int segments);

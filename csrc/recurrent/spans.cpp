@@ -6,12 +6,12 @@
 namespace elman {
 namespace {
 
-// Of a thread, in multiply-adds of a vector: 7 ms where seven are done in a nanosecond, 100 ms where each
-// waits for its weights to come from memory.
+// The work of a span for one thread, in multiply-adds of a vector. It takes 7 ms if seven are done in a
+// nanosecond, and 100 ms if each waits for its weights to come from memory.
 constexpr double usual_span = 5e7;
 std::atomic<double> span{usual_span};
 
-// What a step costs however few its entries are, and a group of units however few its inputs are.
+// Added for each step, and for each group of units of an entry: even small ones cost something.
 constexpr double step_work = 1000, cell_work = 100;
 
 }  // namespace
@@ -27,7 +27,8 @@ double Spans::work(int begin, int end) const {
   return double(plan_.offset[end] - plan_.offset[begin]) * entry_work_ + double(end - begin) * step_work;
 }
 
-// The most of `count` steps that `work_of` allows: all where it is little, but one in any case.
+// How many of `count` steps one span takes: as many as `most_` allows, but at least one, and all if the work
+// is little. `work_of(n)`: the work of n steps.
 template <class WorkOf> int Spans::most_steps(int count, const WorkOf& work_of) const {
   if (count <= 1 || work_of(count) < 2 * most_) return count;
   int low = 1, high = count;  // by halving

@@ -8,11 +8,11 @@ namespace elman {
 // Cuts the steps of a call into spans with a pause between two. Only long calls are cut.
 class Spans {
  public:
-  // Of entries of so many groups of units, each of which takes so many multiply-adds.
+  // Each entry has so many groups of units, and each group takes so many multiply-adds.
   Spans(const PlanView& plan, int groups, double multiply_adds, int threads);
 
-  // The end of the span that begins there, of steps to `last`; the begin of the one that ends there, of steps
-  // from `first`.
+  // end: where the span that begins at `begin` ends, at the latest at `last`. begin: where the span that ends
+  // at `end` begins, at the earliest at `first`.
   int end(int begin, int last) const;
   int begin(int end, int first) const;
 

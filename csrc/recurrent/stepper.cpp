@@ -16,13 +16,13 @@ Plan::Options one_step(int batch_size) {
 }  // namespace
 
 template <class T>
-Stepper<T>::Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, Parting parting)
+Stepper<T>::Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, ForcedSchedule wanted)
     : stack_(std::move(stack)),
       plan_(one_step(batch_size)),
       zeros_(zeros<T>(stack_->H)),
-      warm_(cut(num_threads(), true, parting)),
-      cold_(cut(num_threads(), false, parting)),
-      alone_(cut(1, true, parting)) {
+      warm_(cut(num_threads(), true, wanted)),
+      cold_(cut(num_threads(), false, wanted)),
+      alone_(cut(1, true, wanted)) {
   for (int layer = 0; layer < stack_->L; ++layer) layers_.push_back(new_layer());
   for (int now = 0; now < 2; ++now)
     for (int layer = 0; layer < stack_->L; ++layer) jobs_[now].push_back(job(layer, now));
@@ -62,8 +62,8 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   return job;
 }
 
-template <class T> Pieces Stepper<T>::cut(int threads, bool warm, Parting parting) const {
-  // All layers share one parting: a thread that has some segments of one layer then has them of every layer.
+template <class T> Pieces Stepper<T>::cut(int threads, bool warm, ForcedSchedule wanted) const {
+  // All layers are cut in the same way: a thread that has some segments of one layer has them in every layer.
   const CellFacts& cell = stack_->facts();
   const ProductKernels<T>& p = product_kernels<T>(stack_->isa);
   const double H = stack_->H;
@@ -79,7 +79,7 @@ template <class T> Pieces Stepper<T>::cut(int threads, bool warm, Parting partin
     work.x_bytes += cell.x.count() * H * stack_->inputs(layer) * sizeof(T);
     work.h_bytes += cell.recurrent_slots() * H * H * sizeof(T);
   }
-  return Pieces(choose_schedule(work, threads, parting), {plan_.view()}, work.groups, 1);
+  return Pieces(choose_schedule(work, threads, wanted), {plan_.view()}, work.groups, 1);
 }
 
 template <class T> void Stepper<T>::step(const T* x, T* y) {

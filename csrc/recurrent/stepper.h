@@ -14,10 +14,11 @@ namespace elman {
 
 template <class T> class Stepper {
  public:
-  Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, Parting parting);  // of one direction
+  Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size,
+          ForcedSchedule wanted);  // of one direction
 
-  // What everybody holds while stepping or touching the state. Two threads at once would leave a state that
-  // is neither's: the second is refused.
+  // Held while stepping or touching the state. Two threads at once would mix their states, so the second one
+  // is refused.
   class Use {
    public:
     explicit Use(Stepper& stepper) : used_(stepper.used_) {
@@ -50,7 +51,7 @@ template <class T> class Stepper {
   };
   Layer new_layer() const;
   ForwardJob<T> job(int layer, int now) const;
-  Pieces cut(int threads, bool warm, Parting parting) const;
+  Pieces cut(int threads, bool warm, ForcedSchedule wanted) const;
 
   std::atomic<bool> used_{false};
   const std::shared_ptr<const PackedStack<T>> stack_;

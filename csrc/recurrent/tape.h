@@ -19,9 +19,10 @@ class TapeLayout {
 
   int64_t size() const { return layer_ * L_; }
 
-  // Of a layer and direction: [entries, slots, H] pre-activations, which become what backward needs, then
-  // gradients; [entries, H] the states beyond h, k of 1 and more; [entries, H] what the product of each stage
-  // reads, of the first one where that is h times its factors.
+  // Where the parts of a layer and direction begin. slots: [entries, slots, H], first pre-activations, then
+  // what backward needs, then gradients. state: [entries, H], state k, for k of 1 and more. read:
+  // [entries, H], what the product of each stage reads; for the first stage only if that is h times its
+  // factors.
   int64_t slots(int layer, int direction) const { return layer_ * layer + directions_[direction].slots; }
   int64_t state(int layer, int direction, int k) const {
     const Direction& d = directions_[direction];
@@ -52,7 +53,7 @@ class TapeLayout {
   bool masked_;
 };
 
-// The tape of a pass: a layout and the memory that it is of.
+// The tape of a pass: its layout, and the memory that it lies in.
 template <class T> struct Tape {
   const TapeLayout* layout = nullptr;  // null: nothing is kept
   T* memory = nullptr;

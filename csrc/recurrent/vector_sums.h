@@ -8,8 +8,8 @@
 namespace elman {
 namespace {
 
-// Over the steps of the job, the last first, each step summed by itself: whatever the chunks, the schedule
-// and the threads are, the order is the same. Backward has been there: the slots are gradients.
+// Sums over the steps of the job, the last step first. Each step is summed by itself, so the order does not
+// depend on chunks, schedule or threads. The backward scan has been there before: the slots hold gradients.
 template <class Cell, class T, int L>
 void vector_gradients(const BackwardJob<T>& job, int group_begin, int group_end) {
   using V = Vec<T, L>;

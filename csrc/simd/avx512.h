@@ -1,5 +1,5 @@
-// AVX-512 F: vectors of 64 bytes. Where a form with a full mask stands for the plain one: g++ 12 warns of the
-// plain one.
+// AVX-512 F: vectors of 64 bytes. Some functions are used in their masked form with a full mask, because g++
+// 12 warns about the plain form.
 #pragma once
 
 #include <immintrin.h>

@@ -7,7 +7,7 @@
 namespace elman {
 namespace {
 
-// What vec.h says of each function holds for all of them.
+// vec.h says what each function does.
 template <class V> struct Generic {
   using T = Scalar<V>;
   static constexpr int lanes = Lanes<V>::count;

@@ -1,7 +1,7 @@
 // exp, sigmoid and tanh over vectors or scalars, float and double, from one reduction: for a constant K,
 // x = n ln(2) / K + r with |K r| <= ln(2) / 2, exp(K x) = 2^n (1 + K p), p = (exp(K r) - 1) / K = r + r^2 K
-// q(K r). Keeping p apart from the 1 gives tanh its relative accuracy near zero, where r is x. NaN comes
-// through as NaN.
+// q(K r). p is kept apart from the 1, so that tanh has a small relative error near zero, where r is x. NaN
+// stays NaN.
 #pragma once
 
 #include "simd/vec.h"
@@ -9,10 +9,11 @@
 namespace elman {
 namespace {
 
-// q: for float the polynomial of least maximum error (1.4e-8 of exp(r) - 1) to (exp(r) - 1 - r) / r^2, found
-// by iterated weighted least squares; for double its Taylor series, 1 / (k + 2)!, whose first term left out
-// is below 2^-56 of r. ln(2) is the sum of two parts, the upper one of so few bits that n times it is exact,
-// and so is what it leaves of x, with or without a fused multiply-add.
+// The coefficients of q, which stands for (exp(r) - 1 - r) / r^2. Float: the polynomial of least maximum
+// error (1.4e-8 of exp(r) - 1), found by iterated weighted least squares. Double: the Taylor series,
+// 1 / (k + 2)!, whose first term left out is below 2^-56 of r. ln(2) is stored as the sum of two parts. The
+// upper part has so few bits that n times it is exact. Then x minus that is exact too, with or without a
+// fused multiply-add.
 template <class T> struct ExpConstants;
 template <> struct ExpConstants<float> {
   using Int = int32_t;
@@ -65,7 +66,7 @@ template <int K, class V> ELMAN_INLINE void exp_parts(V x, V& scale, V& p) {
   const V shifted = mul_add(x, splat<V>(T(K * 1.4426950408889634)), splat<V>(C::round));
   const V n = shifted - splat<V>(C::round);
   V r;
-  if constexpr (K == 2) {  // tanh, whose n is so small that it needs no second part
+  if constexpr (K == 2) {  // tanh: n is so small that the second part is not needed
     r = mul_add(n, splat<V>(T(-0.6931471805599453 / K)), x);
   } else {
     r = mul_add(n, splat<V>(-C::ln2_upper / K), x);
@@ -95,8 +96,8 @@ template <class V, int K> ELMAN_INLINE V atanh_series(V z_squared, V sum) {
     return atanh_series<V, K - 1>(z_squared, mul_add(sum, z_squared, splat<V>(Scalar<V>(1.0 / (2 * K + 1)))));
 }
 
-// log(x) for 1 <= x <= 3, as log(sqrt(3)) + 2 atanh(z) with z = (x - sqrt(3)) / (x + sqrt(3)), |z| < 0.268:
-// the first term left out is below 2^-58. Its error is absolute, of a last bit of 1.
+// log(x) for 1 <= x <= 3, as log(sqrt(3)) + 2 atanh(z) with z = (x - sqrt(3)) / (x + sqrt(3)), |z| < 0.268.
+// The first term left out is below 2^-58. The absolute error is a last bit of 1.
 template <class V> ELMAN_INLINE V log_from_1_to_3(V x) {
   using T = Scalar<V>;
   const V root = splat<V>(T(1.7320508075688772)), z = (x - root) / (x + root), zz = z * z;
@@ -107,11 +108,11 @@ template <class V> ELMAN_INLINE V sigmoid(V x) {
   V scale, p;
   exp_parts<-1>(clamp(x), scale, p);
   const V one = splat<V>(1);
-  return one / mul_add(scale, p, one - scale);  // 1 + exp(-x) in one rounding: 1 - scale mostly has none
+  return one / mul_add(scale, p, one - scale);  // 1 + exp(-x) with one rounding: 1 - scale is mostly exact
 }
 
-// (exp(2x) - 1) / (exp(2x) + 1), of -|x|: there the numerator is the smaller of the two numbers whose errors
-// count, and so is its error; then the sign comes back.
+// (exp(2x) - 1) / (exp(2x) + 1), computed for -|x|: there the numerator is small, and so is its error. At the
+// end the sign is put back.
 template <class V> ELMAN_INLINE V tanh(V x) {
   using C = ExpConstants<Scalar<V>>;
   using Bits = Vec<typename C::Int, Lanes<V>::count>;

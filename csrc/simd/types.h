@@ -1,5 +1,5 @@
-// The vector type: L lanes of T, or T itself where L is 1. What the compilers' vector extensions can spell
-// without the help of an instruction set.
+// The vector type: L lanes of T, or T itself if L is 1. Here is what the compilers' vector extensions can do
+// without help from an instruction set.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@ namespace elman {
 namespace {
 
 // f(0), f(1), ... f(N - 1), each with a constant. A loop will not do: the compiler decides what lives in
-// registers before it unrolls, and leaves the sums in memory. A lambda that is not inlined does the same (an
+// registers before it unrolls, and leaves the sums in memory. The same happens if a lambda is not inlined (an
 // LSTM tile of 6 rows then ran at half speed).
 template <class F, int... I> ELMAN_INLINE void unroll(std::integer_sequence<int, I...>, const F& f) {
   (f(std::integral_constant<int, I>{}), ...);

@@ -41,8 +41,8 @@ template <class V> ELMAN_INLINE void store_first(Scalar<V>* p, V v, int n) {
   Primitives<V>::store_first(p, v, n);
 }
 
-// pin(v), of each processor, keeps v in a register from there on. Without it g++ reads a weight from memory
-// again for each row of the tile (110 against 145 GFLOP/s on a 179 GFLOP/s machine).
+// pin(v) keeps v in a register from there on; each processor's file defines it. Without it g++ reads a weight
+// from memory again for each row of the tile (110 against 145 GFLOP/s on a 179 GFLOP/s machine).
 
 // Denormals count as zero while one of these lives. The caller's mode comes back afterwards.
 class FlushDenormals {

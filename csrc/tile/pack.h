@@ -18,8 +18,8 @@ void pack_matrix(const T* const* rows, int K, int N, T* out, int group_begin, in
   }
 }
 
-// [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K goes in short runs,
-// so that what is being written stays in the L1 cache while the rows are read a cache line at a time.
+// [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K is taken in short
+// parts, so that what is being written stays in the L1 cache while the rows are read a cache line at a time.
 template <class T, class Stored, int L>
 void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K, int H, int unit,
                Stored* out) {

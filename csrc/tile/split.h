@@ -8,11 +8,11 @@
 namespace elman {
 namespace {
 
-// Calls f(first, size) over [begin, end) in pieces of at most `most`, as even as they can be.
+// Calls f(first, size) over [begin, end) in parts of at most `most`, as even as they can be.
 template <class F> ELMAN_INLINE void split_evenly(int begin, int end, int most, const F& f) {
-  int pieces = (end - begin + most - 1) / most;
-  for (; pieces > 0; --pieces) {
-    const int size = (end - begin + pieces - 1) / pieces;
+  int parts = (end - begin + most - 1) / most;
+  for (; parts > 0; --parts) {
+    const int size = (end - begin + parts - 1) / parts;
     f(begin, size);
     begin += size;
   }

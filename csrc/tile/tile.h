@@ -37,10 +37,10 @@ template <class V, class Stored> ELMAN_INLINE V load_as(const Stored* p) {
 }
 
 // acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for k in [k, end) and the slots s in
-// [Begin, End). `stride` parts the blocks of neighbouring vectors of units.
+// [Begin, End). `stride`: how far apart the weights of neighbouring groups of units lie.
 template <int Begin, int End, class V, int R, int W, int S, class Inputs, class Stored>
-ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t k,
-                                 std::ptrdiff_t end, const Stored* weights, std::ptrdiff_t stride) {
+ELMAN_INLINE void accumulate_part(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t k,
+                                  std::ptrdiff_t end, const Stored* weights, std::ptrdiff_t stride) {
   constexpr int L = Lanes<V>::count, N = End - Begin;
   for (weights += k * N * L; k < end; ++k, weights += N * L) {
     V input[R];
@@ -57,30 +57,30 @@ ELMAN_INLINE void accumulate_run(V (&acc)[R][W][S], const Inputs& inputs, std::p
   }
 }
 
-// The same over k in [0, K). After every `run_length` terms the sums so far are put aside and added back
-// later: rounding errors then grow with the root of a run's length, not of K's (I 256, H 512: from 1.1e-6 to
+// The same over k in [0, K). After every `part_length` terms the sums so far are put aside and added back
+// later: rounding errors then grow with the root of a part's length, not of K's (I 256, H 512: from 1.1e-6 to
 // 7e-7, for 1 to 2 % of the speed).
 template <int Begin, int End, class V, int R, int W, int S, class Inputs, class Stored>
 ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t K, const Stored* weights,
                              std::ptrdiff_t stride) {
-  constexpr std::ptrdiff_t run_length = 128;
-  accumulate_run<Begin, End>(acc, inputs, 0, K < run_length ? K : run_length, weights, stride);
-  for (std::ptrdiff_t k = run_length; k < K; k += run_length) {
-    V run[R][W][S];
+  constexpr std::ptrdiff_t part_length = 128;
+  accumulate_part<Begin, End>(acc, inputs, 0, K < part_length ? K : part_length, weights, stride);
+  for (std::ptrdiff_t k = part_length; k < K; k += part_length) {
+    V part[R][W][S];
     unroll<R>([&](auto r) ELMAN_INLINED {
-      unroll<W>([&](auto w) ELMAN_INLINED { unroll<S>([&](auto s) ELMAN_INLINED { run[r][w][s] = V{}; }); });
+      unroll<W>([&](auto w) ELMAN_INLINED { unroll<S>([&](auto s) ELMAN_INLINED { part[r][w][s] = V{}; }); });
     });
-    accumulate_run<Begin, End>(run, inputs, k, k + run_length < K ? k + run_length : K, weights, stride);
+    accumulate_part<Begin, End>(part, inputs, k, k + part_length < K ? k + part_length : K, weights, stride);
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
-        unroll<S>([&](auto s) ELMAN_INLINED { acc[r][w][s] = acc[r][w][s] + run[r][w][s]; });
+        unroll<S>([&](auto s) ELMAN_INLINED { acc[r][w][s] = acc[r][w][s] + part[r][w][s]; });
       });
     });
   }
 }
 
-// How many rows a tile may have that sums Columns vectors for each: their sums, one register for the input of
-// each row and one for the weight fill all registers.
+// How many rows a tile may have if each has Columns vectors of sums. All sums, one input of each row and one
+// weight must fit into the registers.
 template <int Registers, int Columns> constexpr int max_rows = (Registers - 1) / (Columns + 1);
 
 // Vectors of sums for each row: four slots of one group of units, or one slot of four groups.

@@ -89,8 +89,9 @@ def has_axes(value: Any) -> bool:
 
 
 def each_to_numpy(named: Iterable[tuple[str, Any]], floats: Any) -> list[np.ndarray]:
-    """Values that belong together, by name, as arrays. Those made of Python's numbers alone are whole numbers where all
-    are, else of the arrays' float type, or of `floats` where there is no such array."""
+    """Values that belong together, by name, as arrays. What is made of Python's numbers has no type. It becomes whole
+    numbers if all values are whole, else the float type of an array among them, or `floats` if there is no such
+    array."""
     named = list(named)
     natural = [to_numpy(name, value) for name, value in named]
     dtype: Any = np.int64
@@ -108,7 +109,8 @@ def columns(name: str, values: Iterable[Any], known: list[Any] | None = None) ->
     """The names of the columns of those `values` that are tables (DataFrames); `known` where none is.
 
     Raises:
-        ValueError: they are not those of another one, or `known`: by position other features would be taken for them.
+        ValueError: the names of two tables, or of one and `known`, differ: by position, one feature would be taken for
+        another.
     """
     for i, value in enumerate(values):
         if hasattr(value, "columns") and hasattr(value, "dtypes"):

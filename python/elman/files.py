@@ -130,7 +130,7 @@ def _checksum_of(arrays: Arrays) -> str:
 
 
 def add_array(hasher: Any, name: str, value: np.ndarray) -> None:
-    """Add name, type, shape and every number of an array. One that is not contiguous is copied in pieces."""
+    """Add name, type, shape and every number of an array. One that is not contiguous is copied in parts."""
     hasher.update(f"{name}:{value.dtype.str}{value.shape};".encode())
     if value.flags.c_contiguous or not value.ndim:
         hasher.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))

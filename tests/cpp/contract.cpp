@@ -18,6 +18,15 @@
 namespace elman::selftest {
 namespace {
 
+// Facts that do not fit are refused when cells are compiled: a feed beyond the slots, a gate that is not
+// there.
+constexpr bool fit(Feed x, Feed h, Feed later = {}) {
+  return CellFacts{"test", 2, x, h, {"h"}, {"a", "b"}, {}, {}, {later}}.sound();
+}
+static_assert(fit({0, 2, {0, 1}}, {0, 2, {0, 1}}) && fit({0, 2, {0, 1}}, {0, 1, {0}}, {1, 2, {1}}));
+static_assert(!fit({0, 3, {0, 1, 1}}, {0, 2, {0, 1}}) && !fit({0, 2, {0, 1}}, {0, 2, {0, 2}}));
+static_assert(!fit({0, 2, {0, 1}}, {0, 2, {0, 1}}, {1, 2, {1}}));
+
 // An instruction set of two lanes with one cell, whose weights are stored as Stored. Few rows have a place in
 // its tiles.
 template <class Cell, class Stored> struct TestIsa {
@@ -45,7 +54,7 @@ template <class Cell, class Stored> struct TestIsa {
 // How a pass is parted: by that many threads, with some steps ahead or none, in spans of one step.
 struct How {
   int threads = 1;
-  Parting parting = Parting::any;
+  ForcedSchedule wanted = ForcedSchedule::any;
   bool ahead = false, short_spans = false;
 };
 
@@ -68,7 +77,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
   ForwardCall<double> there;
   there.packed = &packed;
   there.plans = {&plan};
-  there.parting = how.parting;
+  there.wanted = how.wanted;
   there.x = g.x.data();
   there.y = y.data();
   if (with_tape) {
@@ -90,7 +99,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
   BackwardCall<double> back;
   back.packed = &packed_back;
   back.plans = there.plans;
-  back.parting = how.parting;
+  back.wanted = how.wanted;
   back.tape = there.tape;
   back.x = g.x.data();
   back.dy = g.dy.data();
@@ -120,7 +129,7 @@ template <class Cell> void test_stepper_of(const std::string& what, const Given&
   for (int k = 0; k < Cell::vectors; ++k) weights.vectors[k] = g.vectors.data() + k * H;
   const Stack stack{test.isa, test.cell, I, H, 1, 1};
   Stepper<double> stepper(std::make_shared<PackedStack<double>>(stack, std::vector<Weights<double>>{weights}),
-                          B, Parting::any);
+                          B, ForcedSchedule::any);
   for (int k = 0; k < Cell::states; ++k)
     std::copy_n(g.initial.data() + k * B * H, B * H, stepper.state(0, k));
   Values<double> y(T * B * H);
@@ -150,13 +159,14 @@ template <class Cell> void test_cell(const Step& step, const void* program = nul
       const auto got = run<Cell, double>(given, plan, {}, program, true);
       expect_within(what + " results", got, 0, plain(given, plan, Cell::states, step), 1e-12);
       expect_within(what + " gradients", got, 2, differences(given, plan, Cell::states, step), 1e-6);
-      for (const How how : {How{3, Parting::units}, How{3, Parting::rows}, How{4, Parting::both, true},
-                            How{1, Parting::any, true, true}})
+      for (const How how : {How{3, ForcedSchedule::units}, How{3, ForcedSchedule::rows},
+                            How{4, ForcedSchedule::both, true}, How{1, ForcedSchedule::any, true, true}})
         expect_same_bits(what + " in pieces", run<Cell, double>(given, plan, how, program, true), got);
       expect_same_bits(what + " stored as float", run<Cell, float>(given, plan, {}, program, true), got);
       if (with_factors) continue;
       expect_same_bits(what + " without a tape",
-                       run<Cell, double>(given, plan, {3, Parting::units}, program, false), {got[0], got[1]});
+                       run<Cell, double>(given, plan, {3, ForcedSchedule::units}, program, false),
+                       {got[0], got[1]});
       test_stepper_of<Cell>(what, given, program);
     }
   }

@@ -53,7 +53,7 @@ template <class T> class Case {
     }
   }
 
-  Results<T> run(const std::string& what, Parting parting) const {
+  Results<T> run(const std::string& what, ForcedSchedule wanted) const {
     const PackedStack<T> packed(stack_, weights_);
     const PackedBackStack<T> packed_back(stack_, weights_);
     const TapeLayout layout(stack_.facts(), z_.H, L, {plans_[0].total(), plans_[1].total()}, plans_[0].rows,
@@ -68,7 +68,7 @@ template <class T> class Case {
     ForwardCall<T> forward;
     forward.packed = &packed;
     forward.plans = {&plans_[0], &plans_[1]};
-    forward.parting = parting;
+    forward.wanted = wanted;
     forward.x = x_.data();
     forward.y = y.data();
     forward.dropout = {dropout_.data()};
@@ -78,7 +78,7 @@ template <class T> class Case {
     BackwardCall<T> backward;
     backward.packed = &packed_back;
     backward.plans = forward.plans;
-    backward.parting = parting;
+    backward.wanted = wanted;
     backward.tape = forward.tape;
     backward.x = x_.data();
     backward.dy = dy_.data();
@@ -121,10 +121,10 @@ template <class T> class Case {
 };
 
 template <class T> Results<T> parted_in_every_way(const std::string& what, const Case<T>& one) {
-  const auto want = with_threads(what, [&] { return one.run(what, Parting::any); });
+  const auto want = with_threads(what, [&] { return one.run(what, ForcedSchedule::any); });
   set_num_threads(4);
-  for (const Parting parting : {Parting::rows, Parting::units, Parting::both})
-    expect_same_bits(what + ", parted", one.run(what, parting), want);
+  for (const ForcedSchedule wanted : {ForcedSchedule::rows, ForcedSchedule::units, ForcedSchedule::both})
+    expect_same_bits(what + ", parted", one.run(what, wanted), want);
   return want;
 }
 
@@ -135,7 +135,7 @@ template <class T> void compare(const Isa& isa) {
       const std::string what = label<T>(isa, isa.cells[i].facts->name, {z.T, z.B, z.I, z.H});
       const Case<T> one(isa, isa.cells[i], z, masked),
           other(*isas().back(), isas().back()->cells[i], z, masked);
-      expect_close<T>(what, parted_in_every_way(what, one), other.run(what, Parting::any));
+      expect_close<T>(what, parted_in_every_way(what, one), other.run(what, ForcedSchedule::any));
     }
   }
 }
@@ -149,7 +149,7 @@ void test_recurrent(const Isa& isa) {
   const Sizes large{36 * product_kernels<double>(isa).lanes, 2, 9, 70};
   const std::string what = label<double>(isa, "large lstm", {});
   const Case<double> one(isa, find_cell(isa, "lstm"), large, true);
-  with_threads(what, [&] { return one.run(what, Parting::any); });
+  with_threads(what, [&] { return one.run(what, ForcedSchedule::any); });
 }
 
 }  // namespace elman::selftest

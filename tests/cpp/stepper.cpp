@@ -37,7 +37,7 @@ void test_stepper() {
   set_num_threads(2);
   const Stack stack{current_isa(), find_cell(current_isa(), "lstm"), I, H, 2, 1};
   const auto packed = std::make_shared<PackedStack<float>>(stack, std::vector<Weights<float>>(2, weights));
-  Stepper<float> stepper(packed, B, Parting::any);
+  Stepper<float> stepper(packed, B, ForcedSchedule::any);
   const auto x = random.normals<float>(B * I);
   Values<float> y(B * H);
   stepper.step(x.data(), y.data());  // starts the pool's threads

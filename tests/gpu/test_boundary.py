@@ -187,8 +187,15 @@ def test_a_schedule_gets_the_room_it_needs(scans):
     [
         (("elman", False, "float32", H, B, 1), "cell: expected one of .*lstm.*, got 'elman'"),
         (("lstm", False, "float64", H, B, 1), "dtype: expected float32, .*, got 'float64'"),
-        (("lstm", False, "float32", 0, B, 1), "H: expected at least 1, got 0"),
-        (("lstm", False, "float32", H, 0, 1), "segments: expected at least 1, got 0"),
+        (("lstm", False, "float32", 0, B, 1), "H: expected 1 to 268435456, got 0"),
+        (("lstm", False, "float32", H, 0, 1), "segments: expected 1 to 1073741824, got 0"),
+        (("lstm", False, "float32", 2**31 - 1, B, 1), "H: expected 1 to 268435456, got 2147483647"),
+        (("lstm", False, "float32", H, 2**31 - 1, 2), "segments: expected 1 to 1073741824, got 2147483647"),
+        (("lstm", False, "float32", H, B, 1, "", [132, 0, 16]), "machine: expected 1 to 1048576, got 0"),
+        (
+            ("lstm", False, "float32", H, B, 1, "", [132, 227 << 10, -2]),
+            "machine: expected 1 to 1048576, got -2",
+        ),
         (("lstm", False, "float32", H, B, 3), "directions: expected 1 or 2, got 3"),
         (
             ("lstm", False, "float32", H, B, 1, "", [132]),
@@ -199,3 +206,17 @@ def test_a_schedule_gets_the_room_it_needs(scans):
 def test_tasks_that_no_schedule_is_for(scans, task, expected):
     with pytest.raises(ValueError, match=expected):
         scans.schedule(*task)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_largest_tasks(scans, dtype, backward):
+    """Blocks are counted without overflow: there is a schedule for all of them, or none."""
+    for H, segments in [(1, 2**30), (2**28, 1), (2**14, 2**20), (2**28, 2**30)]:
+        try:
+            found = scans.schedule("lstm", backward, dtype, H, segments, 2)
+        except ValueError as error:
+            assert str(error).startswith("schedule: no ''"), error
+            continue
+        assert found.units * found.ranks >= H and 8 * found.tiles * found.teams >= segments
+        assert 2 * found.ranks * found.teams < 2**31

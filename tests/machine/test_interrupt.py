@@ -129,14 +129,35 @@ FORKS = """
         os._exit(0)
 """
 
+# A handler that computes itself, forward and backward, and asks for other threads: the pass that it has stopped
+# between two layers keeps its own, and its bits.
+COMPUTES = """
+    deep = elman.LSTM(16, 256, num_layers=3, bidirectional=True, init="uniform", seed=0)
+    x = np.ones((150, 4, 16), np.float32)
+    def results():
+        deep.zero_grad()
+        y, _, backward = deep.forward(x)
+        return [y, backward(y)[0], *(grad.copy() for grad in deep.grads.values())]
+    whole, seen = results(), []
+    def compute(*_):
+        seen.append(right.forward(rows)[2](want))
+        assert np.array_equal(right(rows)[0], want)
+        elman.set_num_threads(1 + len(seen) % 3)
+    signal.signal(signal.SIGALRM, compute)
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    while len(seen) < 5:
+        assert all(map(np.array_equal, results(), whole))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
 
 @pytest.mark.kills
 @posix
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     "code",
-    [INFER, FORWARD, BACKWARD, GOES_ON, FORKS],
-    ids=["infer", "forward", "backward", "on", "forks"],
+    [INFER, FORWARD, BACKWARD, GOES_ON, FORKS, COMPUTES],
+    ids=["infer", "forward", "backward", "on", "forks", "computes"],
 )
 def test_a_signal_ends_a_long_call(code, threads):
     program = textwrap.dedent(LONG) + f"elman.set_num_threads({threads})\n" + textwrap.dedent(code)

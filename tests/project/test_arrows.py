@@ -5,6 +5,7 @@ line of its own.
 """
 
 import ast
+import itertools
 import pathlib
 import re
 
@@ -185,3 +186,16 @@ def test_the_table_has_no_circle():
     for arrows in (CPP, PYTHON):
         rooms = {start: [to for to in targets if to in arrows] for start, targets in arrows.items()}
         assert not circle(rooms)
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/design.md"])
+def test_the_pages_draw_the_table(page):
+    """Every arrow between rooms that they draw; what else they name there are files and words."""
+    drawing = next(part for part in (ROOT / page).read_text().split("```") if "bind ->" in part)
+    cpp, python = drawing.split("Python")
+    for text, arrows in ((cpp, CPP), (python, PYTHON)):
+        for chain in re.split(r" {2,}|;|\n", text):
+            sides = [side.split(", ") for side in chain.removeprefix("C++:").strip(": ").split(" -> ")]
+            for left, right in itertools.pairwise(sides):
+                for start, end in itertools.product(left, right):
+                    assert start in arrows and (end not in arrows or end in allowed(arrows, start)), chain

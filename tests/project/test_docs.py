@@ -1,5 +1,6 @@
-"""What the README shows runs, and what the example promises to do it does."""
+"""What the pages name is there, what the README shows runs, and what the example promises to do it does."""
 
+import importlib
 import pathlib
 import re
 import subprocess
@@ -12,6 +13,53 @@ import torch
 import elman
 
 ROOT = pathlib.Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOMS = ("csrc", "python", "tests", "bench", "examples", "docs")
+FILE = r"(?<![\w/.*-])(?:[\w-]+/)*[\w-]+\.(?:h|cpp|cu|inc|cmake|py|md|csv)\b"
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: page.name)
+def page(request):
+    """The words of a page, but for what its diffs add."""
+    return re.sub(r"```diff.*?```", "", request.param.read_text(), flags=re.DOTALL)
+
+
+def paths():
+    """Of all files, each after a slash."""
+    files = [*ROOT.glob("*.*"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.*"))]
+    return [f"/{path.relative_to(ROOT)}" for path in files]
+
+
+def test_files_that_a_page_names_are_there(page):
+    """By the whole path or its end."""
+    known = paths()
+    missing = [
+        name for name in set(re.findall(FILE, page)) if not any(path.endswith(f"/{name}") for path in known)
+    ]
+    assert not missing
+
+
+def test_variables_and_commands_that_a_page_names_are_there(page):
+    makefile = (ROOT / "Makefile").read_text()
+    code = [ROOT / path[1:] for path in paths() if re.search(r"\.(h|cpp|cmake|py|txt)$", path)]
+    known = set(re.findall(r"\bELMAN_[A-Z_]+\b", makefile + "".join(path.read_text() for path in code)))
+    assert not set(re.findall(r"\bELMAN_[A-Z_]+\b", page)) - known
+    commands = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", page, re.MULTILINE)
+    assert not [name for name in commands if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
+
+
+def test_names_of_elman_that_a_page_names_are_there(page):
+    for name in set(re.findall(r"(?<!\w)elman(?:\.[A-Za-z_]\w*)+", page)):
+        find(name)
+
+
+def find(name):
+    """The module, or what is in one."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        outer, _, last = name.rpartition(".")
+        return getattr(find(outer), last)
 
 
 def test_readme_example():

@@ -69,7 +69,7 @@ def test_dropout_between_layers():
     plain, _ = layer(x)
     y, _, backward = layer.forward(x)
     assert not np.array_equal(y, plain)
-    (kept,) = backward._dropout
+    (kept,) = backward._run._dropout
     assert set(np.unique(kept)) == {0, 1 / 0.6}
     bottom = make_layer("gru", 4, 6, dtype=np.float64)
     top = make_layer("gru", 6, 6, dtype=np.float64)
@@ -87,4 +87,4 @@ def test_dropout_between_layers():
 def test_dropout_keeps_the_share_it_says():
     layer = make_layer("gru", 4, 64, num_layers=2, dropout=0.25, seed=1)
     _, _, backward = layer.forward(np.zeros((100, 20, 4), np.float32))
-    assert abs((backward._dropout[0] == 0).mean() - 0.25) < 0.01
+    assert abs((backward._run._dropout[0] == 0).mean() - 0.25) < 0.01

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from elman import stack
 from elman.stack.arguments import prepare
 from elman.stack.cells import CELLS
 from elman.stack.processor import PROCESSOR, tape_size
+from elman.stack.spec import StackSpec
 from tests.support.cases import make_case, make_layer
 
 
@@ -40,6 +44,20 @@ def test_a_front_end_of_its_own(cell, batch_first):
         np.testing.assert_array_equal(got, want)
     for name, grad in zip(spec.names, spec.flat(grads), strict=True):
         np.testing.assert_array_equal(grad, wanted_grads[name])
+
+
+def test_the_call_that_the_room_shows():
+    layer = make_layer("gru", 3, 7)
+    case = make_case(layer, 6, 4, lengths=True)
+    given = {
+        "I": 3, "H": 7, "weights": list(layer.parameters.values()), "x": case.x, "state": case.packed_state(case.state),
+        "lengths": case.options["lengths"], "dy": case.dy, "dstate": case.packed_state(case.dstate),
+    }  # fmt: skip
+    names = {"StackSpec": StackSpec, "prepare": prepare, "PROCESSOR": PROCESSOR} | given
+    exec("\n".join(re.findall(r"^>>> (.*)", stack.__doc__, re.MULTILINE)), names)
+    y, _, dx, *_ = case.run()
+    np.testing.assert_array_equal(names["y"], y)
+    np.testing.assert_array_equal(names["dx"], dx)
 
 
 def test_a_tape_in_memory_of_the_callers():

@@ -4,9 +4,6 @@ from functools import partial
 
 import elman
 
-PUBLIC = {
-    "rnn_tanh": partial(elman.RNN, nonlinearity="tanh"),
-    "rnn_relu": partial(elman.RNN, nonlinearity="relu"),
-    "lstm": elman.LSTM,
-    "gru": elman.GRU,
-}
+# A class says its cell; one of more than one cell (RNN) says it when it is made.
+PUBLIC = {kind._cell: kind for kind in vars(elman).values() if isinstance(getattr(kind, "_cell", None), str)}
+PUBLIC |= {f"rnn_{name}": partial(elman.RNN, nonlinearity=name) for name in ("tanh", "relu")}

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import elman.torch as et
+from elman.stack.cells import CELLS
 from elman.torch import call, ops
 from elman.torch.spec import Layout, spec_of
 
@@ -22,7 +23,7 @@ def case(cell="lstm", T=4, B=3, I=3, H=5, L=2, first=False):  # noqa: E741
     normal = lambda *shape: torch.randn(*shape, dtype=FLOAT64, generator=generator).requires_grad_()  # noqa: E731
     kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn_tanh": nn.RNN}[cell]
     weights = [normal(*p.shape) for p in kind(I, H, L, bidirectional=True).parameters()]
-    state = [normal(2 * L, B, H) for _ in range(2 if cell == "lstm" else 1)]
+    state = [normal(2 * L, B, H) for _ in CELLS[cell].states]
     lead = (B, T) if first else (T, B)
     marks = torch.rand(2, *lead, generator=generator)
     return {

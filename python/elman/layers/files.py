@@ -19,7 +19,7 @@ _KINDS = {kind.__name__: kind for kind in RECURRENT.values()}
 
 
 def make(content: dict[str, Any]) -> Recurrent:
-    """The layer that a file's description tells of, without its parameters."""
+    """The layer that a file describes, without its parameters."""
     config = dict(content)
     kind = _KINDS[_check.choice("layer", config.pop("layer"), tuple(_KINDS))]
-    return kind(**config, init="uniform")  # the way to draw numbers that takes least time
+    return kind(**config, init="uniform")  # the fastest way to draw numbers, which the file's will replace

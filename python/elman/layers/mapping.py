@@ -123,7 +123,7 @@ def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[s
 
 def write(own: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
     """Copy `arrays`, which fit, into those of `own`, which may be a layer's parameters. Where the two share memory, the
-    values of now are copied."""
+    values from before the call count."""
     if len(arrays) > 1:
         arrays = {
             name: value.copy() if any(np.may_share_memory(value, own[other]) for other in arrays) else value

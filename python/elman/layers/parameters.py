@@ -112,7 +112,7 @@ class Parameters:
     def apply(self, x: Any, *args: Any, keep: bool, **options: Any) -> tuple[Any, ...]:
         """What `forward` gives, if `keep`. Otherwise what a call gives, with None as `backward`.
 
-        With it a model says once how its layers follow each other, for training and for inference.
+        So a model says only once how its layers follow each other, for training and for inference.
         """
         if keep:
             return self.forward(x, *args, **options)
@@ -120,7 +120,7 @@ class Parameters:
         return (*result, None) if self.carries_state else (result, None)
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """What does this layer's work one step at a time: itself, where no step matters to another."""
+        """What does this layer's work one step at a time. That is the layer itself if no step matters to another."""
         return self
 
     def random_state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""RNN, LSTM and GRU layers: stacks in one or two directions over the engine."""
+"""Recurrent layers: stacks in one or two directions over the engine, and a class for each kind of cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INITS = ("orthogonal", "uniform")
 
 
 class Recurrent(Parameters):
-    """What RNN, LSTM and GRU share. Constructor arguments and parameter names follow torch.nn.
+    """What all recurrent layers share. Constructor arguments and parameter names follow torch.nn.
 
     Args:
         input_size: I, features of x at each step.
@@ -34,7 +34,7 @@ class Recurrent(Parameters):
         dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
         recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
             1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence,
-            layer and direction has its own. What passes W_hh by, z * h of a GRU and c of an LSTM, is whole.
+            layer and direction has its own. What does not go through W_hh (z * h of a GRU, c of an LSTM) stays whole.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
         reverse: one direction that runs from each sequence's last step to its first.
         dtype: float32 or float64, of parameters, inputs and results.
@@ -237,7 +237,7 @@ def _uniform(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarr
 
 
 def _orthogonal(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
-    """The same: Glorot, orthogonal, and biases as the cell begins with."""
+    """The same with Glorot and orthogonal weights, and with the biases that the cell begins with."""
     facts, H, dtype = spec.facts, spec.H, spec.dtype
     weight_ih = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in facts.gates])
     weight_hh = np.concatenate([init.orthogonal(rng, H, dtype) for _ in facts.gates])

@@ -98,7 +98,7 @@ class Sequential(Composite):
         return list(self.parts.values())
 
     def _only_known(self, name: str, values: Any, reader: Parameters, lengths: Any, mask: Any) -> Any:
-        """`values`, with zeros at the steps that do not count if the layer that reads them cannot tell steps apart."""
+        """`values`. If the layer that reads them cannot tell steps apart, with zeros at the steps that do not count."""
         if reader.over_time:
             return values
         batch_first = any(getattr(part, "batch_first", False) for part in self._layers)

@@ -18,16 +18,16 @@ _stores: weakref.WeakValueDictionary[int, Store] = weakref.WeakValueDictionary()
 
 
 class Made(NamedTuple):
-    """Something made of the parameters, such as packed weights, with the version of them and what it is made for."""
+    """Something made of the parameters, such as packed weights; of which version of them, and what for."""
 
     version: int
     suits: Any
     value: Any
 
 
-class Block:
-    """A block of `editing`. All its layers share this object, so the block ends for all of them at one moment. No layer
-    stays closed, whatever a signal handler raises."""
+class Edit:
+    """One use of `editing`. All its layers share this object, so it ends for all of them at one moment. No layer stays
+    closed, whatever a signal handler raises."""
 
     __slots__ = ("open", "thread")
 
@@ -47,7 +47,7 @@ class Store:
         lock: held to change parameters, to make something of them, or to add to gradients. A thread may take it twice,
             as a signal handler may call the layer that it has interrupted.
         version: how often the parameters have been changed.
-        block: the last block of `editing`.
+        edit: the last use of `editing`.
     """
 
     def __init__(self, values: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray] | None = None):
@@ -57,7 +57,7 @@ class Store:
         self.grads_seen = {name: value.view() for name, value in self.grads.items()}
         self.lock = threading.RLock()
         self.version = 0
-        self.block: Block | None = None
+        self.edit: Edit | None = None
         self._made: dict[str, Made] = {}
         self._behind = {
             id(view): value
@@ -97,7 +97,7 @@ class Store:
 
     def idle(self) -> None:
         """Refuse while the parameters are being edited: a call would still see the old ones."""
-        if self.block is not None and self.block.open:
+        if self.edit is not None and self.edit.open:
             raise RuntimeError(
                 "editing: expected its block to end before the layer is used, which has its old parameters until then"
             )
@@ -127,8 +127,8 @@ class Store:
 def _renew_locks() -> None:
     for store in set(_stores.values()):
         store.lock = threading.RLock()
-        if store.block is not None and store.block.thread != threading.get_ident():
-            store.block.open = False  # its thread is not in the child
+        if store.edit is not None and store.edit.thread != threading.get_ident():
+            store.edit.open = False  # its thread is not in the child
 
 
 if hasattr(os, "register_at_fork"):  # a thread that is not in the child may have held a lock
@@ -238,18 +238,18 @@ def change(stores: list[Store], write: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def closed(stores: list[Store]) -> Iterator[None]:
-    """Within the block the layers refuse to be used."""
-    block = Block()
+    """Inside this context the layers refuse to be used."""
+    edit = Edit()
 
     def begin() -> None:
         for store in stores:
             store.idle()
         for store in stores:
-            store.block = block
+            store.edit = edit
             store.forget()
 
     try:
         _holding(stores, begin)
         yield
     finally:
-        block.open = False
+        edit.open = False

@@ -64,7 +64,7 @@ def binary_cross_entropy(
     def costs(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         small = np.exp(-np.abs(x))  # never overflows
         sigmoid = np.where(x >= 0, 1, small) / (1 + small)
-        share = np.where(x > 0, 1 - t, -t)  # of x; none of an infinite one is none
+        share = np.where(x > 0, 1 - t, -t)  # of x. A share of 0 gives 0, for infinite x too
         return np.multiply(share, x, where=share != 0, out=np.zeros_like(x)) + np.log1p(small), sigmoid - t
 
     return mean_of(costs, logits, target, lengths, mask, gradient)

@@ -26,7 +26,7 @@ class Loss:
     count: int
 
 
-# Of a prediction and a target: what each target costs, and its slope in the prediction.
+# A function of a prediction and a target: what each target costs, and the slope of that in the prediction.
 Costs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 

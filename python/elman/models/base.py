@@ -53,7 +53,7 @@ class Model(Composite):
         self = super().__new__(cls)
         try:
             self._given = inspect.signature(cls.__init__).bind(self, *args, **options).arguments
-        except TypeError:  # copies are made without arguments; of a wrong call __init__ will complain
+        except TypeError:  # a copy is made without arguments; a wrong call is refused by __init__
             self._given = {}
         return self
 
@@ -76,7 +76,7 @@ class Model(Composite):
             elif taken.kind is not taken.VAR_POSITIONAL:
                 named.add(name)
                 given |= {name: bound[name]} if name in bound else {}
-        # A derived class takes arguments of its own. Those of this class that it does not take, it sets itself.
+        # A derived class has arguments of its own, and sets some of this class's itself: those are left out.
         config = {name: v for name, v in config.items() if rest or name in named or name in given}
         config |= {name: v for name, v in given.items() if name not in config}
         if "dtype" in config:

@@ -20,7 +20,7 @@ def name_of(kind: type) -> str:
 
 
 def make(content: dict[str, Any]) -> Any:
-    """The model that a file's description tells of, with its notes and without its parameters."""
+    """The model that a file describes, with its notes and without its parameters."""
     config, notes = content.get("config"), content.get("notes")
     if not isinstance(config, dict) or not isinstance(notes, dict):
         raise ValueError("it does not say with which arguments the model was made")

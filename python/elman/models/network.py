@@ -51,7 +51,7 @@ def network(
         embedding_size: of a token's vector; `hidden_size` if None.
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
-        cell: "lstm", "gru" or "rnn".
+        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
         num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.

@@ -12,7 +12,14 @@ import numpy as np
 from .. import _check, losses
 from ..losses import Loss
 
-NAMES = ("squared", "absolute", "huber", "binary", "gaussian", "quantile")
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "squared": losses.mean_squared_error,
+    "absolute": losses.mean_absolute_error,
+    "huber": losses.huber,
+    "binary": losses.binary_cross_entropy,
+    "gaussian": losses.gaussian,
+    "quantile": losses.quantile,
+}
 
 
 class Targets:
@@ -23,20 +30,14 @@ class Targets:
     """
 
     def __init__(self, loss: str, quantiles: Sequence[float] = (0.1, 0.5, 0.9)):
-        self.name = _check.choice("loss", loss, NAMES)
+        self.name = _check.choice("loss", loss, tuple(LOSSES))
         self.levels = tuple(_check.fraction(f"quantiles[{i}]", q) for i, q in enumerate(quantiles))
         if not self.levels or sorted(set(self.levels)) != list(self.levels):
             raise ValueError(f"quantiles: expected rising numbers, at least one, got {list(quantiles)}")
         self.width = {"gaussian": 2, "quantile": len(self.levels)}.get(loss, 1)
-        functions: dict[str, Callable[..., Loss]] = {
-            "squared": losses.mean_squared_error,
-            "absolute": losses.mean_absolute_error,
-            "huber": losses.huber,
-            "binary": losses.binary_cross_entropy,
-            "gaussian": losses.gaussian,
-            "quantile": partial(losses.quantile, quantiles=self.levels),
-        }
-        self.loss = functions[loss]
+        self.loss = LOSSES[loss]
+        if loss == "quantile":
+            self.loss = partial(self.loss, quantiles=self.levels)
 
     def widened(self, flat: Any, outputs: int) -> Any:
         """[..., outputs * width] as [..., outputs, width] where the loss has that last axis, else as it is."""

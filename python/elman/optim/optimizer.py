@@ -62,7 +62,7 @@ class Optimizer(ABC):
         """Find the model's arrays, and put the states in lists beside them."""
         self._parameters, grads = gather(self._model)
         values = [behind(value) for value in self._parameters.values()]
-        self._free = {name: v for name, v in self._parameters.items() if behind(v) is v}  # no layer's
+        self._free = {name: v for name, v in self._parameters.items() if behind(v) is v}  # not a layer's
         states = list(self._states.values())  # state by state, each in the order of the parameters
         kept = [states[i : i + len(values)] for i in range(0, len(states), len(values))]
         self._arrays = [values, [grads[name] for name in self._parameters], *kept]

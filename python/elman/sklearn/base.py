@@ -60,7 +60,7 @@ class RecurrentEstimator(BaseEstimator):
     """Parameters of every estimator here.
 
     Args:
-        cell: "lstm", "gru" or "rnn".
+        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
         hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
         pooling: "last", "mean" or "max" over time.
         epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.

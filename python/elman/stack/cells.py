@@ -17,7 +17,7 @@ class Feed(NamedTuple):
 class Cell(NamedTuple):
     """One cell, as its header in csrc/cells describes it.
 
-    A gate is a row block of H in weight_ih and weight_hh, a slot one sum of a unit before the cell's functions.
+    A gate is H rows of weight_ih and weight_hh, a slot one sum of a unit before the cell's functions.
     """
 
     name: str

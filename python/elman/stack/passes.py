@@ -15,14 +15,14 @@ from .steps import Steps
 class Pass(Protocol):
     """One run over a stack: its forward pass and, with a tape, its backward pass.
 
-    `weights` is what the device made of them for this direction. A tape is what forward keeps for backward, which uses
-    it up.
+    `weights`: what the device made of the weights, for this direction. A tape is what forward keeps for backward,
+    which uses it up.
     """
 
     def new_tape(self) -> Any: ...
 
     def forward(self, weights: Any, tape: Any = None) -> tuple[Any, list[Any]]:
-        """y [.., D*H], which is the caller's to write to, and each final state [L*D, B, H]."""
+        """y [.., D*H], which the caller may write to, and each final state [L*D, B, H]."""
 
     def backward(
         self, weights: Any, tape: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
@@ -43,7 +43,8 @@ class Device(Protocol):
         dropout: Sequence[Any] = (),
         factors: Any = None,
     ) -> Pass:
-        """Of x [.., I], two axes as `steps` says, and each initial state [L*D, B, H] or None for zeros.
+        """A pass over x [.., I], whose first two axes are as `steps` says, from each initial state [L*D, B, H], None
+        for zeros.
 
         `dropout`: factors of the results of each layer but the last; or none. `factors`: recurrent dropout [L*D, B, H].
         """
@@ -52,7 +53,7 @@ class Device(Protocol):
         """What the passes of one direction read, made of weights in main memory."""
 
     def weights_key(self, back: bool) -> tuple[str, Hashable]:
-        """A name for that, and what else it depends on: where this is another one it must be made anew."""
+        """A name for what `weights` gives. Where the name is another one, the weights must be made anew."""
 
     def take(self, name: str, value: Any, dtype: Any = None) -> Any:
         """An argument as an array here.

@@ -16,14 +16,14 @@ States = Sequence[np.ndarray | None]  # one for each state, each [L * D, B, H]; 
 
 
 def tape_size(spec: StackSpec, steps: int, rows: int) -> int:
-    """Numbers enough for a tape of at most `steps` computed per direction and `rows` rows of x, without recurrent
-    dropout. Plain arithmetic in the sizes, which torch.compile may know by name alone."""
+    """How many numbers are enough for a tape of `rows` rows of x and at most `steps` entries in each direction, without
+    recurrent dropout. It uses only plain arithmetic, because torch.compile may know the sizes by name alone."""
     of_step, of_row, rest = _core.tape_room(spec.cell, spec.L, spec.D, False)
     return spec.H * (of_step * steps + of_row * rows) + rest
 
 
 class Pass:
-    """As passes.Pass says, in main memory. Who makes results himself calls `forward_into` and `backward_into`."""
+    """As passes.Pass says, in main memory. Who has arrays for the results calls `forward_into` and `backward_into`."""
 
     __slots__ = ("_dropout", "_factors", "_initial", "plans", "spec", "x")
 
@@ -40,7 +40,7 @@ class Pass:
         self._initial, self._dropout, self._factors = initial, dropout, factors
 
     def new_tape(self, memory: np.ndarray | None = None) -> _core.Tape:
-        """`memory`: of the caller's, at least `tape_size` numbers."""
+        """`memory`: an array of the caller's, of at least `tape_size` numbers; a new one if None."""
         spec = self.spec
         return _core.Tape(spec.cell, spec.H, spec.L, self.plans, spec.dtype, memory, self._factors)
 

@@ -11,13 +11,13 @@ from .. import _core
 
 Plans = tuple[_core.Plan, ...]  # one for each direction
 
-# What is larger is planned anew at each call: next to the call itself that takes no time, and keeping it takes memory.
-# So one direction of a plan that is kept takes about 100 KB at most, and all that are kept some 30 MB.
+# Larger plans are made anew at each call. That takes no time beside the call itself, and keeping them takes memory. So
+# one direction of a plan that is kept takes about 100 KB at most, and all that are kept some 30 MB.
 _MOST_ROWS, _MOST_BYTES = 2**12, 2**12
 
 
 class Steps(NamedTuple):
-    """All T steps of B sequences, but for what lengths and marks leave out. The arrays have been checked."""
+    """The T steps of B sequences, without those that lengths and marks leave out. The arrays have been checked."""
 
     T: int
     B: int
@@ -38,7 +38,8 @@ class Steps(NamedTuple):
         return _rows(self.T, self.B) <= _MOST_ROWS and marked <= _MOST_BYTES
 
     def plans(self, backwards: tuple[bool, ...]) -> Plans:
-        """One for each direction. They are found again by what the arrays hold, so nobody's later writing matters."""
+        """One for each direction. They are found again by what the arrays hold, so it does not matter who writes to
+        those later."""
         T, B, batch_first, lengths, mask, reset = self
         if self.whole and _rows(T, B) <= _MOST_ROWS:
             return _kept(backwards, T, B, batch_first, None, None, None)

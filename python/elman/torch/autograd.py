@@ -33,7 +33,7 @@ class Call(torch.autograd.Function):
         call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache)
         memory = call.new_memory()
         results = call.forward(call.new_tape(memory))
-        if not layout.whole:  # the caller may write to his
+        if not layout.whole:  # the caller may write to the ones he gave
             layout = layout.map(Tensor.clone)
         ctx.spec, ctx.layout, ctx.cache, ctx.counts = spec, layout, cache, counts
         ctx.plans, ctx.key, ctx.places = call.plans, call.key, [(id(w), w.data_ptr()) for w in weights]
@@ -53,7 +53,7 @@ class Call(torch.autograd.Function):
         if anew:
             grads = reference.gradients(spec, layout, x, state, weights, dropout, given)
         else:
-            if _graph_is_kept():  # for another backward pass, and this one uses the tape up
+            if _graph_is_kept():  # this pass uses the tape up, and another one may follow
                 memory = memory.clone()
             want_dx = ctx.needs_input_grad[4]
             dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], want_dx)
@@ -69,8 +69,9 @@ CHANGED = (
 
 
 def _misplaced(places: list[tuple[int, int]], weights: Sequence[Tensor], anew: bool) -> bool:
-    """Whether backward refuses weights that have changed. What was written into the same memory counts as it is, as
-    in torch.nn. So does what a hook for saved tensors gives in the weights' place."""
+    """Whether backward refuses weights that have changed. A tensor that lies in other memory now is refused, and
+    with `anew` any change. New values in the same memory are used as they are, as in torch.nn; so are other tensors,
+    which a hook for saved tensors gave in the weights' place."""
     kept = [(place, w.data_ptr()) for (name, place), w in zip(places, weights, strict=True) if name == id(w)]
     return any(anew or before != now for before, now in kept)
 

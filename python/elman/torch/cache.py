@@ -43,14 +43,14 @@ class Packed:
         return self._backward
 
     def stepper(self, batch_size: int) -> _Stepper:
-        """For single steps; one is kept, of the batch size asked for last."""
+        """A stepper for single steps. The last one is kept, for calls with its batch size."""
         if self._stepper is None or self._stepper.batch_size != batch_size:
             self._stepper = _Stepper(self.spec, self.forward, batch_size)
         return self._stepper
 
 
 class _Stepper:
-    """The engine's stepper, which passes through all layers at once, with the state going in and out."""
+    """The engine's stepper, which takes all layers in one call. Each call brings the state and takes it away."""
 
     def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
         self.batch_size = batch_size
@@ -98,7 +98,7 @@ class Cache:
             return trusted[2]
         kept = self._kept
         if kept is not None and kept[0] == places and all(map(Tensor.is_contiguous, weights)):
-            arrays = kept[1].arrays  # of the same memory; to make them again takes longer than the rest
+            arrays = kept[1].arrays  # the same memory: making them again takes longer than the rest
         else:
             arrays = weight_arrays(weights)
         key = (_core.isa(), spec, _core.fingerprint(arrays), arrays[0].dtype, [a.shape for a in arrays])

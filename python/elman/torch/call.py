@@ -41,8 +41,8 @@ def _watched(x: Tensor) -> bool:
 
 
 def carried(tensors: Sequence[Tensor]) -> type | None:
-    """The class of the results, where some tensors are of subclasses that only pass themselves on, as
-    `class Mine(torch.Tensor)` without more does. None where a subclass has to see the call."""
+    """The class of the results, where some tensors are of subclasses that do nothing but pass on their class, such as
+    `class Mine(torch.Tensor)` without a body. None where a subclass has to see the call."""
     kinds: set[Any] = set(map(type, tensors)) - _PLAIN
     if _watched(tensors[0]) or not kinds or not all(map(_passive, kinds)):
         return None
@@ -115,15 +115,15 @@ def _seen(
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
 ) -> Sequence[Tensor]:
-    """The same where something besides autograd has to see the call."""
+    """`run`, where something besides autograd has to see the call."""
     if of_cell(x, layout):
         state = [part.unsqueeze(0) for part in state]
         return [r.squeeze(0) for r in _seen(spec, layout, x.unsqueeze(0), state, weights, dropout)]
     tensors = (x, *state, *weights)
     if not torch.compiler.is_compiling() and reference.needed(tensors):
         return reference.run(spec, layout, x, state, weights, dropout)
-    # torch.jit.trace, whose checker traces again without gradients, records this for all later calls: without a tape
-    # these are right with gradients and quick without them.
+    # torch.jit.trace records this call for all later ones, and its checker traces again without gradients. A call
+    # without a tape serves them all: it is right with gradients, and quick without.
     recorded = torch._C._get_tracing_state() is not None
     keep = not recorded and torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     plain = ops.plain(spec, layout)

@@ -97,5 +97,5 @@ def marks(name: str, value: Any, shape: Sequence[int]) -> Tensor | None:
 
 
 def _given(value: Any) -> Tensor:
-    """Lists and arrays not on the user's default device, which need not be the layer's."""
+    """A tensor. Lists and arrays go to the processor: the user's default device need not be the layer's."""
     return value if isinstance(value, Tensor) else torch.as_tensor(value, device="cpu")

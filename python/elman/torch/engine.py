@@ -52,7 +52,8 @@ class Pass:
         return processor.tape_size(spec, rows, rows)
 
     def new_memory(self, size: int | None = None) -> Tensor:
-        """For a tape. Of a given size: zeros, so that equal calls have equal tapes, also where nobody reads."""
+        """Memory for a tape. If `size` is given it is zeros, so that equal calls have equal tapes, even where nobody
+        reads."""
         if size is not None:
             return torch.from_numpy(np.zeros(size, self._spec.dtype))
         steps = max(plan.total for plan in self.plans)
@@ -82,8 +83,8 @@ class Pass:
         lead, width = self._x.shape[:-1], self._spec.width
         if not self._batch_first or len(lead) < 2:
             return self._new((*lead, width))
-        turned = self._new((lead[1], lead[0], width)).transpose(0, 1)  # as steps_outermost says
-        return turned.detach()  # autograd forbids changes in place of a view made here
+        turned = self._new((lead[1], lead[0], width)).transpose(0, 1)  # in memory as steps_outermost says
+        return turned.detach()  # a view made here could not be changed in place under autograd
 
     def backward(
         self,

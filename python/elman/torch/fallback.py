@@ -32,7 +32,7 @@ def reason(weight: Tensor) -> str | None:
 
 
 def runs_on_engine(module: torch.nn.Module) -> bool:
-    """Whether a twin with these parameters, or without any, does."""
+    """Whether a twin with these parameters, or without any, runs on the engine."""
     weight = next(module.parameters(), None)
     return weight is None or reason(weight) is None
 

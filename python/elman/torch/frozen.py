@@ -1,4 +1,4 @@
-"""The user's word that weights do not change, in place of a look at them at every call."""
+"""The user says that weights do not change. Then calls need not look at them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from .swap import _modules
 
 
 def assume_frozen(model: nn.Module, frozen: bool = True) -> nn.Module:
-    """Do without the fingerprint that is taken of all weights at every call, and so tells whether they are still the
-    ones that were packed. It reads every weight once: that shows where single steps of large weights are taken.
+    """Do without the fingerprint of the weights. It is taken at every call, and tells whether the weights are still the
+    ones that were packed. It reads every weight once, which takes time where single steps of large weights are taken.
 
     What torch knows of is still seen: an optimiser's step (but not one with `fused=True`), `load_state_dict`, `.to()`,
     a new Parameter, any operation in place. A write through `.data`, a NumPy view or another process is not, until
-    this is called again. The word is for these modules: copies of them, and what is loaded from a file, are looked at.
+    this is called again. This holds for these modules alone: copies of them, and what is loaded from a file, are looked
+    at again.
 
     Args:
         model: any module; it is changed in place, in all elman modules inside.

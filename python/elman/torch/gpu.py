@@ -126,7 +126,7 @@ class Pass:
         return tape_size(spec, x.numel() // x.shape[-1], x.element_size())
 
     def new_memory(self, size: int | None = None) -> Tensor:
-        """For a tape, the same for the same call."""
+        """Memory for a tape, the same for the same call."""
         x = self._x
         if size is None:
             size = self.tape_size(self._pass.spec, x)

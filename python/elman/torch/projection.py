@@ -51,7 +51,7 @@ class _Plain:
 
 
 class _Found:
-    """What passes of the plain LSTM take for a cache: they find its weights by those of the projected one."""
+    """Stands for a cache in passes of the plain LSTM: it finds that one's weights by those of the projected one."""
 
     def __init__(self, cache: Cache, spec: StackSpec, weights: Sequence[Tensor], joined: bool):
         self._cache, self._spec, self._weights, self._joined = cache, spec, weights, joined
@@ -62,14 +62,14 @@ class _Found:
         plain = self.plain
         if not self._fresh:
             plain = self._cache.get(self._spec, self._weights, _Plain)
-            if plain.key != self.plain.key:  # the product would be of other weights than torch's gradients
+            if plain.key != self.plain.key:  # the product and torch's gradients would be of different weights
                 raise RuntimeError(autograd.CHANGED)
         self._fresh = False
         return plain.packed(spec, weights, self._joined)
 
 
 class _Product(torch.autograd.Function):
-    """weight_hh P, from where it is kept."""
+    """weight_hh P for autograd. It has been computed before, and is kept."""
 
     @staticmethod
     def forward(ctx: Any, hh: Tensor, project: Tensor, product: Tensor) -> Tensor:
@@ -189,7 +189,7 @@ def _padded(
     dropout: Sequence[Tensor],
     cache: Cache,
 ) -> list[Tensor]:
-    """A PackedSequence by way of a padded batch."""
+    """`run` for a PackedSequence, which is padded first."""
     assert layout.batch_sizes is not None
     pad = lambda rows: pad_packed_sequence(PackedSequence(rows, layout.batch_sizes))  # noqa: E731
     padded, lengths = pad(x)

@@ -15,7 +15,7 @@ _OPERATORS = {OURS, *(f"aten::{cell}{end}" for cell in CELLS for end in ("", "_c
 
 def inside(module: nn.Module, classes: Container[str]) -> list[str]:
     """The recurrent operators that `module` itself calls, each once, or the name of the class that it was recorded
-    from; what its submodules call is theirs. `classes`: the names of torch's recurrent ones."""
+    from. What its submodules call does not count. `classes`: the names of torch's recurrent ones."""
     if isinstance(module, torch.jit.ScriptModule):
         # A cell that was traced is recorded as its products.
         recorded_from = [getattr(module, "original_name", "")]

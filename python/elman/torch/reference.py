@@ -100,7 +100,7 @@ def _direction(
             ys.append(state[0])
         else:
             taken = counts[t][:, None]
-            # Chosen before the cell as well: what does not count may be NaN, and 0 times its derivatives would be.
+            # Chosen before the cell as well: what does not count may be NaN, and then 0 times its derivative is NaN.
             inputs = [torch.where(taken, part, 0) for part in (x[t], *state)]
             new = _step(cell, inputs[0], inputs[1:], weights)
             state = [torch.where(taken, a, b) for a, b in zip(new, state, strict=True)]
@@ -124,7 +124,7 @@ def gradients(
     dropout: Sequence[Tensor],
     given: Sequence[Tensor | None],
 ) -> list[Tensor | None]:
-    """The gradients of x, each initial state and each weight, where wanted as functions to be differentiated again.
+    """The gradients of x, each initial state and each weight, which can be differentiated again if that is wanted.
 
     `given`: those of y and of each final state; None for zeros.
     """

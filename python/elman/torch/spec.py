@@ -23,7 +23,8 @@ _FLOAT32 = DTYPES[torch.float32]
 def spec_of(
     cell: str, backwards: tuple[bool, ...], bias: bool, weights: Sequence[Tensor], projected: bool = False
 ) -> StackSpec:
-    """The stack whose weights, in torch's flat order, these are. The rest is what an operator's schema can hold.
+    """The stack that has these weights, in torch's flat order. All other arguments are of types that an operator's
+    schema can hold.
 
     torch.compile looks into the callers. Its older versions know the fields of such a tuple, but no properties.
     """
@@ -68,7 +69,7 @@ class Layout(NamedTuple):
         return Steps(T, B, self.batch_first, lengths, mask, reset)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Layout:
-        """`change` of each tensor."""
+        """The same layout, with `change` of each tensor."""
         return Layout(self[0], *(None if part is None else change(part) for part in self[1:]))
 
 

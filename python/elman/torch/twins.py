@@ -64,6 +64,6 @@ def settle(module: Any) -> None:
 
 
 def unsettle(module: Any) -> None:
-    """For a module that is about to become torch's again: leaves nothing of elman's."""
+    """For a module that is about to become torch's again: removes what is elman's."""
     for name in ("__module__", "_elman_cache", "_elman_warned"):
         module.__dict__.pop(name, None)

@@ -44,7 +44,7 @@ class Checkpoint:
         self._own: list[pathlib.Path] = []  # the whole checkpoints, the oldest first
         self._count = max(self._numbered(), default=-1) + 1
         for path in self.directory.iterdir():
-            if _UNFINISHED.fullmatch(path.name):  # left by a run that was killed
+            if _UNFINISHED.fullmatch(path.name):  # a run that was killed has left it
                 path.unlink()
 
     def close(self) -> None:

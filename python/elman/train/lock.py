@@ -1,4 +1,4 @@
-"""A lock on a directory that ends with its process, however that ends."""
+"""A lock on a directory. It ends with its process, however the process ends."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ class Saver:
             run.stop, run.patient_since = "", run.epoch  # patience counts anew
 
     def after_batch(self) -> None:
-        """Take a snapshot if it is time. It is written after the next batch, if the loss is still a usual one: from
-        parameters that have exploded no run could go on, not with a lower rate either."""
+        """Take a snapshot if it is time. It is written after the next batch, if the loss is still a usual one: no run
+        could go on from parameters that have exploded, even with a lower rate."""
         if self._kept is not None and self._run.healthy(self._run.loss):
             self._write(self._kept)
         self._kept = self._run.snapshot() if self._due() else None
@@ -141,7 +141,7 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
 def _settings(run: Run, batch_size: int) -> Section:
     """What may change within a run, for the updates that are left."""
     own, schedule = vars(run.optimizer), type(run.schedule)
-    told = schedule.__repr__ is not object.__repr__  # that one would tell the address
+    told = schedule.__repr__ is not object.__repr__  # its text is the object's address
     settings: Section = {name: own[name] for name in own if name[:1] != "_" and name not in _CHANGING}
     settings = {
         name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
@@ -155,7 +155,7 @@ _CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run
 
 
 def _compare_settings(saved: Section, now: Section, where: str) -> None:
-    """Refuse settings that come too late, by name: the finished run would be taken for one with them."""
+    """Refuse, by name, settings that come too late: the run has ended, and it would look as if it had had them."""
     for name in sorted(saved.keys() & now.keys()):
         if saved[name] != now[name]:
             raise ValueError(
@@ -188,7 +188,7 @@ def _layers(part: Any, name: str) -> Section:
         return {key: text for at, value in inner.items() for key, text in _layers(value, at).items()}
     if not name:
         return {}
-    own = type(part).__repr__ is not object.__repr__  # that one would tell the address
+    own = type(part).__repr__ is not object.__repr__  # its text is the object's address
     return {name: repr(part) if own else type(part).__qualname__}
 
 

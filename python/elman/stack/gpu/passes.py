@@ -122,7 +122,7 @@ class Pass:
         self, weights: list[list[Any]], k: int, y: Any, slots: list[Any], states: list[list[Any]], dy: Any,
         dfinal: Sequence[Any], dinitial: list[Any],
     ) -> None:  # fmt: skip
-        """Layer k's: the slots' gradients in their place."""
+        """The scan of layer k, backward. It writes the gradients of the slots over the slots."""
         library, spec = self._library, self.spec
         sides = []
         for d, (plan, (_, w_hh, *_)) in enumerate(zip(self.plans, weights, strict=True)):
@@ -142,7 +142,7 @@ class Pass:
     def _products(
         self, weights: list[list[Any]], k: int, x: Any, y: Any, slots: list[Any], want_dx: bool
     ) -> tuple[Any, list[list[Any]]]:
-        """From the slots' gradients those of layer k's input and weights."""
+        """The gradients of layer k's input and weights, from those of its slots."""
         cell, dx, grads = self.spec.facts, None, []
         for d, (plan, (w_ih, _, bias_ih, _)) in enumerate(zip(self.plans, weights, strict=True)):
             da_x, da_h = self._fed(slots[d], cell.x), self._fed(slots[d], cell.h)
@@ -167,7 +167,7 @@ class Pass:
         schedule = _schedule(
             self._scans, library, spec.cell, backward, library.dtype, spec.H, segments, spec.D, forced
         )
-        held = []  # until the kernels have their place in the stream: the library then keeps it for this stream
+        held = []  # until the kernels are in the stream: from then on the library keeps the memory for them
         if schedule.kind == "launch":
             for side, plan in zip(sides, self.plans, strict=True):
                 held.append(library.empty(spec.states, plan.segments, spec.H, dtype="float32"))

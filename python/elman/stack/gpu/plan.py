@@ -59,7 +59,7 @@ class Plan:
 
     @functools.cached_property
     def previous(self) -> Any:
-        """[rows]: for each row the one whose h it read; itself where that was no row's or no step computes it."""
+        """[rows]: for each row the row whose h it read. The row itself if there is none, or if no step computes it."""
         host, found = self._host, np.arange(self.rows)
         alive, offset, index = (host[name] for name in ("alive", "offset", "index"))
         if self.steps:
@@ -86,7 +86,8 @@ class Plan:
 
 
 def uploaded(steps: Steps, backwards: tuple[bool, ...], library: Library) -> Sequence[Plan]:
-    """One for each direction; for equal steps, if they are small or whole, those that were made before."""
+    """One plan for each direction. If the steps are small or whole, plans that were made for equal steps serve
+    again."""
     if steps.whole:
         return whole(*steps[:3], backwards, library)
     return (_kept if steps.small else upload)(steps.plans(backwards), library)
