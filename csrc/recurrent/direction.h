@@ -3,6 +3,7 @@
 
 #include "recurrent/layer.h"
 #include "recurrent/pass.h"
+#include "recurrent/rows.h"
 
 namespace elman {
 
@@ -49,13 +50,13 @@ template <class T> class Direction {
   void input_gradient(T* dx, bool add, ThreadTeam& team) const {
     const int H = job_.H;
     // So many rows at a time that they stay in the L2 cache while all of I passes over them.
-    constexpr int run = 96;
+    constexpr int rows_at_once = 96;
     const int threads = product_threads(cell_.x.count() * I_, team);
     share(team, threads, last_ - first_, [&](int64_t begin, int64_t end) {
-      const T* in[run];
-      T* out[run];
-      for (int64_t n = first_ + begin; n < first_ + end; n += run) {
-        const int count = static_cast<int>(std::min<int64_t>(run, first_ + end - n));
+      const T* in[rows_at_once];
+      T* out[rows_at_once];
+      for (int64_t n = first_ + begin; n < first_ + end; n += rows_at_once) {
+        const int count = static_cast<int>(std::min<int64_t>(rows_at_once, first_ + end - n));
         for (int i = 0; i < count; ++i) {
           in[i] = job_.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
           out[i] = dx + std::ptrdiff_t{job_.plan.index[n + i]} * I_;
@@ -163,16 +164,9 @@ template <class T> class Direction {
       for (int s = 0; s < plan.alive[t]; ++s) {
         const std::ptrdiff_t entry = plan.offset[t] + s;
         for (int j = 0; j < cell_.stage_count(); ++j)
-          read_rows_[j][entry - first_] = read_[j] ? read_[j] + entry * job_.H : h_before(t, s);
+          read_rows_[j][entry - first_] = read_[j] ? read_[j] + entry * job_.H : state_before(job_, 0, t, s);
       }
     }
-  }
-
-  const T* h_before(int t, int segment) const {
-    const PlanView& plan = job_.plan;
-    if (t) return job_.y + std::ptrdiff_t{plan.index[plan.offset[t - 1] + segment]} * job_.y_stride;
-    const int b = plan.start[segment];
-    return job_.initial[0] && b >= 0 ? job_.initial[0] + std::ptrdiff_t{b} * job_.H : job_.zeros;
   }
 
   void add_bias(const Feed& feed, T* d_bias) const {

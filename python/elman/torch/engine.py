@@ -97,7 +97,7 @@ class Pass:
         grads = [new(w.shape, self._spec.dtype) for w in self._weights]
         arrays = [grad.numpy() for grad in grads]
         dinitial, dinitial_arrays = self._new_states()
-        for zeros in (*arrays, *dinitial_arrays):
+        for zeros in arrays:  # the engine adds to them; all else it writes
             zeros.fill(0)
         dx = self._new(self._x.shape) if want_dx else None
         self._pass.backward_into(
