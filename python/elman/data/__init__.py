@@ -1,5 +1,8 @@
 """Data as batches for training."""
 
-from .batches import Batch, Data, Sequences, Stream, as_data, forecast_windows
+from .batch import Batch, Data
+from .sequences import Sequences, as_data
+from .stream import Stream
+from .windows import forecast_windows
 
 __all__ = ["Batch", "Data", "Sequences", "Stream", "as_data", "forecast_windows"]

@@ -1,0 +1,68 @@
+"""What every kind of data gives: batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import _check
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some sequences: what a model reads is time-first, the targets are [B, ...].
+
+    Attributes:
+        x: [T, B, ...].
+        lengths: [B], steps of each sequence, or None where all have T.
+        y: the targets, [B, ...]; where they are sequences, [B, S, ...]. `y_steps` has them time-first.
+        y_lengths: [B], steps of each sequence of y, or None where all have S (or y is no sequence).
+        future: [S, B, C], what is known of the steps to forecast, or None.
+        index: [B], which of the data's sequences these are.
+        continues: whether these sequences go on from the batch before, whose state they take over.
+        done: how much of the data has been read when this batch has, in the data's `unit`.
+    """
+
+    x: np.ndarray
+    lengths: np.ndarray | None
+    y: np.ndarray | None
+    y_lengths: np.ndarray | None
+    index: np.ndarray
+    future: np.ndarray | None = None
+    continues: bool = False
+    done: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.index)
+
+    def targets(self) -> np.ndarray:
+        """y, which must be there."""
+        if self.y is None:
+            raise ValueError("y: expected targets, got None")
+        return self.y
+
+    def y_steps(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """y as [S, B, ...], beside predictions for each step, and its lengths; None where all have S."""
+        y, lengths = self.targets(), self.y_lengths
+        if y.ndim < 2:
+            raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
+        whole = lengths is None or (lengths == y.shape[1]).all()
+        return np.ascontiguousarray(y.swapaxes(0, 1)), None if whole else lengths
+
+
+class Data(Protocol):
+    """What `fit` takes: a number of sequences (or steps: `unit`), and batches of them.
+
+    A checkpoint knows it again by its attributes, or by what a method `fingerprint()` returns, if it has one.
+    """
+
+    unit: str
+
+    def __len__(self) -> int: ...
+    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
+        """Every sequence once, in an order that the seed decides; with None in a fixed order."""
+        ...

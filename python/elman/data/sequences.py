@@ -1,0 +1,109 @@
+"""Sequences with a target each, batched by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..sequence import bucket_batches, pad
+from ..sequence.marks import whole_lengths
+from .batch import Batch, Data
+from .intake import series_of
+
+
+def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if isinstance(values, np.ndarray):
+        return np.ascontiguousarray(values[index].swapaxes(0, 1)), None
+    return pad([values[i] for i in index])
+
+
+class Sequences:
+    """Sequences with a target each, batched by length.
+
+    Args:
+        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. An array
+            is that of any library, or a list (whose floats become float32).
+        y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
+            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. None for predicting.
+        future: [n, S, C], for forecasters, what is known of the steps to come.
+        truncate: cut long sequences into pieces of so many steps. Each piece takes over the state of the one before,
+            and gradients end at the cuts (truncated back-propagation through time). y must be by steps.
+
+    Raises:
+        ValueError: the sequences are not alike, or targets do not match.
+    """
+
+    unit = "sequences"
+
+    def __init__(self, x: Any, y: Any = None, future: Any = None, truncate: int | None = None):
+        self.x = series_of("x", x)
+        if isinstance(self.x, np.ndarray) and self.x.ndim < 2:
+            raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
+        n = len(self.x)
+        self.y = None if y is None else series_of("y", y, n, np.float64)
+        self.future = None if future is None else series_of("future", future, n)
+        if self.future is not None and self.future[0].ndim != 2:
+            raise ValueError(
+                f"future: expected [n, S, C], got {_check.describe(self.future[0])} for each sequence"
+            )
+        self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
+        if self.truncate and isinstance(self.y, np.ndarray):
+            self.y = list(self.y)
+        by_array = isinstance(self.x, np.ndarray)
+        self.lengths = np.array([self.x.shape[1]] * n if by_array else [len(value) for value in self.x])
+        if self.truncate and (self.y is None or [len(y) for y in self.y] != self.lengths.tolist()):
+            raise ValueError("truncate: expected y with a target for each step of x")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
+        """Batches of sequences of similar length; the order within a length and of the batches is shuffled."""
+        done = 0
+        for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
+            done += len(index)
+            batch = replace(self.take(index), done=done)
+            if self.truncate is None:
+                yield batch
+            else:
+                yield from _pieces(batch, self.truncate)
+
+    def take(self, index: np.ndarray) -> Batch:
+        """These sequences as one batch."""
+        x, lengths = _time_first(self.x, index)
+        y, y_lengths = None, None
+        if isinstance(self.y, np.ndarray):
+            y = self.y[index]
+        elif self.y is not None:
+            y, y_lengths = pad([self.y[i] for i in index], batch_first=True)
+        future = None if self.future is None else _time_first(self.future, index)[0]
+        return Batch(x, lengths, y, y_lengths, index, future)
+
+
+def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
+    T = len(batch.x)
+    lengths = whole_lengths("lengths", batch.lengths, T, batch.size)
+    for begin in range(0, T, steps):
+        end = min(begin + steps, T)
+        inside = np.clip(lengths - begin, 0, end - begin)
+        y = None if batch.y is None else batch.y[:, begin:end]
+        y_lengths = None if batch.y_lengths is None else np.clip(batch.y_lengths - begin, 0, end - begin)
+        yield replace(
+            batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0
+        )
+
+
+def as_data(name: str, data: Any) -> Data:
+    """`data` itself, or the Sequences of a tuple (x, y)."""
+    if isinstance(data, tuple) and len(data) in (2, 3):
+        try:
+            return Sequences(*data)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    if not hasattr(data, "batches"):
+        raise ValueError(f"{name}: expected (x, y), Sequences or Stream, got {_check.describe(data)}")
+    return data

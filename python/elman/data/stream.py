@@ -1,0 +1,57 @@
+"""One long series, read in lanes side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .batch import Batch
+from .intake import array_of
+
+
+class Stream:
+    """One long series, read by `batch_size` lanes side by side in pieces of `steps`, each lane's state carried from
+    piece to piece (truncated back-propagation through time, Williams & Peng 1990).
+
+    Args:
+        x: [n] tokens or [n, F] features.
+        y: [n, ...], a target for each step; None: the next token of x.
+        steps: of a piece.
+
+    The lanes are of equal length; what is left over at the end of the series is not read.
+    """
+
+    unit = "steps"
+
+    def __init__(self, x: Any, y: Any = None, steps: int = 100):
+        self.steps = _check.whole_number("steps", steps, 1)
+        x = array_of("x", x)
+        if x.ndim < 1 or len(x) < 2:
+            raise ValueError(f"x: expected at least two steps, got {_check.describe(x)}")
+        y = None if y is None else array_of("y", y, np.float64)
+        if y is None:
+            if x.dtype.kind not in "iu" or x.ndim != 1:
+                raise ValueError(f"y: expected targets for features x, got None with x {_check.describe(x)}")
+            x, y = x[:-1], x[1:]
+        elif y.shape[:1] != x.shape[:1]:
+            raise ValueError(f"y: expected {len(x)} steps as in x, got {_check.describe(y)}")
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
+        """The pieces in their order (there is no other: the seed changes nothing)."""
+        lanes = min(batch_size, len(self.x))
+        length = len(self.x) // lanes
+        x, y = (
+            values[: lanes * length].reshape(lanes, length, *values.shape[1:]) for values in (self.x, self.y)
+        )
+        index = np.arange(lanes)
+        for begin in range(0, length, self.steps):
+            end = min(begin + self.steps, length)
+            piece = np.ascontiguousarray(x[:, begin:end].swapaxes(0, 1))
+            yield Batch(piece, None, y[:, begin:end], None, index, continues=begin > 0, done=lanes * end)

@@ -1,0 +1,41 @@
+"""Windows of a series to forecast from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _check
+from ..sequence import sliding_windows
+from .intake import array_of
+from .sequences import Sequences
+
+
+def forecast_windows(
+    series: Any,
+    context: int,
+    horizon: int,
+    targets: Sequence[int] | slice = slice(None),
+    future: Sequence[int] | None = None,
+    stride: int = 1,
+) -> Sequences:
+    """Every window of a series as something to forecast from: `context` steps to read, `horizon` steps to predict.
+
+    Args:
+        series: [n, F].
+        context, horizon: steps of each.
+        targets: columns to predict.
+        future: columns that are known ahead (calendar, plans), given to the model for the steps it predicts.
+        stride: steps from one window to the next.
+
+    Returns:
+        Sequences with x [windows, context, F], y [windows, horizon, targets], future [windows, horizon, C] or None;
+        views of the series as far as NumPy can.
+    """
+    series = array_of("series", series)
+    if series.ndim != 2 or len(series) < context + horizon:
+        want = f"[n, F] with at least {context + horizon} steps"
+        raise ValueError(f"series: expected {want}, got {_check.describe(series)}")
+    ahead = None if future is None else sliding_windows(series[context:, future], horizon, stride)
+    x = sliding_windows(series[: len(series) - horizon], context, stride)
+    return Sequences(x, sliding_windows(series[context:, targets], horizon, stride), ahead)
