@@ -74,3 +74,7 @@ __all__ = [
     "quantile",
     "tune",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
