@@ -81,3 +81,7 @@ __all__ = [
     "quantile",
     "tune",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
