@@ -1,6 +1,7 @@
 """Optimisers, learning-rate schedules and the clipping of gradients."""
 
 from .gradients import clip_global_norm, clip_value, global_norm
+from .groups import Groups
 from .optimizer import Optimizer
 from .rules import SGD, Adam, AdamW, RMSProp, make_optimizer
 from .schedules import Constant, Cosine, Exponential, Plateau, Schedule, Steps, WarmUp
@@ -12,6 +13,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Exponential",
+    "Groups",
     "Optimizer",
     "Plateau",
     "RMSProp",
