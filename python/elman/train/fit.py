@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check
 from .._plain import plain
 from ..data import Data, as_data
-from ..optim import Constant, Groups, Optimizer, Schedule, make_optimizer
+from ..optim import Average, Constant, Groups, Optimizer, Schedule, make_optimizer
 from .callbacks import Callback, as_callbacks
 from .history import History
 from .progress import progress_of
@@ -43,6 +43,7 @@ def fit(
     schedule: Schedule | None = None,
     clip_norm: float | None = 1.0,
     clip: float | None = None,
+    average: Average | None = None,
     patience: int | None = None,
     seed: int | None = None,
     progress: bool | str = True,
@@ -70,6 +71,8 @@ def fit(
         schedule: a learning-rate schedule, a factor over time, counted in epochs; constant if None.
         clip_norm: largest joint norm of the gradients in an update (Pascanu et al. 2013); None: no limit.
         clip: largest size of each single gradient; None: no limit.
+        average: EMA(...) or SWA(...): averages the parameters. The validation is that of the average, once there is
+            one, and the model ends with it.
         patience: stop after so many epochs without a lower validation loss; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train, without which, and where the output is
@@ -78,7 +81,7 @@ def fit(
             bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
             weight_decay, groups, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its
             batch_size from the next epoch. If no epochs are left, a setting that differs is refused. Other data,
-            another model, optimizer, frozen or seed is another run, and is refused.
+            another model, optimizer, frozen, average or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: functions, called with the Run after each epoch, or `Callback`s.
 
@@ -96,7 +99,7 @@ def fit(
     """
     settings = Settings(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
-        schedule=Constant() if schedule is None else schedule, patience=patience,
+        schedule=Constant() if schedule is None else schedule, patience=patience, average=average,
     )  # fmt: skip
     train_data = as_data("train", train)
     validation_data = None if validation is None else as_data("validation", validation)

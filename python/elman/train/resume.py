@@ -151,6 +151,7 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
             "kind": type(run.optimizer).__qualname__,
             "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
         },
+        "average": None if run.settings.average is None else repr(run.settings.average),
         "frozen": run.optimizer.frozen_of(run.model),  # type: ignore[arg-type]
         "model": _describe(run.model),
     }
@@ -235,6 +236,9 @@ def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
                 for section in (before, after)
             )
             raise ValueError(f"model: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    if saved.get("average") != now["average"]:
+        expected, got = (one.get("average") or "none" for one in (saved, now))
+        raise ValueError(f"average: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
     if saved.get("frozen", now["frozen"]) != now["frozen"]:
         expected, got = (", ".join(one["frozen"]) or "nothing" for one in (saved, now))
         raise ValueError(f"frozen: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
