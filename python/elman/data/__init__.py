@@ -8,3 +8,7 @@ from .stream import Stream
 from .windows import forecast_windows
 
 __all__ = ["Batch", "Data", "Ragged", "Sequences", "Stream", "as_data", "forecast_windows", "prefetch"]
+
+
+def __dir__() -> list[str]:
+    return __all__
