@@ -35,6 +35,7 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
 from .run import Run
@@ -56,6 +57,7 @@ __all__ = [
     "Data",
     "Exponential",
     "History",
+    "LearningRates",
     "Log",
     "Loss",
     "Optimizer",
@@ -76,6 +78,7 @@ __all__ = [
     "cross_entropy",
     "ctc",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "forecast_windows",
     "gaussian",
