@@ -38,6 +38,7 @@ from .callbacks import Callback
 from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
+from .loggers import CSVLog, MLflowLog, TensorBoardLog
 from .run import Run
 from .settings import Settings
 from .trainable import Step, Trainable
@@ -51,6 +52,7 @@ __all__ = [
     "AdamW",
     "Average",
     "Batch",
+    "CSVLog",
     "Callback",
     "Constant",
     "Cosine",
@@ -60,6 +62,7 @@ __all__ = [
     "LearningRates",
     "Log",
     "Loss",
+    "MLflowLog",
     "Optimizer",
     "Plateau",
     "RMSProp",
@@ -70,6 +73,7 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "TensorBoardLog",
     "Trainable",
     "WarmUp",
     "binary_cross_entropy",
