@@ -90,6 +90,7 @@ KNOWN: set[str] = {
     "elman.torch.report",
     "elman.torch.restore",
     "elman.torch.restored",
+    "elman.train.Callback",
     "elman.train.History",
     "elman.train.Run",
     "elman.train.Settings",
