@@ -89,7 +89,9 @@ def lacks_of_function(name: str, function: Any, text: str, strict: bool) -> Iter
         if said is None:
             if strict or not re.search(rf"\b{parameter.name}\b", text):
                 yield f"{name}: `{parameter.name}` among its Args"
-        elif str(parameter.annotation) == "Any" and said != "..." and not re.search(KINDS, said):
+        elif (
+            str(parameter.annotation) == "Any" and not said.startswith("see `") and not re.search(KINDS, said)
+        ):
             yield f"{name}: a shape or kind of `{parameter.name}`"
     gives = function.name != "__init__" and str(function.returns) != "None"
     if strict and gives and section(text, kinds.returns) is None and section(text, kinds.yields) is None:
