@@ -65,21 +65,36 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
 
 
 class LSTMCell(_Cell, torch.nn.LSTMCell):
-    """torch.nn.LSTMCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations."""
+    """torch.nn.LSTMCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
+
+    Args:
+        args, kwargs: those of torch.nn.LSTMCell, in its order or by name: input_size, hidden_size, bias, device,
+            dtype.
+    """
 
     _elman_original = torch.nn.LSTMCell
     _elman_cell = "lstm"
 
 
 class GRUCell(_Cell, torch.nn.GRUCell):
-    """torch.nn.GRUCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations."""
+    """torch.nn.GRUCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
+
+    Args:
+        args, kwargs: those of torch.nn.GRUCell, in its order or by name: input_size, hidden_size, bias, device,
+            dtype.
+    """
 
     _elman_original = torch.nn.GRUCell
     _elman_cell = "gru"
 
 
 class RNNCell(_Cell, torch.nn.RNNCell):
-    """torch.nn.RNNCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations."""
+    """torch.nn.RNNCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
+
+    Args:
+        args, kwargs: those of torch.nn.RNNCell, in its order or by name: input_size, hidden_size, bias, nonlinearity, device,
+            dtype.
+    """
 
     _elman_original = torch.nn.RNNCell
 

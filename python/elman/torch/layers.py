@@ -128,6 +128,10 @@ class LSTM(_Layer, torch.nn.LSTM):
     """torch.nn.LSTM on elman's engine: a subclass of it with the same arguments, parameters and equations.
 
     Calls also take `lengths`, `mask` and `reset`; see `forward`.
+
+    Args:
+        args, kwargs: those of torch.nn.LSTM, in its order or by name: input_size, hidden_size, num_layers, bias, batch_first,
+            dropout, bidirectional, proj_size, device, dtype.
     """
 
     _elman_original = torch.nn.LSTM
@@ -137,6 +141,10 @@ class GRU(_Layer, torch.nn.GRU):
     """torch.nn.GRU on elman's engine: a subclass of it with the same arguments, parameters and equations.
 
     Calls also take `lengths`, `mask` and `reset`; see `forward`.
+
+    Args:
+        args, kwargs: those of torch.nn.GRU, in its order or by name: input_size, hidden_size, num_layers, bias, batch_first,
+            dropout, bidirectional, device, dtype.
     """
 
     _elman_original = torch.nn.GRU
@@ -146,6 +154,10 @@ class RNN(_Layer, torch.nn.RNN):
     """torch.nn.RNN on elman's engine: a subclass of it with the same arguments, parameters and equations.
 
     Calls also take `lengths`, `mask` and `reset`; see `forward`.
+
+    Args:
+        args, kwargs: those of torch.nn.RNN, in its order or by name: input_size, hidden_size, num_layers, nonlinearity, bias,
+            batch_first, dropout, bidirectional, device, dtype.
     """
 
     _elman_original = torch.nn.RNN
