@@ -96,7 +96,8 @@ def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) ->
     Returns:
         An array of that shape and type.
     """
-    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype)
+    zeros = _zeros_for_file(shape, dtype)
+    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype) if zeros is None else zeros
 
 
 def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarray:

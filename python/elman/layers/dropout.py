@@ -27,6 +27,8 @@ class Dropout(Parameters):
         ValueError: an argument has the wrong type or value.
     """
 
+    _options = ("p", "variational")
+
     def __init__(self, p: float, variational: bool = False, seed: Any = None):
         self.p = _check.fraction("p", p)
         self.variational = _check.flag("variational", variational)

@@ -30,7 +30,7 @@ class Embedding(Parameters):
         ValueError: an argument has the wrong type or value.
     """
 
-    _fixed = ("num_embeddings", "embedding_dim", "dtype")
+    _fixed = _options = ("num_embeddings", "embedding_dim", "dtype")
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ class Linear(Parameters):
         ValueError: an argument has the wrong type or value.
     """
 
-    _fixed = ("in_features", "out_features", "bias", "dtype")
+    _fixed = _options = ("in_features", "out_features", "bias", "dtype")
 
     def __init__(
         self,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, files
+from .. import _check
 from ..stack.arguments import Arguments, prepare
 from ..stack.gpu.device import device_of
 from ..stack.passes import Device
@@ -35,7 +34,7 @@ class Recurrent(Parameters):
     _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
-        "recurrent_dropout",
+        "recurrent_dropout", "dtype",
     )  # fmt: skip
     _fixed = (
         "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "reverse", "dtype", "nonlinearity"
@@ -214,19 +213,6 @@ class Recurrent(Parameters):
         batch_size = _check.whole_number("batch_size", batch_size, 1)
         return Stepper(self._spec, self._made().value, batch_size)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and constructor arguments to one safetensors file (extra: save).
-
-        Raises:
-            ValueError: the layer is of a class of your own.
-        """
-        if type(self).__module__ != __name__:
-            got = f"{type(self).__name__}, which load would not know"
-            raise ValueError(f"save: expected a layer of elman's own classes, got {got}")
-        config = {"layer": type(self).__name__, "dtype": self.dtype.name}
-        config |= {name: getattr(self, name) for name in self._options}
-        files.write(path, config, self.parameters, "saving a layer")
-
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         state.pop(
@@ -239,7 +225,7 @@ class Recurrent(Parameters):
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options[2:]:
             value = getattr(self, name)
-            if value != defaults.get(name, False):
+            if name != "dtype" and value != defaults.get(name, False):
                 shown.append(f"{name}={value}")
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")

@@ -68,8 +68,8 @@ class LSTMCell(_Cell, torch.nn.LSTMCell):
     """torch.nn.LSTMCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
 
     Args:
-        args, kwargs: those of torch.nn.LSTMCell, in its order or by name: input_size, hidden_size, bias, device,
-            dtype.
+        args, kwargs: those of torch.nn.LSTMCell, in its order or by name:
+            input_size, hidden_size, bias, device, dtype.
     """
 
     _elman_original = torch.nn.LSTMCell
@@ -80,8 +80,8 @@ class GRUCell(_Cell, torch.nn.GRUCell):
     """torch.nn.GRUCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
 
     Args:
-        args, kwargs: those of torch.nn.GRUCell, in its order or by name: input_size, hidden_size, bias, device,
-            dtype.
+        args, kwargs: those of torch.nn.GRUCell, in its order or by name:
+            input_size, hidden_size, bias, device, dtype.
     """
 
     _elman_original = torch.nn.GRUCell
@@ -92,8 +92,8 @@ class RNNCell(_Cell, torch.nn.RNNCell):
     """torch.nn.RNNCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
 
     Args:
-        args, kwargs: those of torch.nn.RNNCell, in its order or by name: input_size, hidden_size, bias, nonlinearity, device,
-            dtype.
+        args, kwargs: those of torch.nn.RNNCell, in its order or by name:
+            input_size, hidden_size, bias, nonlinearity, device, dtype.
     """
 
     _elman_original = torch.nn.RNNCell

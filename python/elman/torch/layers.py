@@ -130,8 +130,8 @@ class LSTM(_Layer, torch.nn.LSTM):
     Calls also take `lengths`, `mask` and `reset`; see `forward`.
 
     Args:
-        args, kwargs: those of torch.nn.LSTM, in its order or by name: input_size, hidden_size, num_layers, bias, batch_first,
-            dropout, bidirectional, proj_size, device, dtype.
+        args, kwargs: those of torch.nn.LSTM, in its order or by name:
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype.
     """
 
     _elman_original = torch.nn.LSTM
@@ -143,8 +143,8 @@ class GRU(_Layer, torch.nn.GRU):
     Calls also take `lengths`, `mask` and `reset`; see `forward`.
 
     Args:
-        args, kwargs: those of torch.nn.GRU, in its order or by name: input_size, hidden_size, num_layers, bias, batch_first,
-            dropout, bidirectional, device, dtype.
+        args, kwargs: those of torch.nn.GRU, in its order or by name:
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype.
     """
 
     _elman_original = torch.nn.GRU
@@ -156,8 +156,8 @@ class RNN(_Layer, torch.nn.RNN):
     Calls also take `lengths`, `mask` and `reset`; see `forward`.
 
     Args:
-        args, kwargs: those of torch.nn.RNN, in its order or by name: input_size, hidden_size, num_layers, nonlinearity, bias,
-            batch_first, dropout, bidirectional, device, dtype.
+        args, kwargs: those of torch.nn.RNN, in its order or by name:
+            input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional, device, dtype.
     """
 
     _elman_original = torch.nn.RNN
