@@ -12,7 +12,9 @@ import griffe
 
 ROOT = pathlib.Path(__file__).parents[2]
 # What says of an argument of any type which it may be, where that is no array: those have a shape in letters.
-KINDS = r"\[|those of|float32|float64|generator|number|object|anything|None|True|False|function|layer|model|state"
+KINDS = (
+    r"\[|those of|float32|float64|generator|number|object|anything|None|True|False|function|layer|model|state"
+)
 
 
 def load(name: str) -> Any:
