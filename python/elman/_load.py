@@ -12,6 +12,7 @@ from . import files, init
 _MAKERS = {
     "layer": lambda: import_module("elman.layers.files"),
     "model": lambda: import_module("elman.models.files"),
+    "estimator": lambda: import_module("elman.sklearn.files"),
 }
 
 # What a constructor may raise when the arguments in a file do not suit it.
@@ -21,7 +22,7 @@ _UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErr
 def load(path: str | os.PathLike[str]) -> Any:
     """The layer or the model that `save` wrote to `path` (extra: save).
 
-    Import the module of a model's class first, if the class is your own.
+    Import the module of its class first, if the class is your own: a file names its class and holds no code.
 
     Raises:
         ValueError: `save` did not write the file, or it has changed since, or it is of a class that is not imported or
@@ -38,6 +39,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         with init.from_file(2 * sum(array.size for array in arrays.values())):
             made = maker.make(content)
         made.load_state_dict(arrays)
+    except files.NotImportedError as error:
+        raise ValueError(f"path: {os.fspath(path)!r} holds {error}") from None
     except _UNSUITABLE as error:
         raise ValueError(
             f"path: expected a file written by save(), got {os.fspath(path)!r}: {error}"

@@ -6,3 +6,7 @@ from .stream import Stream
 from .windows import forecast_windows
 
 __all__ = ["Batch", "Data", "Sequences", "Stream", "as_data", "forecast_windows"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -34,8 +34,8 @@ class Backtest:
     naive: dict[tuple[Any, Any], float] = field(default_factory=dict)
 
     def summary(self, by: str | Sequence[str] | None = "step") -> Any:
-        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (as `scores.crps`), and for each
-        central interval its coverage and mean width.
+        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (as `scores.crps`), and for
+        each central interval its coverage and mean width.
 
         Args:
             by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.

@@ -33,7 +33,7 @@ class Distribution:
         """[W, S, F, Q], rising. With a calibration each is moved by as much as those before were wrong."""
         found = []
         for i, level in enumerate(levels):
-            level = _check.fraction(f"quantiles[{i}]", level)
+            level = _check.positive(f"quantiles[{i}]", _check.fraction(f"quantiles[{i}]", level))
             if self.levels is not None and level not in self.levels:
                 raise ValueError(
                     f"quantiles: expected some of {list(self.levels)}, which were trained, got {list(levels)}"
@@ -43,7 +43,7 @@ class Distribution:
             if calibration is not None:
                 shift = calibration.shift(level, k)
             elif self.normal:
-                shift = NormalDist().inv_cdf(level) if level else -np.inf
+                shift = NormalDist().inv_cdf(level)
             elif self.levels is not None:
                 shift = 0.0
             else:
@@ -58,9 +58,9 @@ class Distribution:
 class Calibration:
     """How far forecasts were from the truth at origins that were not trained on, for each step ahead and target.
 
-    A quantile q of new errors lies, with a chance of at least q, below the one of rank ceil((n + 1) q) among n errors
-    that are exchangeable with it. Each quantile is moved by that rank of its own errors, lower ones by the mirrored rank:
-    split conformal prediction for a mean, and for quantiles conformalised quantile regression with a tail for each side
+    A new error lies, with a chance of at least q, below the one of rank ceil((n + 1) q) among n errors that are
+    exchangeable with it. Each quantile is moved by that rank of its own errors, lower ones by the mirrored rank: split
+    conformal prediction for a mean, and for quantiles conformalised quantile regression with a tail for each side
     (Romano, Patterson & Candes 2019, theorem 2). Errors over time are not quite exchangeable; a backtest measures the
     coverage.
 

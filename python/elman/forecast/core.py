@@ -10,8 +10,9 @@ import numpy as np
 
 from .. import _check, init
 from ..models import Forecaster
-from ..optim import Constant, make_optimizer
+from ..optim import make_optimizer
 from ..train import History, Run, fit
+from ..train.settings import Settings
 from .conformal import Calibration, Distribution
 from .linear import Baseline
 from .scales import MODES, Scales
@@ -106,8 +107,7 @@ class SeriesForecaster:
         self.marks = any(np.isnan(one.target).any() or np.isnan(one.past).any() for one in series) or any(
             len(at) and at[0] < max(self.contexts) for at in train
         )
-        seeds = init.seeds(seed, len(self.contexts) * self.count)
-        seeds = [seed, *seeds[1:]]
+        seeds: list[Any] = [seed, *init.seeds(seed, len(self.contexts) * self.count)[1:]]
         self.members = []
         for i, context in enumerate(np.repeat(self.contexts, self.count).tolist()):
             self.members.append(self._member(series, train, validation, context, seeds[i], seed, progress))
@@ -136,7 +136,7 @@ class SeriesForecaster:
             training.pop("weight_decay", None),
         )  # fmt: skip
         member = Member(context, model, plain, spread, History())
-        member.run = Run(model, optimizer, Constant(), training.get("clip_norm", 1.0), seed=seed)
+        member.run = Run(model, optimizer, Settings(clip_norm=training.get("clip_norm", 1.0)), seed)
         held = None
         if self.validation:
             held = Windows(series, validation, self.scales, context, self.horizon, self.marks, plain)
@@ -202,10 +202,10 @@ class SeriesForecaster:
         for member in self.members:
             if member.run is None:
                 raise ValueError("partial_fit: expected an estimator that was not loaded from a file")
-            batch_size = self.training.get("batch_size", 32)
-            for _ in member.run.train_epoch(self._windows(series, at, member), batch_size):
+            member.run.settings.batch_size = self.training.get("batch_size", 32)
+            for _ in member.run.train_epoch(self._windows(series, at, member)):
                 pass
-            member.run.end_epoch(None, batch_size, None)
+            member.run.end_epoch(None)
             member.history = member.run.history
 
     # Forecasts.
@@ -256,7 +256,9 @@ class SeriesForecaster:
 
             centre[index] = own(targets.centre(raw))
             unit[index] = np.broadcast_to(part.unit, (len(index), *shape[1:]))
-            if targets.name == "quantile":
+            if targets.name == "quantile":  # rising, whatever the network says
+                raw = np.sort(raw, axis=-1)
+                centre[index] = own(targets.centre(raw))
                 heads[index] = np.stack([own(raw[..., k]) for k in range(K)], axis=-1)
             else:
                 heads[index] = centre[index, ..., None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -120,7 +121,8 @@ class FrameReader:
         by = list(roles.series)
         if len(table) == 0:
             raise ValueError(f"{name}: expected rows, got none")
-        groups = table.groupby(by, sort=False, observed=True) if by else [((None,), table)]
+        ordered = roles.columns == "variables"  # so the order of rows says nothing; that of columns stays
+        groups = table.groupby(by, sort=ordered, observed=True) if by else [((None,), table)]
         for key, rows in groups:
             key = plain_id(key)
             own = key[0] if isinstance(key, tuple) and len(key) == 1 else key
@@ -141,7 +143,9 @@ class FrameReader:
         index = pandas.Index(values)
         if index.dtype == object or isinstance(index.dtype, pandas.StringDtype):
             try:
-                index = pandas.to_datetime(index)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # texts that are no dates are refused below
+                    index = pandas.to_datetime(index)
             except (ValueError, TypeError) as error:
                 raise ValueError(
                     f"{column}: expected dates or whole numbers, got {index[0]!r}: {error}"
@@ -220,11 +224,14 @@ class FrameReader:
         return np.concatenate(parts, axis=1)
 
     def _static(self, rows: Any, name: Any) -> np.ndarray:
+        parts = [np.zeros(0)]
         for column in self.roles.static:
-            if rows[column].nunique(dropna=False) > 1:
-                values = list(rows[column].unique()[:2])
+            known = rows[column].dropna()
+            if known.nunique() > 1:
+                values = list(known.unique()[:2])
                 raise ValueError(f"static: expected one {column!r} in each series, got {values} in {name!r}")
-        return self._encoded(self.roles.static, rows.iloc[:1])[0]
+            parts.append(self.encoders[column].encoded((known if len(known) else rows[column]).iloc[:1])[0])
+        return np.concatenate(parts)
 
     def state(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""

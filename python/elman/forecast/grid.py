@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -86,10 +87,12 @@ class Grid:
 
 def _found(pandas: Any, every: list[Any]) -> str:
     """The frequency of most series that have one throughout; else the least step, if all are multiples of it."""
-    names = [pandas.infer_freq(one) for one in every if len(one) > 2]
-    common = Counter(name for name in names if name).most_common(1)
-    if common:
-        return str(common[0][0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas 3 tells that 4 will return an object, which serves as well
+        offsets = [pandas.infer_freq(one) for one in every if len(one) > 2]
+    names = [getattr(offset, "freqstr", offset) for offset in offsets if offset is not None]
+    if names:
+        return str(Counter(names).most_common(1)[0][0])
     steps = np.concatenate([np.diff(one.asi8) for one in every])
     if not len(steps):
         raise ValueError("freq: expected the time between steps, as no series has two, got None")

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._extras import need
+from .core import SeriesForecaster
+from .frames import FrameReader
 from .scores import pairs
+from .series import Series
 
 
 def _axis(count: int = 1) -> tuple[Any, Any]:
@@ -35,27 +38,29 @@ def _ended(figure: Any, axis: Any, path: Any) -> Any:
 
 
 def plot_forecast(
-    history: Sequence[tuple[Any, Any]], forecast: Sequence[tuple[Any, Any, Any]], levels: Sequence[float],
-    titles: Sequence[str], path: Any = None,
+    forecaster: SeriesForecaster, reader: FrameReader, series: Sequence[Series], levels: Sequence[float],
+    path: Any = None, steps: int | None = None,
 ) -> Any:  # fmt: skip
-    """One picture for each series: what was, and what is forecast.
+    """One picture for each series: its last steps (4 horizons, if None), and the forecast of its first target.
 
     Args:
-        history: times and values [n] of each.
-        forecast: times, values [S] and quantiles [S, Q] (or None) of each.
-        levels: of the quantiles.
+        levels: of the quantiles to draw.
         path: a file to write; None leaves the figure open.
 
     Returns:
         The figure of matplotlib.
     """
-    figure, axes = _axis(len(history))
-    for axis, (times, values), (ahead, centre, quantiles), title in zip(
-        axes, history, forecast, titles, strict=True
-    ):
-        axis.plot(times, values, color="0.3", linewidth=1.2, label="known")
-        _fan(axis, ahead, centre, quantiles, levels if quantiles is not None else ())
-        axis.set_title(title)
+    said, target = forecaster.forecast(series), reader.roles.target[0]
+    quantiles = said.quantiles(levels, forecaster.calibration) if levels else None
+    figure, axes = _axis(len(series))
+    for w, (axis, one) in enumerate(zip(axes, series, strict=True)):
+        assert one.times is not None
+        times, n = reader.grid.calendar(reader.grid.times(one.times)), len(one)
+        begin = max(0, n - (steps or 4 * forecaster.horizon))
+        axis.plot(times[begin:n], one.target[begin:, 0], color="0.3", linewidth=1.2, label="known")
+        ahead = times[n : n + forecaster.horizon]
+        _fan(axis, ahead, said.centre[w, :, 0], None if quantiles is None else quantiles[w, :, 0], levels)
+        axis.set_title(str(target) if one.name is None else f"{target}, {one.name}")
     return _ended(figure, axes[0], path)
 
 

@@ -37,8 +37,9 @@ class Roles:
     columns: str = "variables"
 
     @classmethod
-    def of(cls, **given: Any) -> Roles:
+    def of(cls, **options: Any) -> Roles:
         """From what a user wrote: one column for a list of one."""
+        given: dict[str, Any] = dict(options)
         for name in ("target", "series", "known", "past", "static"):
             given[name] = names(given.get(name))
         days = given.get("holidays")
@@ -52,7 +53,7 @@ class Roles:
         freq = given.get("freq")
         given["freq"] = freq if freq is None or isinstance(freq, int) else getattr(freq, "freqstr", str(freq))
         _check.choice("columns", given.get("columns", "variables"), ("variables", "series"))
-        roles = cls(**given)
+        roles = cls(**given)  # type: ignore[arg-type]
         twice = [c for c in roles.target if c in (*roles.known, *roles.past, *roles.static)]
         if twice:
             raise ValueError(
@@ -76,7 +77,8 @@ class Roles:
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Roles:
         lists = ("target", "series", "known", "past", "static", "holidays")
-        return cls(**{k: tuple(v) if k in lists else v for k, v in state.items()})
+        kept: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in state.items()}
+        return cls(**kept)
 
 
 def names(given: Any) -> tuple[Any, ...]:

@@ -18,14 +18,17 @@ class Scales:
     """What each target and covariate is measured in.
 
     Args:
-        mode: for targets. "all": mean and deviation over all series. "series": those of each series. "context": as "all",
-            and then each window by mean and deviation of its context, which its forecast is given back (reversible
-            instance normalisation without its affine map: Kim et al. 2022). None: nothing is scaled.
+        mode: for targets. "all": mean and deviation over all series. "series": those of each series. "context": as
+            "all", and then each window by mean and deviation of its context, which its forecast is given back
+            (reversible instance normalisation without its affine map: Kim et al. 2022). None: nothing is scaled.
     """
 
     def __init__(self, mode: str | None):
         self.mode = mode
-        self.target = self.past = self.known = self.static = None
+        self.target: Standardizer | None = None
+        self.past: Standardizer | None = None
+        self.known: Standardizer | None = None
+        self.static: Standardizer | None = None
         self.by_series: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
 
     def fit(self, series: Sequence[Series]) -> Scales:
@@ -33,7 +36,7 @@ class Scales:
             return self
         self.target = _fitted("target", [one.target for one in series])
         for name in ("past", "known"):
-            rows = [getattr(one, name) for one in series]
+            rows = [getattr(one, name)[: len(one)] for one in series]
             if rows[0].shape[1]:
                 setattr(self, name, _fitted(name, rows))
         if len(series[0].static):

@@ -24,8 +24,8 @@ def forecast_frame(
     quantiles: np.ndarray | None = None,
     levels: Sequence[float] = (),
 ) -> Any:
-    """The forecast from the end of each series, in the form of the frame that was read: times as the column or the index
-    that they were, the columns that tell series apart, a column for each target, and for each of its quantiles.
+    """The forecast from the end of each series, in the form of the frame that was read: times as the column or the
+    index that they were, the columns that tell series apart, a column for each target, and for each of its quantiles.
 
     Args:
         centre: [W, S, F], W series.

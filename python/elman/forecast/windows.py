@@ -30,8 +30,8 @@ class Windows:
     """Windows of `context` steps to read and `horizon` steps to predict, cut when a batch is made.
 
     Inputs of a step: the targets [F], whether each was known [F] (only with `marks`), past covariates [P] (and whether
-    they were known), known ones [C], static ones [G]. Of a step ahead: known and static ones. What is not known is the last
-    value before, or the mean where there is none. Steps before the series begin are the mean, and not known.
+    they were known), known ones [C], static ones [G]. Of a step ahead: known and static ones. What is not known is the
+    last value before, or the mean where there is none. Steps before the series begin are the mean, and not known.
 
     Args:
         series: n of them.
@@ -51,7 +51,8 @@ class Windows:
         plain: Baseline,
     ):
         self.context, self.horizon, self.marks = context, horizon, marks
-        self.plain, self.spread = plain, np.float32(1.0)
+        self.plain = plain
+        self.spread = np.ones((horizon, series[0].target.shape[1]), np.float32)
         self.by_context = scales.mode == "context"
         F, _, C, _ = series[0].sizes
         self.F, self.ahead = F, C > 0

@@ -7,22 +7,21 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .. import _check
-from ..forecast import Backtest, FrameReader, Roles, Series, SeriesForecaster, backtest
+from ..forecast import Backtest, backtest
 from ..forecast.plots import plot_forecast
 from ..forecast.tables import forecast_frame
-from .base import WIDE, RecurrentEstimator, numbers, ragged
+from .base import ragged
+from .series import SeriesEstimator
 
-TRAINING = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "clip_norm", "patience")
 
-
-class RecurrentForecaster(RecurrentEstimator):
+class RecurrentForecaster(SeriesEstimator):
     """Predicts the next steps of series from the steps before.
 
-    X is one series [n, d] (rows are steps, as TimeSeriesSplit cuts them), or a list of series [n_i, d]. Or it is a frame of
-    pandas: with `target=`, `series=`, `time=` and so on given to `fit`, or with dates as its index.
+    X is one series [n, d] (rows are steps, as TimeSeriesSplit cuts them), or a list of series [n_i, d]. Or it is a
+    frame of pandas: with `target=`, `series=`, `time=` and so on given to `fit`, or with dates as its index.
 
     Args:
         horizon: steps to predict.
@@ -149,14 +148,14 @@ class RecurrentForecaster(RecurrentEstimator):
         quantiles: Sequence[float] | None = None,
         interval: float | None = None,
     ) -> Any:
-        """The `horizon` steps after the end of X: [horizon, d], for a list of series [n, horizon, d]; for a frame a frame.
+        """The `horizon` steps after the end of X: [horizon, d]; for a list of series [n, horizon, d]; for a frame one.
 
         Args:
             X: series or a frame like that of `fit`; None: the frame of `fit`.
-            future: a frame with the `known` columns for the steps ahead. Rows of X after the last known target will do
-                as well.
-            quantiles: levels, for columns of their own such as sales_q0.05; None: those of the estimator, if it can say.
-                For frames; see `predict_quantiles` for arrays.
+            future: a frame with the `known` columns for the steps ahead. Rows of X after the last known target do as
+                well.
+            quantiles: levels, for columns of their own such as sales_q0.05; None: those of the estimator, if it can
+                say. For frames; see `predict_quantiles` for arrays.
             interval: the bounds of a central interval instead, such as 0.9.
         """
         check_is_fitted(self, "model_")
@@ -173,8 +172,8 @@ class RecurrentForecaster(RecurrentEstimator):
     def predict_quantiles(
         self, X: Any = None, quantiles: Sequence[float] | None = None, future: Any = None
     ) -> Any:
-        """Quantiles of the same steps: [horizon, d, Q], [n, horizon, d, Q]; for a frame as `predict`. None: those of the
-        estimator."""
+        """Quantiles of the same steps: [horizon, d, Q], [n, horizon, d, Q]; for a frame as `predict`. None: those of
+        the estimator."""
         check_is_fitted(self, "model_")
         levels = tuple(self.quantiles if quantiles is None else quantiles)
         if self.reader_ is not None:
@@ -243,8 +242,8 @@ class RecurrentForecaster(RecurrentEstimator):
     def plot(
         self, X: Any = None, future: Any = None, *, path: Any = None, steps: int | None = None, most: int = 6
     ) -> Any:
-        """Draw the last `steps` steps (4 horizons, if None) of the first `most` series and the forecasts after them, with
-        a band for each interval (extra: plot). Frames only.
+        """Draw the last `steps` steps (4 horizons, if None) of the first `most` series and the forecasts after them,
+        with a band for each interval (extra: plot). Frames only.
 
         Returns:
             The figure of matplotlib, written to `path` if there is one.
@@ -253,103 +252,4 @@ class RecurrentForecaster(RecurrentEstimator):
         if self.reader_ is None:
             raise ValueError("X: expected an estimator fitted on a frame, got one fitted on arrays")
         found = self._read_ahead(X, future)[:most]
-        said, levels = self.core_.forecast(found), self._levels(None, None)
-        values = said.quantiles(levels, self.core_.calibration) if levels else None
-        history, ahead = [], []
-        for w, one in enumerate(found):
-            times = self.reader_.grid.calendar(self.reader_.grid.times(one.times))
-            begin = max(0, len(one) - (steps or 4 * self.horizon))
-            history.append((times[begin : len(one)], one.target[begin:, 0]))
-            last = times[len(one) : len(one) + self.horizon]
-            ahead.append((last, said.centre[w, :, 0], None if values is None else values[w, :, 0]))
-        target = self.reader_.roles.target[0]
-        titles = [str(target) if one.name is None else f"{target}, {one.name}" for one in found]
-        return plot_forecast(history, ahead, levels, titles, path)
-
-    # What it is made of.
-
-    def _core(self, frames: bool) -> SeriesForecaster:
-        scale = self.scale
-        if isinstance(scale, (bool, np.bool_)):
-            scale = ("series" if frames else "all") if scale else None
-        network = self._network_options() | {"loss": self.loss}
-        if self.loss == "quantile":
-            network["quantiles"] = tuple(self.quantiles)
-        return SeriesForecaster(
-            self.horizon, self.context, members=self.members, scale=scale, residual=self.residual,
-            season=self.season, validation=self.validation_fraction, calibration=self.calibration_fraction,
-            short=frames, network=network, training={name: getattr(self, name) for name in TRAINING},
-        )  # fmt: skip
-
-    def _take(self, core: SeriesForecaster) -> None:
-        self.core_, self.model_ = core, core.members[0].model
-        self.history_ = core.members[0].history
-
-    def _levels(self, quantiles: Any, interval: Any) -> tuple[float, ...]:
-        """The levels that are meant; none where nothing can say them and none are asked for."""
-        if interval is not None:
-            if quantiles is not None:
-                raise ValueError("interval: expected None beside quantiles")
-            share = _check.fraction("interval", interval)
-            return (round((1 - share) / 2, 10), round((1 + share) / 2, 10))
-        if quantiles is not None:
-            return tuple(quantiles)
-        core = getattr(self, "core_", None)
-        calibrated = self.calibration_fraction or (core is not None and core.calibration is not None)
-        return tuple(self.quantiles) if self.loss in ("quantile", "gaussian") or calibrated else ()
-
-    def _least(self) -> int:
-        return max(self.core_.contexts) + self.core_.horizon
-
-    def _read_first(self, X: Any, roles: dict[str, Any]) -> tuple[FrameReader | None, list[Series]]:
-        """The series of the X of `fit`, and what has read them if it is a frame."""
-        plain = {"calendar": True, "columns": "variables"}
-        asked = any(value is not None and value != plain.get(name) for name, value in roles.items())
-        if not asked and not _dated(X):
-            core = self._core(False)
-            return None, self._arrays(X, max(core.contexts) + core.horizon, reset=True)
-        reader = FrameReader(Roles.of(**roles), _check.whole_number("horizon", self.horizon, 1))
-        return reader, reader.fit(X)
-
-    def _read(self, X: Any, least: int) -> list[Series]:
-        """The series of an X like that of `fit`."""
-        if self.reader_ is not None:
-            return self.reader_.read(X)
-        return self._arrays(X, least, reset=False)
-
-    def _read_ahead(self, X: Any, future: Any) -> list[Series]:
-        """The series to forecast from the end of."""
-        if self.reader_ is None:
-            if future is not None:
-                raise ValueError("future: expected None for arrays")
-            return self._arrays(X, max(self.core_.contexts), reset=False)
-        if X is None:
-            if self._frame is None:
-                raise ValueError("X: expected a frame, as that of fit is not in the file, got None")
-            X = self._frame
-        return self.reader_.read(X, future, ahead=True)
-
-    def _arrays(self, X: Any, least: int, reset: bool) -> list[Series]:
-        several = self._several(X, reset)
-        series = several or [validate_data(self, numbers("X", X), dtype=WIDE, reset=reset)]
-        if reset:
-            self._size = series[0].shape[1]
-        for i, one in enumerate(series):
-            if one.shape[1] != self._size or len(one) < least:
-                want = f"[n, {self._size}] with at least {least} steps"
-                raise ValueError(
-                    f"X: expected series {want}, got {_check.describe(one)} as series {i} (n_samples = {len(one)})"
-                )
-        return [Series(one, past=np.zeros((len(one), 0)), known=np.zeros((len(one), 0))) for one in series]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = False
-        return tags
-
-
-def _dated(X: Any) -> bool:
-    """Whether it is a pandas Series, or a frame with dates as its index."""
-    kind = type(X).__module__.partition(".")[0] == "pandas"
-    index = type(getattr(X, "index", None)).__name__
-    return kind and (type(X).__name__ == "Series" or index in ("DatetimeIndex", "PeriodIndex"))
+        return plot_forecast(self.core_, self.reader_, found, self._levels(None, None), path, steps)
