@@ -67,7 +67,8 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float, dtype: 
 
 def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     """Uniform with limit sqrt(6 / (rows + columns)) (Glorot & Bengio 2010)."""
-    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype)
+    zeros = _zeros_for_file(shape, dtype)
+    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype) if zeros is None else zeros
 
 
 def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarray:

@@ -28,8 +28,6 @@ CPP = {
 # Files of python/elman itself are the room `base`, but for those at the top.
 PYTHON = {
     "__init__.py": (
-        "sktime",
-        "darts",
         "sklearn",
         "torch",
         "datasets",
@@ -40,8 +38,6 @@ PYTHON = {
     "__main__.py": ("_info.py",),
     "_info.py": ("stack",),
     "_load.py": ("sklearn",),
-    "sktime": ("sklearn",),
-    "darts": ("sklearn",),
     "sklearn": ("forecast",),
     "forecast": ("models",),
     "models": ("train", "layers"),

@@ -115,9 +115,13 @@ def test_saved_whole(tmp_path):
         elman.load(tmp_path / "plain.safetensors").predict(series), plain.predict(series)
     )
     clone(again).fit(FRAME, **ROLES)
-    with pytest.raises(ValueError, match="path: expected a file written by save"):
+    with pytest.raises(
+        ValueError, match=r"path: .* holds a Other of elman.sklearn, which is imported and has no such"
+    ):
         content, arrays = elman.files.read(tmp_path / "plain.safetensors", "a test")
-        elman.files.write(tmp_path / "other", content | {"estimator": "Other"}, arrays, "a test")
+        elman.files.write(
+            tmp_path / "other", content | {"estimator": "elman.sklearn:Other"}, arrays, "a test"
+        )
         elman.load(tmp_path / "other")
 
 

@@ -11,9 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import files
 from .._plain import plain
-
-# By name. Every class of estimators that can be saved is here from its definition on.
-_kinds: dict[str, type] = {}
+from ..layers.kinds import find, name_of, register
 
 
 class Saved:
@@ -22,7 +20,7 @@ class Saved:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        _kinds[cls.__name__] = cls
+        register(cls)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator, with all that it needs to predict, to one safetensors file (extra: save).
@@ -33,7 +31,7 @@ class Saved:
         if not isinstance(parameters.get("random_state"), (int, np.integer)):
             parameters["random_state"] = None
         content = {
-            "estimator": type(self).__name__,
+            "estimator": name_of(type(self)),
             "params": plain("params", parameters),
             "state": plain("state", self._state()),
         }
@@ -56,9 +54,7 @@ class Saved:
 
 def make(content: dict[str, Any]) -> Any:
     """The estimator that a file describes, without its arrays."""
-    kind = _kinds.get(content["estimator"])
-    if kind is None:
-        raise ValueError(f"its estimator {content['estimator']!r} is not one of elman.sklearn")
+    kind: Any = find(content["estimator"], "elman.sklearn")
     estimator = kind(**content["params"])
     estimator._restore(content["state"])
     return estimator

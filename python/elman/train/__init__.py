@@ -31,6 +31,7 @@ from ..optim import (
     global_norm,
     make_optimizer,
 )
+from .callbacks import Callback
 from .fit import evaluate, fit
 from .history import History
 from .run import Run
@@ -43,6 +44,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Batch",
+    "Callback",
     "Constant",
     "Cosine",
     "Data",
