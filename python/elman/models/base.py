@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from .. import _check, files
 from .._plain import plain
 from ..data import Batch, Sequences
-from ..layers import arguments
+from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
-from .files import name_of, register
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -47,22 +43,17 @@ class Model(Composite):
             lists. Keys must be text.
     """
 
-    unsaved: ClassVar[tuple[str, ...]] = ()  # arguments that files leave out
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        register(cls)
-
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        bound = arguments.bind(cls, args, options)
-        self = super().__new__(cls)
-        self.config, self.notes = arguments.saved(cls, bound), {}
-        seed = bound.get("seed")
+    def _keep(self, bound: Mapping[str, Any]) -> None:
+        self.config, self.notes = arguments.saved(type(self), bound), {}
+        seed = arguments.flat(type(self), bound).get("seed")
         self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
-        return self
+
+    def _config(self) -> dict[str, Any]:
+        return self.config
 
     def __repr__(self) -> str:
         return (
@@ -129,5 +120,9 @@ class Model(Composite):
         """
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
-        content = {"model": name_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
+        content = {
+            "model": kinds.name_of(type(self)),
+            "config": self.config,
+            "notes": plain("notes", self.notes),
+        }
         files.write(path, content, self.parameters, "saving a model")

@@ -13,6 +13,7 @@ from .._plain import plain
 from ..data import Batch, Data
 from ..data.batch import batches_from, size_of
 from ..optim import Optimizer
+from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .guard import Guard
 from .history import History
@@ -50,6 +51,7 @@ class Run:
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
         self.safe: Arrays = model.state_dict()  # until then: parameters before the epoch in progress
+        self.average = Averaged(self.settings.average)
         self.first: float | None = None  # the run's first loss
         self.epoch = 0
         self.batch_size = 0  # of the epoch in progress
@@ -117,6 +119,7 @@ class Run:
             self.total += update.total
             self.count += update.count
             self.norms += norm
+            self.average.after_update(self.model, self.epoch)
             update.begin()
             self._random = None
             self.seconds = time.perf_counter() - begin
@@ -162,10 +165,12 @@ class Run:
             FloatingPointError: the validation loss is not a finite number.
         """
         history, train_loss = self.history, self.total / counted(self.count)
-        loss = None
+        loss, average = None, self.average.after_epoch(self.model, self.epoch)
         if validation is not None:
-            loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
+            with average.within(self.model):
+                loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
         with self.guard:
+            self.average = average
             history.train_loss.append(train_loss)
             if loss is not None:
                 history.validation_loss.append(loss)
@@ -182,9 +187,9 @@ class Run:
         """Keep the parameters, if this epoch is the best so far."""
         history = self.history
         if not history.validation_loss:
-            history.best_epoch, self.safe = self.epoch, self.model.state_dict()
+            history.best_epoch, self.safe = self.epoch, self.average.best_of(self.model)
         elif history.validation_loss[-1] <= min(history.validation_loss):
-            history.best_epoch, self.best, self.safe = self.epoch, self.model.state_dict(), {}
+            history.best_epoch, self.best, self.safe = self.epoch, self.average.best_of(self.model), {}
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""
@@ -198,10 +203,11 @@ class Run:
         return self.first is not None and loss <= HEALTHY * self.first
 
     def fall_back(self, exploded: bool) -> None:
-        """Give the model the parameters of the best epoch. If there is none, it keeps its own; if those have exploded,
-        it gets those from before the epoch in progress."""
-        if self.best or exploded:
-            self.model.load_state_dict(self.best or self.safe)
+        """Give the model the parameters of the best epoch. If there is none, it gets the average, or keeps its own; if
+        those have exploded, it gets those from before the epoch in progress."""
+        found = self.best or (self.safe if exploded else self.average.arrays)
+        if found:
+            self.model.load_state_dict(found)
 
     _numbers = (
         "seed",
@@ -237,8 +243,10 @@ class Run:
             "optimizer": plain("optimizer", optimizer),
             "schedule": plain("schedule", self.settings.schedule.state_dict()),
             "state": flatten("state", self.state, state),
+            "averaged": self.average.count,
         }
         arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
+        arrays |= under("average", self.average.copy().arrays)
         return numbers, arrays | under("optimizer", moments) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
@@ -248,6 +256,7 @@ class Run:
             "updates": numbers["batches"],
             "done": 0,
             "length": None,
+            "averaged": 0,
         } | numbers  # older ones do not have these
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
@@ -265,5 +274,7 @@ class Run:
         if self.given_rate != given:  # this call asks for another rate
             self.given_rate, self.base_rate = given, base
         self.best = within("best", arrays)
+        average = Averaged(self.settings.average, within("average", arrays), numbers["averaged"])
+        self.average = average.copy()  # which may be written to
         self.safe = {} if self.best else self.model.state_dict()
         self.state = unflatten(numbers["state"], within("state", arrays))
