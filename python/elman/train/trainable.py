@@ -43,8 +43,15 @@ class Trainable(Protocol):
 Check = Callable[[float, Batch, int], None]
 
 
-def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
-    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number."""
+def mean_loss(
+    model: Trainable,
+    data: Data,
+    batch_size: int,
+    check: Check | None = None,
+    told: Callable[[Step], Any] | None = None,
+) -> float:
+    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number;
+    `told` each step."""
     total, count, state = 0.0, 0.0, None
     for number, batch in enumerate(data.batches(batch_size)):
         step = model.loss(batch, state if batch.continues else None, train=False)
@@ -52,6 +59,8 @@ def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None
         value = float(step.value)
         if check is not None:
             check(value, batch, number)
+        if told is not None:
+            told(step)
         total += value * step.count
         count += step.count
     return total / counted(count)
