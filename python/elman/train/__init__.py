@@ -14,9 +14,12 @@ from ..losses import (
     quantile,
 )
 from ..optim import (
+    EMA,
     SGD,
+    SWA,
     Adam,
     AdamW,
+    Average,
     Constant,
     Cosine,
     Exponential,
@@ -40,9 +43,12 @@ from .trainable import Step, Trainable
 from .tune import Log, tune
 
 __all__ = [
+    "EMA",
     "SGD",
+    "SWA",
     "Adam",
     "AdamW",
+    "Average",
     "Batch",
     "Callback",
     "Constant",

@@ -12,6 +12,7 @@ import numpy as np
 from .._plain import plain
 from ..data import Batch, Data
 from ..optim import Optimizer
+from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .guard import Guard
 from .history import History
@@ -49,6 +50,7 @@ class Run:
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
         self.safe: Arrays = model.state_dict()  # until then: parameters before the epoch in progress
+        self.average = Averaged(self.settings.average)
         self.first: float | None = None  # the run's first loss
         self.epoch = 0
         self.batch_size = 0  # of the epoch in progress
@@ -108,6 +110,7 @@ class Run:
             self.total += update.total
             self.count += update.count
             self.norms += norm
+            self.average.after_update(self.model, self.epoch)
             update.begin()
             self._random = None
             self.seconds = time.perf_counter() - begin
@@ -148,10 +151,12 @@ class Run:
             FloatingPointError: the validation loss is not a finite number.
         """
         history, train_loss = self.history, self.total / counted(self.count)
-        loss = None
+        loss, average = None, self.average.after_epoch(self.model, self.epoch)
         if validation is not None:
-            loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
+            with average.within(self.model):
+                loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
         with self.guard:
+            self.average = average
             history.train_loss.append(train_loss)
             if loss is not None:
                 history.validation_loss.append(loss)
@@ -168,9 +173,9 @@ class Run:
         """Keep the parameters, if this epoch is the best so far."""
         history = self.history
         if not history.validation_loss:
-            history.best_epoch, self.safe = self.epoch, self.model.state_dict()
+            history.best_epoch, self.safe = self.epoch, self.average.best_of(self.model)
         elif history.validation_loss[-1] <= min(history.validation_loss):
-            history.best_epoch, self.best, self.safe = self.epoch, self.model.state_dict(), {}
+            history.best_epoch, self.best, self.safe = self.epoch, self.average.best_of(self.model), {}
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""
@@ -184,10 +189,11 @@ class Run:
         return self.first is not None and loss <= HEALTHY * self.first
 
     def fall_back(self, exploded: bool) -> None:
-        """Give the model the parameters of the best epoch. If there is none, it keeps its own; if those have exploded,
-        it gets those from before the epoch in progress."""
-        if self.best or exploded:
-            self.model.load_state_dict(self.best or self.safe)
+        """Give the model the parameters of the best epoch. If there is none, it gets the average, or keeps its own; if
+        those have exploded, it gets those from before the epoch in progress."""
+        found = self.best or (self.safe if exploded else self.average.arrays)
+        if found:
+            self.model.load_state_dict(found)
 
     _numbers = (
         "seed",
@@ -222,14 +228,20 @@ class Run:
             "optimizer": plain("optimizer", optimizer),
             "schedule": plain("schedule", self.settings.schedule.state_dict()),
             "state": flatten("state", self.state, state),
+            "averaged": self.average.count,
         }
         arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
+        arrays |= under("average", self.average.copy().arrays)
         return numbers, arrays | under("optimizer", moments) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
         those of this run."""
-        numbers = {"updates": numbers["batches"], "done": 0} | numbers  # older ones do not have these
+        numbers = {
+            "updates": numbers["batches"],
+            "done": 0,
+            "averaged": 0,
+        } | numbers  # older ones do not have these
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
@@ -246,5 +258,7 @@ class Run:
         if self.given_rate != given:  # this call asks for another rate
             self.given_rate, self.base_rate = given, base
         self.best = within("best", arrays)
+        average = Averaged(self.settings.average, within("average", arrays), numbers["averaged"])
+        self.average = average.copy()  # which may be written to
         self.safe = {} if self.best else self.model.state_dict()
         self.state = unflatten(numbers["state"], within("state", arrays))
