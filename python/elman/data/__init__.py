@@ -2,12 +2,23 @@
 
 from .batch import Batch, Data
 from .lazy import Ragged
+from .named import NamedSequences
 from .prefetch import prefetch
 from .sequences import Sequences, as_data
 from .stream import Stream
 from .windows import forecast_windows
 
-__all__ = ["Batch", "Data", "Ragged", "Sequences", "Stream", "as_data", "forecast_windows", "prefetch"]
+__all__ = [
+    "Batch",
+    "Data",
+    "NamedSequences",
+    "Ragged",
+    "Sequences",
+    "Stream",
+    "as_data",
+    "forecast_windows",
+    "prefetch",
+]
 
 
 def __dir__() -> list[str]:

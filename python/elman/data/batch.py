@@ -54,6 +54,11 @@ class Batch:
         return np.ascontiguousarray(y.swapaxes(0, 1)), None if whole else lengths
 
 
+def arrays_of(held: Any) -> list[np.ndarray]:
+    """The arrays of a batch's x or y: one, several by name, or none."""
+    return [] if held is None else list(held.values()) if isinstance(held, dict) else [held]
+
+
 class Data(Protocol):
     """What `fit` takes: a number of sequences (or steps: `unit`), and batches of them.
 

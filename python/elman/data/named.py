@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,15 @@ import numpy as np
 from .. import _check
 from ..sequence import bucket_batches, pad
 from .batch import Batch
-from .intake import series_of
+from .intake import is_array, series_of
 
 
 class NamedSequences:
     """Several inputs, and several targets, for each of n samples; `elman.models.Graph` learns from them.
 
     Args:
-        x: a dict of inputs by name, each as for `Sequences`, or one value or vector for each sample: [n] or [n, F].
-            Inputs need not be equally long.
+        x: a dict of inputs by name, each as for `Sequences`, or one value for each sample, [n], or a vector, an array [n, F].
+            Inputs need not be equally long. (Lists of lists are sequences.)
         y: a dict of targets by name, each as for `Sequences`; None for predicting.
 
     Raises:
@@ -34,10 +35,12 @@ class NamedSequences:
         for what, held in (("x", self.x), ("y", self.y or {})):
             for name, values in held.items():
                 if len(values) != n:
-                    raise ValueError(f"{what}[{name!r}]: expected one for each of {n} samples, got {len(values)}")
+                    raise ValueError(
+                        f"{what}[{name!r}]: expected one for each of {n} samples, got {len(values)}"
+                    )
         self.lengths = np.zeros(n, np.int64)  # of the longest list
         for values in self.x.values():
-            if isinstance(values, list):
+            if not is_array(values):
                 self.lengths = np.maximum(self.lengths, [len(one) for one in values])
 
     def __len__(self) -> int:
@@ -48,9 +51,13 @@ class NamedSequences:
         done = 0
         for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
             done += len(index)
-            x, lengths = _rows(self.x, index)
-            y, y_lengths = (None, None) if self.y is None else _rows(self.y, index)
-            yield Batch(x, lengths, y, y_lengths, index, done=done)
+            yield replace(self.take(index), done=done)
+
+    def take(self, index: np.ndarray) -> Batch:
+        """These samples as one batch."""
+        x, lengths = _rows(self.x, index)
+        y, y_lengths = (None, None) if self.y is None else _rows(self.y, index)
+        return Batch(x, lengths, y, y_lengths, index)
 
 
 def _by_name(what: str, values: Any, floats: Any) -> dict[str, Any]:
@@ -64,8 +71,8 @@ def _rows(held: dict[str, Any], index: np.ndarray) -> tuple[dict[str, np.ndarray
     """Some samples: arrays [B, ...] by name, and the lengths [B] of those that are lists."""
     rows, lengths = {}, {}
     for name, values in held.items():
-        if isinstance(values, list):
-            rows[name], lengths[name] = pad([values[i] for i in index], batch_first=True)
-        else:
+        if is_array(values):
             rows[name] = values[index]
+        else:
+            rows[name], lengths[name] = pad([values[i] for i in index], batch_first=True)
     return rows, lengths

@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _check
-from ..data import Batch
-from ..data.named import NamedSequences
-from ..layers import arguments
+from ..data import Batch, NamedSequences
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
-from . import nodes
 from .base import Model, Step
+from .graph_files import described, outputs_of
 from .nodes import Back, Input, Node, Through, Value
 from .outputs import Output, softmax
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_NODES = {
-    kind.__name__: kind
-    for kind in (Input, Through, nodes.Sum, nodes.Concatenation, nodes.Repetition, nodes.Activation)
-}
 
 
 class Graph(Model):
@@ -44,6 +37,11 @@ class Graph(Model):
     Args:
         outputs: by name, as `Output`, or a node alone for the loss "squared".
 
+    Attributes:
+        inputs: the names of what it reads.
+        outputs: by name.
+        order: its nodes, sources first.
+
     Targets: as for `SequenceTagger` and `SequenceRegressor`, for each output by its name: one for each step, if that
     which is predicted has steps, else one for each sample. `parts` has the layers under the names that `through` gave
     them.
@@ -54,24 +52,28 @@ class Graph(Model):
 
     def __init__(self, outputs: Mapping[str, Output | Node]):
         if not isinstance(outputs, Mapping) or not outputs:
-            raise ValueError(f"outputs: expected a dict of at least one Output, got {_check.describe(outputs)}")
+            raise ValueError(
+                f"outputs: expected a dict of at least one Output, got {_check.describe(outputs)}"
+            )
         self.outputs: dict[str, Output] = {}
         for name, output in outputs.items():
             if not isinstance(output, (Output, Node)):
                 raise ValueError(f"outputs[{name!r}]: expected an Output, got {_check.describe(output)}")
             self.outputs[name] = Output(output) if isinstance(output, Node) else output
-        self._order = _in_order([output.node for output in self.outputs.values()])
+        self.order = _in_order([output.node for output in self.outputs.values()])
         self._name_parts()
-        self._tokens = {node.name: _is_tokens(node, self._order) for node in self._order if isinstance(node, Input)}
+        self._tokens = {
+            node.name: _is_tokens(node, self.order) for node in self.order if isinstance(node, Input)
+        }
         if self._is_plain():
             self.config = self._config()
 
     def _name_parts(self) -> None:
         """Give each layer a name, the one of `through` or one that tells its class."""
         self.parts = {}
-        self._part_of: dict[int, str] = {}  # of the nodes, by their place in the order
+        self.part_of: dict[int, str] = {}  # of the nodes, by their place in the order
         known: dict[int, str] = {}
-        for i, node in enumerate(self._order):
+        for i, node in enumerate(self.order):
             if not isinstance(node, Through):
                 continue
             name = known.get(id(node.layer)) or node.name
@@ -81,7 +83,7 @@ class Graph(Model):
                 name = f"{kind}_{same + 1}" if same else kind
             if self.parts.setdefault(name, node.layer) is not node.layer or "." in name:
                 raise ValueError(f"named: expected a name for one layer, without dots, got {name!r}")
-            self._part_of[i] = known[id(node.layer)] = name
+            self.part_of[i] = known[id(node.layer)] = name
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -98,36 +100,13 @@ class Graph(Model):
         super()._keep({} if self._is_plain() else bound)
 
     def _config(self) -> dict[str, Any]:
-        if not self._is_plain():
-            return self.config
-        place = {id(node): i for i, node in enumerate(self._order)}
-        return {
-            "layers": arguments.described(self.parts),
-            "nodes": [
-                {"kind": type(node).__name__, "sources": [place[id(source)] for source in node.sources]}
-                | ({"layer": self._part_of[i]} if i in self._part_of else {})
-                | node.facts()
-                for i, node in enumerate(self._order)
-            ],
-            "outputs": {
-                name: {"node": place[id(output.node)], **output.facts(name)} for name, output in self.outputs.items()
-            },
-        }
+        return described(self) if self._is_plain() else self.config
 
     @classmethod
     def _from_config(cls, config: Mapping[str, Any]) -> Self:
         if cls.__init__ is not Graph.__init__:
             return super()._from_config(config)
-        layers, made = arguments.made_of(config["layers"]), []
-        for facts in config["nodes"]:
-            facts = dict(facts)
-            kind, sources = _NODES[facts.pop("kind")], [made[i] for i in facts.pop("sources")]
-            if kind is Through:
-                name = facts.pop("layer")
-                made.append(Through(layers[name], *sources, name=name))
-            else:
-                made.append(kind(*sources, **facts))
-        return cls({name: Output(**{**facts, "node": made[facts["node"]]}) for name, facts in config["outputs"].items()})
+        return cls(outputs_of(config))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.inputs)} -> {', '.join(self.outputs)})"
@@ -138,11 +117,11 @@ class Graph(Model):
         """(a Value for each output by name, None, backward)."""
         values: dict[int, Value] = {}
         backs: list[tuple[Node, Back]] = []
-        for i, node in enumerate(self._order):
+        for i, node in enumerate(self.order):
             if isinstance(node, Input):
                 values[id(node)] = self._read(node, batch)
                 continue
-            name = self._part_of.get(i, type(node).__name__)
+            name = self.part_of.get(i, type(node).__name__)
             need_dx = not all(isinstance(source, Input) for source in node.sources)
             try:
                 value, back = node.run(
@@ -205,7 +184,9 @@ class Graph(Model):
 
     # Predictions.
 
-    def __call__(self, x: Mapping[str, Any], lengths: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+    def __call__(
+        self, x: Mapping[str, Any], lengths: Mapping[str, Any] | None = None
+    ) -> dict[str, np.ndarray]:
         """What each output gives, logits for classes: [B, ...], or [T, B, ...] if it has steps.
 
         Args:
@@ -213,7 +194,8 @@ class Graph(Model):
             lengths: [B] for those inputs that are shorter than their arrays.
         """
         data = NamedSequences(x)
-        batch = Batch(data.x, dict(lengths or {}), None, None, np.arange(len(data)))
+        batch = data.take(np.arange(len(data)))
+        batch = replace(batch, lengths={**batch.lengths, **(lengths or {})})
         return {name: value.array for name, value in self.flow(batch)[0].items()}
 
     def predict(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
@@ -230,7 +212,9 @@ class Graph(Model):
 
     def predict_proba(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
         """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", as `predict` has them."""
-        return self._each(x, batch_size, {name: softmax for name, output in self.outputs.items() if output.classes})
+        return self._each(
+            x, batch_size, {name: softmax for name, output in self.outputs.items() if output.classes}
+        )
 
     def _each(self, x: Mapping[str, Any], batch_size: int, read: Mapping[str, Any]) -> dict[str, Any]:
         data = NamedSequences(x)
@@ -274,7 +258,9 @@ def _is_tokens(node: Input, order: list[Node]) -> bool:
         if isinstance(source, Input) and source.name == node.name
     ]
     if any(readers) and not all(readers):
-        raise ValueError(f"outputs: expected the input {node.name!r} to be tokens or numbers, got readers of both")
+        raise ValueError(
+            f"outputs: expected the input {node.name!r} to be tokens or numbers, got readers of both"
+        )
     return any(readers)
 
 

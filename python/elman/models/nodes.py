@@ -13,7 +13,7 @@ from ..sequence.marks import chosen, known_steps, whole_lengths
 
 
 class Value(NamedTuple):
-    """What a node gives for a batch: [T, B, ...] with the lengths [B] (None: all T) if it has `steps`, else [B, ...]."""
+    """What a node gives for a batch: [T, B, ...] and the lengths [B] (None: all T) if it has `steps`, else [B, ...]."""
 
     array: np.ndarray
     lengths: np.ndarray | None = None
@@ -35,7 +35,9 @@ class Node:
     def __init__(self, *sources: Node):
         for source in sources:
             if not isinstance(source, Node):
-                hint = "; node.through(layer) reads what a layer makes of a node" * isinstance(source, Parameters)
+                hint = "; node.through(layer) reads what a layer makes of a node" * isinstance(
+                    source, Parameters
+                )
                 raise ValueError(f"nodes: expected nodes of a graph, got {_check.describe(source)}{hint}")
         self.sources = sources
 
@@ -91,6 +93,7 @@ class Input(Node):
 
     def read(self, array: np.ndarray, lengths: np.ndarray | None, tokens: bool, dtype: np.dtype) -> Value:
         """A batch's array [B, ...], with lengths [B] if it was a list."""
+        given = array
         if not tokens:
             if array.dtype.kind not in "biuf":
                 raise ValueError(f"x[{self.name!r}]: expected numbers, got {_check.describe(array)}")
@@ -101,9 +104,9 @@ class Input(Node):
             return Value(array)
         if array.ndim != (2 if tokens else 3):
             want = "[B, T] or [B] tokens" if tokens else "[B, T, I] or [B, F]"
-            raise ValueError(f"x[{self.name!r}]: expected {want}, got {_check.describe(array)}")
+            raise ValueError(f"x[{self.name!r}]: expected {want}, got {_check.describe(given)}")
         steps = np.ascontiguousarray(array.swapaxes(0, 1))
-        known = known_steps(*steps.shape[:2], lengths)
+        known = known_steps(steps.shape[0], steps.shape[1], lengths)
         beyond = None if known is None else known.reshape(known.shape + (1,) * (steps.ndim - 2))
         return Value(chosen(beyond, steps), lengths, True)
 
@@ -226,6 +229,8 @@ def _expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) -
             got = ", ".join(_check.describe(one.array) for one in values)
             raise ValueError(f"expected values of {what}, got {got}")
         if first.steps:
-            ends = [whole_lengths("lengths", one.lengths, *first.array.shape[:2]) for one in (first, value)]
-            if not np.array_equal(*ends):
+            ends, other = (
+                whole_lengths("lengths", one.lengths, *first.array.shape[:2]) for one in (first, value)
+            )
+            if not np.array_equal(ends, other):
                 raise ValueError("expected sequences of the same lengths, got others")

@@ -58,7 +58,9 @@ class Output:
         if steps:
             ends = whole_lengths("lengths", lengths, *prediction.shape[:2])
             if y_lengths is not None and not np.array_equal(y_lengths, ends):
-                raise ValueError(f"expected targets for as many steps as its sequences have, {ends}, got {y_lengths}")
+                raise ValueError(
+                    f"expected targets for as many steps as its sequences have, {ends}, got {y_lengths}"
+                )
             y = np.ascontiguousarray(y.swapaxes(0, 1)) if y.ndim > 1 else y
         if self.classes:
             return losses.cross_entropy(prediction, y, lengths, gradient=gradient)
