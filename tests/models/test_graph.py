@@ -201,7 +201,9 @@ WRONG = {
     r"x\['b'\]: expected \[B, T, I\] or \[B, F\], got \[1, 1, 1, 1\] int64": (
         {"a": [[[1.0]]], "b": np.ones((1, 1, 1, 1), int)}, None
     ),
-    r"gru: expected a sequence for each sample, got \[1, 2\] float32": ({"a": np.zeros((1, 2)), "b": np.ones((1, 1))}, None),
+    r"gru: expected a sequence for each sample, got \[1, 2\] float32": (
+        {"a": np.zeros((1, 2)), "b": np.ones((1, 1))}, None
+    ),
     r"Concatenation: expected values of one shape but for their features, got \[1, 1\] .*, \[2, 1, 1\]": (
         {"a": [[[1.0]]], "b": np.ones((1, 2, 1))}, None
     ),

@@ -18,8 +18,8 @@ class NamedSequences:
     """Several inputs, and several targets, for each of n samples; `elman.models.Graph` learns from them.
 
     Args:
-        x: a dict of inputs by name, each as for `Sequences`, or one value for each sample, [n], or a vector, an array [n, F].
-            Inputs need not be equally long. (Lists of lists are sequences.)
+        x: a dict of inputs by name, each as for `Sequences`, or for each sample one value, [n], or one vector, an
+            array [n, F]. (Lists of lists are sequences.) Inputs need not be equally long.
         y: a dict of targets by name, each as for `Sequences`; None for predicting.
 
     Raises:
