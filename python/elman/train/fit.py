@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from .._plain import plain
 from ..data import Data, as_data
+from ..data.batch import size_of
 from ..optim import Average, Constant, Groups, Optimizer, Schedule, make_optimizer
 from .callbacks import Callback, as_callbacks
 from .history import History
@@ -23,7 +24,7 @@ from .trainable import Trainable, mean_loss
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
-    """The model's mean loss over `data`: (x, y), Sequences or Stream."""
+    """The model's mean loss over `data`: (x, y), Sequences, Samples or Stream."""
     return mean_loss(model, as_data("data", data), _check.whole_number("batch_size", batch_size, 1))
 
 
@@ -55,7 +56,7 @@ def fit(
 
     Args:
         model: changed in place.
-        train: (x, y), Sequences or Stream.
+        train: (x, y), Sequences, Samples or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
         batch_size: sequences in a batch (lanes of a Stream).
@@ -105,6 +106,11 @@ def fit(
     validation_data = None if validation is None else as_data("validation", validation)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
+    if size_of(train_data) is None and not settings.schedule(0.0):
+        raise ValueError(
+            "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
+            "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
+        )
     called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
@@ -162,13 +168,14 @@ def _train(
 ) -> None:
     """Train the epochs that are left."""
     while not run.finished:
-        for _ in run.train_epoch(train):
-            for callback in callbacks:
-                callback.on_batch(run)
-            if run.stop:
-                break
-            if saver is not None:
-                saver.after_update()
+        with contextlib.closing(run.train_epoch(train)) as updates:
+            for _ in updates:
+                for callback in callbacks:
+                    callback.on_batch(run)
+                if run.stop:
+                    break
+                if saver is not None:
+                    saver.after_update()
         run.end_epoch(validation)
         for callback in callbacks:
             callback.on_epoch(run)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from .._plain import plain
 from ..data import Batch, Data
+from ..data.batch import batches_from, size_of
 from ..optim import Optimizer
 from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
@@ -55,6 +56,7 @@ class Run:
         self.epoch = 0
         self.batch_size = 0  # of the epoch in progress
         self.patient_since = 0  # the epoch from which patience counts
+        self.length: int | None = None  # what was read in the last epoch that was read to its end
         self.stop = ""
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
@@ -73,15 +75,20 @@ class Run:
         """Whether no epoch is left, or there is a reason to stop."""
         return self.epoch >= self.settings.epochs or bool(self.stop)
 
-    def train_epoch(self, data: Data) -> Iterator[int]:
+    def train_epoch(self, data: Data) -> Generator[int, None, None]:
         """Train what is left of the epoch, update by update. Gives how much of the data has been read."""
         if not self.batches:
             self.batch_size = self.settings.batch_size
         begin = time.perf_counter() - self.seconds
-        order = data.batches(self.batch_size, seed=[self.seed, self.epoch])
+        order = batches_from(data, self.batch_size, [self.seed, self.epoch], self.batches)
+        with contextlib.closing(order):  # it may have a thread
+            yield from self._train_batches(order, data, begin)
+        self.length = self.done
+
+    def _train_batches(self, order: Iterator[Batch], data: Data, begin: float) -> Iterator[int]:
         batch, update = None, self.update
         update.begin()
-        for batch in itertools.islice(order, self.batches, None):
+        for batch in order:
             if not update.batches:
                 self._random = self.model.random_state()
             state = update.state if update.batches else self.state
@@ -99,7 +106,9 @@ class Run:
         norm = update.finish()
         if not np.isfinite(norm):
             raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
-        rate = self.base_rate * float(self.settings.schedule(self.epoch + batch.done / len(data)))
+        whole = self.length_of(data)
+        share = batch.done / whole if whole else 0.0
+        rate = self.base_rate * float(self.settings.schedule(self.epoch + share))
         with self.guard:
             self.optimizer.learning_rate = rate
             update.apply(norm)
@@ -114,6 +123,11 @@ class Run:
             update.begin()
             self._random = None
             self.seconds = time.perf_counter() - begin
+
+    def length_of(self, data: Data) -> int | None:
+        """How much there is to read in an epoch. None before data of unknown size have been read once."""
+        known = size_of(data)
+        return self.length if known is None else known
 
     def rewind(self) -> None:
         """Go back to the last update, from one that an exception has ended before the parameters changed."""
@@ -201,6 +215,7 @@ class Run:
         "batches",
         "updates",
         "done",
+        "length",
         "count",
         "total",
         "norms",
@@ -240,6 +255,7 @@ class Run:
         numbers = {
             "updates": numbers["batches"],
             "done": 0,
+            "length": None,
             "averaged": 0,
         } | numbers  # older ones do not have these
         self.model.load_state_dict(within("parameters", arrays))
