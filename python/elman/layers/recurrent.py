@@ -242,7 +242,7 @@ class RNN(Recurrent):
         hidden_size: H, units of each layer and direction.
         num_layers: L layers, each fed by the one below.
         nonlinearity: "tanh" or "relu".
-        options: as for `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout, dtype,
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout, dtype,
             seed, init.
 
     Raises:
