@@ -242,8 +242,8 @@ class RNN(Recurrent):
         hidden_size: H, units of each layer and direction.
         num_layers: L layers, each fed by the one below.
         nonlinearity: "tanh" or "relu".
-        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout, dtype,
-            seed, init.
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
+            dtype, seed, init.
 
     Raises:
         ValueError: an argument has the wrong type or value.
