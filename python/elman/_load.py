@@ -21,7 +21,7 @@ _UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErr
 def load(path: str | os.PathLike[str]) -> Any:
     """The layer or the model that `save` wrote to `path` (extra: save).
 
-    Import the module of a model's class first, if the class is your own.
+    Import the module of its class first, if the class is your own: a file names its class and holds no code.
 
     Raises:
         ValueError: `save` did not write the file, or it has changed since, or it is of a class that is not imported or
@@ -38,6 +38,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         with init.from_file(2 * sum(array.size for array in arrays.values())):
             made = maker.make(content)
         made.load_state_dict(arrays)
+    except files.NotImportedError as error:
+        raise ValueError(f"path: {os.fspath(path)!r} holds {error}") from None
     except _UNSUITABLE as error:
         raise ValueError(
             f"path: expected a file written by save(), got {os.fspath(path)!r}: {error}"

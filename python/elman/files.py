@@ -23,6 +23,10 @@ class DamagedError(ValueError):
     """A file that `write` did not write, or that has changed since."""
 
 
+class NotImportedError(ValueError):
+    """A file is of a class that is not known here; what it is of, and what to do first."""
+
+
 def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray], purpose: str) -> None:
     """Write a file that is whole and on the disk before it takes the place of `path` (extra: save).
 

@@ -127,8 +127,6 @@ MODELS = {
     "it does not say with which arguments the model was made": {"model": "SequenceClassifier"},
     "it does not say with which arguments": {"model": "SequenceClassifier", "config": [], "notes": {}},
     "it does not say of which class the model is": of(3),
-    r"its class Oracle of module \(not named\) is not imported": of("Oracle"),
-    "its class FinalStep of module x is not imported": of("x:FinalStep"),
     "input_size: expected either it or vocabulary": of("SequenceClassifier", classes=2),
     ".*unexpected keyword argument 'extra'": of("LanguageModel", vocabulary=3, extra=1),
     "quantiles: .*|.*not iterable": of("SequenceRegressor", quantiles=3, **NET),
@@ -153,6 +151,23 @@ def test_descriptions_that_do_not_fit(message, tmp_path):
     with pytest.raises(ValueError, match=f"path: expected a file written by save.*, got '.*file': {message}"):
         elman.load(tmp_path / "file")
     assert time.perf_counter() - begin < 5
+
+
+UNKNOWN = {
+    "a Oracle; import the module of this class before elman.load": of("Oracle"),
+    "a FinalStep of a module that is not imported; import x before elman.load": of("x:FinalStep"),
+    "a Final of elman.models, which is imported and has no such model": of("elman.models:Final"),
+    "a Final, a class of the script or notebook that wrote the file; define or import it": of(
+        "__main__:Final"
+    ),
+}
+
+
+@pytest.mark.parametrize("message", UNKNOWN)
+def test_a_class_that_is_not_imported(message, tmp_path):
+    write_raw(tmp_path / "file", UNKNOWN[message], {"a": np.zeros((3, 5), np.float32)})
+    with pytest.raises(ValueError, match=f"^path: '.*file' holds {message}"):
+        elman.load(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+from ..files import NotImportedError
+from ..layers import arguments
 
 # By module and name. Every class of models is here from its definition on.
 _kinds: dict[str, type] = {}
@@ -24,7 +28,7 @@ def make(content: dict[str, Any]) -> Any:
     config, notes = content.get("config"), content.get("notes")
     if not isinstance(config, dict) or not isinstance(notes, dict):
         raise ValueError("it does not say with which arguments the model was made")
-    model = _find(content["model"])(**config)
+    model = arguments.make(_find(content["model"]), config)
     model.notes = notes
     return model
 
@@ -37,7 +41,8 @@ def _find(name: Any) -> type:
     modules were written: it is elman's class of that name, or else the only one there is.
 
     Raises:
-        ValueError: there is no such class, or more than one.
+        NotImportedError: there is no such class.
+        ValueError: there is more than one.
     """
     if not isinstance(name, str):
         raise ValueError("it does not say of which class the model is")
@@ -55,5 +60,16 @@ def _find(name: Any) -> type:
     if len(alike) > 1:
         raise ValueError(f"its class {own} may be any of {', '.join(sorted(alike))}; import one of them only")
     if not alike:
-        raise ValueError(f"its class {own} of module {module or '(not named)'} is not imported")
+        raise NotImportedError(_where(module, own))
     return next(iter(alike.values()))
+
+
+def _where(module: str, own: str) -> str:
+    """How to come by a class that is not known."""
+    if not module:
+        return f"a {own}; import the module of this class before elman.load"
+    if module == "__main__":
+        return f"a {own}, a class of the script or notebook that wrote the file; define or import it before elman.load"
+    if module == __package__ or module in sys.modules:
+        return f"a {own} of {module}, which is imported and has no such model"
+    return f"a {own} of a module that is not imported; import {module} before elman.load"

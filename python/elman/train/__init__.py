@@ -34,6 +34,8 @@ from ..optim import (
 from .fit import evaluate, fit
 from .history import History
 from .run import Run
+from .settings import Settings
+from .trainable import Step, Trainable
 from .tune import Log, tune
 
 __all__ = [
@@ -54,8 +56,11 @@ __all__ = [
     "Run",
     "Schedule",
     "Sequences",
+    "Settings",
+    "Step",
     "Steps",
     "Stream",
+    "Trainable",
     "WarmUp",
     "binary_cross_entropy",
     "clip_global_norm",

@@ -15,7 +15,9 @@ from ..optim import Constant, Optimizer, Schedule, make_optimizer
 from .history import History
 from .progress import Bar
 from .resume import Saver
-from .run import Run, Trainable, mean_loss
+from .run import Run
+from .settings import Settings
+from .trainable import Trainable, mean_loss
 
 Callback = Callable[[Run], Any]
 
@@ -32,6 +34,7 @@ def fit(
     *,
     epochs: int = 20,
     batch_size: int = 32,
+    accumulate: int = 1,
     optimizer: str | Optimizer = "adam",
     learning_rate: float | None = None,
     weight_decay: float | None = None,
@@ -52,7 +55,9 @@ def fit(
         train: (x, y), Sequences or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
-        batch_size: sequences in a batch (lanes of a Stream); an update of the parameters follows each batch.
+        batch_size: sequences in a batch (lanes of a Stream).
+        accumulate: an update of the parameters follows after so many batches (and at the end of an epoch), as if they
+            were one: its gradient is that of the mean over all their targets. The memory is that of one batch.
         optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
             own learning rate and weight decay.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
@@ -65,9 +70,9 @@ def fit(
         progress: show a bar, with this label if it is a string (extra: train).
         checkpoint: a directory (extra: save). If it holds an earlier run of the same call, that run goes on, bit for
             bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
-            weight_decay, schedule, clip_norm, clip, patience and epochs hold from there on, its batch_size from the
-            next epoch. If no epochs are left, a setting that differs is refused. Other data, another model, optimizer
-            or seed is another run, and is refused.
+            weight_decay, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its batch_size
+            from the next epoch. If no epochs are left, a setting that differs is refused. Other data, another model,
+            optimizer or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: called with the Run after each epoch.
 
@@ -82,34 +87,30 @@ def fit(
     the end of the first epoch, and without validation data, it has those of the last update; if they have exploded,
     those before the epoch in progress. A checkpoint directory keeps its last checkpoint.
     """
+    settings = Settings(
+        epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
+        schedule=Constant() if schedule is None else schedule, patience=patience,
+    )  # fmt: skip
     train_data = as_data("train", train)
     validation_data = None if validation is None else as_data("validation", validation)
-    epochs = _check.whole_number("epochs", epochs, 1)
-    batch_size = _check.whole_number("batch_size", batch_size, 1)
-    clip_norm = None if clip_norm is None else _check.positive("clip_norm", clip_norm)
-    clip = None if clip is None else _check.positive("clip", clip)
-    patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    schedule, callbacks = _checked_schedule(schedule), _checked_callbacks(callbacks)
+    callbacks = _checked_callbacks(callbacks)
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, schedule, clip_norm, clip, order)
+    run = Run(model, optimizer, settings, order)
     saver = bar = None
     if checkpoint is not None:
-        saver = Saver(
-            run, checkpoint, train_data, validation_data, epochs, patience, batch_size, seed,
-            checkpoint_seconds,
-        )  # fmt: skip
+        saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
     try:
         if progress:
             label = progress if isinstance(progress, str) else None
-            bar = Bar(epochs * len(train_data), train_data.unit, label)
-        _train(run, train_data, validation_data, epochs, batch_size, patience, callbacks, saver, bar)
+            bar = Bar(settings.epochs * len(train_data), train_data.unit, label)
+        _train(run, train_data, validation_data, callbacks, saver, bar)
     except BaseException as error:
         run.fall_back(exploded=isinstance(error, FloatingPointError))
         raise
@@ -124,14 +125,6 @@ def fit(
     run.history.stopped = run.stop
     run.fall_back(exploded=False)
     return run.history
-
-
-def _checked_schedule(schedule: Any) -> Schedule:
-    if schedule is None:
-        return Constant()
-    if isinstance(schedule, type) or not isinstance(schedule, Schedule):
-        raise ValueError(f"schedule: expected a learning-rate schedule, got {_check.describe(schedule)}")
-    return schedule
 
 
 def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
@@ -158,26 +151,23 @@ def _train(
     run: Run,
     train: Data,
     validation: Data | None,
-    epochs: int,
-    batch_size: int,
-    patience: int | None,
     callbacks: tuple[Callback, ...],
     saver: Saver | None,
     bar: Bar | None,
 ) -> None:
     """Train the epochs that are left."""
-    while run.epoch < epochs and not run.stop:
+    while run.epoch < run.settings.epochs and not run.stop:
         before = run.epoch * len(train)
-        for done in run.train_epoch(train, batch_size):
+        for done in run.train_epoch(train):
             if bar is not None:
                 bar.update(before + done, loss=run.loss, norm=run.norm)
             if saver is not None:
-                saver.after_batch()
-        run.end_epoch(validation, batch_size, patience)
+                saver.after_update()
+        run.end_epoch(validation)
         for callback in callbacks:
             callback(run)
         if bar is not None:
             last = run.history.validation_loss[-1:]
             bar.update(before + len(train), **({"validation": last[0]} if last else {}))
         if saver is not None:
-            saver.after_epoch(last=run.epoch >= epochs or bool(run.stop))
+            saver.after_epoch(last=run.epoch >= run.settings.epochs or bool(run.stop))

@@ -24,7 +24,6 @@ class Saver:
         run: a new one.
         directory: locked until `close`.
         train, validation: the data.
-        epochs, patience, batch_size: of this call.
         seed: of the call, or None.
         seconds: between two checkpoints.
 
@@ -38,9 +37,6 @@ class Saver:
         directory: str | os.PathLike[str],
         train: Data,
         validation: Data | None,
-        epochs: int,
-        patience: int | None,
-        batch_size: int,
         seed: int | None,
         seconds: float,
     ):
@@ -50,9 +46,9 @@ class Saver:
         try:
             self._identity = _identity(run, train, validation)
             self._call: dict[str, Any] = {
-                "epochs": epochs,
-                "patience": patience,
-                "settings": _settings(run, batch_size),
+                "epochs": run.settings.epochs,
+                "patience": run.settings.patience,
+                "settings": _settings(run),
             }
             found = self._checkpoint.load()
             if found is not None:
@@ -93,8 +89,8 @@ class Saver:
         if run.stop and epochs > before["epochs"]:
             run.stop, run.patient_since = "", run.epoch  # patience counts anew
 
-    def after_batch(self) -> None:
-        """Take a snapshot if it is time. It is written after the next batch, if the loss is still a usual one: no run
+    def after_update(self) -> None:
+        """Take a snapshot if it is time. It is written after the next update, if the loss is still a usual one: no run
         could go on from parameters that have exploded, even with a lower rate."""
         if self._kept is not None and self._run.healthy(self._run.loss):
             self._write(self._kept)
@@ -138,17 +134,17 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
     }
 
 
-def _settings(run: Run, batch_size: int) -> Section:
+def _settings(run: Run) -> Section:
     """What may change within a run, for the updates that are left."""
-    own, schedule = vars(run.optimizer), type(run.schedule)
+    own, asked, schedule = vars(run.optimizer), run.settings, type(run.settings.schedule)
     told = schedule.__repr__ is not object.__repr__  # its text is the object's address
     settings: Section = {name: own[name] for name in own if name[:1] != "_" and name not in _CHANGING}
     settings = {
         name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
     }
-    settings |= {"learning_rate": run.given_rate, "batch_size": batch_size}
-    settings |= {"clip_norm": run.clip_norm, "clip": run.clip}
-    return plain("settings", settings) | {"schedule": repr(run.schedule) if told else schedule.__qualname__}
+    settings |= {"learning_rate": run.given_rate}
+    settings |= {name: getattr(asked, name) for name in ("batch_size", "accumulate", "clip_norm", "clip")}
+    return plain("settings", settings) | {"schedule": repr(asked.schedule) if told else schedule.__qualname__}
 
 
 _CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run

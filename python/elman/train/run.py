@@ -1,19 +1,22 @@
-"""A training run: its state, and the updates it makes."""
+"""A training run: its state, epoch after epoch."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from .._plain import plain
 from ..data import Batch, Data
-from ..optim import Optimizer, Schedule, clip_value
+from ..optim import Optimizer
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .history import History
+from .settings import Settings
+from .trainable import Trainable, counted, mean_loss
+from .update import Update
 
 # A loss this many times as large as the run's first one (or 1) has exploded.
 EXPLODED = 1e6
@@ -21,85 +24,24 @@ EXPLODED = 1e6
 HEALTHY = 1e3
 
 
-class Step(Protocol):
-    """What a model's `loss` returns: its mean over `count` targets, the state after the batch, and `backward()`, which
-    adds to the gradients (None where they are not wanted)."""
-
-    @property
-    def value(self) -> float: ...
-    @property
-    def count(self) -> int: ...
-    @property
-    def state(self) -> Any: ...
-    @property
-    def backward(self) -> Callable[[], Any] | None: ...
-
-
-class Trainable(Protocol):
-    """What can be trained: any of elman's models, or a Composite of your own with a `loss` like theirs."""
-
-    @property
-    def parameters(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def grads(self) -> Mapping[str, np.ndarray]: ...
-    def zero_grad(self) -> None: ...
-    def state_dict(self) -> Arrays: ...
-    def load_state_dict(self, state_dict: Arrays) -> None: ...
-    def random_state(self) -> dict[str, Any]: ...
-    def set_random_state(self, state: dict[str, Any]) -> None: ...
-    def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step: ...
-
-
-Check = Callable[[float, Batch, int], None]
-
-
-def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
-    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number."""
-    total, count, state = 0.0, 0, None
-    for number, batch in enumerate(data.batches(batch_size)):
-        step = model.loss(batch, state if batch.continues else None, train=False)
-        state = step.state
-        value = float(step.value)
-        if check is not None:
-            check(value, batch, number)
-        total += value * step.count
-        count += step.count
-    return total / counted(count)
-
-
-def counted(count: int) -> int:
-    """`count`, if there is any.
-
-    Raises:
-        ValueError: no target counted, so that a loss of 0 would say nothing.
-    """
-    if not count:
-        raise ValueError(
-            "y: expected at least one target that counts, got none: all are NaN or beyond the lengths"
-        )
-    return count
-
-
 class Run:
     """A run of `fit`, as its callbacks see it.
 
     Attributes:
         model, optimizer, history: as they are now.
-        epoch: how many have been completed.
+        settings: what `fit` was asked for.
+        epoch: how many epochs have been completed.
+        batches, updates: how many there have been in the epoch in progress.
+        loss, norm: of the last update: its loss, and the joint norm of its gradients before clipping.
         stop: set it to a reason to end after this epoch.
     """
 
     def __init__(
-        self,
-        model: Trainable,
-        optimizer: Optimizer,
-        schedule: Schedule,
-        clip_norm: float | None = None,
-        clip: float | None = None,
-        seed: int = 0,
+        self, model: Trainable, optimizer: Optimizer, settings: Settings | None = None, seed: int = 0
     ):
-        self.model, self.optimizer, self.schedule, self.seed = model, optimizer, schedule, seed
-        self.clip_norm, self.clip = clip_norm, clip
+        self.model, self.optimizer, self.seed = model, optimizer, seed
+        self.settings = Settings() if settings is None else settings
+        self.update = Update(model, optimizer, self.settings)
         self.given_rate = self.base_rate = optimizer.learning_rate
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
@@ -112,50 +54,55 @@ class Run:
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
-        """Start counting an epoch: batches read, targets, sums of losses and norms, and the carried state."""
-        self.batches = self.count = 0
-        self.total = self.norms = self.seconds = 0.0
-        self.loss = self.norm = 0.0  # of the last batch
+        """Start counting an epoch: batches read, updates, targets, sums of losses and norms, and the carried state."""
+        self.batches = self.updates = 0
+        self.count = self.total = self.norms = self.seconds = 0.0
+        self.loss = self.norm = 0.0  # of the last update
         self.state: Any = None
 
-    def train_epoch(self, data: Data, batch_size: int) -> Iterator[int]:
-        """Train what is left of the epoch, batch by batch. Gives how much of the data has been read."""
+    def train_epoch(self, data: Data) -> Iterator[int]:
+        """Train what is left of the epoch, update by update. Gives how much of the data has been read."""
         if not self.batches:
-            self.batch_size = batch_size
+            self.batch_size = self.settings.batch_size
         begin = time.perf_counter() - self.seconds
         order = data.batches(self.batch_size, seed=[self.seed, self.epoch])
+        batch, update = None, self.update
+        update.begin()
         for batch in itertools.islice(order, self.batches, None):
-            rate = float(self.schedule(self.epoch + batch.done / len(data)))
-            self.optimizer.learning_rate = self.base_rate * rate
-            self._train(batch)
-            self.batches += 1
-            self.seconds = time.perf_counter() - begin
+            state = update.state if update.batches else self.state
+            update.add(batch, state if batch.continues else None, self._check, self.batches + update.batches)
+            if update.batches == self.settings.accumulate:
+                self._change(batch, data, begin)
+                yield batch.done
+        if batch is not None and update.batches:  # fewer are left than an update takes
+            self._change(batch, data, begin)
             yield batch.done
 
-    def _train(self, batch: Batch) -> None:
-        self.model.zero_grad()
-        step = self.model.loss(batch, self.state if batch.continues else None)
-        self.loss = float(step.value)
-        self.first = max(1.0, self.loss) if self.first is None else self.first
-        if not np.isfinite(self.loss) or self.loss > EXPLODED * self.first:
-            raise self._failure("loss", self.loss, batch, self.batches)
-        assert step.backward is not None
-        step.backward()
-        self.norm = self.optimizer.norm()
+    def _change(self, batch: Batch, data: Data, begin: float) -> None:
+        """Update the parameters from the batches that `update` holds, of which `batch` is the last."""
+        update = self.update
+        self.norm = update.finish()
         if not np.isfinite(self.norm):
-            raise self._failure("gradient norm", self.norm, batch, self.batches)
-        norm = self.norm
-        if self.clip is not None:
-            clip_value(self.model, self.clip)
-            norm = self.optimizer.norm()
-        scale = 1.0
-        if self.clip_norm is not None and norm > self.clip_norm:
-            scale = self.clip_norm / norm
-        self.optimizer.step(scale)
-        self.state = step.state
-        self.total += self.loss * step.count
-        self.count += step.count
+            raise self._failure("gradient norm", self.norm, batch, self.batches + update.batches - 1)
+        self.optimizer.learning_rate = self.base_rate * float(
+            self.settings.schedule(self.epoch + batch.done / len(data))
+        )
+        update.apply(self.norm)
+        self.state = update.state
+        self.loss = update.total / update.count if update.count else 0.0
+        self.batches += update.batches
+        self.updates += 1
+        self.total += update.total
+        self.count += update.count
         self.norms += self.norm
+        update.begin()
+        self.seconds = time.perf_counter() - begin
+
+    def _check(self, value: float, batch: Batch, number: int) -> None:
+        """Refuse a training loss that has exploded."""
+        self.first = max(1.0, value) if self.first is None else self.first
+        if not np.isfinite(value) or value > EXPLODED * self.first:
+            raise self._failure("loss", value, batch, number)
 
     def _failure(self, what: str, value: float, batch: Batch, number: int) -> FloatingPointError:
         advice = (
@@ -174,7 +121,7 @@ class Run:
         if not np.isfinite(value):
             raise self._failure("validation loss", value, batch, number)
 
-    def end_epoch(self, validation: Data | None, batch_size: int, patience: int | None) -> None:
+    def end_epoch(self, validation: Data | None = None) -> None:
         """Record the epoch, and keep its parameters if they are the best so far.
 
         Raises:
@@ -182,20 +129,20 @@ class Run:
         """
         history, train_loss = self.history, self.total / counted(self.count)
         if validation is not None:
-            loss = mean_loss(self.model, validation, batch_size, self._check_validation)
+            loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
             history.validation_loss.append(loss)
         history.train_loss.append(train_loss)
-        history.gradient_norm.append(self.norms / max(self.batches, 1))
+        history.gradient_norm.append(self.norms / max(self.updates, 1))
         history.learning_rate.append(self.optimizer.learning_rate)
         history.seconds.append(self.seconds)
         if validation is None:
             history.best_epoch, self.safe = self.epoch, self.model.state_dict()
         elif history.validation_loss[-1] <= min(history.validation_loss):
             history.best_epoch, self.best, self.safe = self.epoch, self.model.state_dict(), {}
-        self.schedule.observe(history.watched[-1])
+        self.settings.schedule.observe(history.watched[-1])
         self.epoch += 1
         self._begin_epoch()
-        self.stop = self.stop or self.impatience(patience)
+        self.stop = self.stop or self.impatience(self.settings.patience)
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""
@@ -218,6 +165,7 @@ class Run:
         "seed",
         "epoch",
         "batches",
+        "updates",
         "count",
         "total",
         "norms",
@@ -243,7 +191,7 @@ class Run:
             "history": plain("history", self.history.as_dict()),
             "random": plain("random_state", self.model.random_state()),
             "optimizer": plain("optimizer", optimizer),
-            "schedule": plain("schedule", self.schedule.state_dict()),
+            "schedule": plain("schedule", self.settings.schedule.state_dict()),
             "state": flatten("state", self.state, state),
         }
         arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
@@ -252,15 +200,17 @@ class Run:
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
         those of this run."""
+        numbers = {"updates": numbers["batches"]} | numbers  # it was so before there was `accumulate`
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
         self.history = History(**numbers["history"])
-        if numbers["schedule"].keys() == self.schedule.state_dict().keys():
-            self.schedule.load_state_dict(numbers["schedule"])
+        schedule = self.settings.schedule
+        if numbers["schedule"].keys() == schedule.state_dict().keys():
+            schedule.load_state_dict(numbers["schedule"])
         else:  # another learning-rate schedule: it is told the losses so far
             for loss in self.history.watched:
-                self.schedule.observe(loss)
+                schedule.observe(loss)
         given, base = self.given_rate, self.base_rate
         for name in self._numbers:
             setattr(self, name, numbers[name])
