@@ -65,26 +65,26 @@ def test_the_check_finds_a_wrong_slope(rng):
 def test_it_is_found_by_its_name():
     assert LOG_COSH.name == f"{__name__}:log_cosh" and pickle.loads(pickle.dumps(LOG_COSH)) is LOG_COSH
     assert copy.deepcopy(LOG_COSH) is LOG_COSH
-    assert custom(log_cosh, name="mine").name == "mine"
+    assert custom(log_cosh, name="my:loss").name == "my:loss"
 
 
 REFUSALS = {
     r"function: expected a function of \(prediction, target\), got 3": lambda: custom(3),
     "gradient: expected a function, 'torch' or None, got 'jax'": lambda: custom(log_cosh, "jax"),
-    "name: expected text, got 3": lambda: custom(log_cosh, name=3),
-    r"function: expected a pair \(cost, slope\) where no gradient is given, got \[2\] float64": lambda: custom(
-        lambda p, t: p - t
-    )(np.zeros(2), np.zeros(2)),
+    "name: expected text as 'module:name', got 3": lambda: custom(log_cosh, name=3),
+    r"function: expected a pair \(cost, slope\) where no gradient is given, got \[2\] float64": lambda: (
+        custom(lambda p, t: p - t)(np.zeros(2), np.zeros(2))
+    ),
     r"function: expected a cost \[2\], got 0.0; the mean over the targets is taken": lambda: custom(
         lambda p, t: (np.mean(p), p)
     )(np.zeros(2), np.zeros(2)),
-    r"function: expected a cost \[2\], got 0.0": lambda: custom(
-        lambda p, t: ((p - t) ** 2).mean(), "torch"
-    )(np.zeros(2), np.zeros(2)),
+    r"function: expected a cost \[2\], got 0.0": lambda: custom(lambda p, t: ((p - t) ** 2).mean(), "torch")(
+        np.zeros(2), np.zeros(2)
+    ),
     r"function: expected a slope \[2\], got \[1\] float64": lambda: custom(lambda p, t: (p, p[:1]))(
         np.zeros(2), np.zeros(2)
     ),
-    "loss: expected one that elman.losses.custom has made, got 'away:f'; import away, which": lambda: (
+    "loss: expected one that elman.losses.custom has made, got 'away:f'; import away first": lambda: (
         losses.custom.__globals__["named"]("away:f")
     ),
 }

@@ -54,7 +54,9 @@ def test_shares_of_classes_are_those_of_torch(rng, smoothing):
     like_torch(losses.cross_entropy(x, q, label_smoothing=smoothing), twin, want)
     hot = np.eye(3)[[0, 2, 1, 1, 0, 2]]
     same = losses.cross_entropy(x, [0, 2, 1, 1, 0, 2], label_smoothing=smoothing)
-    assert losses.cross_entropy(x, hot, label_smoothing=smoothing).value == pytest.approx(same.value, rel=1e-12)
+    assert losses.cross_entropy(x, hot, label_smoothing=smoothing).value == pytest.approx(
+        same.value, rel=1e-12
+    )
     x[:, 1] = -np.inf  # a class that is masked out, of which nothing is expected
     if not smoothing:
         q[:, 1] = 0
@@ -96,7 +98,9 @@ def test_weights_of_steps_with_lengths_and_unknown_targets(rng):
 
 def test_weights_of_ctc(rng):
     logits, target = rng.standard_normal((6, 3, 4)), np.array([[1, 2], [3, 0], [1, 1]])
-    alone = [losses.ctc(logits[:, b : b + 1], target[b : b + 1], None, [n])[0] for b, n in enumerate((2, 1, 2))]
+    alone = [
+        losses.ctc(logits[:, b : b + 1], target[b : b + 1], None, [n])[0] for b, n in enumerate((2, 1, 2))
+    ]
     value, d = losses.ctc(logits, target, None, [2, 1, 2], weights=[1.0, 0.5, 0])
     assert value == pytest.approx(np.average(alone, weights=[1, 0.5, 0]))
     slope = finite_differences(
@@ -110,7 +114,9 @@ REFUSALS = {
     r"weights: expected \[4, 3\] numbers, or of its first axes, got \[3\] float64": lambda: losses.huber(
         X, X, weights=np.ones(3)
     ),
-    "weights: expected finite numbers of at least 0, got -1.0": lambda: losses.huber(X, X, weights=[1, 1, -1, 1]),
+    "weights: expected finite numbers of at least 0, got -1.0": lambda: losses.huber(
+        X, X, weights=[1, 1, -1, 1]
+    ),
     "weights: expected finite numbers of at least 0, got nan": lambda: losses.cross_entropy(
         X, [0, 1, 2, 0], weights=[1, 1, np.nan, 1]
     ),

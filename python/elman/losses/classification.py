@@ -44,7 +44,7 @@ def cross_entropy(
     target = np.array(to_numpy("target", target, np.int64))  # a copy: it says where to read
     shape, C = logits.shape[:-1], logits.shape[-1] if logits.ndim else 0
     shares = target.dtype.kind == "f" and target.shape == logits.shape
-    if logits.ndim < 2 or not shares and (target.shape != shape or target.dtype.kind not in "biu"):
+    if logits.ndim < 2 or (not shares and (target.shape != shape or target.dtype.kind not in "biu")):
         want = f"{_check.shape_text(shape)} whole numbers for logits {_check.describe(logits)}"
         raise ValueError(f"target: expected {want}, got {_check.describe(target)}")
     known = known_among("target", shape, lengths, mask)
@@ -78,7 +78,7 @@ def _weighted(
     smoothing: float,
     gradient: bool,
 ) -> Loss:
-    """What the engine does not compute: rows of different weight, and targets that are shares of classes. In float64."""
+    """What the engine does not compute, in float64: rows of different weight, targets that are shares of classes."""
     C = logits.shape[-1]
     shape = logits.shape[:-1]
     weights = spread_weights(np.ones(shape[:1]) if weights is None else weights, shape, known)
@@ -87,7 +87,9 @@ def _weighted(
     if target.shape == logits.shape:
         q = target.reshape(-1, C)[rows].astype(np.float64)
         if not ((q >= 0).all() and np.allclose(q.sum(axis=1), 1, rtol=0, atol=1e-3)):
-            raise ValueError("target: expected shares of at least 0 that together are 1 for each row of logits")
+            raise ValueError(
+                "target: expected shares of at least 0 that together are 1 for each row of logits"
+            )
     else:
         q = np.zeros((len(w), C))
         q[np.arange(len(w)), target.reshape(-1)[rows].astype(np.int64)] = 1

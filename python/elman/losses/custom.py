@@ -30,6 +30,10 @@ class CustomLoss:
     def __repr__(self) -> str:
         return f"custom loss {self.name!r}"
 
+    def as_plain(self) -> str:
+        """What files keep of it."""
+        return self.name
+
     def __reduce__(self) -> tuple[Any, ...]:
         return named, (self.name,)
 
@@ -76,14 +80,16 @@ def custom(
         ValueError: an argument does not fit; in a call: what the functions give has another shape.
     """
     if not callable(function):
-        raise ValueError(f"function: expected a function of (prediction, target), got {_check.describe(function)}")
+        raise ValueError(
+            f"function: expected a function of (prediction, target), got {_check.describe(function)}"
+        )
     if gradient is not None and gradient != "torch" and not callable(gradient):
         raise ValueError(f"gradient: expected a function, 'torch' or None, got {_check.describe(gradient)}")
     width = _check.whole_number("width", width, 0)
     if name is None:
         name = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', type(function).__name__)}"
-    elif not isinstance(name, str):
-        raise ValueError(f"name: expected text, got {_check.describe(name)}")
+    elif not isinstance(name, str) or ":" not in name:
+        raise ValueError(f"name: expected text as 'module:name', got {_check.describe(name)}")
 
     def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if gradient == "torch":
@@ -112,7 +118,7 @@ def named(name: str) -> CustomLoss:
     if name not in _known:
         module = name.partition(":")[0]
         raise ValueError(
-            f"loss: expected one that elman.losses.custom has made, got {name!r}; import {module}, which makes it, first"
+            f"loss: expected one that elman.losses.custom has made, got {name!r}; import {module} first"
         )
     return _known[name]
 

@@ -37,7 +37,15 @@ def mean_absolute_error(
     gradient: bool = True,
 ) -> Loss:
     """|prediction - target|."""
-    return mean_of(lambda p, t: (np.abs(p - t), np.sign(p - t)), prediction, target, lengths, mask, gradient, weights=weights)
+    return mean_of(
+        lambda p, t: (np.abs(p - t), np.sign(p - t)),
+        prediction,
+        target,
+        lengths,
+        mask,
+        gradient,
+        weights=weights,
+    )
 
 
 def huber(

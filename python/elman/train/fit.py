@@ -10,21 +10,21 @@ import numpy as np
 
 from .. import _check
 from .._plain import plain
-from ..data import Data, as_data
+from ..data import Data
 from ..optim import Constant, Optimizer, Schedule, make_optimizer
 from .history import History
 from .progress import Bar
 from .resume import Saver
 from .run import Run
 from .settings import Settings
-from .trainable import Trainable, mean_loss
+from .trainable import Trainable, data_for, mean_loss
 
 Callback = Callable[[Run], Any]
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
     """The model's mean loss over `data`: (x, y), Sequences or Stream."""
-    return mean_loss(model, as_data("data", data), _check.whole_number("batch_size", batch_size, 1))
+    return mean_loss(model, data_for(model, "data", data), _check.whole_number("batch_size", batch_size, 1))
 
 
 def fit(
@@ -91,13 +91,16 @@ def fit(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
         schedule=Constant() if schedule is None else schedule, patience=patience,
     )  # fmt: skip
-    train_data = as_data("train", train)
-    validation_data = None if validation is None else as_data("validation", validation)
+    train_data = data_for(model, "train", train)
+    validation_data = None if validation is None else data_for(model, "validation", validation)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
     callbacks = _checked_callbacks(callbacks)
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
+    begin = getattr(model, "begin", None)
+    if begin is not None:
+        begin(train_data)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
