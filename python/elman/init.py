@@ -15,6 +15,13 @@ import numpy as np
 
 from . import _core
 
+__all__ = ["glorot", "normal", "orthogonal", "seeds", "uniform"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("left", default=None)
 
 # Reflections that are applied together: enough to make products of them.

@@ -167,14 +167,6 @@ def test_clipping():
     assert norms[2][1] == pytest.approx(1e-4, rel=1e-2)
 
 
-def test_progress_bar(capsys):
-    x, y = sines(40)
-    fit(forecaster(), (x, y), (x, y), epochs=2, progress="a network")
-    shown = capsys.readouterr().err
-    assert "a network" in shown and "80.0/80.0" in shown and "sequences/s" in shown
-    assert "loss=" in shown and "norm=" in shown and "validation=" in shown
-
-
 @pytest.mark.slow
 def test_history_plots_itself(tmp_path):
     history = History([1.0, 0.5], [1.1, 0.7], [3.0, 2.0], [0.1, 0.1], [1.0, 1.0], best_epoch=1)

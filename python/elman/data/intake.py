@@ -10,12 +10,15 @@ import numpy as np
 from .. import _check
 from .._arrays import columns, each_to_numpy, has_axes
 from ..sequence.padding import alike
+from .lazy import Lazy, Ragged, lazily
+from .mapped import memory_map
 
 
 def series_of(
     name: str, values: Any, count: int | None = None, floats: Any = np.float32, labels: bool = False
 ) -> Any:
-    """[n, ...], or a list of n arrays that are alike but for their first axis. A list of numbers becomes an array.
+    """[n, ...], or a list of n arrays that are alike but for their first axis. A list of numbers becomes an array. What
+    is in a file stays there.
 
     Args:
         count: how many there must be.
@@ -25,7 +28,9 @@ def series_of(
     if isinstance(values, (str, bytes)):
         raise ValueError(f"{name}: expected an array [n, ...] or a list, got {_check.describe(values)}")
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
-    if (objects or isinstance(values, (list, tuple))) and any(map(_is_series, values)):
+    if isinstance(values, Ragged):
+        pass
+    elif (objects or isinstance(values, (list, tuple))) and any(map(_is_series, values)):
         values = _each(name, list(values), floats, labels)
     else:
         values = array_of(name, values, floats, labels)
@@ -41,13 +46,33 @@ def series_of(
     return values
 
 
-def array_of(name: str, values: Any, floats: Any = np.float32, labels: bool = False) -> np.ndarray:
-    """`values` as an array of numbers (with `labels` also of texts, and of None where there is no label).
+def array_of(name: str, values: Any, floats: Any = np.float32, labels: bool = False) -> Any:
+    """`values` as an array of numbers (with `labels` also of texts, and of None where there is no label), Lazy where it
+    is in a file.
 
     Python's floats have no type: they become `floats`. For x that is float32, the usual type of layers; for targets
     float64, which losses cast to the prediction's type. Missing values of pandas, and None, become NaN.
     """
+    lazy = lazily(values)
+    if lazy is not None:
+        if lazy.dtype.kind not in "biuf":
+            raise ValueError(f"{name}: expected numbers, got {_check.describe(lazy)}")
+        return lazy
     return each_to_numpy([(name, _without_objects(name, values, labels))], floats)[0]
+
+
+def is_array(values: Any) -> bool:
+    """Whether it is one array, in memory or in a file, rather than a list of arrays."""
+    return isinstance(values, (np.ndarray, Lazy))
+
+
+def in_file(values: Any) -> bool:
+    """Whether its numbers are read from a file: an array, or a list of arrays that is told by its first."""
+    if isinstance(values, Ragged):
+        values = values.values
+    elif isinstance(values, list):
+        values = values[0]
+    return isinstance(values, Lazy) or memory_map(values) is not None
 
 
 def _each(name: str, values: list[Any], floats: Any, labels: bool) -> list[np.ndarray]:

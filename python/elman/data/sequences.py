@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,37 @@ import numpy as np
 from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
+from . import mapped
 from .batch import Batch, Data
-from .intake import marks_of, series_of, weights_of
+from .intake import in_file, is_array, marks_of, series_of, weights_of
+from .lazy import Lazy, Ragged
+from .prefetch import prefetch
 from .vocabulary import Vocabulary, is_text
 
 
-def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def _rows(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """These sequences as [B, T, ...], and their lengths, or None where all have T."""
     if isinstance(values, np.ndarray):
-        return np.ascontiguousarray(values[index].swapaxes(0, 1)), None
-    return pad([values[i] for i in index])
+        return mapped.rows(values, index), None
+    if isinstance(values, Lazy):
+        return values[index], None
+    padded, lengths = pad([values[i] for i in index], batch_first=True)
+    if isinstance(values, Ragged):
+        mapped.was_read(values.values, padded.nbytes)
+    return padded, lengths
 
 
-def _batch_first(values: Any, index: np.ndarray) -> tuple[Any, np.ndarray | None]:
-    if values is None or isinstance(values, np.ndarray):
-        return None if values is None else values[index], None
-    return pad([values[i] for i in index], batch_first=True)
+def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    if not is_array(values):
+        return pad([values[i] for i in index])
+    return np.ascontiguousarray(_rows(values, index)[0].swapaxes(0, 1)), None
+
+
+def _steps(values: Any) -> np.ndarray:
+    """[n], how many each sequence has."""
+    if is_array(values) and values.ndim > 1:
+        return np.full(len(values), values.shape[1])
+    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])
 
 
 class Sequences:
@@ -36,7 +53,8 @@ class Sequences:
 
     Args:
         x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. Lists'
-            floats become float32.
+            floats become float32. Memory maps, arrays in files (of h5py, zarr and the like) and `Ragged` are read batch
+            by batch, in a thread while the engine works.
         y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
             [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. Numbers, or texts for a model
             that knows its classes by name; NaN, None and pandas' missing values are unknown. None for predicting.
@@ -54,9 +72,8 @@ class Sequences:
     """
 
     unit = "sequences"
-    mask: Any = (
-        None  # set where they are given: what data is known by in checkpoints is as it was without them
-    )
+    # Set where they are given: without them a checkpoint knows data as it did before there were any.
+    mask: Any = None
     weights: Any = None
 
     def __init__(
@@ -75,7 +92,7 @@ class Sequences:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
             x = vocabulary(x)
         self.x = series_of("x", x)
-        if isinstance(self.x, np.ndarray) and self.x.ndim < 2:
+        if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
         n = len(self.x)
         self.y = None if y is None else series_of("y", y, n, np.float64, labels=True)
@@ -87,10 +104,8 @@ class Sequences:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
             self.y = list(self.y)
-        by_array = isinstance(self.x, np.ndarray)
-        self.lengths = np.array([self.x.shape[1]] * n if by_array else [len(value) for value in self.x])
-        steps = [] if self.y is None else [np.shape(y)[:1] for y in self.y]
-        if self.truncate and steps != [(t,) for t in self.lengths]:
+        self.lengths = _steps(self.x)
+        if self.truncate and (self.y is None or _steps(self.y).tolist() != self.lengths.tolist()):
             raise ValueError("truncate: expected y with a target for each step of x")
         if mask is not None:
             self.mask = marks_of("mask", mask, self.lengths)
@@ -102,24 +117,33 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """Batches of sequences of similar length; the order within a length and of the batches is shuffled."""
+    def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
+        """Batches of sequences of similar length; the order within a length and of the batches is shuffled. The first
+        `skip` are not read."""
+        filed = any(map(in_file, (self.x, self.y, self.future)))
+        return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
+
+    def _batches(self, batch_size: int, seed: Any, skip: int) -> Iterator[Batch]:
         done = 0
-        for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
+        for index in bucket_batches(self.lengths, batch_size, seed):
             done += len(index)
+            pieces = 1 if self.truncate is None else -(-int(self.lengths[index].max()) // self.truncate)
+            if skip >= pieces:
+                skip -= pieces
+                continue
             batch = replace(self.take(index), done=done)
-            if self.truncate is None:
-                yield batch
-            else:
-                yield from _pieces(batch, self.truncate)
+            yield from islice(_pieces(batch, self.truncate) if self.truncate else [batch], skip, None)
+            skip = 0
 
     def take(self, index: np.ndarray) -> Batch:
         """These sequences as one batch."""
         x, lengths = _time_first(self.x, index)
-        y, y_lengths = _batch_first(self.y, index)
+        y, y_lengths = None, None
+        if self.y is not None:
+            y, y_lengths = _rows(self.y, index)
         future = None if self.future is None else _time_first(self.future, index)[0]
         mask = None if self.mask is None else _time_first(self.mask, index)[0]
-        weights, _ = _batch_first(self.weights, index)
+        weights = None if self.weights is None else _rows(self.weights, index)[0]
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:
@@ -127,7 +151,7 @@ class Sequences:
         index = _check.rows("index", index, len(self))
 
         def take(values: Any) -> Any:
-            if values is None or isinstance(values, np.ndarray):
+            if values is None or is_array(values):
                 return None if values is None else values[index]
             return [values[i] for i in index]
 

@@ -9,6 +9,7 @@ import numpy as np
 from .. import _check, losses
 from .._arrays import to_numpy
 from ..data import Batch, Data, Sequences
+from ..data.intake import in_file
 from ..data.vocabulary import taken
 from ..losses import Loss
 from .base import Model
@@ -75,7 +76,7 @@ class OfClasses(OneNetwork):
         if self.config.get("class_weight") != "balanced":
             return
         counts = np.zeros(self.labels.count)
-        if isinstance(train, Sequences) and train.y is not None:
+        if isinstance(train, Sequences) and not in_file(train.y):
             found = [self._read_targets(*all_targets(train))]
         else:
             found = [

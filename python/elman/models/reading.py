@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch, Sequences
+from ..data.intake import in_file, is_array
 from ..sequence.marks import whole_lengths
 from .network import Network
 
@@ -60,17 +61,15 @@ def expect_x(data: Sequences, reader: Network) -> None:
     """
     x, size = data.x, reader.size
     first = x[0]
-    shown = _check.describe(x) if isinstance(x, np.ndarray) else f"a list of {_t_i(first)}"
+    shown = _check.describe(x) if is_array(x) else f"a list of {_t_i(first)}"
     if reader.tokens:
-        whole = x.dtype if isinstance(x, np.ndarray) else first.dtype
-        rows = [as_whole(one) for one in ([x] if isinstance(x, np.ndarray) else x)]
+        sample = first[None] if in_file(x) else x  # of a file each batch is looked at when it comes
+        rows = [as_whole(one) for one in ([sample] if is_array(sample) else sample)]
         if first.ndim != 1 or any(row.dtype.kind not in "biu" and row.size for row in rows):
-            hint = "" if whole.kind != "f" else ", which are not whole" if first.ndim == 1 else ""
-            raise ValueError(f"x: expected [n, T] tokens, or a list of [t_i] tokens, got {shown}{hint}")
-        if not isinstance(x, np.memmap):
-            for row in rows:
-                if row.size and (row.min() < 0 or row.max() >= size):
-                    raise ValueError(f"x: expected tokens 0 to {size - 1}, got {row.min()} to {row.max()}")
+            raise ValueError(f"x: expected [n, T] tokens, or a list of [t_i] tokens, got {shown}")
+        for row in rows:
+            if row.size and (row.min() < 0 or row.max() >= size):
+                raise ValueError(f"x: expected tokens 0 to {size - 1}, got {row.min()} to {row.max()}")
         return
     alone = first.ndim == 1 and size == 1
     if first.dtype.kind not in "biuf" or not (alone or first.shape[1:] == (size,)):
@@ -110,6 +109,9 @@ def all_targets(data: Sequences) -> tuple[np.ndarray, np.ndarray | None, str]:
     sequences differ in length their steps follow each other, [1, sum of s_i, ...]."""
     y: Any = data.y
     mask = data.mask
+    if in_file(y):  # each batch is looked at when it comes
+        shown = _check.describe(y) if is_array(y) else f"a list of {_t_i(y[0])}"
+        return np.asarray(y[:1] if is_array(y) else y[0][None]), None, shown
     if isinstance(y, np.ndarray):
         known = None if mask is None or y.ndim < 2 or len(mask[0]) != y.shape[1] else np.stack(list(mask))
         return y, known, _check.describe(y)

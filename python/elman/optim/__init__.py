@@ -23,3 +23,7 @@ __all__ = [
     "global_norm",
     "make_optimizer",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

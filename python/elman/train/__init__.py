@@ -33,6 +33,7 @@ from ..optim import (
     global_norm,
     make_optimizer,
 )
+from .callbacks import Callback
 from .fit import evaluate, fit
 from .history import History
 from .run import Run
@@ -45,6 +46,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Batch",
+    "Callback",
     "Constant",
     "Cosine",
     "Data",
@@ -84,3 +86,7 @@ __all__ = [
     "quantile",
     "tune",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,14 +13,13 @@ from .. import _check
 from .._plain import plain
 from ..data import Data
 from ..optim import Constant, Optimizer, Schedule, make_optimizer
+from .callbacks import Callback, as_callbacks
 from .history import History
-from .progress import Bar
+from .progress import progress_of
 from .resume import Saver
 from .run import Run
 from .settings import Settings
 from .trainable import Trainable, data_for, mean_loss
-
-Callback = Callable[[Run], Any]
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
@@ -46,7 +46,7 @@ def fit(
     progress: bool | str = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
 ) -> History:
     """Train a model, and leave it with the parameters of its best epoch.
 
@@ -67,14 +67,15 @@ def fit(
         clip: largest size of each single gradient; None: no limit.
         patience: stop after so many epochs without a lower validation loss; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
-        progress: show a bar, with this label if it is a string (extra: train).
+        progress: show a bar, with this label if it is a string (extra: train, without which, and where the output is
+            no terminal, it is a line for each epoch and one a minute within it).
         checkpoint: a directory (extra: save). If it holds an earlier run of the same call, that run goes on, bit for
             bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
             weight_decay, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its batch_size
             from the next epoch. If no epochs are left, a setting that differs is refused. Other data, another model,
             optimizer or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
-        callbacks: called with the Run after each epoch.
+        callbacks: functions, called with the Run after each epoch, or `Callback`s.
 
     Returns:
         The history.
@@ -85,7 +86,8 @@ def fit(
 
     However the run ends, also by an exception or Ctrl-C, the model has the parameters of the best epoch so far. Before
     the end of the first epoch, and without validation data, it has those of the last update; if they have exploded,
-    those before the epoch in progress. A checkpoint directory keeps its last checkpoint.
+    those before the epoch in progress. The exception has the history, as its attribute `history`. If there is a
+    checkpoint directory, Ctrl-C, SIGTERM and other exceptions leave a checkpoint of the last update there.
     """
     settings = Settings(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
@@ -95,7 +97,7 @@ def fit(
     validation_data = None if validation is None else data_for(model, "validation", validation)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    callbacks = _checked_callbacks(callbacks)
+    called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     begin = getattr(model, "begin", None)
@@ -106,36 +108,30 @@ def fit(
     optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, settings, order)
-    saver = bar = None
-    if checkpoint is not None:
-        saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
-    try:
-        if progress:
-            label = progress if isinstance(progress, str) else None
-            bar = Bar(settings.epochs * len(train_data), train_data.unit, label)
-        _train(run, train_data, validation_data, callbacks, saver, bar)
-    except BaseException as error:
-        run.fall_back(exploded=isinstance(error, FloatingPointError))
-        raise
-    finally:
-        optimizer.learning_rate = (
-            run.base_rate
-        )  # for whoever goes on with it: the last factor is no longer due
-        if saver is not None:
-            saver.close()
-        if bar is not None:
-            bar.close()
-    run.history.stopped = run.stop
-    run.fall_back(exploded=False)
+    with contextlib.ExitStack() as ends:
+        saver = None
+        if checkpoint is not None:
+            saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
+            ends.callback(saver.close)
+        try:
+            with run.guard.watching(termination=saver is not None):
+                for callback in called:
+                    callback.on_start(run)
+                    ends.callback(callback.on_end, run)
+                _train(run, train_data, validation_data, called, saver)
+        except BaseException as error:
+            run.error = error
+            error.history = run.history  # type: ignore[attr-defined]
+            if saver is not None:
+                saver.after_error(error)
+            run.fall_back(exploded=isinstance(error, FloatingPointError))
+            raise
+        finally:
+            # For whoever goes on with it: the last factor is no longer due.
+            optimizer.learning_rate = run.base_rate
+        run.history.stopped = run.stop
+        run.fall_back(exploded=False)
     return run.history
-
-
-def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
-    callbacks = tuple(callbacks)
-    for i, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
-    return callbacks
 
 
 def _made_optimizer(optimizer: Any, model: Trainable, rate: Any, weight_decay: Any) -> Optimizer:
@@ -151,26 +147,19 @@ def _made_optimizer(optimizer: Any, model: Trainable, rate: Any, weight_decay: A
 
 
 def _train(
-    run: Run,
-    train: Data,
-    validation: Data | None,
-    callbacks: tuple[Callback, ...],
-    saver: Saver | None,
-    bar: Bar | None,
+    run: Run, train: Data, validation: Data | None, callbacks: list[Callback], saver: Saver | None
 ) -> None:
     """Train the epochs that are left."""
-    while run.epoch < run.settings.epochs and not run.stop:
-        before = run.epoch * len(train)
-        for done in run.train_epoch(train):
-            if bar is not None:
-                bar.update(before + done, loss=run.loss, norm=run.norm)
+    while not run.finished:
+        for _ in run.train_epoch(train):
+            for callback in callbacks:
+                callback.on_batch(run)
+            if run.stop:
+                break
             if saver is not None:
                 saver.after_update()
         run.end_epoch(validation)
         for callback in callbacks:
-            callback(run)
-        if bar is not None:
-            last = run.history.validation_loss[-1:]
-            bar.update(before + len(train), **({"validation": last[0]} if last else {}))
+            callback.on_epoch(run)
         if saver is not None:
-            saver.after_epoch(last=run.epoch >= run.settings.epochs or bool(run.stop))
+            saver.after_epoch(last=run.finished)

@@ -57,6 +57,7 @@ class Saver:
             self.close()
             raise
         self._kept: tuple[dict[str, Any], Arrays] | None = None
+        self._failed = False  # whether a checkpoint could not be written
         self._saved = time.monotonic()
 
     def _resume(
@@ -108,12 +109,32 @@ class Saver:
                 stacklevel=3,  # where fit is called
             )
 
+    def after_error(self, error: BaseException) -> None:
+        """Save where an exception has ended the run, if it can go on from there."""
+        run = self._run
+        exploded = isinstance(error, FloatingPointError) or not run.healthy(run.loss)
+        if exploded or run.guard.broken or self._failed:
+            return
+        run.rewind()
+        where = os.fspath(self._checkpoint.directory)
+        try:
+            self._write(run.snapshot())
+        except OSError as failure:  # the error itself says more
+            warnings.warn(f"checkpoint: none could be written to {where!r}: {failure}", stacklevel=3)
+            return
+        if hasattr(error, "add_note"):
+            error.add_note(f"The run is saved in {where!r}: the same call of fit goes on from there.")
+
     def _due(self) -> bool:
         return time.monotonic() - self._saved >= self._seconds
 
     def _write(self, snapshot: tuple[dict[str, Any], Arrays]) -> None:
         numbers, arrays = snapshot
-        self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
+        try:
+            self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
+        except OSError:
+            self._failed = True
+            raise
         self._saved = time.monotonic()
 
     def close(self) -> None:

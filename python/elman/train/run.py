@@ -13,6 +13,7 @@ from .._plain import plain
 from ..data import Batch, Data
 from ..optim import Optimizer
 from .checkpoint import Arrays, flatten, under, unflatten, within
+from .guard import Guard
 from .history import History
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
@@ -32,8 +33,10 @@ class Run:
         settings: what `fit` was asked for.
         epoch: how many epochs have been completed.
         batches, updates: how many there have been in the epoch in progress.
+        done: how much of the data has been read in it, in the data's unit.
         loss, norm: of the last update: its loss, and the joint norm of its gradients before clipping.
-        stop: set it to a reason to end after this epoch.
+        stop: set it to a reason, and the run ends, after a batch as after an epoch.
+        error: the exception that has ended the run, if one has.
     """
 
     def __init__(
@@ -51,14 +54,22 @@ class Run:
         self.batch_size = 0  # of the epoch in progress
         self.patient_since = 0  # the epoch from which patience counts
         self.stop = ""
+        self.error: BaseException | None = None
+        self.loss = self.norm = 0.0
+        self.guard = Guard()
+        self._random: dict[str, Any] | None = None  # the random streams before an update that is not complete
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
         """Start counting an epoch: batches read, updates, targets, sums of losses and norms, and the carried state."""
-        self.batches = self.updates = 0
+        self.batches = self.updates = self.done = 0
         self.count = self.total = self.norms = self.seconds = 0.0
-        self.loss = self.norm = 0.0  # of the last update
         self.state: Any = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left, or there is a reason to stop."""
+        return self.epoch >= self.settings.epochs or bool(self.stop)
 
     def train_epoch(self, data: Data) -> Iterator[int]:
         """Train what is left of the epoch, update by update. Gives how much of the data has been read."""
@@ -69,34 +80,43 @@ class Run:
         batch, update = None, self.update
         update.begin()
         for batch in itertools.islice(order, self.batches, None):
+            if not update.batches:
+                self._random = self.model.random_state()
             state = update.state if update.batches else self.state
             update.add(batch, state if batch.continues else None, self._check, self.batches + update.batches)
             if update.batches == self.settings.accumulate:
                 self._change(batch, data, begin)
-                yield batch.done
+                yield self.done
         if batch is not None and update.batches:  # fewer are left than an update takes
             self._change(batch, data, begin)
-            yield batch.done
+            yield self.done
 
     def _change(self, batch: Batch, data: Data, begin: float) -> None:
         """Update the parameters from the batches that `update` holds, of which `batch` is the last."""
         update = self.update
-        self.norm = update.finish()
-        if not np.isfinite(self.norm):
-            raise self._failure("gradient norm", self.norm, batch, self.batches + update.batches - 1)
-        self.optimizer.learning_rate = self.base_rate * float(
-            self.settings.schedule(self.epoch + batch.done / len(data))
-        )
-        update.apply(self.norm)
-        self.state = update.state
-        self.loss = update.total / update.count if update.count else 0.0
-        self.batches += update.batches
-        self.updates += 1
-        self.total += update.total
-        self.count += update.count
-        self.norms += self.norm
-        update.begin()
-        self.seconds = time.perf_counter() - begin
+        norm = update.finish()
+        if not np.isfinite(norm):
+            raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
+        rate = self.base_rate * float(self.settings.schedule(self.epoch + batch.done / len(data)))
+        with self.guard:
+            self.optimizer.learning_rate = rate
+            update.apply(norm)
+            self.state, self.done = update.state, batch.done
+            self.norm, self.loss = norm, update.total / update.count if update.count else 0.0
+            self.batches += update.batches
+            self.updates += 1
+            self.total += update.total
+            self.count += update.count
+            self.norms += norm
+            update.begin()
+            self._random = None
+            self.seconds = time.perf_counter() - begin
+
+    def rewind(self) -> None:
+        """Go back to the last update, from one that an exception has ended before the parameters changed."""
+        if self._random is not None:
+            self.model.set_random_state(self._random)
+            self._random = None
 
     def _check(self, value: float, batch: Batch, number: int) -> None:
         """Refuse a training loss that has exploded."""
@@ -128,21 +148,29 @@ class Run:
             FloatingPointError: the validation loss is not a finite number.
         """
         history, train_loss = self.history, self.total / counted(self.count)
+        loss = None
         if validation is not None:
             loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
-            history.validation_loss.append(loss)
-        history.train_loss.append(train_loss)
-        history.gradient_norm.append(self.norms / max(self.updates, 1))
-        history.learning_rate.append(self.optimizer.learning_rate)
-        history.seconds.append(self.seconds)
-        if validation is None:
+        with self.guard:
+            history.train_loss.append(train_loss)
+            if loss is not None:
+                history.validation_loss.append(loss)
+            history.gradient_norm.append(self.norms / max(self.updates, 1))
+            history.learning_rate.append(self.optimizer.learning_rate)
+            history.seconds.append(self.seconds)
+            self._keep_best()
+            self.settings.schedule.observe(history.watched[-1])
+            self.epoch += 1
+            self._begin_epoch()
+            self.stop = self.stop or self.impatience(self.settings.patience)
+
+    def _keep_best(self) -> None:
+        """Keep the parameters, if this epoch is the best so far."""
+        history = self.history
+        if not history.validation_loss:
             history.best_epoch, self.safe = self.epoch, self.model.state_dict()
         elif history.validation_loss[-1] <= min(history.validation_loss):
             history.best_epoch, self.best, self.safe = self.epoch, self.model.state_dict(), {}
-        self.settings.schedule.observe(history.watched[-1])
-        self.epoch += 1
-        self._begin_epoch()
-        self.stop = self.stop or self.impatience(self.settings.patience)
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""
@@ -166,6 +194,7 @@ class Run:
         "epoch",
         "batches",
         "updates",
+        "done",
         "count",
         "total",
         "norms",
@@ -200,7 +229,7 @@ class Run:
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
         those of this run."""
-        numbers = {"updates": numbers["batches"]} | numbers  # it was so before there was `accumulate`
+        numbers = {"updates": numbers["batches"], "done": 0} | numbers  # older ones do not have these
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
