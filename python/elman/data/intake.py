@@ -174,15 +174,19 @@ def weights_of(name: str, values: Any, y: Any) -> Any:
     rows = found if isinstance(found, list) else [found]
     by_steps = isinstance(found, list) or found.ndim > 1
     for i, one in enumerate(rows):
-        if one.dtype.kind not in "biuf" or not (np.isfinite(one).all() and (one >= 0).all()):
-            raise ValueError(f"{name}: expected finite numbers of at least 0, got {_check.describe(one)}")
+        wrong = ~(np.isfinite(one) & (one >= 0))
+        if wrong.any():
+            raise ValueError(f"{name}: expected finite numbers of at least 0, got {one[wrong][0]}")
         rows[i] = one.astype(np.float64)
     found = rows if isinstance(found, list) else rows[0]
     if by_steps:
         for i, (one, target) in enumerate(zip(found, y, strict=True)):
-            if one.shape != np.shape(target)[:1]:
+            steps, shown = np.shape(target)[:1], _check.describe(one)
+            if not steps:
                 raise ValueError(
-                    f"{name}[{i}]: expected {_check.shape_text(np.shape(target)[:1])}, one for each step of y, "
-                    f"got {_check.describe(one)}"
+                    f"{name}: expected [n], as y has one target for each sequence, got {shown} for each"
                 )
+            if one.shape != steps:
+                want = f"{_check.shape_text(steps)}, one for each step of y"
+                raise ValueError(f"{name}[{i}]: expected {want}, got {shown}")
     return found

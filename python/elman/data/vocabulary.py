@@ -176,11 +176,9 @@ def _each(texts: Any) -> Iterator[Any]:
 
 def is_text(values: Any) -> bool:
     """Whether these are texts, or lists of words."""
-    if (
-        isinstance(values, (str, bytes, dict))
-        or not hasattr(values, "__len__")
-        or getattr(values, "ndim", 1) != 1
-    ):
+    if not (isinstance(values, (list, tuple, np.ndarray)) or hasattr(values, "iloc")):  # a Series of pandas
+        return False
+    if getattr(values, "ndim", 1) != 1 or getattr(getattr(values, "dtype", None), "kind", "O") not in "OU":
         return False
     first: Any = next(iter(values), None)
     if isinstance(first, (list, tuple)) or (getattr(first, "ndim", 0) == 1 and first.dtype.kind in "OU"):

@@ -12,6 +12,7 @@ from ..losses import Loss, ctc
 from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
 from .one_network import OneNetwork
+from .reading import read_tokens
 
 
 class CTCRecognizer(OneNetwork):
@@ -39,6 +40,9 @@ class CTCRecognizer(OneNetwork):
         )  # fmt: skip
         count = batch.size if batch.weights is None else float(batch.weights.sum())
         return Loss(value, d if back is None or d is None else back(d), count)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")
 
     def predict(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,7 +28,8 @@ class Forecaster(Model):
         horizon: S, steps to predict.
         targets: F, values in each.
         future_size: C, covariates known ahead (calendar, plans); 0 for none.
-        loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution).
+        loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution), or one
+            that `elman.losses.custom` makes.
         quantiles: for the loss "quantile".
         options: of `elman.models.network`: input_size, hidden_size, cell, num_layers, ...
 
@@ -36,13 +37,15 @@ class Forecaster(Model):
     variance) and "quantile".
     """
 
+    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
+
     def __init__(
         self,
         horizon: int,
         *,
         targets: int = 1,
         future_size: int = 0,
-        loss: str = "squared",
+        loss: Any = "squared",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         **options: Any,
     ):
@@ -50,6 +53,7 @@ class Forecaster(Model):
         self.size = _check.whole_number("targets", targets, 1)
         self.future_size = _check.whole_number("future_size", future_size, 0)
         self.targets = Targets(loss, quantiles)
+        self.config["loss"] = self.targets.name
         width = self.size * self.targets.width
         if not self.future_size:
             self.encoder = self._reader = network(self.horizon * width, "last", **options)

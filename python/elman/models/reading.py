@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from ..data import Batch, Sequences
 from ..data.intake import in_file, is_array
-from ..sequence.marks import whole_lengths
+from ..sequence.marks import chosen, whole_lengths
 from .network import Network
 
 
@@ -47,7 +47,7 @@ def read_x(x: np.ndarray, reader: Network | None, dtype: np.dtype, known: np.nda
     """x [T, B, ...] of a batch for the network that reads it. None: it is not known what reads it; then only features
     [T, B, F, ...] are cast."""
     if reader is not None and reader.tokens:
-        return as_whole(x)
+        return as_whole(chosen(known, x) if x.dtype.kind == "f" and x.ndim == 2 else x)
     if reader is not None and x.ndim == 2 and reader.size == 1:
         x = x[..., None]
     return cast("x", x, dtype, known) if x.ndim > 2 else x
@@ -63,8 +63,11 @@ def expect_x(data: Sequences, reader: Network) -> None:
     first = x[0]
     shown = _check.describe(x) if is_array(x) else f"a list of {_t_i(first)}"
     if reader.tokens:
-        sample = first[None] if in_file(x) else x  # of a file each batch is looked at when it comes
-        rows = [as_whole(one) for one in ([sample] if is_array(sample) else sample)]
+        # Of a file each batch is looked at when it comes.
+        rows, marks = ([first], None) if in_file(x) else ([x] if is_array(x) else x, data.mask)
+        if marks is not None:
+            rows = [row[keep] for row, keep in zip(x, marks, strict=True)]
+        rows = [as_whole(row) for row in rows]
         if first.ndim != 1 or any(row.dtype.kind not in "biu" and row.size for row in rows):
             raise ValueError(f"x: expected [n, T] tokens, or a list of [t_i] tokens, got {shown}")
         for row in rows:
@@ -137,3 +140,16 @@ def read_numbers(
         axes = ("n", "T") if by_steps else ("n",)
         raise ValueError(f"y: expected {_check.shape_text((*axes, *want))} numbers, got {got}")
     return cast("y", y.reshape(*y.shape[:base], *want), dtype)
+
+
+def read_tokens(y: np.ndarray, known: np.ndarray | None, count: int, words: str) -> np.ndarray:
+    """y [B, S] as whole numbers below `count`; the rest beside `known` may be anything.
+
+    Raises:
+        ValueError: it is of another shape or kind, or a number is too large.
+    """
+    y = as_whole(y)
+    if y.ndim != 2 or y.dtype.kind not in "biu":
+        raise ValueError(f"y: expected {words}")
+    _check.tokens("y", y if known is None else y[known], count)
+    return y

@@ -15,6 +15,7 @@ from ..sequence.marks import closed_up, whole_lengths
 from .base import Model
 from .beam import beam_search
 from .network import network
+from .reading import read_tokens
 
 
 class Seq2Seq(Model):
@@ -170,10 +171,7 @@ class Seq2Seq(Model):
         )
 
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
-        if y.ndim != 2 or y.dtype.kind not in "biu":
-            raise ValueError(f"y: expected a list of [s_i] tokens, got {got}")
-        _check.tokens("y", y if known is None else y[known], self.boundary)
-        return y
+        return read_tokens(y, known, self.boundary, f"a list of [s_i] tokens, got {got}")
 
     def predict(
         self,

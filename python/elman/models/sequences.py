@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -141,6 +141,8 @@ class SequenceRegressor(OneNetwork):
     [T, B, F], with a last axis for "gaussian" (mean and log variance) and "quantile".
     """
 
+    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
+
     def __init__(
         self,
         outputs: int = 1,
@@ -152,6 +154,7 @@ class SequenceRegressor(OneNetwork):
     ):
         self.outputs = _check.whole_number("outputs", outputs, 1)
         self.targets = Targets(loss, quantiles)
+        self.config["loss"] = self.targets.name
         self._build(self.outputs * self.targets.width, pooling, options)
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
