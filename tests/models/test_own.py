@@ -134,7 +134,7 @@ def test_an_argument_that_cannot_be_kept_is_refused_before_any_work():
 
 def test_an_unknown_argument():
     with pytest.raises(
-        TypeError, match=r"^sizes: expected an argument of Last, got an unknown one; did you mean size"
+        TypeError, match=r"^sizes: expected an argument of Last, got an unknown one; did you mean size\?"
     ):
         Last(sizes=3)
     with pytest.raises(TypeError, match=r"^x: expected an argument of Last, .*; it takes size, gain, seed$"):

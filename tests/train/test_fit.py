@@ -145,11 +145,10 @@ def test_an_optimizer_of_ones_own():
     optimizer = SGD(model, learning_rate=0.05, momentum=0.5)
     history = fit(model, (x, y), epochs=3, optimizer=optimizer, seed=0, progress=False)
     assert history.learning_rate == [0.05] * 3
-    for refused in ({"learning_rate": 0.1}, {"weight_decay": 0.1}):
-        with pytest.raises(
-            ValueError, match="learning_rate, weight_decay: expected none beside an Optimizer"
-        ):
-            fit(model, (x, y), optimizer=optimizer, progress=False, **refused)
+    given = {"learning_rate": 0.1, "weight_decay": 0.1, "groups": {"bias*": {}}, "frozen": ["head"]}
+    for name, value in given.items():
+        with pytest.raises(ValueError, match=f"{name}: expected none beside an Optimizer"):
+            fit(model, (x, y), optimizer=optimizer, progress=False, **{name: value})
 
 
 def test_clipping():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import itertools
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,12 +79,34 @@ class Batch:
 class Data(Protocol):
     """What `fit` takes: a number of sequences (or steps: `unit`), and batches of them.
 
-    A checkpoint knows it again by its attributes, or by what a method `fingerprint()` returns, if it has one.
+    A checkpoint knows it again by its attributes, or by what a method `fingerprint()` returns, if it has one. If
+    `batches` has an argument `skip`, a run that resumes asks for the batches after so many.
     """
 
     unit: str
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """How much there is, in units. One that cannot know raises TypeError."""
+        ...
+
     def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
         """Every sequence once, in an order that the seed decides; with None in a fixed order."""
         ...
+
+
+def size_of(data: Data) -> int | None:
+    """How much of it there is, or None where it cannot know."""
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def batches_from(data: Data, batch_size: int, seed: Any, skip: int) -> Generator[Batch, None, None]:
+    """The batches after the first `skip`, which are not made where the data can do without."""
+    if not skip:
+        yield from data.batches(batch_size, seed=seed)
+    elif "skip" in inspect.signature(data.batches).parameters:
+        yield from data.batches(batch_size, seed=seed, skip=skip)  # type: ignore[call-arg]
+    else:
+        yield from itertools.islice(data.batches(batch_size, seed=seed), skip, None)

@@ -13,10 +13,10 @@ from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
 from . import mapped
+from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, marks_of, series_of, weights_of
 from .lazy import Lazy, Ragged
-from .prefetch import prefetch
 from .vocabulary import Vocabulary, is_text
 
 
@@ -183,5 +183,7 @@ def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):
-        raise ValueError(f"{name}: expected (x, y), Sequences or Stream, got {_check.describe(data)}")
+        raise ValueError(
+            f"{name}: expected (x, y), Sequences, Samples or Stream, got {_check.describe(data)}"
+        )
     return data

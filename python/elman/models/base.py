@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from .. import _check, files
 from .._plain import plain
 from ..data import Batch, Data, Sequences, Vocabulary
-from ..layers import arguments
+from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
 from ..sequence.marks import known_steps, whole_lengths
-from .files import name_of, register
 from .network import Network
 from .reading import all_targets, cast, expect_x, known_targets, read_x
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -50,24 +46,19 @@ class Model(Composite):
         vocabulary: of the texts that the model reads, if it was made with one.
     """
 
-    unsaved: ClassVar[tuple[str, ...]] = ()  # arguments that files leave out
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
     _reader: Network | None = None  # what reads x, if it is known
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        register(cls)
-
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        bound = arguments.bind(cls, args, options)
-        self = super().__new__(cls)
-        self.config, self.notes = arguments.saved(cls, bound), {}
-        seed = bound.get("seed")
+    def _keep(self, bound: Mapping[str, Any]) -> None:
+        self.config, self.notes = arguments.saved(type(self), bound), {}
+        seed = arguments.flat(type(self), bound).get("seed")
         self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
-        return self
+
+    def _config(self) -> dict[str, Any]:
+        return self.config
 
     def __repr__(self) -> str:
         return (
@@ -180,5 +171,9 @@ class Model(Composite):
         """
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
-        content = {"model": name_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
+        content = {
+            "model": kinds.name_of(type(self)),
+            "config": self.config,
+            "notes": plain("notes", self.notes),
+        }
         files.write(path, content, self.parameters, "saving a model")

@@ -30,7 +30,7 @@ class Forecaster(Model):
         future_size: C, covariates known ahead (calendar, plans); 0 for none.
         loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution), or one
             that `elman.losses.custom` makes.
-        quantiles: for the loss "quantile".
+        quantiles: that the loss "quantile" trains, and that are predicted by default.
         options: of `elman.models.network`: input_size, hidden_size, cell, num_layers, ...
 
     Targets: [n, S, F]; NaN counts as unknown. Predictions: [B, S, F], with a last axis for "gaussian" (mean and log
@@ -126,12 +126,13 @@ class Forecaster(Model):
     def predict_quantiles(
         self,
         x: Any,
-        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+        quantiles: Sequence[float] | None = None,
         future: Any = None,
         batch_size: int = 256,
         mask: Any = None,
     ) -> np.ndarray:
-        """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"."""
+        """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"; the model's own
+        (`quantiles=` of its constructor) if None."""
         rows = self._predict_rows(self._data(x, future, mask), batch_size)
         return self.targets.quantiles_of(rows, quantiles)
 

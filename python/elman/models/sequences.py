@@ -182,7 +182,7 @@ class SequenceRegressor(OneNetwork):
     def predict_quantiles(
         self,
         x: Any,
-        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+        quantiles: Sequence[float] | None = None,
         batch_size: int = 256,
         mask: Any = None,
     ) -> Any:

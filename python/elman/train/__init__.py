@@ -16,9 +16,12 @@ from ..losses import (
     quantile,
 )
 from ..optim import (
+    EMA,
     SGD,
+    SWA,
     Adam,
     AdamW,
+    Average,
     Constant,
     Cosine,
     Exponential,
@@ -34,26 +37,34 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
+from .loggers import CSVLog, MLflowLog, TensorBoardLog
 from .run import Run
 from .settings import Settings
 from .trainable import Step, Trainable
 from .tune import Log, tune
 
 __all__ = [
+    "EMA",
     "SGD",
+    "SWA",
     "Adam",
     "AdamW",
+    "Average",
     "Batch",
+    "CSVLog",
     "Callback",
     "Constant",
     "Cosine",
     "Data",
     "Exponential",
     "History",
+    "LearningRates",
     "Log",
     "Loss",
+    "MLflowLog",
     "Optimizer",
     "Plateau",
     "RMSProp",
@@ -64,6 +75,7 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "TensorBoardLog",
     "Trainable",
     "Vocabulary",
     "WarmUp",
@@ -75,6 +87,7 @@ __all__ = [
     "ctc",
     "custom",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "forecast_windows",
     "gaussian",

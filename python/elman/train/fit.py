@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from .. import _check
 from .._plain import plain
 from ..data import Data
-from ..optim import Constant, Optimizer, Schedule, make_optimizer
+from ..data.batch import size_of
+from ..optim import Average, Constant, Groups, Optimizer, Schedule
 from .callbacks import Callback, as_callbacks
 from .history import History
 from .progress import progress_of
@@ -20,10 +21,11 @@ from .resume import Saver
 from .run import Run
 from .settings import Settings
 from .trainable import Trainable, data_for, mean_loss
+from .update import optimizer_of
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
-    """The model's mean loss over `data`: (x, y), Sequences or Stream."""
+    """The model's mean loss over `data`: (x, y), Sequences, Samples or Stream."""
     return mean_loss(model, data_for(model, "data", data), _check.whole_number("batch_size", batch_size, 1))
 
 
@@ -38,9 +40,12 @@ def fit(
     optimizer: str | Optimizer = "adam",
     learning_rate: float | None = None,
     weight_decay: float | None = None,
+    groups: Groups | None = None,
+    frozen: str | Sequence[str] = (),
     schedule: Schedule | None = None,
     clip_norm: float | None = 1.0,
     clip: float | None = None,
+    average: Average | None = None,
     patience: int | None = None,
     seed: int | None = None,
     progress: bool | str = True,
@@ -52,28 +57,33 @@ def fit(
 
     Args:
         model: changed in place.
-        train: (x, y), Sequences or Stream.
+        train: (x, y), Sequences, Samples or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
         batch_size: sequences in a batch (lanes of a Stream).
         accumulate: an update of the parameters follows after so many batches (and at the end of an epoch), as if they
             were one: its gradient is that of the mean over all their targets. The memory is that of one batch.
-        optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
-            own learning rate and weight decay.
+        optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model or a part of it,
+            which brings its own learning rate, weight decay, groups and frozen; what it does not have stays as it is.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
         weight_decay: as the optimizer defines it; 0 if None, for "adamw" 0.01.
+        groups: for patterns of parameters' names another learning_rate or weight_decay, as every `Optimizer` has it:
+            {"embedding": {"learning_rate": 1e-4}, "bias*": {"weight_decay": 0}}.
+        frozen: patterns of names that stay as they are: ["embedding", "network.recurrent"].
         schedule: a learning-rate schedule, a factor over time, counted in epochs; constant if None.
         clip_norm: largest joint norm of the gradients in an update (Pascanu et al. 2013); None: no limit.
         clip: largest size of each single gradient; None: no limit.
+        average: EMA(...) or SWA(...): averages the parameters. The validation is that of the average, once there is
+            one, and the model ends with it.
         patience: stop after so many epochs without a lower validation loss; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train, without which, and where the output is
             no terminal, it is a line for each epoch and one a minute within it).
         checkpoint: a directory (extra: save). If it holds an earlier run of the same call, that run goes on, bit for
             bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
-            weight_decay, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its batch_size
-            from the next epoch. If no epochs are left, a setting that differs is refused. Other data, another model,
-            optimizer or seed is another run, and is refused.
+            weight_decay, groups, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its
+            batch_size from the next epoch. If no epochs are left, a setting that differs is refused. Other data,
+            another model, optimizer, frozen, average or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: functions, called with the Run after each epoch, or `Callback`s.
 
@@ -91,21 +101,23 @@ def fit(
     """
     settings = Settings(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
-        schedule=Constant() if schedule is None else schedule, patience=patience,
+        schedule=Constant() if schedule is None else schedule, patience=patience, average=average,
     )  # fmt: skip
-    train_data = data_for(model, "train", train)
+    train_data = data_for(model, "train", train, begin=True)
     validation_data = None if validation is None else data_for(model, "validation", validation)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
+    if size_of(train_data) is None and not settings.schedule(0.0):
+        raise ValueError(
+            "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
+            "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
+        )
     called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
-    begin = getattr(model, "begin", None)
-    if begin is not None:
-        begin(train_data)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
-    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
+    optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, settings, order)
     with contextlib.ExitStack() as ends:
@@ -134,30 +146,19 @@ def fit(
     return run.history
 
 
-def _made_optimizer(optimizer: Any, model: Trainable, rate: Any, weight_decay: Any) -> Optimizer:
-    """The optimiser of this name, or this one, which must be of the model."""
-    if isinstance(optimizer, str):
-        return make_optimizer(optimizer, model, rate, weight_decay)
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
-    if rate is not None or weight_decay is not None:
-        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
-    optimizer.expect_of(model)
-    return optimizer
-
-
 def _train(
     run: Run, train: Data, validation: Data | None, callbacks: list[Callback], saver: Saver | None
 ) -> None:
     """Train the epochs that are left."""
     while not run.finished:
-        for _ in run.train_epoch(train):
-            for callback in callbacks:
-                callback.on_batch(run)
-            if run.stop:
-                break
-            if saver is not None:
-                saver.after_update()
+        with contextlib.closing(run.train_epoch(train)) as updates:
+            for _ in updates:
+                for callback in callbacks:
+                    callback.on_batch(run)
+                if run.stop:
+                    break
+                if saver is not None:
+                    saver.after_update()
         run.end_epoch(validation)
         for callback in callbacks:
             callback.on_epoch(run)

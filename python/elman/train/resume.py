@@ -151,6 +151,8 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
             "kind": type(run.optimizer).__qualname__,
             "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
         },
+        "average": None if run.settings.average is None else repr(run.settings.average),
+        "frozen": run.optimizer.frozen_of(run.model),  # type: ignore[arg-type]
         "model": _describe(run.model),
     }
 
@@ -163,7 +165,7 @@ def _settings(run: Run) -> Section:
     settings = {
         name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
     }
-    settings |= {"learning_rate": run.given_rate}
+    settings |= {"learning_rate": run.given_rate, "groups": run.optimizer.groups}
     settings |= {name: getattr(asked, name) for name in ("batch_size", "accumulate", "clip_norm", "clip")}
     return plain("settings", settings) | {"schedule": repr(asked.schedule) if told else schedule.__qualname__}
 
@@ -234,6 +236,12 @@ def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
                 for section in (before, after)
             )
             raise ValueError(f"model: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    if saved.get("average") != now["average"]:
+        expected, got = (one.get("average") or "none" for one in (saved, now))
+        raise ValueError(f"average: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    if saved.get("frozen", now["frozen"]) != now["frozen"]:
+        expected, got = (", ".join(one["frozen"]) or "nothing" for one in (saved, now))
+        raise ValueError(f"frozen: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
     if saved["optimizer"] != now["optimizer"]:
         expected, got = (
             f"{one['kind']} with the states {', '.join(one['states']) or 'none'}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from .._plain import plain
 from ..data import Batch, Data
+from ..data.batch import batches_from, size_of
 from ..optim import Optimizer
+from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
 from .guard import Guard
 from .history import History
@@ -49,10 +51,12 @@ class Run:
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
         self.safe: Arrays = model.state_dict()  # until then: parameters before the epoch in progress
+        self.average = Averaged(self.settings.average)
         self.first: float | None = None  # the run's first loss
         self.epoch = 0
         self.batch_size = 0  # of the epoch in progress
         self.patient_since = 0  # the epoch from which patience counts
+        self.length: int | None = None  # what was read in the last epoch that was read to its end
         self.stop = ""
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
@@ -71,15 +75,20 @@ class Run:
         """Whether no epoch is left, or there is a reason to stop."""
         return self.epoch >= self.settings.epochs or bool(self.stop)
 
-    def train_epoch(self, data: Data) -> Iterator[int]:
+    def train_epoch(self, data: Data) -> Generator[int, None, None]:
         """Train what is left of the epoch, update by update. Gives how much of the data has been read."""
         if not self.batches:
             self.batch_size = self.settings.batch_size
         begin = time.perf_counter() - self.seconds
-        order = data.batches(self.batch_size, seed=[self.seed, self.epoch])
+        order = batches_from(data, self.batch_size, [self.seed, self.epoch], self.batches)
+        with contextlib.closing(order):  # it may have a thread
+            yield from self._train_batches(order, data, begin)
+        self.length = self.done
+
+    def _train_batches(self, order: Iterator[Batch], data: Data, begin: float) -> Iterator[int]:
         batch, update = None, self.update
         update.begin()
-        for batch in itertools.islice(order, self.batches, None):
+        for batch in order:
             if not update.batches:
                 self._random = self.model.random_state()
             state = update.state if update.batches else self.state
@@ -97,7 +106,9 @@ class Run:
         norm = update.finish()
         if not np.isfinite(norm):
             raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
-        rate = self.base_rate * float(self.settings.schedule(self.epoch + batch.done / len(data)))
+        whole = self.length_of(data)
+        share = batch.done / whole if whole else 0.0
+        rate = self.base_rate * float(self.settings.schedule(self.epoch + share))
         with self.guard:
             self.optimizer.learning_rate = rate
             update.apply(norm)
@@ -108,9 +119,15 @@ class Run:
             self.total += update.total
             self.count += update.count
             self.norms += norm
+            self.average.after_update(self.model, self.epoch)
             update.begin()
             self._random = None
             self.seconds = time.perf_counter() - begin
+
+    def length_of(self, data: Data) -> int | None:
+        """How much there is to read in an epoch. None before data of unknown size have been read once."""
+        known = size_of(data)
+        return self.length if known is None else known
 
     def rewind(self) -> None:
         """Go back to the last update, from one that an exception has ended before the parameters changed."""
@@ -148,10 +165,12 @@ class Run:
             FloatingPointError: the validation loss is not a finite number.
         """
         history, train_loss = self.history, self.total / counted(self.count)
-        loss = None
+        loss, average = None, self.average.after_epoch(self.model, self.epoch)
         if validation is not None:
-            loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
+            with average.within(self.model):
+                loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
         with self.guard:
+            self.average = average
             history.train_loss.append(train_loss)
             if loss is not None:
                 history.validation_loss.append(loss)
@@ -168,9 +187,9 @@ class Run:
         """Keep the parameters, if this epoch is the best so far."""
         history = self.history
         if not history.validation_loss:
-            history.best_epoch, self.safe = self.epoch, self.model.state_dict()
+            history.best_epoch, self.safe = self.epoch, self.average.best_of(self.model)
         elif history.validation_loss[-1] <= min(history.validation_loss):
-            history.best_epoch, self.best, self.safe = self.epoch, self.model.state_dict(), {}
+            history.best_epoch, self.best, self.safe = self.epoch, self.average.best_of(self.model), {}
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""
@@ -184,10 +203,11 @@ class Run:
         return self.first is not None and loss <= HEALTHY * self.first
 
     def fall_back(self, exploded: bool) -> None:
-        """Give the model the parameters of the best epoch. If there is none, it keeps its own; if those have exploded,
-        it gets those from before the epoch in progress."""
-        if self.best or exploded:
-            self.model.load_state_dict(self.best or self.safe)
+        """Give the model the parameters of the best epoch. If there is none, it gets the average, or keeps its own; if
+        those have exploded, it gets those from before the epoch in progress."""
+        found = self.best or (self.safe if exploded else self.average.arrays)
+        if found:
+            self.model.load_state_dict(found)
 
     _numbers = (
         "seed",
@@ -195,6 +215,7 @@ class Run:
         "batches",
         "updates",
         "done",
+        "length",
         "count",
         "total",
         "norms",
@@ -222,14 +243,21 @@ class Run:
             "optimizer": plain("optimizer", optimizer),
             "schedule": plain("schedule", self.settings.schedule.state_dict()),
             "state": flatten("state", self.state, state),
+            "averaged": self.average.count,
         }
         arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
+        arrays |= under("average", self.average.copy().arrays)
         return numbers, arrays | under("optimizer", moments) | under("state", state)
 
     def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
         those of this run."""
-        numbers = {"updates": numbers["batches"], "done": 0} | numbers  # older ones do not have these
+        numbers = {
+            "updates": numbers["batches"],
+            "done": 0,
+            "length": None,
+            "averaged": 0,
+        } | numbers  # older ones do not have these
         self.model.load_state_dict(within("parameters", arrays))
         self.model.set_random_state(numbers["random"])
         self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
@@ -246,5 +274,7 @@ class Run:
         if self.given_rate != given:  # this call asks for another rate
             self.given_rate, self.base_rate = given, base
         self.best = within("best", arrays)
+        average = Averaged(self.settings.average, within("average", arrays), numbers["averaged"])
+        self.average = average.copy()  # which may be written to
         self.safe = {} if self.best else self.model.state_dict()
         self.state = unflatten(numbers["state"], within("state", arrays))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import _check
-from ..optim import Constant, Schedule
+from ..optim import Average, Constant, Schedule
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Settings:
     clip_norm: float | None = 1.0
     clip: float | None = None
     patience: int | None = None
+    average: Average | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate"):
@@ -36,3 +39,5 @@ class Settings:
             raise ValueError(
                 f"schedule: expected a learning-rate schedule, got {_check.describe(self.schedule)}"
             )
+        if self.average is not None and not isinstance(self.average, Average):
+            raise ValueError(f"average: expected EMA(...) or SWA(...), got {_check.describe(self.average)}")

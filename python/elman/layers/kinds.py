@@ -1,14 +1,17 @@
-"""The classes of models by their names in files."""
+"""The classes of layers and models by their names in files."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from importlib import import_module
 from typing import Any
 
 from ..files import NotImportedError
-from ..layers import arguments
 
-# By module and name. Every class of models is here from its definition on.
+_PACKAGE = __package__.partition(".")[0]
+
+# By module and name. Every class is here from its definition on.
 _kinds: dict[str, type] = {}
 
 
@@ -17,37 +20,40 @@ def register(kind: type) -> None:
     _kinds[name_of(kind)] = kind
 
 
+def is_ours(kind: type) -> bool:
+    return kind.__module__.startswith(f"{_PACKAGE}.")
+
+
+def is_known(kind: type) -> bool:
+    return _kinds.get(name_of(kind)) is kind
+
+
 def name_of(kind: type) -> str:
-    """The name of a class in files: `module:Class`. For elman's own classes the module is elman.models."""
-    ours = kind.__module__.startswith(f"{__package__}.")
-    return f"{__package__ if ours else kind.__module__}:{kind.__qualname__}"
+    """The name of a class in files: `module:Class`. For elman's own classes the module is their room's."""
+    module = ".".join(kind.__module__.split(".")[:2]) if is_ours(kind) else kind.__module__
+    return f"{module}:{kind.__qualname__}"
 
 
-def make(content: dict[str, Any]) -> Any:
-    """The model that a file describes, with its notes and without its parameters."""
-    config, notes = content.get("config"), content.get("notes")
-    if not isinstance(config, dict) or not isinstance(notes, dict):
-        raise ValueError("it does not say with which arguments the model was made")
-    model = arguments.make(_find(content["model"]), config)
-    model.notes = notes
-    return model
-
-
-def _find(name: Any) -> type:
+def find(name: Any, home: str) -> type:
     """The class of this name.
 
     A script's module is __main__ while the script runs, and has a name of its own when it is imported. So __main__ in a
     name, or in the name of a known class, stands for any module. A name without a module is of a file from before
-    modules were written: it is elman's class of that name, or else the only one there is.
+    modules were written: it is the class of that name in the room `home`, or else the only one there is.
 
     Raises:
         NotImportedError: there is no such class.
         ValueError: there is more than one.
     """
     if not isinstance(name, str):
-        raise ValueError("it does not say of which class the model is")
+        raise ValueError("it does not say of which class it is")
     module, _, own = name.rpartition(":")
-    at_home = f"{module or __package__}:{own}"
+    if (module or home).startswith(
+        f"{_PACKAGE}."
+    ):  # a file may ask for elman's rooms, and for nobody else's modules
+        with contextlib.suppress(ImportError):
+            import_module(module or home)
+    at_home = f"{module or home}:{own}"
     if at_home in _kinds:
         return _kinds[at_home]
     alike = {}
@@ -70,6 +76,6 @@ def _where(module: str, own: str) -> str:
         return f"a {own}; import the module of this class before elman.load"
     if module == "__main__":
         return f"a {own}, a class of the script or notebook that wrote the file; define or import it before elman.load"
-    if module == __package__ or module in sys.modules:
-        return f"a {own} of {module}, which is imported and has no such model"
+    if module in sys.modules:
+        return f"a {own} of {module}, which is imported and has no such class"
     return f"a {own} of a module that is not imported; import {module} before elman.load"
