@@ -3,6 +3,7 @@
 from .ahead import prefetch
 from .batch import Batch, Data
 from .lazy import Ragged
+from .named import NamedSequences
 from .samples import Samples
 from .sequences import Sequences, as_data
 from .sources import Blocks, Functions, Items, Source
@@ -16,6 +17,7 @@ __all__ = [
     "Data",
     "Functions",
     "Items",
+    "NamedSequences",
     "Ragged",
     "Samples",
     "Sequences",

@@ -18,7 +18,7 @@ class Batch:
     """Some sequences: what a model reads is time-first, the targets are [B, ...].
 
     Attributes:
-        x: [T, B, ...].
+        x: [T, B, ...]. Of `NamedSequences` x, y and their lengths are dicts by name, of arrays [B, ...].
         lengths: [B], steps of each sequence, or None where all have T.
         y: the targets, [B, ...]; where they are sequences, [B, S, ...]. `y_steps` has them time-first.
         y_lengths: [B], steps of each sequence of y, or None where all have S (or y is no sequence).
@@ -30,10 +30,10 @@ class Batch:
         weights: [B], or [B, S] for each step of y, how much each target counts; None where all count alike.
     """
 
-    x: np.ndarray
-    lengths: np.ndarray | None
-    y: np.ndarray | None
-    y_lengths: np.ndarray | None
+    x: Any
+    lengths: Any
+    y: Any
+    y_lengths: Any
     index: np.ndarray
     future: np.ndarray | None = None
     continues: bool = False
@@ -45,7 +45,7 @@ class Batch:
     def size(self) -> int:
         return len(self.index)
 
-    def targets(self) -> np.ndarray:
+    def targets(self) -> Any:
         """y, which must be there."""
         if self.y is None:
             raise ValueError("y: expected targets, got None")
@@ -74,6 +74,11 @@ class Batch:
     def step_mask(self) -> np.ndarray | None:
         """The mask for targets of steps; None if they are not the steps of x."""
         return self.mask if self.mask is not None and len(self.mask) == self.targets().shape[1] else None
+
+
+def arrays_of(held: Any) -> list[np.ndarray]:
+    """The arrays of a batch's x or y: one, several by name, or none."""
+    return [] if held is None else list(held.values()) if isinstance(held, dict) else [held]
 
 
 class Data(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, marks_of, series_of, weights_of
 from .lazy import Lazy, Ragged
+from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
 
@@ -176,9 +177,11 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
 
 
 def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
-    """`data` itself, or the Sequences of a tuple (x, y); `vocabulary` makes tokens of texts."""
+    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts. `vocabulary` makes tokens of texts."""
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
+            if isinstance(data[0], Mapping):
+                return NamedSequences(*data)
             return Sequences(*data, vocabulary=vocabulary)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error

@@ -1,7 +1,7 @@
 """Training on explicit gradients: data as batches, losses, optimisers, learning-rate schedules,
 and the loop."""
 
-from ..data import Batch, Data, Sequences, Stream, Vocabulary, forecast_windows
+from ..data import Batch, Data, NamedSequences, Sequences, Stream, Vocabulary, forecast_windows
 from ..losses import (
     Loss,
     binary_cross_entropy,
@@ -65,6 +65,7 @@ __all__ = [
     "Log",
     "Loss",
     "MLflowLog",
+    "NamedSequences",
     "Optimizer",
     "Plateau",
     "RMSProp",
