@@ -29,27 +29,36 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data]:
             "give validation"
         )
     if in_file(data.x):
-        raise ValueError("validation_split: expected data in memory with it, got x in a file; give validation")
+        raise ValueError(
+            "validation_split: expected data in memory with it, got x in a file; give validation"
+        )
     n = len(data)
     apart = max(1, round(n * share))
-    stride = 0 if isinstance(data, Stream) else _stride(data.x)
-    between = -(-_horizon(data) // stride) - 1 if stride else 0
-    least = 2 if isinstance(data, Stream) else 1
-    if n - apart - between < least:
-        raise ValueError(
-            f"validation_split: expected to leave something to train on, got {n} {data.unit} in all"
-        )
     if isinstance(data, Stream):
-        apart = max(apart, least)
-        return tuple(Stream(data.x[part], data.y[part], data.steps) for part in _parts(n, apart, 0))
+        apart = max(apart, _LEAST)
+        _expect_rest(data, n - apart, _LEAST)
+        return _part(data, 0, n - apart), _part(data, n - apart, n)
+    stride = _stride(data.x)
+    between = -(-_horizon(data) // stride) - 1 if stride else 0
+    _expect_rest(data, n - apart - between, 1)
     if stride:
-        return tuple(_some(data, part) for part in _parts(n, apart, between))
+        return _some(data, 0, n - apart - between), _some(data, n - apart, n)
     order = np.random.default_rng(seed).permutation(n)
     return data.subset(np.sort(order[apart:])), data.subset(np.sort(order[:apart]))
 
 
-def _parts(n: int, apart: int, between: int) -> tuple[slice, slice]:
-    return slice(0, n - apart - between), slice(n - apart, n)
+_LEAST = 2  # steps of a Stream
+
+
+def _expect_rest(data: Data, rest: int, least: int) -> None:
+    if rest < least:
+        raise ValueError(
+            f"validation_split: expected to leave something to train on, got {len(data)} {data.unit} in all"
+        )
+
+
+def _part(data: Stream, begin: int, end: int) -> Stream:
+    return Stream(data.x[begin:end], data.y[begin:end], data.steps)
 
 
 def _stride(x: Any) -> int:
@@ -65,10 +74,10 @@ def _horizon(data: Sequences) -> int:
     return data.y.shape[1] if isinstance(data.y, np.ndarray) and data.y.ndim > 1 else 1
 
 
-def _some(data: Sequences, part: slice) -> Sequences:
+def _some(data: Sequences, begin: int, end: int) -> Sequences:
     """Sequences that follow each other, without copying them."""
     x, y, future, mask, weights = (
-        None if values is None else values[part]
+        None if values is None else values[begin:end]
         for values in (data.x, data.y, data.future, data.mask, data.weights)
     )
     return Sequences(x, y, future, data.truncate, mask=mask, weights=weights)

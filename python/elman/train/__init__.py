@@ -15,6 +15,7 @@ from ..losses import (
     mean_squared_error,
     quantile,
 )
+from ..losses.outcome import Outcome
 from ..optim import (
     EMA,
     SGD,
@@ -67,6 +68,7 @@ __all__ = [
     "MLflowLog",
     "NamedSequences",
     "Optimizer",
+    "Outcome",
     "Plateau",
     "RMSProp",
     "Run",

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import _check
 from .._extras import need
+from ..losses.outcome import Outcome, joined
 from ..losses.scores import crps, crps_of_normal
-from .outcome import Outcome, joined
 
 CLASSES, NUMBERS = "classes", "numbers"  # what a model predicts
 

@@ -40,9 +40,8 @@ class Trainable(Protocol):
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step: ...
 
 
-def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Data:
-    """What `fit` was given, as data: (x, y), Sequences, or another that gives batches. With `begin` the model may look
-    at it once, as training on it begins.
+def data_for(model: Trainable, name: str, data: Any) -> Data:
+    """What `fit` was given, as data: (x, y), Sequences, or another that gives batches.
 
     Raises:
         ValueError: it is none of these, or the model says that it does not suit.
@@ -51,10 +50,14 @@ def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Dat
     expect = getattr(model, "expect_data", None)
     if expect is not None:
         expect(name, found)
-    look = getattr(model, "begin", None)
-    if begin and look is not None:
-        look(found)
     return found
+
+
+def begin(model: Trainable, train: Data) -> None:
+    """Let the model look at the data once, as training on it begins."""
+    look = getattr(model, "begin", None)
+    if look is not None:
+        look(train)
 
 
 Check = Callable[[float, Batch, int], None]
