@@ -11,7 +11,7 @@ import numpy as np
 
 from .._plain import plain
 from ..data import Batch, Data
-from ..data.batch import batches_from, size_of
+from ..data.batch import arrays_of, batches_from, size_of
 from ..optim import Optimizer
 from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
@@ -145,9 +145,9 @@ class Run:
         advice = (
             "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
         )
-        if batch.x.dtype.kind == "f" and not np.isfinite(batch.x).all():
+        if any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in arrays_of(batch.x)):
             advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
-        elif batch.y is not None and batch.y.dtype.kind == "f" and np.isinf(batch.y).any():
+        elif any(y.dtype.kind == "f" and np.isinf(y).any() for y in arrays_of(batch.y)):
             advice = "y holds infinite values: a target that is not known is NaN"
         return FloatingPointError(
             f"{what}: expected a finite number of a usual size, got {value:.4g} in epoch {self.epoch + 1}, "
