@@ -15,6 +15,13 @@ import numpy as np
 
 from . import _core
 
+__all__ = ["glorot", "normal", "orthogonal", "seeds", "uniform"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("left", default=None)
 
 # Reflections that are applied together: enough to make products of them.
@@ -60,7 +67,8 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float, dtype: 
 
 def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     """Uniform with limit sqrt(6 / (rows + columns)) (Glorot & Bengio 2010)."""
-    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype)
+    zeros = _zeros_for_file(shape, dtype)
+    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype) if zeros is None else zeros
 
 
 def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarray:

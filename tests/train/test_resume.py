@@ -82,8 +82,8 @@ def test_what_the_call_says_holds(tmp_path):
 
     def change(run):
         if run.epoch == 2:
-            run.base_rate, run.optimizer.weight_decay, run.clip_norm, run.clip = 1e-3, 0.1, 0.2, 0.05
-            run.schedule = Cosine(4)
+            run.base_rate, run.optimizer.weight_decay = 1e-3, 0.1
+            run.settings.clip_norm, run.settings.clip, run.settings.schedule = 0.2, 0.05, Cosine(4)
 
     whole = regressor()
     options = {"epochs": 4, "optimizer": "adamw"}
@@ -105,7 +105,7 @@ def test_another_schedule_learns_from_the_same_losses(tmp_path):
     assert want.learning_rate[-1] < want.learning_rate[0]
     run(model, tmp_path / "b", train, noise, epochs=4)
     states = []
-    run(model, tmp_path / "b", train, noise, callbacks=[lambda run: states.append(run.schedule.state_dict())],
+    run(model, tmp_path / "b", train, noise, callbacks=[lambda run: states.append(run.settings.schedule.state_dict())],
         **options | {"schedule": Plateau(factor=0.5, patience=0)})  # fmt: skip
     other = Plateau(factor=0.5, patience=0)
     again = options | {"schedule": Plateau(factor=0.5, patience=0)}

@@ -9,12 +9,17 @@ import numpy as np
 from .. import _check
 from .._arrays import each_to_numpy, has_axes
 from ..sequence.padding import alike
+from .lazy import Lazy, Ragged, lazily
+from .mapped import memory_map
 
 
 def series_of(name: str, values: Any, count: int | None = None, floats: Any = np.float32) -> Any:
-    """[n, ...], or a list of n arrays that are alike but for their first axis. A list of numbers becomes an array."""
+    """[n, ...], or a list of n arrays that are alike but for their first axis. A list of numbers becomes an array. What
+    is in a file stays there."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
-    if (objects or isinstance(values, (list, tuple))) and any(map(has_axes, values)):
+    if isinstance(values, Ragged):
+        pass
+    elif (objects or isinstance(values, (list, tuple))) and any(map(has_axes, values)):
         values = alike(name, values, floats)
     else:
         values = array_of(name, list(values) if objects else values, floats)
@@ -29,7 +34,22 @@ def series_of(name: str, values: Any, count: int | None = None, floats: Any = np
     return values
 
 
-def array_of(name: str, values: Any, floats: Any = np.float32) -> np.ndarray:
-    """`values` as an array. Python's floats have no type: they become `floats`. For x that is float32, the usual type
-    of layers; for targets float64, which losses cast to the prediction's type."""
-    return each_to_numpy([(name, values)], floats)[0]
+def array_of(name: str, values: Any, floats: Any = np.float32) -> Any:
+    """`values` as an array, Lazy where it is in a file. Python's floats have no type: they become `floats`. For x that
+    is float32, the usual type of layers; for targets float64, which losses cast to the prediction's type."""
+    lazy = lazily(values)
+    return each_to_numpy([(name, values)], floats)[0] if lazy is None else lazy
+
+
+def is_array(values: Any) -> bool:
+    """Whether it is one array, in memory or in a file, rather than a list of arrays."""
+    return isinstance(values, (np.ndarray, Lazy))
+
+
+def in_file(values: Any) -> bool:
+    """Whether its numbers are read from a file: an array, or a list of arrays that is told by its first."""
+    if isinstance(values, Ragged):
+        values = values.values
+    elif isinstance(values, list):
+        values = values[0]
+    return isinstance(values, Lazy) or memory_map(values) is not None

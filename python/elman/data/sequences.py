@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,36 @@ import numpy as np
 from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
+from . import mapped
 from .batch import Batch, Data
-from .intake import series_of
+from .intake import in_file, is_array, series_of
+from .lazy import Lazy, Ragged
+from .prefetch import prefetch
+
+
+def _rows(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """These sequences as [B, T, ...], and their lengths, or None where all have T."""
+    if isinstance(values, np.ndarray):
+        return mapped.rows(values, index), None
+    if isinstance(values, Lazy):
+        return values[index], None
+    padded, lengths = pad([values[i] for i in index], batch_first=True)
+    if isinstance(values, Ragged):
+        mapped.was_read(values.values, padded.nbytes)
+    return padded, lengths
 
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    if isinstance(values, np.ndarray):
-        return np.ascontiguousarray(values[index].swapaxes(0, 1)), None
-    return pad([values[i] for i in index])
+    if not is_array(values):
+        return pad([values[i] for i in index])
+    return np.ascontiguousarray(_rows(values, index)[0].swapaxes(0, 1)), None
+
+
+def _steps(values: Any) -> np.ndarray:
+    """[n], how many each sequence has."""
+    if is_array(values) and values.ndim > 1:
+        return np.full(len(values), values.shape[1])
+    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])
 
 
 class Sequences:
@@ -26,7 +49,8 @@ class Sequences:
 
     Args:
         x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. An array
-            is that of any library, or a list (whose floats become float32).
+            is that of any library, or a list (whose floats become float32). Memory maps, arrays in files (of h5py,
+            zarr and the like) and `Ragged` are read batch by batch, in a thread while the engine works.
         y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
             [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. None for predicting.
         future: [n, S, C], for forecasters, what is known of the steps to come.
@@ -41,7 +65,7 @@ class Sequences:
 
     def __init__(self, x: Any, y: Any = None, future: Any = None, truncate: int | None = None):
         self.x = series_of("x", x)
-        if isinstance(self.x, np.ndarray) and self.x.ndim < 2:
+        if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
         n = len(self.x)
         self.y = None if y is None else series_of("y", y, n, np.float64)
@@ -53,33 +77,37 @@ class Sequences:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
             self.y = list(self.y)
-        by_array = isinstance(self.x, np.ndarray)
-        self.lengths = np.array([self.x.shape[1]] * n if by_array else [len(value) for value in self.x])
-        if self.truncate and (self.y is None or [len(y) for y in self.y] != self.lengths.tolist()):
+        self.lengths = _steps(self.x)
+        if self.truncate and (self.y is None or _steps(self.y).tolist() != self.lengths.tolist()):
             raise ValueError("truncate: expected y with a target for each step of x")
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """Batches of sequences of similar length; the order within a length and of the batches is shuffled."""
+    def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
+        """Batches of sequences of similar length; the order within a length and of the batches is shuffled. The first
+        `skip` are not read."""
+        filed = any(map(in_file, (self.x, self.y, self.future)))
+        return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
+
+    def _batches(self, batch_size: int, seed: Any, skip: int) -> Iterator[Batch]:
         done = 0
-        for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
+        for index in bucket_batches(self.lengths, batch_size, seed):
             done += len(index)
+            pieces = 1 if self.truncate is None else -(-int(self.lengths[index].max()) // self.truncate)
+            if skip >= pieces:
+                skip -= pieces
+                continue
             batch = replace(self.take(index), done=done)
-            if self.truncate is None:
-                yield batch
-            else:
-                yield from _pieces(batch, self.truncate)
+            yield from islice(_pieces(batch, self.truncate) if self.truncate else [batch], skip, None)
+            skip = 0
 
     def take(self, index: np.ndarray) -> Batch:
         """These sequences as one batch."""
         x, lengths = _time_first(self.x, index)
         y, y_lengths = None, None
-        if isinstance(self.y, np.ndarray):
-            y = self.y[index]
-        elif self.y is not None:
-            y, y_lengths = pad([self.y[i] for i in index], batch_first=True)
+        if self.y is not None:
+            y, y_lengths = _rows(self.y, index)
         future = None if self.future is None else _time_first(self.future, index)[0]
         return Batch(x, lengths, y, y_lengths, index, future)
 

@@ -8,6 +8,8 @@ from typing import Any
 from .. import _check
 from ..sequence import sliding_windows
 from .intake import array_of
+from .lazy import Lazy, Windows, part
+from .mapped import memory_map
 from .sequences import Sequences
 
 
@@ -30,12 +32,22 @@ def forecast_windows(
 
     Returns:
         Sequences with x [windows, context, F], y [windows, horizon, targets], future [windows, horizon, C] or None;
-        views of the series as far as NumPy can.
+        views of the series as far as NumPy can. A memory map and an array in a file (of h5py, zarr and the like) are
+        read batch by batch.
     """
     series = array_of("series", series)
     if series.ndim != 2 or len(series) < context + horizon:
         want = f"[n, F] with at least {context + horizon} steps"
         raise ValueError(f"series: expected {want}, got {_check.describe(series)}")
-    ahead = None if future is None else sliding_windows(series[context:, future], horizon, stride)
-    x = sliding_windows(series[: len(series) - horizon], context, stride)
-    return Sequences(x, sliding_windows(series[context:, targets], horizon, stride), ahead)
+    past, coming = part(series, 0, len(series) - horizon), part(series, context, len(series))
+    ahead = None if future is None else _windows(coming, horizon, stride, future)
+    return Sequences(
+        _windows(past, context, stride, slice(None)), _windows(coming, horizon, stride, targets), ahead
+    )
+
+
+def _windows(series: Any, length: int, stride: int, columns: Any) -> Any:
+    """[windows, length, columns]. What is in a file is not read: a view of some columns would be a copy."""
+    if isinstance(series, Lazy) or (memory_map(series) is not None and not isinstance(columns, slice)):
+        return Windows(series, length, stride, columns)
+    return sliding_windows(series[:, columns], length, stride)

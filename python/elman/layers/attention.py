@@ -30,6 +30,8 @@ class DotAttention(Parameters):
     read, and results and gradients are 0 there. A sequence of length 0 has the context 0.
     """
 
+    _options = ("scaled",)
+
     def __init__(self, scaled: bool = False):
         self.scaled = _check.flag("scaled", scaled)
         self._hold({})

@@ -24,6 +24,8 @@ class Dropout(Parameters):
         seed: of the masks.
     """
 
+    _options = ("p", "variational")
+
     def __init__(self, p: float, variational: bool = False, seed: Any = None):
         self.p = _check.fraction("p", p)
         self.variational = _check.flag("variational", variational)

@@ -27,7 +27,7 @@ class Embedding(Parameters):
     Parameters: `weight` [V, E].
     """
 
-    _fixed = ("num_embeddings", "embedding_dim", "dtype")
+    _fixed = _options = ("num_embeddings", "embedding_dim", "dtype")
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class Linear(Parameters):
     Parameters: `weight` [O, I], `bias` [O].
     """
 
-    _fixed = ("in_features", "out_features", "bias", "dtype")
+    _fixed = _options = ("in_features", "out_features", "bias", "dtype")
 
     def __init__(
         self,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .. import files
+from .._plain import plain
+from . import arguments, kinds
 from .mapping import Arrays, matching, write
 from .store import Store, closed, stores_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Parameters:
@@ -26,6 +33,46 @@ class Parameters:
     _rng: np.random.Generator | None = None  # what a forward pass draws from
     _store: Store
     _fixed: ClassVar[tuple[str, ...]] = ()  # attributes that arrays and files rely on
+    # Of elman's own layers: attributes that are named like the arguments that would make another such layer.
+    _options: ClassVar[tuple[str, ...]] = ()
+    unsaved: ClassVar[tuple[str, ...]] = ()  # arguments that files leave out
+    _kept: dict[str, Any] | str = "it was made by an earlier version"  # the arguments, or why there are none
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        kinds.register(cls)
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        bound = arguments.bind(cls, args, options)
+        self = super().__new__(cls)
+        self._keep(bound)
+        return self
+
+    def _keep(self, bound: Mapping[str, Any]) -> None:
+        """Keep the arguments of the constructor, before it runs."""
+        if self._options and kinds.is_ours(type(self)):
+            return
+        try:
+            self._kept = arguments.saved(type(self), bound)
+        except ValueError as error:
+            self._kept = str(error)
+
+    def _config(self) -> dict[str, Any]:
+        """The arguments that would make another one, as JSON can hold them.
+
+        Raises:
+            ValueError: there is one that JSON cannot hold.
+        """
+        if self._options and kinds.is_ours(type(self)):
+            return {name: plain(name, getattr(self, name)) for name in self._options}
+        if isinstance(self._kept, str):
+            raise ValueError(self._kept)
+        return self._kept
+
+    @classmethod
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The reverse of `_config`."""
+        return arguments.make(cls, config)
 
     def __setattr__(self, name: str, value: Any) -> None:
         store = self.__dict__.get("_store")
@@ -84,6 +131,15 @@ class Parameters:
         """
         own = self.parameters
         write(own, matching(own, state_dict))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters and constructor arguments to one safetensors file, which `elman.load` reads (extra: save).
+
+        Raises:
+            ValueError: a layer in it is of a class of your own, with an argument that a file cannot hold.
+        """
+        content = {"layer": kinds.name_of(type(self)), "config": self._config()}
+        files.write(path, content, self.parameters, "saving a layer")
 
     @contextlib.contextmanager
     def editing(self) -> Iterator[dict[str, np.ndarray]]:

@@ -25,6 +25,7 @@ class Pooling(Parameters):
     """
 
     over_time = True
+    _options = ("kind", "bidirectional")
 
     def __init__(self, kind: str = "last", bidirectional: bool = False):
         self.kind = _check.choice("kind", kind, KINDS)

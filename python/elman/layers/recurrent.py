@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, files, init
+from .. import _check, init
 from ..stack.arguments import Arguments, prepare
 from ..stack.gpu.device import device_of
 from ..stack.passes import Device
@@ -51,7 +50,7 @@ class Recurrent(Parameters):
     _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
-        "recurrent_dropout",
+        "recurrent_dropout", "dtype",
     )  # fmt: skip
     _fixed = (
         "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "reverse", "dtype", "nonlinearity"
@@ -196,19 +195,6 @@ class Recurrent(Parameters):
         batch_size = _check.whole_number("batch_size", batch_size, 1)
         return Stepper(self._spec, self._made().value, batch_size)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and constructor arguments to one safetensors file (extra: save).
-
-        Raises:
-            ValueError: the layer is of a class of your own.
-        """
-        if type(self).__module__ != __name__:
-            got = f"{type(self).__name__}, which load would not know"
-            raise ValueError(f"save: expected a layer of elman's own classes, got {got}")
-        config = {"layer": type(self).__name__, "dtype": self.dtype.name}
-        config |= {name: getattr(self, name) for name in self._options}
-        files.write(path, config, self.parameters, "saving a layer")
-
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         state.pop(
@@ -221,7 +207,7 @@ class Recurrent(Parameters):
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options[2:]:
             value = getattr(self, name)
-            if value != defaults.get(name, False):
+            if name != "dtype" and value != defaults.get(name, False):
                 shown.append(f"{name}={value}")
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import _check
 from ..sequence.marks import only_known, step_axes
+from . import arguments
 from .parameters import Composite, Parameters
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Sequential(Composite):
@@ -46,6 +50,17 @@ class Sequential(Composite):
             raise ValueError(
                 f"layers: expected all to be batch_first or none (Pooling and variational Dropout are not), got {shown}"
             )
+
+    def _config(self) -> dict[str, Any]:
+        # Of its parts, which may have been changed, unless a derived class makes them of arguments of its own.
+        by_parts = type(self).__init__ is Sequential.__init__
+        return arguments.described(self.parts) if by_parts else super()._config()
+
+    @classmethod
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
+        if cls.__init__ is not Sequential.__init__:
+            return super()._from_config(config)
+        return cls(**arguments.made_of(dict(config)))
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"

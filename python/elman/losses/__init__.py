@@ -17,3 +17,7 @@ __all__ = [
     "mean_squared_error",
     "quantile",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

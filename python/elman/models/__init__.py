@@ -22,3 +22,7 @@ __all__ = [
     "ctc_greedy",
     "network",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

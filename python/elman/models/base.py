@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,10 @@ import numpy as np
 from .. import _check, files
 from .._plain import plain
 from ..data import Batch, Sequences
+from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
-from .files import name_of, register
 
 
 @dataclass(frozen=True)
@@ -33,61 +32,33 @@ class Step:
 class Model(Composite):
     """A composition of layers that knows its loss.
 
+    Its file keeps the arguments of its constructor, so they must be what JSON can hold, or types of numbers; NumPy's
+    numbers and arrays become numbers and lists. An argument that cannot be kept is refused before the constructor runs,
+    unless the class names it in `unsaved`; such a one needs a default, which a loaded model has.
+
     Attributes:
-        config: the constructor's arguments, as JSON can hold them.
+        config: the arguments that are kept: all but those of `unsaved`, and but the seed.
         notes: a dict of what belongs to the model (class names, a vocabulary, scales). It is saved with the model, so
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
     """
 
     _seed: Any = None  # the seed that was given, if it was a whole number
-    _given: dict[str, Any]  # the constructor's arguments, until `_describe`
     config: dict[str, Any]
     notes: dict[str, Any]
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        register(cls)
-
-    def __new__(cls, *args: Any, **options: Any) -> Model:
-        self = super().__new__(cls)
-        try:
-            self._given = inspect.signature(cls.__init__).bind(self, *args, **options).arguments
-        except TypeError:  # a copy is made without arguments; a wrong call is refused by __init__
-            self._given = {}
-        return self
-
-    def _describe(self, **config: Any) -> None:
-        """Call it at the end of the constructor: it keeps the arguments that were given, for the file.
-
-        Args:
-            config: arguments to keep with another value than the given one.
-
-        Raises:
-            ValueError: one of them could not be saved; with `_describe(name=None)` it is None in the file.
-        """
-        given: dict[str, Any] = {}
-        named, rest = set(), False
-        bound = self.__dict__.pop("_given", {})
-        for name, taken in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
-            rest = rest or taken.kind is taken.VAR_POSITIONAL
-            if taken.kind is taken.VAR_KEYWORD:
-                given |= bound.get(name, {})
-            elif taken.kind is not taken.VAR_POSITIONAL:
-                named.add(name)
-                given |= {name: bound[name]} if name in bound else {}
-        # A derived class has arguments of its own, and sets some of this class's itself: those are left out.
-        config = {name: v for name, v in config.items() if rest or name in named or name in given}
-        config |= {name: v for name, v in given.items() if name not in config}
-        if "dtype" in config:
-            config["dtype"] = np.dtype(config["dtype"]).name
-        seed = config.pop("seed", None)
+    def _keep(self, bound: Mapping[str, Any]) -> None:
+        self.config, self.notes = arguments.saved(type(self), bound), {}
+        seed = arguments.flat(type(self), bound).get("seed")
         self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
-        self.config, self.notes = {name: plain(name, value) for name, value in config.items()}, {}
+
+    def _config(self) -> dict[str, Any]:
+        return self.config
 
     def __repr__(self) -> str:
-        config = getattr(self, "config", {})
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config.items())})"
+        )
 
     # What a model defines.
 
@@ -147,11 +118,11 @@ class Model(Composite):
         Raises:
             ValueError: notes are not a dict of what JSON can hold.
         """
-        if not hasattr(self, "config"):
-            raise ValueError(
-                f"model: expected {type(self).__name__}'s constructor to end with self._describe(), got no arguments"
-            )
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
-        content = {"model": name_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
+        content = {
+            "model": kinds.name_of(type(self)),
+            "config": self.config,
+            "notes": plain("notes", self.notes),
+        }
         files.write(path, content, self.parameters, "saving a model")

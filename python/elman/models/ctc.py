@@ -27,7 +27,6 @@ class CTCRecognizer(OneNetwork):
     def __init__(self, labels: int, **options: Any):
         self.blank = _check.whole_number("labels", labels, 1)
         self._build(self.blank + 1, None, options)
-        self._describe(labels=labels, **options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         value, d = ctc(

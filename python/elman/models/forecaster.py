@@ -68,8 +68,6 @@ class Forecaster(Model):
             self.parts = {
                 "encoder": self.encoder, "decoder": self.decoder, "dropout": self.dropout, "head": self.head
             }  # fmt: skip
-        self._describe(horizon=horizon, targets=targets, future_size=future_size, loss=loss,
-                       quantiles=list(quantiles), **options)  # fmt: skip
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flow = self._flow_with_decoder if self.future_size else self._flow_at_once

@@ -60,8 +60,6 @@ class Seq2Seq(Model):
             dropout, variational=True, seed=seeds[5]
         )
         self.parts["dropout"] = self.dropout = Dropout(dropout, variational=True, seed=seeds[6])
-        self._describe(target_vocabulary=target_vocabulary, attention=attention,
-                       label_smoothing=label_smoothing, **options)  # fmt: skip
 
     def _shifted(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The tokens that the decoder reads, those that it has to write, [S + 1, B] each, and their lengths."""

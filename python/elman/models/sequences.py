@@ -64,7 +64,6 @@ class SequenceClassifier(OneNetwork):
         self.classes = _check.whole_number("classes", classes, 2)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         self._build(self.classes, _check.choice("pooling", pooling, ("last", "mean", "max")), options)
-        self._describe(classes=classes, pooling=pooling, label_smoothing=label_smoothing, **options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         return losses.cross_entropy(
@@ -97,7 +96,6 @@ class SequenceTagger(OneNetwork):
         self.tags = _check.whole_number("tags", tags, 2)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         self._build(self.tags, None, options)
-        self._describe(tags=tags, label_smoothing=label_smoothing, **options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         y, lengths = batch.y_steps()
@@ -136,7 +134,6 @@ class SequenceRegressor(OneNetwork):
         self.outputs = _check.whole_number("outputs", outputs, 1)
         self.targets = Targets(loss, quantiles)
         self._build(self.outputs * self.targets.width, pooling, options)
-        self._describe(outputs=outputs, pooling=pooling, loss=loss, quantiles=list(quantiles), **options)
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flat, state, backward = super().flow(batch, state, keep)
@@ -178,7 +175,6 @@ class LanguageModel(OneNetwork):
         if options.get("bidirectional"):
             raise ValueError("bidirectional: expected False, as a text is written forward, got True")
         self._build(vocabulary, None, {"vocabulary": vocabulary} | options)
-        self._describe(vocabulary=vocabulary, **options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         y, lengths = batch.y_steps()

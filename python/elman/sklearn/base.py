@@ -13,7 +13,7 @@ from .. import _check
 from .._arrays import columns, has_axes, to_numpy
 from ..models import Model
 from ..sequence import Standardizer
-from ..train import Constant, Run, Sequences, fit, make_optimizer
+from ..train import Run, Sequences, Settings, fit, make_optimizer
 
 WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
 
@@ -165,7 +165,7 @@ class RecurrentEstimator(BaseEstimator):
         """Take a new model, with an optimiser for `partial_fit` to go on with."""
         self.model_ = model
         optimizer = make_optimizer(self.optimizer, model, self.learning_rate, self.weight_decay)
-        self._run = Run(model, optimizer, Constant(), self.clip_norm, seed=seed)
+        self._run = Run(model, optimizer, Settings(clip_norm=self.clip_norm), seed)
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -190,9 +190,10 @@ class RecurrentEstimator(BaseEstimator):
 
     def _train_epoch(self, data: Sequences) -> None:
         """One more epoch."""
-        for _ in self._run.train_epoch(data, self.batch_size):
+        self._run.settings.batch_size = self.batch_size
+        for _ in self._run.train_epoch(data):
             pass
-        self._run.end_epoch(None, self.batch_size, None)
+        self._run.end_epoch()
         self.history_ = self._run.history
 
     def _ready(self, X: Any) -> Any:

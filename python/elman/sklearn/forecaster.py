@@ -23,7 +23,8 @@ class RecurrentForecaster(RecurrentEstimator):
     Args:
         horizon: steps to predict.
         context: steps to read before each forecast.
-        further: as for every estimator of `elman.sklearn`, but `pooling`.
+
+    Further arguments are those of every estimator of `elman.sklearn`, but `pooling`.
     """
 
     def __init__(

@@ -14,9 +14,12 @@ from ..losses import (
     quantile,
 )
 from ..optim import (
+    EMA,
     SGD,
+    SWA,
     Adam,
     AdamW,
+    Average,
     Constant,
     Cosine,
     Exponential,
@@ -31,16 +34,23 @@ from ..optim import (
     global_norm,
     make_optimizer,
 )
+from .callbacks import Callback
 from .fit import evaluate, fit
 from .history import History
 from .run import Run
+from .settings import Settings
+from .trainable import Step, Trainable
 from .tune import Log, tune
 
 __all__ = [
+    "EMA",
     "SGD",
+    "SWA",
     "Adam",
     "AdamW",
+    "Average",
     "Batch",
+    "Callback",
     "Constant",
     "Cosine",
     "Data",
@@ -54,8 +64,11 @@ __all__ = [
     "Run",
     "Schedule",
     "Sequences",
+    "Settings",
+    "Step",
     "Steps",
     "Stream",
+    "Trainable",
     "WarmUp",
     "binary_cross_entropy",
     "clip_global_norm",
@@ -74,3 +87,7 @@ __all__ = [
     "quantile",
     "tune",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from .. import _check
 from .._plain import plain
 from ..data import Data, as_data
-from ..optim import Constant, Optimizer, Schedule, make_optimizer
+from ..optim import Average, Constant, Groups, Optimizer, Schedule, make_optimizer
+from .callbacks import Callback, as_callbacks
 from .history import History
-from .progress import Bar
+from .progress import progress_of
 from .resume import Saver
-from .run import Run, Trainable, mean_loss
-
-Callback = Callable[[Run], Any]
+from .run import Run
+from .settings import Settings
+from .trainable import Trainable, mean_loss
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
@@ -32,18 +34,22 @@ def fit(
     *,
     epochs: int = 20,
     batch_size: int = 32,
+    accumulate: int = 1,
     optimizer: str | Optimizer = "adam",
     learning_rate: float | None = None,
     weight_decay: float | None = None,
+    groups: Groups | None = None,
+    frozen: str | Sequence[str] = (),
     schedule: Schedule | None = None,
     clip_norm: float | None = 1.0,
     clip: float | None = None,
+    average: Average | None = None,
     patience: int | None = None,
     seed: int | None = None,
     progress: bool | str = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
 ) -> History:
     """Train a model, and leave it with the parameters of its best epoch.
 
@@ -52,24 +58,32 @@ def fit(
         train: (x, y), Sequences or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
-        batch_size: sequences in a batch (lanes of a Stream); an update of the parameters follows each batch.
-        optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model, which brings its
-            own learning rate and weight decay.
+        batch_size: sequences in a batch (lanes of a Stream).
+        accumulate: an update of the parameters follows after so many batches (and at the end of an epoch), as if they
+            were one: its gradient is that of the mean over all their targets. The memory is that of one batch.
+        optimizer: "adam", "adamw", "rmsprop" or "sgd" (momentum 0.9), or an Optimizer of this model or a part of it,
+            which brings its own learning rate, weight decay, groups and frozen; what it does not have stays as it is.
         learning_rate: 1e-3 if None; for "sgd" 0.1.
         weight_decay: as the optimizer defines it; 0 if None, for "adamw" 0.01.
+        groups: for patterns of parameters' names another learning_rate or weight_decay, as every `Optimizer` has it:
+            {"embedding": {"learning_rate": 1e-4}, "bias*": {"weight_decay": 0}}.
+        frozen: patterns of names that stay as they are: ["embedding", "network.recurrent"].
         schedule: a learning-rate schedule, a factor over time, counted in epochs; constant if None.
         clip_norm: largest joint norm of the gradients in an update (Pascanu et al. 2013); None: no limit.
         clip: largest size of each single gradient; None: no limit.
+        average: EMA(...) or SWA(...): averages the parameters. The validation is that of the average, once there is
+            one, and the model ends with it.
         patience: stop after so many epochs without a lower validation loss; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
-        progress: show a bar, with this label if it is a string (extra: train).
+        progress: show a bar, with this label if it is a string (extra: train, without which, and where the output is
+            no terminal, it is a line for each epoch and one a minute within it).
         checkpoint: a directory (extra: save). If it holds an earlier run of the same call, that run goes on, bit for
             bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
-            weight_decay, schedule, clip_norm, clip, patience and epochs hold from there on, its batch_size from the
-            next epoch. If no epochs are left, a setting that differs is refused. Other data, another model, optimizer
-            or seed is another run, and is refused.
+            weight_decay, groups, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its
+            batch_size from the next epoch. If no epochs are left, a setting that differs is refused. Other data,
+            another model, optimizer, frozen, average or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
-        callbacks: called with the Run after each epoch.
+        callbacks: functions, called with the Run after each epoch, or `Callback`s.
 
     Returns:
         The history.
@@ -80,104 +94,83 @@ def fit(
 
     However the run ends, also by an exception or Ctrl-C, the model has the parameters of the best epoch so far. Before
     the end of the first epoch, and without validation data, it has those of the last update; if they have exploded,
-    those before the epoch in progress. A checkpoint directory keeps its last checkpoint.
+    those before the epoch in progress. The exception has the history, as its attribute `history`. If there is a
+    checkpoint directory, Ctrl-C, SIGTERM and other exceptions leave a checkpoint of the last update there.
     """
+    settings = Settings(
+        epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
+        schedule=Constant() if schedule is None else schedule, patience=patience, average=average,
+    )  # fmt: skip
     train_data = as_data("train", train)
     validation_data = None if validation is None else as_data("validation", validation)
-    epochs = _check.whole_number("epochs", epochs, 1)
-    batch_size = _check.whole_number("batch_size", batch_size, 1)
-    clip_norm = None if clip_norm is None else _check.positive("clip_norm", clip_norm)
-    clip = None if clip is None else _check.positive("clip", clip)
-    patience = None if patience is None else _check.whole_number("patience", patience, 1)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    schedule, callbacks = _checked_schedule(schedule), _checked_callbacks(callbacks)
+    called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
-    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay)
+    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay, groups, frozen)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, schedule, clip_norm, clip, order)
-    saver = bar = None
-    if checkpoint is not None:
-        saver = Saver(
-            run, checkpoint, train_data, validation_data, epochs, patience, batch_size, seed,
-            checkpoint_seconds,
-        )  # fmt: skip
-    try:
-        if progress:
-            label = progress if isinstance(progress, str) else None
-            bar = Bar(epochs * len(train_data), train_data.unit, label)
-        _train(run, train_data, validation_data, epochs, batch_size, patience, callbacks, saver, bar)
-    except BaseException as error:
-        run.fall_back(exploded=isinstance(error, FloatingPointError))
-        raise
-    finally:
-        optimizer.learning_rate = (
-            run.base_rate
-        )  # for whoever goes on with it: the last factor is no longer due
-        if saver is not None:
-            saver.close()
-        if bar is not None:
-            bar.close()
-    run.history.stopped = run.stop
-    run.fall_back(exploded=False)
+    run = Run(model, optimizer, settings, order)
+    with contextlib.ExitStack() as ends:
+        saver = None
+        if checkpoint is not None:
+            saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
+            ends.callback(saver.close)
+        try:
+            with run.guard.watching(termination=saver is not None):
+                for callback in called:
+                    callback.on_start(run)
+                    ends.callback(callback.on_end, run)
+                _train(run, train_data, validation_data, called, saver)
+        except BaseException as error:
+            run.error = error
+            error.history = run.history  # type: ignore[attr-defined]
+            if saver is not None:
+                saver.after_error(error)
+            run.fall_back(exploded=isinstance(error, FloatingPointError))
+            raise
+        finally:
+            # For whoever goes on with it: the last factor is no longer due.
+            optimizer.learning_rate = run.base_rate
+        run.history.stopped = run.stop
+        run.fall_back(exploded=False)
     return run.history
 
 
-def _checked_schedule(schedule: Any) -> Schedule:
-    if schedule is None:
-        return Constant()
-    if isinstance(schedule, type) or not isinstance(schedule, Schedule):
-        raise ValueError(f"schedule: expected a learning-rate schedule, got {_check.describe(schedule)}")
-    return schedule
-
-
-def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
-    callbacks = tuple(callbacks)
-    for i, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise ValueError(f"callbacks[{i}]: expected a function of a Run, got {_check.describe(callback)}")
-    return callbacks
-
-
-def _made_optimizer(optimizer: Any, model: Trainable, rate: Any, weight_decay: Any) -> Optimizer:
+def _made_optimizer(
+    optimizer: Any, model: Trainable, rate: Any, weight_decay: Any, groups: Any, frozen: Any
+) -> Optimizer:
     """The optimiser of this name, or this one, which must be of the model."""
     if isinstance(optimizer, str):
-        return make_optimizer(optimizer, model, rate, weight_decay)
+        return make_optimizer(optimizer, model, rate, weight_decay, groups, frozen)
     if not isinstance(optimizer, Optimizer):
         raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
-    if rate is not None or weight_decay is not None:
-        raise ValueError("learning_rate, weight_decay: expected none beside an Optimizer, which has its own")
+    given = {"learning_rate": rate, "weight_decay": weight_decay, "groups": groups, "frozen": frozen or None}
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: expected none beside an Optimizer, which has its own, got {_check.describe(value)}"
+            )
     optimizer.expect_of(model)
     return optimizer
 
 
 def _train(
-    run: Run,
-    train: Data,
-    validation: Data | None,
-    epochs: int,
-    batch_size: int,
-    patience: int | None,
-    callbacks: tuple[Callback, ...],
-    saver: Saver | None,
-    bar: Bar | None,
+    run: Run, train: Data, validation: Data | None, callbacks: list[Callback], saver: Saver | None
 ) -> None:
     """Train the epochs that are left."""
-    while run.epoch < epochs and not run.stop:
-        before = run.epoch * len(train)
-        for done in run.train_epoch(train, batch_size):
-            if bar is not None:
-                bar.update(before + done, loss=run.loss, norm=run.norm)
+    while not run.finished:
+        for _ in run.train_epoch(train):
+            for callback in callbacks:
+                callback.on_batch(run)
+            if run.stop:
+                break
             if saver is not None:
-                saver.after_batch()
-        run.end_epoch(validation, batch_size, patience)
+                saver.after_update()
+        run.end_epoch(validation)
         for callback in callbacks:
-            callback(run)
-        if bar is not None:
-            last = run.history.validation_loss[-1:]
-            bar.update(before + len(train), **({"validation": last[0]} if last else {}))
+            callback.on_epoch(run)
         if saver is not None:
-            saver.after_epoch(last=run.epoch >= epochs or bool(run.stop))
+            saver.after_epoch(last=run.finished)
