@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +38,16 @@ class Batch:
     @property
     def size(self) -> int:
         return len(self.index)
+
+    def part(self, rows: slice) -> Batch:
+        """Some of the sequences, in arrays of their own. `done` is that of the whole batch."""
+
+        def taken(array: np.ndarray | None, axis: int) -> Any:
+            return None if array is None else np.ascontiguousarray(array[(slice(None),) * axis + (rows,)])
+
+        x, future = taken(self.x, 1), taken(self.future, 1)
+        firsts = {name: taken(getattr(self, name), 0) for name in ("lengths", "y", "y_lengths", "index")}
+        return replace(self, x=x, future=future, **firsts)
 
     def targets(self) -> np.ndarray:
         """y, which must be there."""

@@ -14,8 +14,10 @@ from ..data import Batch, Data
 from ..optim import Optimizer
 from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
+from .communicator import Communicator
 from .guard import Guard
 from .history import History
+from .ranks import GOES_ON, STOPS, Ranks, parameter_bits
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
 from .update import Update
@@ -38,10 +40,16 @@ class Run:
         loss, norm: of the last update: its loss, and the joint norm of its gradients before clipping.
         stop: set it to a reason, and the run ends, after a batch as after an epoch.
         error: the exception that has ended the run, if one has.
+        ranks: the processes that train the model together.
     """
 
     def __init__(
-        self, model: Trainable, optimizer: Optimizer, settings: Settings | None = None, seed: int = 0
+        self,
+        model: Trainable,
+        optimizer: Optimizer,
+        settings: Settings | None = None,
+        seed: int = 0,
+        communicator: Communicator | None = None,
     ):
         self.model, self.optimizer, self.seed = model, optimizer, seed
         self.settings = Settings() if settings is None else settings
@@ -59,6 +67,7 @@ class Run:
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
         self.guard = Guard()
+        self.ranks = Ranks(communicator, self.guard)
         self._random: dict[str, Any] | None = None  # the random streams before an update that is not complete
         self._begin_epoch()
 
@@ -73,6 +82,30 @@ class Run:
         """Whether no epoch is left, or there is a reason to stop."""
         return self.epoch >= self.settings.epochs or bool(self.stop)
 
+    @property
+    def ends_epoch(self) -> bool:
+        """Whether there is a reason to stop before the epoch is over: that of this process, or after an update that all
+        know of, that of any."""
+        return bool(self.stop) if self.ranks.size == 1 else self.ranks.stopper is not None
+
+    def begin_together(self) -> None:
+        """Begin as the first of several processes does, with its parameters and its checkpoint."""
+        if self.ranks.size > 1:
+            snapshot = self.snapshot()
+            self.ranks.joined()  # all have come as far as this
+            snapshot = self.ranks.same(snapshot)
+            if self.ranks.rank:
+                self.restore(*snapshot)
+            self.ranks.joined(bits=parameter_bits(self.model.parameters))
+
+    def end_together(self) -> None:
+        """Agree with the other processes, after an epoch, whether to go on. They also must have the same parameters."""
+        if self.ranks.size > 1:
+            mark, bits = STOPS if self.stop else GOES_ON, parameter_bits(self.model.parameters)
+            (seconds,) = self.ranks.joined(self.history.seconds[-1], mark=mark, bits=bits)
+            self.history.seconds[-1] = seconds / self.ranks.size
+            self.stop = self.ranks.same(self.stop, self.ranks.stopper)
+
     def train_epoch(self, data: Data) -> Iterator[int]:
         """Train what is left of the epoch, update by update. Gives how much of the data has been read."""
         if not self.batches:
@@ -85,7 +118,11 @@ class Run:
             if not update.batches:
                 self._random = self.model.random_state()
             state = update.state if update.batches else self.state
-            update.add(batch, state if batch.continues else None, self._check, self.batches + update.batches)
+            number = self.batches + update.batches
+            if self.ranks.size > 1:
+                place = self.seed, self.epoch, number
+                self.model.set_random_state(self.ranks.draw(self.model.random_state(), *place))
+            update.add(self.ranks.share(batch), state if batch.continues else None, self._check, number)
             if update.batches == self.settings.accumulate:
                 self._change(batch, data, begin)
                 yield self.done
@@ -96,7 +133,7 @@ class Run:
     def _change(self, batch: Batch, data: Data, begin: float) -> None:
         """Update the parameters from the batches that `update` holds, of which `batch` is the last."""
         update = self.update
-        norm = update.finish()
+        norm = update.finish(self.ranks, bool(self.stop))
         if not np.isfinite(norm):
             raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
         rate = self.base_rate * float(self.settings.schedule(self.epoch + batch.done / len(data)))
@@ -154,7 +191,9 @@ class Run:
         loss, average = None, self.average.after_epoch(self.model, self.epoch)
         if validation is not None:
             with average.within(self.model):
-                loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
+                loss = mean_loss(
+                    self.model, validation, self.settings.batch_size, self._check_validation, self.ranks
+                )
         with self.guard:
             self.average = average
             history.train_loss.append(train_loss)

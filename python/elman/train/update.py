@@ -8,6 +8,7 @@ import numpy as np
 
 from ..data import Batch
 from ..optim import Optimizer, clip_value
+from .ranks import GOES_ON, STOPS, Ranks
 from .settings import Settings
 from .trainable import Check, Trainable
 
@@ -35,10 +36,15 @@ class Update:
         self.batches, self.count, self.total = 0, 0.0, 0.0
         self._divided = 0.0  # what the gradients are divided by
 
-    def add(self, batch: Batch, state: Any, check: Check, number: int) -> float:
-        """Add the gradients of a batch. `check` gets its loss, the batch and its number, before there are any."""
+    def add(self, batch: Batch | None, state: Any, check: Check, number: int) -> float:
+        """Add the gradients of a batch; of None there are none. `check` gets its loss, the batch and its number, before
+        there are any."""
         if not self.batches:
             self._model.zero_grad()
+        if batch is None:
+            self.state = None
+            self.batches += 1
+            return 0.0
         step = self._model.loss(batch, state)
         value = float(step.value)
         check(value, batch, number)
@@ -53,14 +59,18 @@ class Update:
         self.total += value * step.count
         return value
 
-    def finish(self) -> float:
-        """Make the gradients those of the mean over all targets.
+    def finish(self, ranks: Ranks, stops: bool = False) -> float:
+        """Make the gradients those of the mean over all targets, of all processes. `stops`: whether this one wants to
+        stop after the update.
 
         Returns:
             Their joint norm.
         """
-        if self.count:
-            self._multiply(self._divided / self.count)
+        with ranks.together():
+            self.count, self.total = ranks.joined(self.count, self.total, mark=STOPS if stops else GOES_ON)
+            if self.count:
+                self._multiply(self._divided / self.count)
+            ranks.add_up(self._model.grads)
         return self._optimizer.norm()
 
     def apply(self, norm: float) -> None:
