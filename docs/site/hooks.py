@@ -107,9 +107,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 # The reference: a page for each module that has an `__all__`.
 
 
-def public_modules() -> dict[str, griffe.Module]:
-    """By name, the package first."""
-    package = griffe.load("elman", search_paths=[str(ROOT / "python")], allow_inspection=False)
+def public_modules(extensions: griffe.Extensions | None = None) -> dict[str, griffe.Module]:
+    """By name, the package first. They are read, not imported."""
+    package = griffe.load(
+        "elman", search_paths=[str(ROOT / "python")], allow_inspection=False, extensions=extensions
+    )
     found: dict[str, griffe.Module] = {}
 
     def walk(module: griffe.Module) -> None:

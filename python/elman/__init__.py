@@ -8,8 +8,8 @@ Examples:
 Shapes throughout: T steps, B sequences in a batch, I inputs, H hidden units, L layers, D directions.
 
 Rooms, each imported when it is first used: `elman.layers`; `elman.models`, `elman.train`, `elman.optim`,
-`elman.losses` and `elman.data` to train; `elman.sequence` and `elman.datasets`; `elman.sklearn` and `elman.torch`,
-which need those packages.
+`elman.losses` and `elman.data` to train; `elman.sequence` and `elman.datasets`; `elman.forecast`; `elman.sklearn` and
+`elman.torch`, which need those packages.
 """
 
 import importlib
@@ -22,7 +22,7 @@ from ._version import __version__
 from .layers import GRU, LSTM, RNN, Linear, Stepper
 
 if TYPE_CHECKING:
-    from . import data, datasets, layers, losses, models, optim, train
+    from . import data, datasets, forecast, layers, losses, models, optim, train
     from . import sklearn as sklearn
     from . import torch as torch
 
@@ -35,6 +35,7 @@ __all__ = [
     "__version__",
     "data",
     "datasets",
+    "forecast",
     "info",
     "init",
     "isas",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any, TypeVar, overload
 
 from . import files, init
@@ -10,8 +11,14 @@ from .layers.files import make_layer, make_model
 
 Kind = TypeVar("Kind")
 
+
+def _make_estimator(content: dict[str, Any]) -> Any:
+    # Imported when a file asks for it: it needs scikit-learn.
+    return import_module("elman.sklearn.files").make(content)
+
+
 # Who makes what a file holds, by the word in its description.
-_MAKERS = {"layer": make_layer, "model": make_model}
+_MAKERS = {"layer": make_layer, "model": make_model, "estimator": _make_estimator}
 
 # What a constructor may raise when the arguments in a file do not suit it.
 _UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -22,7 +29,7 @@ def load(path: str | os.PathLike[str]) -> Any: ...
 @overload
 def load(path: str | os.PathLike[str], kind: type[Kind]) -> Kind: ...
 def load(path: str | os.PathLike[str], kind: type | None = None) -> Any:
-    """The layer or the model that `save` wrote to `path` (extra: save).
+    """The layer, model or estimator that `save` wrote to `path` (extra: save).
 
     Import the module of its class first, if the class is your own: a file names its class and holds no code.
 

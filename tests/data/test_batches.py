@@ -142,7 +142,7 @@ REFUSALS = {
     r"series: expected \[n, F\] with at least 7 steps, got \[6, 1\] float64": lambda: forecast_windows(
         np.zeros((6, 1)), 5, 2
     ),
-    r"train: expected \(x, y\), Sequences or Stream, got 3": lambda: as_data("train", 3),
+    r"train: expected \(x, y\), Sequences, Samples or Stream, got 3": lambda: as_data("train", 3),
     "train: y: expected one for each of 2 sequences, got 3": lambda: as_data(
         "train", (np.zeros((2, 3, 1)), np.zeros(3))
     ),

@@ -37,8 +37,9 @@ PYTHON = {
     ),  # rooms for type checkers
     "__main__.py": ("_info.py",),
     "_info.py": ("stack",),
-    "_load.py": ("models",),
-    "sklearn": ("models",),
+    "_load.py": ("sklearn",),
+    "sklearn": ("forecast",),
+    "forecast": ("models",),
     "models": ("train", "layers"),
     "train": ("losses", "optim", "data"),
     "losses": ("layers",),

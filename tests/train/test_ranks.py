@@ -7,7 +7,6 @@ import elman
 from elman.data import Sequences, Stream
 from elman.models import LanguageModel, SequenceRegressor, SequenceTagger
 from elman.train import SGD, Callback, fit
-from elman.train.guard import Guard
 from elman.train.ranks import Ranks
 from tests.support.runs import data, noise, regressor, run, same
 from tests.support.thread_ranks import on_ranks
@@ -103,7 +102,7 @@ def dropping():
 
 def test_processes_drop_different_units_and_begin_as_the_first():
     state = dropping().random_state()
-    ranks = [Ranks(None, Guard()) for _ in range(2)]
+    ranks = [Ranks() for _ in range(2)]
     ranks[1].rank = 1
     assert ranks[0].draw(state, 0, 1, 2) == ranks[0].draw(state, 0, 1, 2)
     assert ranks[0].draw(state, 0, 1, 2) != ranks[0].draw(state, 0, 1, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -13,10 +13,11 @@ from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
 from . import mapped
+from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, series_of
 from .lazy import Lazy, Ragged
-from .prefetch import prefetch
+from .named import NamedSequences
 
 
 def _rows(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -126,12 +127,16 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
 
 
 def as_data(name: str, data: Any) -> Data:
-    """`data` itself, or the Sequences of a tuple (x, y)."""
+    """`data` itself, or the Sequences of a tuple (x, y), NamedSequences of dicts."""
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
+            if isinstance(data[0], Mapping):
+                return NamedSequences(*data)
             return Sequences(*data)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):
-        raise ValueError(f"{name}: expected (x, y), Sequences or Stream, got {_check.describe(data)}")
+        raise ValueError(
+            f"{name}: expected (x, y), Sequences, Samples or Stream, got {_check.describe(data)}"
+        )
     return data

@@ -18,10 +18,13 @@ class Dropout(Parameters):
     For dropout inside a recurrent layer see its arguments `dropout` and `recurrent_dropout`.
 
     Args:
-        p: the share.
+        p: the share, from 0 up to, not including, 1.
         variational: one mask for all steps of a sequence (Gal & Ghahramani 2016), x being [T, B, F];
             otherwise each step has its own.
-        seed: of the masks.
+        seed: of the masks: a whole number or a generator; None for new ones.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     _options = ("p", "variational")
@@ -41,7 +44,11 @@ class Dropout(Parameters):
         return x if values is x else returner(x)(values)
 
     def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        """x with a share dropped, and `backward(dy)`, which returns dx."""
+        """x [..., F] with a share dropped, and `backward(dy)`, which returns dx of the same shape.
+
+        Raises:
+            ValueError: x is not of a float type, or not [T, B, F] for variational dropout.
+        """
         wrap, values = returner(x), _check.floats("x", x)
         if not self.p:
             return self(x), lambda dy: dy

@@ -22,9 +22,12 @@ class Embedding(Parameters):
         dtype: float32 or float64.
         std: standard deviation of the initial vectors, normal with mean 0; 1 as in torch. Where most tokens are rare,
             smaller ones learn better: they say little until they have been seen.
-        seed: of the initial vectors.
+        seed: of the initial vectors: a whole number or a generator; None for new ones.
 
     Parameters: `weight` [V, E].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     _fixed = _options = ("num_embeddings", "embedding_dim", "dtype")
@@ -50,7 +53,7 @@ class Embedding(Parameters):
         return f"Embedding({self.num_embeddings}, {self.embedding_dim}, dtype={self.dtype})"
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """This layer with its vectors as they are now."""
+        """This layer with its vectors as they are now, for tokens of any shape, whatever `batch_size` is."""
         return functools.partial(self._of, self.state_dict()["weight"])
 
     def __call__(self, tokens: Any) -> Any:
@@ -67,7 +70,11 @@ class Embedding(Parameters):
         return returner(tokens)(np.asarray(weight).take(index, axis=0))  # a copy, for a single token too
 
     def forward(self, tokens: Any) -> tuple[Any, Callable[[Any], None]]:
-        """The vectors, and `backward(dy)`, which adds to the gradients; tokens have none."""
+        """The vectors [..., E] of tokens [...], and `backward(dy)`, which adds to the gradients; tokens have none.
+
+        Raises:
+            ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
+        """
         wrap, index = returner(tokens), _check.tokens("tokens", tokens, self.num_embeddings)
         y = wrap(self(index))
 

@@ -22,9 +22,12 @@ class Linear(Parameters):
         out_features: size O of the last axis of y.
         bias: whether there is a b.
         dtype: float32 or float64.
-        seed: of the initial weights (Glorot uniform; b is 0).
+        seed: of the initial weights (Glorot uniform; b is 0): a whole number or a generator; None for new ones.
 
     Parameters: `weight` [O, I], `bias` [O].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     _fixed = _options = ("in_features", "out_features", "bias", "dtype")
@@ -58,7 +61,7 @@ class Linear(Parameters):
         )
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """This layer with its weights as they are now."""
+        """This layer with its weights as they are now, for x [..., I] of any shape, whatever `batch_size` is."""
         return functools.partial(self._apply, self._made().value)
 
     def __call__(self, x: Any) -> Any:
@@ -76,8 +79,11 @@ class Linear(Parameters):
         return returner(x)(y)
 
     def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I]; it refuses to run when
-        the parameters have been changed.
+        """y [..., O] for x [..., I], and `backward(dy)`, which adds to the gradients and returns dx [..., I]; it
+        refuses to run when the parameters have been changed.
+
+        Raises:
+            ValueError: the last axis of x is not I, or its dtype is not the layer's.
         """
         wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
         packed = self._made()

@@ -133,7 +133,7 @@ class Parameters:
         write(own, matching(own, state_dict))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and constructor arguments to one safetensors file, which `elman.load` reads (extra: save).
+        """Write parameters and constructor arguments to `path`, one safetensors file for `elman.load` (extra: save).
 
         Raises:
             ValueError: a layer in it is of a class of your own, with an argument that a file cannot hold.
@@ -160,13 +160,26 @@ class Parameters:
         write(own, edited)
 
     def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
+        """What the layer makes of x, keeping nothing; `args` and `options` are the layer's own.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
         raise NotImplementedError
 
     def forward(self, x: Any, *args: Any, **options: Any) -> Any:
+        """What a call gives for x, `args` and `options`, and at the end of the tuple `backward`.
+
+        `backward` takes the gradient of the result, adds to `grads` and returns the gradient of x.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
         raise NotImplementedError
 
     def apply(self, x: Any, *args: Any, keep: bool, **options: Any) -> tuple[Any, ...]:
-        """What `forward` gives, if `keep`. Otherwise what a call gives, with None as `backward`.
+        """What `forward` gives for x, `args` and `options`, if `keep`. Otherwise what a call gives, with None as
+        `backward`.
 
         So a model says only once how its layers follow each other, for training and for inference.
         """
@@ -176,7 +189,8 @@ class Parameters:
         return (*result, None) if self.carries_state else (result, None)
 
     def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """What does this layer's work one step at a time. That is the layer itself if no step matters to another."""
+        """What does this layer's work one step at a time, for `batch_size` streams. That is the layer itself if no step
+        matters to another."""
         return self
 
     def random_state(self) -> dict[str, Any]:
@@ -184,7 +198,7 @@ class Parameters:
         return {} if self._rng is None else dict(self._rng.bit_generator.state)
 
     def set_random_state(self, state: Mapping[str, Any]) -> None:
-        """Go on drawing from where `random_state` was taken."""
+        """Go on drawing from where `random_state` gave this `state`."""
         if self._rng is not None:
             self._rng.bit_generator.state = dict(state)
 

@@ -22,6 +22,9 @@ class Pooling(Parameters):
         kind: "last": each sequence's last step; "mean"; "max".
         bidirectional: x holds a forward half and a reverse half, whose last step is each sequence's first
             (matters to "last" alone).
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     over_time = True
@@ -36,15 +39,19 @@ class Pooling(Parameters):
         return f"Pooling({self.kind!r}, bidirectional={self.bidirectional})"
 
     def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        """[B, F] of x [T, B, F], keeping nothing; lengths [B] and mask [T, B] as for `forward`."""
         return self.forward(x, lengths, mask)[0]
 
     def forward(self, x: Any, lengths: Any = None, mask: Any = None) -> tuple[Any, Callable[[Any], Any]]:
-        """[B, F], and `backward(dy)`, which returns dx [T, B, F].
+        """The pooled sequences, and the way back.
 
         Args:
             x: [T, B, F], an array of any library or lists; results are of its kind.
             lengths: [B], the steps of each sequence; all if None.
             mask: [T, B] bool, the steps that count; all if None.
+
+        Returns:
+            (y, backward): y [B, F], and `backward(dy)`, which returns dx [T, B, F].
 
         Raises:
             ValueError: a shape or type does not fit.
@@ -114,10 +121,10 @@ class Pooling(Parameters):
         return y, backward
 
     def stepper(self, batch_size: int) -> PoolingStepper:
-        """Pools the steps seen so far, one step per call.
+        """Pools the steps seen so far of `batch_size` streams, one step x [B, F] per call.
 
         Raises:
-            ValueError: "last" of two directions, which needs whole sequences.
+            ValueError: batch_size is not at least 1, or the pooling is of two directions and needs whole sequences.
         """
         if self.bidirectional:
             raise ValueError("stepper: expected a layer that runs forward in time, got bidirectional=True")

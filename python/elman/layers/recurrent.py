@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check, init
+from .. import _check
 from ..stack.arguments import Arguments, prepare
 from ..stack.gpu.device import device_of
 from ..stack.passes import Device
 from ..stack.processor import PROCESSOR
 from ..stack.spec import StackSpec
+from . import initial
 from .backward import Backward
 from .parameters import Parameters
 from .stepper import Stepper
@@ -23,23 +24,6 @@ _INITS = ("orthogonal", "uniform")
 
 class Recurrent(Parameters):
     """What all recurrent layers share. Constructor arguments and parameter names follow torch.nn.
-
-    Args:
-        input_size: I, features of x at each step.
-        hidden_size: H, units of each layer and direction.
-        num_layers: L layers, each fed by the one below.
-        bias: whether there are bias_ih and bias_hh.
-        batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
-        dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
-        recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
-            1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence,
-            layer and direction has its own. What does not go through W_hh (z * h of a GRU, c of an LSTM) stays whole.
-        bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
-        reverse: one direction that runs from each sequence's last step to its first.
-        dtype: float32 or float64, of parameters, inputs and results.
-        seed: of the initial weights and of both dropouts.
-        init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's
-            forget gate 1); "uniform": torch's, everything within 1/sqrt(H).
 
     Parameters, for layer k and with `_reverse` appended for the second direction (G gates):
     `weight_ih_l{k}` [G*H, I or D*H], `weight_hh_l{k}` [G*H, H], `bias_ih_l{k}` [G*H], `bias_hh_l{k}` [G*H].
@@ -71,6 +55,28 @@ class Recurrent(Parameters):
         seed: Any = None,
         init: str = "orthogonal",
     ):
+        """Make a stack of layers with new weights.
+
+        Args:
+            input_size: I, features of x at each step.
+            hidden_size: H, units of each layer and direction.
+            num_layers: L layers, each fed by the one below.
+            bias: whether there are bias_ih and bias_hh.
+            batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
+            dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
+            bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
+            reverse: one direction that runs from each sequence's last step to its first.
+            recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
+                1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence, layer
+                and direction has its own. What does not go through W_hh (z * h of a GRU, c of an LSTM) stays whole.
+            dtype: float32 or float64, of parameters, inputs and results.
+            seed: of the initial weights and of both dropouts: a whole number or a generator; None for new ones.
+            init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's forget gate 1);
+                "uniform": torch's, everything within 1/sqrt(H).
+
+        Raises:
+            ValueError: an argument has the wrong type or value.
+        """
         self.input_size = _check.whole_number("input_size", input_size, 1)
         self.hidden_size = _check.whole_number("hidden_size", hidden_size, 1)
         self.num_layers = _check.whole_number("num_layers", num_layers, 1)
@@ -102,7 +108,7 @@ class Recurrent(Parameters):
 
     def _initial(self, how: str) -> dict[str, np.ndarray]:
         spec, flat = self._spec, []
-        draw = _uniform if how == "uniform" else _orthogonal
+        draw = initial.uniform if how == "uniform" else initial.orthogonal
         for k in range(spec.L):
             for _ in spec.backwards:
                 weights = draw(spec, spec.width if k else spec.I, self._rng)
@@ -151,10 +157,16 @@ class Recurrent(Parameters):
     ) -> tuple[Any, Any, Backward]:
         """Like a call, and keeps what the gradients need; dropout and recurrent dropout are at work.
 
+        Args:
+            x, state, lengths, mask, reset: as for a call, in the same shapes: x [T, B, I], and so on.
+
         Returns:
-            (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
-            Until it has been called do not change x and state; y may be changed. It refuses to run when the
-            parameters have been changed.
+            (y, state, backward). `backward(dy, dstate=None, need_dx=True)`, with dy [T, B, D*H] and dstate like state,
+            adds to `grads` and returns (dx, dstate). Until it has been called do not change x and state; y may be
+            changed. It refuses to run a second time, and when the parameters have been changed.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
         """
         spec = self._spec
         device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
@@ -186,8 +198,14 @@ class Recurrent(Parameters):
     def stepper(self, batch_size: int) -> Stepper:
         """A stepper over `batch_size` streams, with this layer's weights as they are now and a zero state.
 
+        Args:
+            batch_size: B, how many streams take a step at once.
+
+        Returns:
+            `step(x)`, which takes x [B, I] and gives y [B, H].
+
         Raises:
-            ValueError: the layer runs backwards in time, so it needs whole sequences.
+            ValueError: batch_size is not at least 1, or the layer runs backwards in time, so it needs whole sequences.
         """
         if self.bidirectional or self.reverse:
             which = "bidirectional" if self.bidirectional else "reverse"
@@ -214,33 +232,32 @@ class Recurrent(Parameters):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _uniform(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
-    """The weights of one layer and direction that reads I features: all within 1/sqrt(H), as torch.nn has them. The
-    biases are drawn also where they are not used."""
-    rows, limit = len(spec.facts.gates) * spec.H, float(1 / np.sqrt(spec.H))
-    shapes: list[tuple[int, ...]] = [(rows, I), (rows, spec.H), (rows,), (rows,)]
-    return [init.uniform(rng, shape, limit, spec.dtype) for shape in shapes]
-
-
-def _orthogonal(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
-    """The same with Glorot and orthogonal weights, and with the biases that the cell begins with."""
-    facts, H, dtype = spec.facts, spec.H, spec.dtype
-    weight_ih = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in facts.gates])
-    weight_hh = np.concatenate([init.orthogonal(rng, H, dtype) for _ in facts.gates])
-    bias = np.repeat(facts.bias, H).astype(dtype)
-    return [weight_ih, weight_hh, bias, np.zeros_like(bias)]
-
-
 class RNN(Recurrent):
-    """Plain RNN (Elman 1990): h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu.
+    """Plain RNN (Elman 1990), one state h [L*D, B, H]:
 
-    Args as for every recurrent layer, and `nonlinearity`: "tanh" or "relu".
+    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu in the place of tanh.
+
+    Args:
+        input_size: I, features of x at each step.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L layers, each fed by the one below.
+        nonlinearity: "tanh" or "relu".
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
+            dtype, seed, init.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     _options = (*Recurrent._options, "nonlinearity")
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        **options: Any,
     ):
         self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
         self._cell = "rnn_" + nonlinearity
@@ -248,18 +265,21 @@ class RNN(Recurrent):
 
 
 class LSTM(Recurrent):
-    """LSTM (Hochreiter & Schmidhuber 1997), gates in the order i f g o; the state is the pair (h, c):
+    """LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); the state is the pair (h, c),
+    each [L*D, B, H]:
 
-    i, f, o = sigmoid(...), g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh;  c' = f c + i g,  h' = o tanh(c').
+    i, f, o = sigmoid(...) and g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order i f g o;
+    c' = f c + i g;  h' = o tanh(c').
     """
 
     _cell = "lstm"
 
 
 class GRU(Recurrent):
-    """GRU (Cho et al. 2014), gates in the order r z n, the reset gate after the product as in torch:
+    """GRU (Cho et al. 2014), one state h [L*D, B, H]; the reset gate after the product, as in torch and cuDNN:
 
-    r, z = sigmoid(...);  n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h.
+    r, z = sigmoid(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order r z n;
+    n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
     """
 
     _cell = "gru"

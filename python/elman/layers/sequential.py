@@ -23,6 +23,9 @@ class Sequential(Composite):
 
     It takes what its first layer takes, and its state is a tuple with one entry for each recurrent layer (or
     Sequential) in it.
+
+    Raises:
+        ValueError: there is no layer, a name is taken or has a dot, or some layers are batch_first and others not.
     """
 
     over_time = True
@@ -66,14 +69,36 @@ class Sequential(Composite):
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
 
     def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """(y, state) of the last layer, keeping nothing."""
+        """Run all layers, keeping nothing.
+
+        Args:
+            x: what the first layer takes: [T, B, I], or tokens [T, B].
+            state: a tuple of the recurrent layers' initial states; zeros if None.
+            lengths: [B], the steps of each sequence; all if None.
+            mask: [T, B] bool, the steps that count; all if None.
+
+        Returns:
+            (y, state): what the last layer gives, and the tuple of states at the end.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
         return self._through(x, state, lengths, mask, keep=False)[:2]
 
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
     ) -> tuple[Any, Any, Any]:
-        """(y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer
-        and returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
+        """Like a call, and keeps what the gradients need; dropout is at work.
+
+        Args:
+            x, state, lengths, mask: as for a call, in the same shapes: x [T, B, I], and so on.
+
+        Returns:
+            (y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer and
+            returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
         """
         return self._through(x, state, lengths, mask, keep=True)
 

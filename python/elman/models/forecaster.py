@@ -28,7 +28,7 @@ class Forecaster(Model):
         targets: F, values in each.
         future_size: C, covariates known ahead (calendar, plans); 0 for none.
         loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution).
-        quantiles: for the loss "quantile".
+        quantiles: that the loss "quantile" trains, and that are predicted by default.
         options: of `elman.models.network`: input_size, hidden_size, cell, num_layers, ...
 
     Targets: [n, S, F]; NaN counts as unknown. Predictions: [B, S, F], with a last axis for "gaussian" (mean and log
@@ -114,9 +114,10 @@ class Forecaster(Model):
         return self.targets.centre(self._predict_rows(x, batch_size, future))
 
     def predict_quantiles(
-        self, x: Any, quantiles: Sequence[float] = (0.1, 0.5, 0.9), future: Any = None, batch_size: int = 256
+        self, x: Any, quantiles: Sequence[float] | None = None, future: Any = None, batch_size: int = 256
     ) -> np.ndarray:
-        """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"."""
+        """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"; the model's own
+        (`quantiles=` of its constructor) if None."""
         return self.targets.quantiles_of(self._predict_rows(x, batch_size, future), quantiles)
 
     def stepper(self, batch_size: int) -> ForecastStepper:

@@ -152,7 +152,7 @@ class SequenceRegressor(OneNetwork):
         return [self.targets.centre(steps) for steps in self._predict_steps(x, batch_size)]
 
     def predict_quantiles(
-        self, x: Any, quantiles: Sequence[float] = (0.1, 0.5, 0.9), batch_size: int = 256
+        self, x: Any, quantiles: Sequence[float] | None = None, batch_size: int = 256
     ) -> Any:
         """Quantiles [n, F, Q] (without pooling a list), of a model with the loss "gaussian" or "quantile"."""
         if self.pooling:

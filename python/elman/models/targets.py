@@ -55,8 +55,12 @@ class Targets:
             return 0.5 * (1 + np.tanh(0.5 * prediction))
         return prediction
 
-    def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float]) -> np.ndarray:
-        """[..., Q] quantiles of each number."""
+    def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float] | None = None) -> np.ndarray:
+        """[..., Q] quantiles of each number; None: those that were given with the loss."""
+        if quantiles is None:
+            quantiles = self.levels
+        for i, level in enumerate(quantiles):
+            _check.positive(f"quantiles[{i}]", _check.fraction(f"quantiles[{i}]", level))
         if self.name == "gaussian":
             normal = NormalDist()
             deviations = np.array([normal.inv_cdf(q) for q in quantiles], prediction.dtype)

@@ -9,6 +9,7 @@ from typing import Any
 from .. import _check
 
 Groups = Mapping[str, Mapping[str, float]]
+"""For patterns of names another learning_rate or weight_decay: {"bias*": {"weight_decay": 0}}; see `Optimizer`."""
 
 
 def fits(pattern: str, name: str) -> bool:

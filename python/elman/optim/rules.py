@@ -17,9 +17,17 @@ class SGD(Optimizer):
 
     u = momentum * u + g,  p -= learning_rate * u;  nesterov: p -= learning_rate * (g + momentum * u).
 
-    Args as for every `Optimizer`, and
-        momentum: 0 keeps no u.
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        learning_rate: size of an update; 0 or more, and may be set between updates.
+        momentum: from 0 up to, not including, 1; 0 keeps no u.
         nesterov: whether to look ahead; needs momentum.
+        weight_decay: pulls parameters towards 0: g = gradient + weight_decay * p.
+        groups: other rates and decays for some parameters, by patterns of their names; see `Optimizer`.
+        frozen: patterns of names that stay as they are.
+
+    Raises:
+        ValueError: an argument has the wrong type or value, or the model's arrays are not all of one dtype.
     """
 
     def __init__(
@@ -48,10 +56,18 @@ class RMSProp(Optimizer):
 
     v = decay * v + (1 - decay) * g^2,  u = momentum * u + g / (sqrt(v) + epsilon),  p -= learning_rate * u.
 
-    Args as for every `Optimizer`, and
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        learning_rate: size of an update; 0 or more, and may be set between updates.
         decay: how much of v stays.
         epsilon: keeps the division from blowing up.
         momentum: 0 keeps no u.
+        weight_decay: pulls parameters towards 0: g = gradient + weight_decay * p.
+        groups: other rates and decays for some parameters, by patterns of their names; see `Optimizer`.
+        frozen: patterns of names that stay as they are.
+
+    Raises:
+        ValueError: an argument has the wrong type or value, or the model's arrays are not all of one dtype.
     """
 
     def __init__(
@@ -82,9 +98,17 @@ class Adam(Optimizer):
     m = beta_1 m + (1 - beta_1) g,  v = beta_2 v + (1 - beta_2) g^2,
     p -= learning_rate * m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon).
 
-    Args as for every `Optimizer`, and
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        learning_rate: size of an update; 0 or more, and may be set between updates.
         betas: how much of m and of v stays.
         epsilon: keeps the division from blowing up.
+        weight_decay: pulls parameters towards 0: g = gradient + weight_decay * p.
+        groups: other rates and decays for some parameters, by patterns of their names; see `Optimizer`.
+        frozen: patterns of names that stay as they are.
+
+    Raises:
+        ValueError: an argument has the wrong type or value, or the model's arrays are not all of one dtype.
     """
 
     def __init__(
@@ -120,7 +144,17 @@ class AdamW(Adam):
 
     p -= learning_rate * weight_decay * p, beside Adam's update.
 
-    Args as for `Adam`.
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        learning_rate: size of an update; 0 or more, and may be set between updates.
+        betas: how much of m and of v stays.
+        epsilon: keeps the division from blowing up.
+        weight_decay: share of a parameter, times learning_rate, that each update takes away.
+        groups: other rates and decays for some parameters, by patterns of their names; see `Optimizer`.
+        frozen: patterns of names that stay as they are.
+
+    Raises:
+        ValueError: an argument has the wrong type or value, or the model's arrays are not all of one dtype.
     """
 
     def __init__(
@@ -151,10 +185,20 @@ def make_optimizer(
     groups: Groups | None = None,
     frozen: str | Sequence[str] = (),
 ) -> Optimizer:
-    """The optimiser called "adam", "adamw", "rmsprop" or "sgd" (with momentum 0.9), with the usual settings.
+    """An optimiser by its name, with the usual settings.
 
-    learning_rate is 1e-3 if None, for "sgd" 0.1; weight_decay 0, for "adamw" 0.01. groups and frozen are those of every
-    `Optimizer`.
+    Args:
+        name: "adam", "adamw", "rmsprop" or "sgd" (with momentum 0.9).
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        learning_rate: 1e-3 if None, for "sgd" 0.1.
+        weight_decay: 0 if None, for "adamw" 0.01.
+        groups, frozen: as for every `Optimizer`.
+
+    Returns:
+        An `Adam`, `AdamW`, `RMSProp` or `SGD`.
+
+    Raises:
+        ValueError: there is none of that name, or an argument does not suit it.
     """
     _check.choice("optimizer", name, tuple(_DEFAULT_RATES))
     rate = _DEFAULT_RATES[name] if learning_rate is None else learning_rate

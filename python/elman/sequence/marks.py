@@ -11,7 +11,16 @@ from .._arrays import returner, to_numpy
 
 
 def known_steps(T: int, B: int, lengths: Any = None, mask: Any = None) -> np.ndarray | None:
-    """[T, B] bool: True for the steps within `lengths` [B] where `mask` [T, B] is True; None if all are.
+    """Which steps count: those within the lengths where the mask is True.
+
+    Args:
+        T: steps.
+        B: sequences.
+        lengths: [B], the steps of each sequence; all if None.
+        mask: [T, B] bool; all if None.
+
+    Returns:
+        [T, B] bool, or None if both are None, which means all.
 
     Raises:
         ValueError: lengths or mask has the wrong shape, type or value.

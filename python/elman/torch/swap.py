@@ -29,12 +29,19 @@ _RECORDED = "torch's own code: a recorded program cannot be changed; accelerate 
 
 
 class Entry(NamedTuple):
-    """One recurrent module of a model."""
+    """One recurrent module of a model.
 
-    name: str  # as in model.named_modules()
-    kind: str  # its class
-    fast: bool  # whether it runs on elman's engine
-    reason: str  # why not; else "", or that its weights are assumed frozen
+    Attributes:
+        name: as in model.named_modules().
+        kind: its class.
+        fast: whether it runs on elman's engine.
+        reason: why not; else "", or that its weights are assumed frozen.
+    """
+
+    name: str
+    kind: str
+    fast: bool
+    reason: str
 
     def __str__(self) -> str:
         parts = (self.kind, "on elman's engine" if self.fast else "", self.reason)
@@ -56,6 +63,9 @@ def accelerate(model: nn.Module) -> nn.Module:
 
     Returns:
         `model`. `report(model)` says what was replaced and what was not and why; for the latter there is a warning.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
     """
     for module in _modules(model).values():
         plain = _plain_class(module)
@@ -69,7 +79,17 @@ def accelerate(model: nn.Module) -> nn.Module:
 
 
 def restore(model: nn.Module) -> nn.Module:
-    """Undo `accelerate`: every module is torch's again. Returns `model`."""
+    """Undo `accelerate`: every module is torch's again.
+
+    Args:
+        model: any module; it is changed in place.
+
+    Returns:
+        `model`.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
+    """
     for module in _modules(model).values():
         plain = _plain_class(module)
         if _is_twin(plain):
@@ -80,7 +100,17 @@ def restore(model: nn.Module) -> nn.Module:
 
 @contextlib.contextmanager
 def restored(model: nn.Module) -> Iterator[nn.Module]:
-    """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them."""
+    """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them.
+
+    Args:
+        model: any module; it is changed in place, and back again when the block ends.
+
+    Yields:
+        `model`.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
+    """
     ours = [m for m in _modules(model).values() if _is_twin(_plain_class(m))]
     restore(model)
     try:
@@ -92,7 +122,17 @@ def restored(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def report(model: nn.Module) -> Report:
-    """What runs each recurrent module of `model`."""
+    """What runs each recurrent module of a model.
+
+    Args:
+        model: any torch.nn.Module.
+
+    Returns:
+        An `Entry` for each recurrent module in it; printed, a line for each.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
+    """
     found = []
     for name, module in _modules(model).items():
         plain = _plain_class(module)

@@ -1,7 +1,7 @@
 """Training on explicit gradients: data as batches, losses, optimisers, learning-rate schedules,
 and the loop."""
 
-from ..data import Batch, Data, Sequences, Stream, forecast_windows
+from ..data import Batch, Data, NamedSequences, Sequences, Stream, forecast_windows
 from ..losses import (
     Loss,
     binary_cross_entropy,
@@ -35,8 +35,10 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
+from .loggers import CSVLog, MLflowLog, TensorBoardLog
 from .run import Run
 from .settings import Settings
 from .trainable import Step, Trainable
@@ -50,14 +52,18 @@ __all__ = [
     "AdamW",
     "Average",
     "Batch",
+    "CSVLog",
     "Callback",
     "Constant",
     "Cosine",
     "Data",
     "Exponential",
     "History",
+    "LearningRates",
     "Log",
     "Loss",
+    "MLflowLog",
+    "NamedSequences",
     "Optimizer",
     "Plateau",
     "RMSProp",
@@ -68,6 +74,7 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "TensorBoardLog",
     "Trainable",
     "WarmUp",
     "binary_cross_entropy",
@@ -76,6 +83,7 @@ __all__ = [
     "cross_entropy",
     "ctc",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "forecast_windows",
     "gaussian",

@@ -29,8 +29,8 @@ class Ranks:
         stopper: the first process with a reason to stop, as of the last sum; None without one.
     """
 
-    def __init__(self, communicator: Communicator | None, guard: Guard):
-        self._communicator, self._guard = communicator, guard
+    def __init__(self, communicator: Communicator | None = None, guard: Guard | None = None):
+        self._communicator, self._guard = communicator, Guard() if guard is None else guard
         self.rank = 0 if communicator is None else communicator.rank
         self.size = 1 if communicator is None else communicator.size
         self.stopper: int | None = None

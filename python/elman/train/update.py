@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..data import Batch
-from ..optim import Optimizer, clip_value
+from ..optim import Optimizer, clip_value, make_optimizer
 from .ranks import GOES_ON, STOPS, Ranks
 from .settings import Settings
 from .trainable import Check, Trainable
@@ -26,8 +27,11 @@ class Update:
         state: after the last batch.
     """
 
-    def __init__(self, model: Trainable, optimizer: Optimizer, settings: Settings):
+    def __init__(
+        self, model: Trainable, optimizer: Optimizer, settings: Settings, ranks: Ranks | None = None
+    ):
         self._model, self._optimizer, self._settings = model, optimizer, settings
+        self._ranks = Ranks() if ranks is None else ranks
         self.state: Any = None
         self.begin()
 
@@ -59,18 +63,20 @@ class Update:
         self.total += value * step.count
         return value
 
-    def finish(self, ranks: Ranks, stops: bool = False) -> float:
+    def finish(self, stops: bool = False) -> float:
         """Make the gradients those of the mean over all targets, of all processes. `stops`: whether this one wants to
         stop after the update.
 
         Returns:
             Their joint norm.
         """
-        with ranks.together():
-            self.count, self.total = ranks.joined(self.count, self.total, mark=STOPS if stops else GOES_ON)
+        with self._ranks.together():
+            self.count, self.total = self._ranks.joined(
+                self.count, self.total, mark=STOPS if stops else GOES_ON
+            )
             if self.count:
                 self._multiply(self._divided / self.count)
-            ranks.add_up(self._model.grads)
+            self._ranks.add_up(self._model.grads)
         return self._optimizer.norm()
 
     def apply(self, norm: float) -> None:
@@ -88,3 +94,21 @@ class Update:
         if factor != 1:
             for grad in self._model.grads.values():
                 np.multiply(grad, grad.dtype.type(factor), out=grad)
+
+
+def optimizer_of(
+    optimizer: Any, model: Trainable, rate: Any, weight_decay: Any, groups: Any, frozen: Any
+) -> Optimizer:
+    """The optimiser of this name, or this one, which must be of the model."""
+    if isinstance(optimizer, str):
+        return make_optimizer(optimizer, model, rate, weight_decay, groups, frozen)
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
+    given = {"learning_rate": rate, "weight_decay": weight_decay, "groups": groups, "frozen": frozen or None}
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: expected none beside an Optimizer, which has its own, got {_check.describe(value)}"
+            )
+    optimizer.expect_of(model)
+    return optimizer
