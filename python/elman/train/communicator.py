@@ -23,23 +23,37 @@ class Communicator(Protocol):
     size: int
 
     def sum(self, array: np.ndarray) -> None:
-        """Replace each element of a one-dimensional array by its sum over all processes, the same bits in each.
+        """Replace each element by its sum over all processes, the same bits in each.
+
+        Args:
+            array: [n] float32 or float64, written in place.
 
         Raises:
             Exception: a process has gone, or has not answered in time.
         """
 
     def broadcast(self, value: Any, root: int = 0) -> Any:
-        """The value that the process `root` gave, in all of them."""
+        """Pass a value on to all processes.
+
+        Args:
+            value: any object that can be pickled; only that of `root` counts.
+            root: the rank of the process that has it.
+
+        Returns:
+            The value of that process, in all of them.
+        """
 
 
 class Mpi:
     """The processes of a communicator of mpi4py.
 
     Args:
-        comm: such as MPI.COMM_WORLD.
-        timeout: seconds to wait for the others in one call. `mpiexec` ends all of them when one dies; this is for one
+        comm: the object that mpi4py has, such as MPI.COMM_WORLD.
+        timeout: seconds to wait for the others in one sum. `mpiexec` ends all of them when one dies; this is for one
             that hangs.
+
+    Raises:
+        ValueError: timeout is not above 0.
     """
 
     def __init__(self, comm: Any, timeout: float = 600.0):
@@ -48,6 +62,14 @@ class Mpi:
         self._left: list[Any] = []  # calls that were given up, with the arrays that MPI may still write to
 
     def sum(self, array: np.ndarray) -> None:
+        """As `Communicator.sum` says.
+
+        Args:
+            array: [n] float32 or float64, written in place.
+
+        Raises:
+            TimeoutError: a process has not answered.
+        """
         from mpi4py import MPI  # it is there: it made the communicator
 
         # Not the call that blocks: nothing could end its wait for a process that hangs.
@@ -65,12 +87,25 @@ class Mpi:
             raise
 
     def broadcast(self, value: Any, root: int = 0) -> Any:
+        """As `Communicator.broadcast` says.
+
+        Args:
+            value: any object that can be pickled; only that of `root` counts.
+            root: the rank of the process that has it.
+
+        Returns:
+            The value of that process.
+        """
         return self._comm.bcast(value, root)
 
 
 class ProcessGroup:
     """The processes of a group of torch.distributed whose backend passes arrays in main memory (gloo, mpi). How long a
-    call waits for the others is the group's own `timeout`."""
+    call waits for the others is the group's own `timeout`.
+
+    Args:
+        group: the object that torch has, such as torch.distributed.group.WORLD.
+    """
 
     def __init__(self, group: Any):
         from torch import distributed  # it is there: it made the group
@@ -79,11 +114,28 @@ class ProcessGroup:
         self._group, self._distributed = group, distributed
 
     def sum(self, array: np.ndarray) -> None:
+        """As `Communicator.sum` says.
+
+        Args:
+            array: [n] float32 or float64, written in place.
+
+        Raises:
+            RuntimeError: a process has gone, or has not answered in time.
+        """
         import torch
 
         self._distributed.all_reduce(torch.from_numpy(array), group=self._group)
 
     def broadcast(self, value: Any, root: int = 0) -> Any:
+        """As `Communicator.broadcast` says.
+
+        Args:
+            value: any object that can be pickled; only that of `root` counts.
+            root: the rank of the process that has it.
+
+        Returns:
+            The value of that process.
+        """
         held = [value]
         source = self._distributed.get_global_rank(self._group, root)
         self._distributed.broadcast_object_list(held, src=source, group=self._group)
