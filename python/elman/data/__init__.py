@@ -8,6 +8,7 @@ from .samples import Samples
 from .sequences import Sequences, as_data
 from .sources import Blocks, Functions, Items, Source
 from .stream import Stream
+from .vocabulary import Vocabulary
 from .windows import forecast_windows
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Sequences",
     "Source",
     "Stream",
+    "Vocabulary",
     "as_data",
     "forecast_windows",
     "prefetch",

@@ -26,6 +26,8 @@ class Batch:
         index: [B], which of the data's sequences these are.
         continues: whether these sequences go on from the batch before, whose state they take over.
         done: how much of the data has been read when this batch has, in the data's `unit`.
+        mask: [T, B] bool, steps of x that count, or None where all within the lengths do.
+        weights: [B], or [B, S] for each step of y, how much each target counts; None where all count alike.
     """
 
     x: Any
@@ -36,6 +38,8 @@ class Batch:
     future: np.ndarray | None = None
     continues: bool = False
     done: int = 0
+    mask: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -66,6 +70,22 @@ class Batch:
             raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
         whole = lengths is None or (lengths == y.shape[1]).all()
         return np.ascontiguousarray(y.swapaxes(0, 1)), None if whole else lengths
+
+    def step_weights(self) -> np.ndarray | None:
+        """weights as [S, B], beside `y_steps`."""
+        if self.weights is None:
+            return None
+        steps = self.targets().shape[1]
+        w = (
+            self.weights
+            if self.weights.ndim == 2
+            else np.broadcast_to(self.weights[:, None], (self.size, steps))
+        )
+        return np.ascontiguousarray(w.T)
+
+    def step_mask(self) -> np.ndarray | None:
+        """The mask for targets of steps; None if they are not the steps of x."""
+        return self.mask if self.mask is not None and len(self.mask) == self.targets().shape[1] else None
 
 
 def arrays_of(held: Any) -> list[np.ndarray]:

@@ -161,7 +161,7 @@ class Graph(Model):
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         """The sum of the outputs' losses, each times its weight; it counts as many targets as there are samples."""
-        value, count, gradients = 0.0, 0, {}
+        value, count, gradients = 0.0, 0.0, {}
         targets = batch.targets()
         if not isinstance(targets, Mapping) or targets.keys() != self.outputs.keys():
             got = ", ".join(targets) if isinstance(targets, Mapping) else _check.describe(targets)

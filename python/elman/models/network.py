@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _check
 from .. import init as initial
+from ..data.vocabulary import taken
 from ..layers import Dropout, Embedding, Linear, Parameters, Pooling, Sequential
 from ..layers.files import RECURRENT
 from ..layers.recurrent import Recurrent
@@ -22,13 +23,24 @@ class Network(Sequential):
         assert isinstance(layer, Recurrent)
         return layer
 
+    @property
+    def tokens(self) -> bool:
+        """Whether it reads tokens rather than features."""
+        return "embedding" in self.parts
+
+    @property
+    def size(self) -> int:
+        """How many tokens it knows, or how many features it reads."""
+        first = self.parts.get("embedding", self.recurrent)
+        return first.num_embeddings if isinstance(first, Embedding) else self.recurrent.input_size
+
 
 def network(
     outputs: int | None,
     pooling: str | None = None,
     *,
     input_size: int | None = None,
-    vocabulary: int | None = None,
+    vocabulary: Any = None,
     embedding_size: int | None = None,
     embedding_std: float = 1.0,
     hidden_size: int = 128,
@@ -47,7 +59,8 @@ def network(
         outputs: size of the head's output, or None for no head.
         pooling: "last", "mean" or "max" over time; None keeps every step.
         input_size: I, features of a step, for x [T, B, I]; or
-        vocabulary: V, how many tokens there are, for x [T, B] of tokens. One of the two is needed.
+        vocabulary: V, how many tokens there are, or an `elman.train.Vocabulary`, for x [T, B] of tokens. One of the two
+            is needed.
         embedding_size: of a token's vector; `hidden_size` if None.
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
@@ -58,6 +71,7 @@ def network(
         dtype: float32 or float64.
         seed: of initial weights and dropout.
     """
+    _, vocabulary = taken(vocabulary)
     kind = RECURRENT[_check.choice("cell", cell, tuple(RECURRENT))]
     if (input_size is None) == (vocabulary is None):
         raise ValueError(

@@ -1,12 +1,14 @@
 """Training on explicit gradients: data as batches, losses, optimisers, learning-rate schedules,
 and the loop."""
 
-from ..data import Batch, Data, NamedSequences, Sequences, Stream, forecast_windows
+from ..data import Batch, Data, NamedSequences, Sequences, Stream, Vocabulary, forecast_windows
 from ..losses import (
     Loss,
     binary_cross_entropy,
+    check_gradient,
     cross_entropy,
     ctc,
+    custom,
     gaussian,
     huber,
     mean_absolute_error,
@@ -80,12 +82,15 @@ __all__ = [
     "Stream",
     "TensorBoardLog",
     "Trainable",
+    "Vocabulary",
     "WarmUp",
     "binary_cross_entropy",
+    "check_gradient",
     "clip_global_norm",
     "clip_value",
     "cross_entropy",
     "ctc",
+    "custom",
     "evaluate",
     "find_learning_rate",
     "fit",

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _check
 from .._plain import plain
-from ..data import Data, as_data
+from ..data import Data
 from ..data.batch import size_of
 from ..optim import Average, Constant, Groups, Optimizer, Schedule
 from . import together
@@ -22,13 +22,13 @@ from .progress import progress_of
 from .resume import Saver
 from .run import Run
 from .settings import Settings
-from .trainable import Trainable, mean_loss
+from .trainable import Trainable, data_for, mean_loss
 from .update import optimizer_of
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
     """The model's mean loss over `data`: (x, y), Sequences, Samples or Stream."""
-    return mean_loss(model, as_data("data", data), _check.whole_number("batch_size", batch_size, 1))
+    return mean_loss(model, data_for(model, "data", data), _check.whole_number("batch_size", batch_size, 1))
 
 
 def fit(
@@ -110,8 +110,8 @@ def fit(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
         schedule=Constant() if schedule is None else schedule, patience=patience, average=average,
     )  # fmt: skip
-    train_data = as_data("train", train)
-    validation_data = None if validation is None else as_data("validation", validation)
+    train_data = data_for(model, "train", train, begin=True)
+    validation_data = None if validation is None else data_for(model, "validation", validation)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
     if size_of(train_data) is None and not settings.schedule(0.0):

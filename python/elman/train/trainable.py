@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..data import Batch, Data
+from ..data import Batch, Data, as_data
 from .checkpoint import Arrays
 from .ranks import Ranks
 
@@ -39,6 +39,23 @@ class Trainable(Protocol):
     def random_state(self) -> dict[str, Any]: ...
     def set_random_state(self, state: dict[str, Any]) -> None: ...
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step: ...
+
+
+def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Data:
+    """What `fit` was given, as data: (x, y), Sequences, or another that gives batches. With `begin` the model may look
+    at it once, as training on it begins.
+
+    Raises:
+        ValueError: it is none of these, or the model says that it does not suit.
+    """
+    found = as_data(name, data, getattr(model, "vocabulary", None))
+    expect = getattr(model, "expect_data", None)
+    if expect is not None:
+        expect(name, found)
+    look = getattr(model, "begin", None)
+    if begin and look is not None:
+        look(found)
+    return found
 
 
 Check = Callable[[float, Batch, int], None]
