@@ -15,7 +15,6 @@ from ..losses import Loss
 from ..losses.outcome import Outcome
 from .base import Model
 from .labels import UNKNOWN, Labels
-from .network import network
 from .outcomes import of_classes
 from .reading import all_targets, known_targets
 
@@ -25,7 +24,7 @@ class OneNetwork(Model):
 
     def _build(self, outputs: int, pooling: str | None, options: dict[str, Any]) -> None:
         self.vocabulary, options["vocabulary"] = taken(options.get("vocabulary"))
-        self.network = self._reader = network(outputs, pooling, **options)
+        self.network = self._network(outputs, pooling, options)
         self.parts = {"network": self.network}
         self.pooling = pooling
 

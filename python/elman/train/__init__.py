@@ -38,6 +38,7 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .communicator import Communicator, Mpi, ProcessGroup
 from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
@@ -57,6 +58,7 @@ __all__ = [
     "Batch",
     "CSVLog",
     "Callback",
+    "Communicator",
     "Constant",
     "Cosine",
     "Data",
@@ -66,10 +68,12 @@ __all__ = [
     "Log",
     "Loss",
     "MLflowLog",
+    "Mpi",
     "NamedSequences",
     "Optimizer",
     "Outcome",
     "Plateau",
+    "ProcessGroup",
     "RMSProp",
     "Run",
     "Schedule",

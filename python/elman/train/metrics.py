@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from .. import _check
 from .._extras import need
 from ..losses.outcome import Outcome, joined
 from ..losses.scores import crps, crps_of_normal
+from .ranks import Ranks
 
 CLASSES, NUMBERS = "classes", "numbers"  # what a model predicts
 
@@ -163,11 +165,12 @@ class Collector:
         if self._metrics:
             self._parts.append(step.outcome(self._scores))
 
-    def values(self) -> dict[str, float]:
-        """Each metric over all there was."""
+    def values(self, ranks: Ranks | None = None) -> dict[str, float]:
+        """Each metric over all there was, in all processes."""
         if not self._metrics:
             return {}
-        outcome = joined(self._parts)
+        parts = [self._parts] if ranks is None else ranks.gathered(self._parts)
+        outcome = joined(list(chain.from_iterable(parts)))
         return {name: _number(name, metric.function(outcome)) for name, metric in self._metrics.items()}
 
 

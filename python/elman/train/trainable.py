@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data import Batch, Data, as_data
 from .checkpoint import Arrays
+from .ranks import Ranks
 
 
 class Step(Protocol):
@@ -68,12 +69,16 @@ def mean_loss(
     data: Data,
     batch_size: int,
     check: Check | None = None,
+    ranks: Ranks | None = None,
     told: Callable[[Step], Any] | None = None,
 ) -> float:
     """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number;
-    `told` each step."""
+    `told` each step. Of several processes each computes its share."""
     total, count, state = 0.0, 0.0, None
-    for number, batch in enumerate(data.batches(batch_size)):
+    for number, whole in enumerate(data.batches(batch_size)):
+        batch = whole if ranks is None else ranks.share(whole)
+        if batch is None:
+            continue
         step = model.loss(batch, state if batch.continues else None, train=False)
         state = step.state
         value = float(step.value)
@@ -83,6 +88,8 @@ def mean_loss(
             told(step)
         total += value * step.count
         count += step.count
+    if ranks is not None:
+        total, count = ranks.joined(total, count)
     return total / counted(count)
 
 
