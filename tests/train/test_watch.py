@@ -6,6 +6,7 @@ import pytest
 from elman.train import Plateau, fit
 from elman.train.metrics import best_of
 from tests.support.runs import data, noise, regressor, run, same
+from tests.support.thread_ranks import on_ranks
 
 
 def test_the_history_has_them_and_the_best_epoch_is_watched(tmp_path):
