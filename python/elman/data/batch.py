@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,6 +44,18 @@ class Batch:
     @property
     def size(self) -> int:
         return len(self.index)
+
+    def part(self, rows: slice) -> Batch:
+        """Some of the sequences, in arrays of their own. `done` is that of the whole batch."""
+
+        def taken(value: Any, axis: int = 0) -> Any:
+            if isinstance(value, dict):
+                return {name: taken(array) for name, array in value.items()}
+            return None if value is None else np.ascontiguousarray(value[(slice(None),) * axis + (rows,)])
+
+        x, future = taken(self.x, 1), taken(self.future, 1)
+        firsts = {name: taken(getattr(self, name)) for name in ("lengths", "y", "y_lengths", "index")}
+        return replace(self, x=x, future=future, **firsts)
 
     def targets(self) -> Any:
         """y, which must be there."""

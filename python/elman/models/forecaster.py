@@ -11,9 +11,9 @@ import numpy as np
 from .. import _check, init
 from ..data import Batch
 from ..layers import Dropout, Linear
+from ..layers.steppers import expect_out
 from ..losses import Loss
 from .base import Model
-from .network import network
 from .reading import read_numbers
 from .targets import Targets
 
@@ -56,13 +56,13 @@ class Forecaster(Model):
         self.config["loss"] = self.targets.name
         width = self.size * self.targets.width
         if not self.future_size:
-            self.encoder = self._reader = network(self.horizon * width, "last", **options)
+            self.encoder = self._network(self.horizon * width, "last", options)
             self.parts = {"encoder": self.encoder}
         else:
             if options.get("bidirectional"):
                 raise ValueError("bidirectional: expected False with future_size, got True")
             seeds = init.seeds(options.get("seed"), 4)
-            self.encoder = self._reader = network(None, **(options | {"seed": seeds[0]}))
+            self.encoder = self._network(None, None, options | {"seed": seeds[0]})
             recurrent = self.encoder.recurrent
             self.decoder = type(recurrent)(
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
@@ -149,14 +149,39 @@ class ForecastStepper:
     def __init__(self, model: Forecaster, batch_size: int):
         self._model = model = copy.deepcopy(model)
         self._step = model.encoder.stepper(batch_size)
+        self._future = (model.horizon, batch_size, model.future_size)
+        self._given = model._shaped(np.empty((batch_size, model.horizon * model.size * model.targets.width)))
+        self._dtype = model.encoder.recurrent.dtype
 
-    def __call__(self, x: np.ndarray, future: np.ndarray | None = None) -> np.ndarray:
-        model, read = self._model, self._step(x)
+    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None) -> Any:
+        """Take one step.
+
+        Args:
+            x: [B, I].
+            future: [S, B, C], for a model with covariates of the future.
+            out: [B, S, F] (with a last axis where the prediction has one), C-contiguous, written to if given.
+
+        Returns:
+            The prediction: `out` if given, else a new array.
+
+        Raises:
+            ValueError: something does not fit; the state is as before.
+        """
+        model = self._model
+        if out is not None:
+            expect_out(out, self._given.shape, self._dtype)
         if model.future_size:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
+            future = _check.array("future", future, self._future, self._dtype)
+        read = self._step(x)
+        if model.future_size:
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
-        return model._shaped(read)
+        y = model._shaped(read)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
 
     @property
     def state(self) -> tuple[Any, ...]:

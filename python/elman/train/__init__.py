@@ -37,6 +37,7 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .communicator import Communicator, Mpi, ProcessGroup
 from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
@@ -56,6 +57,7 @@ __all__ = [
     "Batch",
     "CSVLog",
     "Callback",
+    "Communicator",
     "Constant",
     "Cosine",
     "Data",
@@ -65,9 +67,11 @@ __all__ = [
     "Log",
     "Loss",
     "MLflowLog",
+    "Mpi",
     "NamedSequences",
     "Optimizer",
     "Plateau",
+    "ProcessGroup",
     "RMSProp",
     "Run",
     "Schedule",

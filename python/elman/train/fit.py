@@ -14,7 +14,9 @@ from .._plain import plain
 from ..data import Data
 from ..data.batch import size_of
 from ..optim import Average, Constant, Groups, Optimizer, Schedule
+from . import together
 from .callbacks import Callback, as_callbacks
+from .communicator import as_communicator
 from .history import History
 from .progress import progress_of
 from .resume import Saver
@@ -52,6 +54,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
+    communicator: Any = None,
 ) -> History:
     """Train a model, and leave it with the parameters of its best epoch.
 
@@ -86,6 +89,10 @@ def fit(
             another model, optimizer, frozen, average or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: functions, called with the Run after each epoch, or `Callback`s.
+        communicator: the processes that train this model together, each by the same call with the whole data: mpi4py's
+            MPI.COMM_WORLD, a group of torch.distributed, or a `Communicator`. Each takes its share of every batch; the
+            gradients are those of the whole batch. Process 0 shows progress and holds the checkpoint; its parameters
+            and random streams are those the run begins with, and all end with the same model and history.
 
     Returns:
         The history.
@@ -112,21 +119,24 @@ def fit(
             "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
             "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
         )
-    called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
+    between = as_communicator(communicator)
+    first = between is None or between.rank == 0
+    called = [*as_callbacks(callbacks), *progress_of(progress if first else False, train_data)]
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, settings, order)
+    run = Run(model, optimizer, settings, order, between)
     with contextlib.ExitStack() as ends:
         saver = None
-        if checkpoint is not None:
-            saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
-            ends.callback(saver.close)
         try:
-            with run.guard.watching(termination=saver is not None):
+            if checkpoint is not None and first:
+                saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
+                ends.callback(saver.close)
+            together.begin(run)
+            with run.guard.watching(termination=checkpoint is not None):
                 for callback in called:
                     callback.on_start(run)
                     ends.callback(callback.on_end, run)
@@ -136,6 +146,7 @@ def fit(
             error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:
                 saver.after_error(error)
+            run.ranks.leave(error)
             run.fall_back(exploded=isinstance(error, FloatingPointError))
             raise
         finally:
@@ -155,12 +166,13 @@ def _train(
             for _ in updates:
                 for callback in callbacks:
                     callback.on_batch(run)
-                if run.stop:
+                if together.stops(run):
                     break
                 if saver is not None:
                     saver.after_update()
         run.end_epoch(validation)
         for callback in callbacks:
             callback.on_epoch(run)
+        together.end_epoch(run)
         if saver is not None:
             saver.after_epoch(last=run.finished)

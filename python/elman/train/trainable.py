@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data import Batch, Data, as_data
 from .checkpoint import Arrays
+from .ranks import Ranks
 
 
 class Step(Protocol):
@@ -60,10 +61,16 @@ def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Dat
 Check = Callable[[float, Batch, int], None]
 
 
-def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
-    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number."""
+def mean_loss(
+    model: Trainable, data: Data, batch_size: int, check: Check | None = None, ranks: Ranks | None = None
+) -> float:
+    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number. Of
+    several processes each computes its share."""
     total, count, state = 0.0, 0.0, None
-    for number, batch in enumerate(data.batches(batch_size)):
+    for number, whole in enumerate(data.batches(batch_size)):
+        batch = whole if ranks is None else ranks.share(whole)
+        if batch is None:
+            continue
         step = model.loss(batch, state if batch.continues else None, train=False)
         state = step.state
         value = float(step.value)
@@ -71,6 +78,8 @@ def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None
             check(value, batch, number)
         total += value * step.count
         count += step.count
+    if ranks is not None:
+        total, count = ranks.joined(total, count)
     return total / counted(count)
 
 
