@@ -19,9 +19,11 @@ class CustomLoss:
     """The mean of a function of one's own over the targets that count; `custom` makes it. Called as every loss is:
     `loss(prediction, target, lengths, mask, weights=, gradient=)`.
 
-    Attributes:
-        name: by which files of models know it.
-        width: values predicted for each target, 0 where the prediction is shaped like the target.
+    Args:
+        costs: a function of (prediction, target) that gives (cost, slope), arrays shaped like the target and like the
+            prediction.
+        name: by which files of models know it, a text.
+        width: a whole number of values predicted for each target, 0 where the prediction is shaped like the target.
     """
 
     def __init__(self, costs: Costs, name: str, width: int):
@@ -47,6 +49,21 @@ class CustomLoss:
         weights: Any = None,
         gradient: bool = True,
     ) -> Loss:
+        """The mean over the targets that count, and its gradient.
+
+        Args:
+            prediction: [...], or [..., width]; float32 or float64: an array of any library, or lists.
+            target: [...] numbers; NaN does not count.
+            lengths, mask: which steps of [T, B, ...] count.
+            weights: [...] numbers of at least 0 for the targets, or of their first axes.
+            gradient: whether it is wanted.
+
+        Returns:
+            The Loss.
+
+        Raises:
+            ValueError: shapes differ, or the function gives another shape.
+        """
         return mean_of(self._costs, prediction, target, lengths, mask, gradient, self.width, weights)
 
     def __deepcopy__(self, memo: Any) -> CustomLoss:
@@ -153,7 +170,8 @@ def check_gradient(
         loss: any loss that gives a `Loss`: one of `elman.losses`, or of `custom`.
         prediction, target: as it takes them; a few numbers are enough. They should not lie within `step` of a corner
             (|x| at 0).
-        args, options: further arguments of the loss.
+        args: further arguments of the loss, as its lengths [B], by their places.
+        options: further arguments of the loss, as its weights [...], by name.
         step: of the differences.
 
     Returns:

@@ -14,12 +14,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from .. import _check
 from .._arrays import has_axes
 from .._plain import plain
+from ..data.vocabulary import is_text
 from ..models import Model, SequenceClassifier, SequenceRegressor
 from ..sequence import Standardizer
 from ..train import Sequences
 from .base import RecurrentEstimator, narrow, numbers
 from .files import Saved
-from .tokens import is_text, known_tokens, vocabulary_of
+from .tokens import known_tokens, vocabulary_of
 
 
 def _needed(y: Any) -> Any:

@@ -11,8 +11,6 @@ from ..data.intake import series_of
 from ..data.vocabulary import is_text, taken
 from ..train import Vocabulary
 
-__all__ = ["is_text", "known_tokens", "vocabulary_of"]
-
 
 def vocabulary_of(given: Any, X: Any) -> Vocabulary | None:
     """The Vocabulary that the argument `vocabulary` says, which may be that of X; None where there is none.
