@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..data import Batch, Data, Sequences, Vocabulary
 from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from ..sequence.marks import known_steps, whole_lengths
 from .network import OPTIONS, Network, cell_of, network
 from .reading import all_targets, cast, expect_x, known_targets, read_x
@@ -22,13 +24,21 @@ from .reading import all_targets, cast, expect_x, known_targets, read_x
 
 @dataclass(frozen=True)
 class Step:
-    """The loss over a batch: its mean over `count` targets (with weights their sum), the state after the batch, and
-    `backward()`, which adds to the gradients (None if they are not wanted)."""
+    """The loss over a batch.
+
+    Attributes:
+        value: its mean over the targets.
+        count: how many targets there were; with weights their sum.
+        state: after the batch, for one that goes on from it.
+        backward: a function without arguments that adds to the gradients; None if they are not wanted.
+        outcome: a function of whether scores are wanted, which gives what metrics are of; None with gradients.
+    """
 
     value: float
     count: float
     state: Any
     backward: Callable[[], Any] | None
+    outcome: Callable[[bool], Outcome] | None = None
 
 
 class Model(Composite):
@@ -44,12 +54,14 @@ class Model(Composite):
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
         vocabulary: of the texts that the model reads, if it was made with one.
+        predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
+    predicts: str = ""
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
@@ -82,30 +94,50 @@ class Model(Composite):
     # What a model defines.
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
-        """(prediction, state, backward): how the batch flows through the layers, in training and in inference.
+        """How the batch flows through the layers, in training and in inference.
 
         Args:
+            batch: what the model reads, as `read` gives it.
+            state: of the layers before the batch, if it goes on from the one before; None for zeros.
             keep: whether to keep what the gradients need, with dropout at work. Layers take it on:
                 `layer.apply(..., keep=keep)`.
 
-        `backward(d_prediction)` adds to the gradients. It is called only after `keep`.
+        Returns:
+            (prediction, state, backward): `backward(d_prediction)` adds to the gradients; it is called only after
+            `keep`.
+
+        Raises:
+            ValueError: the batch does not fit the model.
         """
         raise NotImplementedError
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        """The loss of a prediction against the batch's targets."""
+        """The loss of a prediction against the targets of `batch`; without `gradient` its value alone.
+
+        Raises:
+            ValueError: the targets do not fit.
+        """
+        raise NotImplementedError
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        """What was true and what was predicted, for metrics; of a model that says what it `predicts`.
+
+        Args:
+            scores: whether the probabilities of classes are wanted.
+        """
         raise NotImplementedError
 
     # What follows from that.
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
-        """The loss over a batch, as `fit` uses it."""
+        """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
+        and dropout is at work."""
         batch.targets()
         batch = self.read(batch)
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
         if not train:
-            return Step(loss.value, loss.count, state, None)
+            return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
     def read(self, batch: Batch) -> Batch:
@@ -134,7 +166,7 @@ class Model(Composite):
         return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
 
     def expect_data(self, name: str, data: Data) -> None:
-        """Refuse data that this model cannot learn from, before any work, in the words of who gave it.
+        """Refuse data that this model cannot learn from, before any work; the message begins with `name`.
 
         Raises:
             ValueError: x or y of `Sequences` does not fit. Of other data each batch is looked at when it comes.
