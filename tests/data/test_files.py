@@ -197,6 +197,10 @@ def test_rows_that_follow_each_other_are_read_together(rng):
     assert sorted(values.read) == [1, 1, 2, 3]
     np.testing.assert_array_equal(lazy[10:4:-2], values._array[10:4:-2])
     np.testing.assert_array_equal(lazy[-3:], values._array[-3:])
+    np.testing.assert_array_equal(lazy[-1], values._array[-1])
+    np.testing.assert_array_equal(list(lazy), values._array)
+    with pytest.raises(IndexError, match="index: expected numbers below 50"):
+        lazy[np.array([3, 50])]
     assert lazy[np.array([], int)].shape == (0, 2) and lazy[5].shape == (2,)
     assert isinstance(lazy, Lazy) and Stored(values).ndim == 2
 

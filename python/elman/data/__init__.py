@@ -1,6 +1,7 @@
 """Data as batches for training."""
 
 from .ahead import prefetch
+from .arrow import ArrowFiles, ArrowTable
 from .batch import Batch, Data
 from .lazy import Ragged
 from .samples import Samples
@@ -10,6 +11,8 @@ from .stream import Stream
 from .windows import forecast_windows
 
 __all__ = [
+    "ArrowFiles",
+    "ArrowTable",
     "Batch",
     "Blocks",
     "Data",

@@ -36,6 +36,9 @@ class Lazy:
                 return self.between(begin, max(begin, end))
             index = range(begin, end, step)
         index = np.asarray(index, np.int64)
+        index = np.where(index < 0, index + len(self), index)
+        if index.size and (index.min() < 0 or index.max() >= len(self)):
+            raise IndexError(f"index: expected numbers below {len(self)}")  # it ends a loop over the rows
         return self.between(int(index), int(index) + 1)[0] if index.ndim == 0 else self.take(index)
 
     def between(self, begin: int, end: int) -> np.ndarray:
