@@ -252,7 +252,12 @@ class RNN(Recurrent):
     _options = (*Recurrent._options, "nonlinearity")
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        **options: Any,
     ):
         self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
         self._cell = "rnn_" + nonlinearity

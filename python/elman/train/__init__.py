@@ -35,8 +35,10 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
+from .loggers import CSVLog, MLflowLog, TensorBoardLog
 from .run import Run
 from .settings import Settings
 from .trainable import Step, Trainable
@@ -50,14 +52,17 @@ __all__ = [
     "AdamW",
     "Average",
     "Batch",
+    "CSVLog",
     "Callback",
     "Constant",
     "Cosine",
     "Data",
     "Exponential",
     "History",
+    "LearningRates",
     "Log",
     "Loss",
+    "MLflowLog",
     "Optimizer",
     "Plateau",
     "RMSProp",
@@ -68,6 +73,7 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "TensorBoardLog",
     "Trainable",
     "WarmUp",
     "binary_cross_entropy",
@@ -76,6 +82,7 @@ __all__ = [
     "cross_entropy",
     "ctc",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "forecast_windows",
     "gaussian",

@@ -13,7 +13,7 @@ from .. import _check
 from .._plain import plain
 from ..data import Data, as_data
 from ..data.batch import size_of
-from ..optim import Average, Constant, Groups, Optimizer, Schedule, make_optimizer
+from ..optim import Average, Constant, Groups, Optimizer, Schedule
 from .callbacks import Callback, as_callbacks
 from .history import History
 from .progress import progress_of
@@ -21,6 +21,7 @@ from .resume import Saver
 from .run import Run
 from .settings import Settings
 from .trainable import Trainable, mean_loss
+from .update import optimizer_of
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
@@ -116,7 +117,7 @@ def fit(
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
-    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay, groups, frozen)
+    optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, settings, order)
     with contextlib.ExitStack() as ends:
@@ -143,24 +144,6 @@ def fit(
         run.history.stopped = run.stop
         run.fall_back(exploded=False)
     return run.history
-
-
-def _made_optimizer(
-    optimizer: Any, model: Trainable, rate: Any, weight_decay: Any, groups: Any, frozen: Any
-) -> Optimizer:
-    """The optimiser of this name, or this one, which must be of the model."""
-    if isinstance(optimizer, str):
-        return make_optimizer(optimizer, model, rate, weight_decay, groups, frozen)
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
-    given = {"learning_rate": rate, "weight_decay": weight_decay, "groups": groups, "frozen": frozen or None}
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(
-                f"{name}: expected none beside an Optimizer, which has its own, got {_check.describe(value)}"
-            )
-    optimizer.expect_of(model)
-    return optimizer
 
 
 def _train(

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..data import Batch
-from ..optim import Optimizer, clip_value
+from ..optim import Optimizer, clip_value, make_optimizer
 from .settings import Settings
 from .trainable import Check, Trainable
 
@@ -78,3 +79,21 @@ class Update:
         if factor != 1:
             for grad in self._model.grads.values():
                 np.multiply(grad, grad.dtype.type(factor), out=grad)
+
+
+def optimizer_of(
+    optimizer: Any, model: Trainable, rate: Any, weight_decay: Any, groups: Any, frozen: Any
+) -> Optimizer:
+    """The optimiser of this name, or this one, which must be of the model."""
+    if isinstance(optimizer, str):
+        return make_optimizer(optimizer, model, rate, weight_decay, groups, frozen)
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
+    given = {"learning_rate": rate, "weight_decay": weight_decay, "groups": groups, "frozen": frozen or None}
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: expected none beside an Optimizer, which has its own, got {_check.describe(value)}"
+            )
+    optimizer.expect_of(model)
+    return optimizer
