@@ -4,10 +4,12 @@ from .ahead import prefetch
 from .arrow import ArrowFiles, ArrowTable
 from .batch import Batch, Data
 from .lazy import Ragged
+from .named import NamedSequences
 from .samples import Samples
 from .sequences import Sequences, as_data
 from .sources import Blocks, Functions, Items, Source
 from .stream import Stream
+from .vocabulary import Vocabulary
 from .windows import forecast_windows
 
 __all__ = [
@@ -18,11 +20,13 @@ __all__ = [
     "Data",
     "Functions",
     "Items",
+    "NamedSequences",
     "Ragged",
     "Samples",
     "Sequences",
     "Source",
     "Stream",
+    "Vocabulary",
     "as_data",
     "forecast_windows",
     "prefetch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ class Batch:
     """Some sequences: what a model reads is time-first, the targets are [B, ...].
 
     Attributes:
-        x: [T, B, ...].
+        x: [T, B, ...]. Of `NamedSequences` x, y and their lengths are dicts by name, of arrays [B, ...].
         lengths: [B], steps of each sequence, or None where all have T.
         y: the targets, [B, ...]; where they are sequences, [B, S, ...]. `y_steps` has them time-first.
         y_lengths: [B], steps of each sequence of y, or None where all have S (or y is no sequence).
@@ -26,22 +26,38 @@ class Batch:
         index: [B], which of the data's sequences these are.
         continues: whether these sequences go on from the batch before, whose state they take over.
         done: how much of the data has been read when this batch has, in the data's `unit`.
+        mask: [T, B] bool, steps of x that count, or None where all within the lengths do.
+        weights: [B], or [B, S] for each step of y, how much each target counts; None where all count alike.
     """
 
-    x: np.ndarray
-    lengths: np.ndarray | None
-    y: np.ndarray | None
-    y_lengths: np.ndarray | None
+    x: Any
+    lengths: Any
+    y: Any
+    y_lengths: Any
     index: np.ndarray
     future: np.ndarray | None = None
     continues: bool = False
     done: int = 0
+    mask: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     @property
     def size(self) -> int:
         return len(self.index)
 
-    def targets(self) -> np.ndarray:
+    def part(self, rows: slice) -> Batch:
+        """Some of the sequences, in arrays of their own. `done` is that of the whole batch."""
+
+        def taken(value: Any, axis: int = 0) -> Any:
+            if isinstance(value, dict):
+                return {name: taken(array) for name, array in value.items()}
+            return None if value is None else np.ascontiguousarray(value[(slice(None),) * axis + (rows,)])
+
+        x, future = taken(self.x, 1), taken(self.future, 1)
+        firsts = {name: taken(getattr(self, name)) for name in ("lengths", "y", "y_lengths", "index")}
+        return replace(self, x=x, future=future, **firsts)
+
+    def targets(self) -> Any:
         """y, which must be there."""
         if self.y is None:
             raise ValueError("y: expected targets, got None")
@@ -54,6 +70,27 @@ class Batch:
             raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
         whole = lengths is None or (lengths == y.shape[1]).all()
         return np.ascontiguousarray(y.swapaxes(0, 1)), None if whole else lengths
+
+    def step_weights(self) -> np.ndarray | None:
+        """weights as [S, B], beside `y_steps`."""
+        if self.weights is None:
+            return None
+        steps = self.targets().shape[1]
+        w = (
+            self.weights
+            if self.weights.ndim == 2
+            else np.broadcast_to(self.weights[:, None], (self.size, steps))
+        )
+        return np.ascontiguousarray(w.T)
+
+    def step_mask(self) -> np.ndarray | None:
+        """The mask for targets of steps; None if they are not the steps of x."""
+        return self.mask if self.mask is not None and len(self.mask) == self.targets().shape[1] else None
+
+
+def arrays_of(held: Any) -> list[np.ndarray]:
+    """The arrays of a batch's x or y: one, several by name, or none."""
+    return [] if held is None else list(held.values()) if isinstance(held, dict) else [held]
 
 
 class Data(Protocol):

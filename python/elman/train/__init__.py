@@ -1,12 +1,14 @@
 """Training on explicit gradients: data as batches, losses, optimisers, learning-rate schedules,
 and the loop."""
 
-from ..data import Batch, Data, Sequences, Stream, forecast_windows
+from ..data import Batch, Data, NamedSequences, Sequences, Stream, Vocabulary, forecast_windows
 from ..losses import (
     Loss,
     binary_cross_entropy,
+    check_gradient,
     cross_entropy,
     ctc,
+    custom,
     gaussian,
     huber,
     mean_absolute_error,
@@ -35,6 +37,7 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .communicator import Communicator, Mpi, ProcessGroup
 from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
@@ -54,6 +57,7 @@ __all__ = [
     "Batch",
     "CSVLog",
     "Callback",
+    "Communicator",
     "Constant",
     "Cosine",
     "Data",
@@ -63,8 +67,11 @@ __all__ = [
     "Log",
     "Loss",
     "MLflowLog",
+    "Mpi",
+    "NamedSequences",
     "Optimizer",
     "Plateau",
+    "ProcessGroup",
     "RMSProp",
     "Run",
     "Schedule",
@@ -75,12 +82,15 @@ __all__ = [
     "Stream",
     "TensorBoardLog",
     "Trainable",
+    "Vocabulary",
     "WarmUp",
     "binary_cross_entropy",
+    "check_gradient",
     "clip_global_norm",
     "clip_value",
     "cross_entropy",
     "ctc",
+    "custom",
     "evaluate",
     "find_learning_rate",
     "fit",

@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import _check
 from .._extras import need
-from ..data import Batch, Data, as_data
+from ..data import Batch, Data
 from ..optim import Groups, Optimizer
 from .settings import Settings
-from .trainable import Trainable
+from .trainable import Trainable, data_for
 from .update import Update, optimizer_of
 
 SMOOTH = 0.9  # share of the losses before in a smoothed one
@@ -96,7 +96,7 @@ def find_learning_rate(
     Raises:
         ValueError: an argument does not fit, or the loss is no finite number from the start.
     """
-    data = as_data("data", data)
+    data = data_for(model, "data", data, begin=True)
     settings = Settings(batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip)
     low, high = _check.positive("low", low), _check.positive("high", high)
     if low >= high:

@@ -11,12 +11,14 @@ import numpy as np
 
 from .._plain import plain
 from ..data import Batch, Data
-from ..data.batch import batches_from, size_of
+from ..data.batch import arrays_of, batches_from, size_of
 from ..optim import Optimizer
 from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
+from .communicator import Communicator
 from .guard import Guard
 from .history import History
+from .ranks import Ranks
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
 from .update import Update
@@ -39,14 +41,19 @@ class Run:
         loss, norm: of the last update: its loss, and the joint norm of its gradients before clipping.
         stop: set it to a reason, and the run ends, after a batch as after an epoch.
         error: the exception that has ended the run, if one has.
+        ranks: the processes that train the model together.
     """
 
     def __init__(
-        self, model: Trainable, optimizer: Optimizer, settings: Settings | None = None, seed: int = 0
+        self,
+        model: Trainable,
+        optimizer: Optimizer,
+        settings: Settings | None = None,
+        seed: int = 0,
+        communicator: Communicator | None = None,
     ):
         self.model, self.optimizer, self.seed = model, optimizer, seed
         self.settings = Settings() if settings is None else settings
-        self.update = Update(model, optimizer, self.settings)
         self.given_rate = self.base_rate = optimizer.learning_rate
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
@@ -61,6 +68,8 @@ class Run:
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
         self.guard = Guard()
+        self.ranks = Ranks(communicator, self.guard)
+        self.update = Update(model, optimizer, self.settings, self.ranks)
         self._random: dict[str, Any] | None = None  # the random streams before an update that is not complete
         self._begin_epoch()
 
@@ -92,7 +101,11 @@ class Run:
             if not update.batches:
                 self._random = self.model.random_state()
             state = update.state if update.batches else self.state
-            update.add(batch, state if batch.continues else None, self._check, self.batches + update.batches)
+            number = self.batches + update.batches
+            if self.ranks.size > 1:
+                place = self.seed, self.epoch, number
+                self.model.set_random_state(self.ranks.draw(self.model.random_state(), *place))
+            update.add(self.ranks.share(batch), state if batch.continues else None, self._check, number)
             if update.batches == self.settings.accumulate:
                 self._change(batch, data, begin)
                 yield self.done
@@ -103,7 +116,7 @@ class Run:
     def _change(self, batch: Batch, data: Data, begin: float) -> None:
         """Update the parameters from the batches that `update` holds, of which `batch` is the last."""
         update = self.update
-        norm = update.finish()
+        norm = update.finish(bool(self.stop))
         if not np.isfinite(norm):
             raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
         whole = self.length_of(data)
@@ -145,9 +158,9 @@ class Run:
         advice = (
             "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
         )
-        if batch.x.dtype.kind == "f" and not np.isfinite(batch.x).all():
+        if any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in arrays_of(batch.x)):
             advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
-        elif batch.y is not None and batch.y.dtype.kind == "f" and np.isinf(batch.y).any():
+        elif any(y.dtype.kind == "f" and np.isinf(y).any() for y in arrays_of(batch.y)):
             advice = "y holds infinite values: a target that is not known is NaN"
         return FloatingPointError(
             f"{what}: expected a finite number of a usual size, got {value:.4g} in epoch {self.epoch + 1}, "
@@ -168,7 +181,9 @@ class Run:
         loss, average = None, self.average.after_epoch(self.model, self.epoch)
         if validation is not None:
             with average.within(self.model):
-                loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
+                loss = mean_loss(
+                    self.model, validation, self.settings.batch_size, self._check_validation, self.ranks
+                )
         with self.guard:
             self.average = average
             history.train_loss.append(train_loss)
@@ -210,23 +225,9 @@ class Run:
             self.model.load_state_dict(found)
 
     _numbers = (
-        "seed",
-        "epoch",
-        "batches",
-        "updates",
-        "done",
-        "length",
-        "count",
-        "total",
-        "norms",
-        "seconds",
-        "given_rate",
-        "base_rate",
-        "first",
-        "batch_size",
-        "patient_since",
-        "stop",
-    )
+        "seed", "epoch", "batches", "updates", "done", "length", "count", "total", "norms", "seconds",
+        "given_rate", "base_rate", "first", "batch_size", "patient_since", "stop",
+    )  # fmt: skip
 
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
         """All that the rest of the run depends on, as numbers and arrays.

@@ -9,6 +9,7 @@ import numpy as np
 from .. import _check
 from ..data import Batch
 from ..optim import Optimizer, clip_value, make_optimizer
+from .ranks import GOES_ON, STOPS, Ranks
 from .settings import Settings
 from .trainable import Check, Trainable
 
@@ -26,8 +27,11 @@ class Update:
         state: after the last batch.
     """
 
-    def __init__(self, model: Trainable, optimizer: Optimizer, settings: Settings):
+    def __init__(
+        self, model: Trainable, optimizer: Optimizer, settings: Settings, ranks: Ranks | None = None
+    ):
         self._model, self._optimizer, self._settings = model, optimizer, settings
+        self._ranks = Ranks() if ranks is None else ranks
         self.state: Any = None
         self.begin()
 
@@ -36,10 +40,15 @@ class Update:
         self.batches, self.count, self.total = 0, 0.0, 0.0
         self._divided = 0.0  # what the gradients are divided by
 
-    def add(self, batch: Batch, state: Any, check: Check, number: int) -> float:
-        """Add the gradients of a batch. `check` gets its loss, the batch and its number, before there are any."""
+    def add(self, batch: Batch | None, state: Any, check: Check, number: int) -> float:
+        """Add the gradients of a batch; of None there are none. `check` gets its loss, the batch and its number, before
+        there are any."""
         if not self.batches:
             self._model.zero_grad()
+        if batch is None:
+            self.state = None
+            self.batches += 1
+            return 0.0
         step = self._model.loss(batch, state)
         value = float(step.value)
         check(value, batch, number)
@@ -54,14 +63,20 @@ class Update:
         self.total += value * step.count
         return value
 
-    def finish(self) -> float:
-        """Make the gradients those of the mean over all targets.
+    def finish(self, stops: bool = False) -> float:
+        """Make the gradients those of the mean over all targets, of all processes. `stops`: whether this one wants to
+        stop after the update.
 
         Returns:
             Their joint norm.
         """
-        if self.count:
-            self._multiply(self._divided / self.count)
+        with self._ranks.together():
+            self.count, self.total = self._ranks.joined(
+                self.count, self.total, mark=STOPS if stops else GOES_ON
+            )
+            if self.count:
+                self._multiply(self._divided / self.count)
+            self._ranks.add_up(self._model.grads)
         return self._optimizer.norm()
 
     def apply(self, norm: float) -> None:
