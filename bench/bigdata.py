@@ -143,7 +143,7 @@ def killed(
     rng, happened = np.random.default_rng(0), 0
     while True:
         process = start(way, directory, memory, checkpoint, pause=seconds / 50)
-        enough = newest(checkpoint) + int(rng.integers(1, max(2, 40 // kills)))
+        enough = newest(checkpoint) + int(rng.integers(1, max(2, 20 // kills)))
         while happened < kills and process.poll() is None and newest(checkpoint) < enough:
             time.sleep(0.001)
         if happened == kills or process.poll() is not None:

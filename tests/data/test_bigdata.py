@@ -19,6 +19,6 @@ def test_over_a_memory_map_killed_and_resumed(way, tmp_path):
     command = [sys.executable, "-m", "bench.bigdata", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(rf"^{way} killed 2 times: the same bits", done.stdout, re.MULTILINE)
+    assert re.search(rf"^{way} killed [12] times: the same bits", done.stdout, re.MULTILINE)
     losses = re.findall(r"loss ([\d.]+)$", done.stdout, re.MULTILINE)
     assert losses[0] == losses[1] and len(losses) == 3  # in memory and mapped, of the same sequences
