@@ -166,7 +166,7 @@ class Run:
             "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
         )
         if any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in arrays_of(batch.x)):
-            advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
+            advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by a mask"
         elif any(y.dtype.kind == "f" and np.isinf(y).any() for y in arrays_of(batch.y)):
             advice = "y holds infinite values: a target that is not known is NaN"
         return FloatingPointError(
