@@ -53,7 +53,7 @@ def tune(
         prune: stop trials that are worse than the median of the others at the same epoch.
         seed: of the sampler (two processes with the same seed would try the same).
         progress: show a bar for each trial (extra: train).
-        options: further arguments of `fit`, by name. `watch` must be the same for all trials.
+        options: anything else that `fit` takes, by name. `watch` must be the same for all trials.
 
     Returns:
         The Optuna study: `study.best_params`, `study.best_value`, `study.trials_dataframe()` (extra: tune).
