@@ -16,7 +16,7 @@ from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
 from ..sequence.marks import known_steps, whole_lengths
-from .network import Network
+from .network import OPTIONS, Network, cell_of, network
 from .reading import all_targets, cast, expect_x, known_targets, read_x
 
 
@@ -59,6 +59,20 @@ class Model(Composite):
 
     def _config(self) -> dict[str, Any]:
         return self.config
+
+    def _network(self, outputs: int | None, pooling: str | None, options: dict[str, Any]) -> Network:
+        """The network that reads x, of the options that were given to the model.
+
+        Raises:
+            TypeError: there is no such option.
+        """
+        kind: Any = type(self)
+        taken = arguments.taken_by(kind)
+        arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
+        if "cell" in options and "cell" not in taken:
+            self.config["cell"] = cell_of(options["cell"])
+        self._reader = network(outputs, pooling, **options)
+        return self._reader
 
     def __repr__(self) -> str:
         return (

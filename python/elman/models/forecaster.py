@@ -14,7 +14,6 @@ from ..layers import Dropout, Linear
 from ..layers.steppers import expect_out
 from ..losses import Loss
 from .base import Model
-from .network import network
 from .reading import read_numbers
 from .targets import Targets
 
@@ -57,13 +56,13 @@ class Forecaster(Model):
         self.config["loss"] = self.targets.name
         width = self.size * self.targets.width
         if not self.future_size:
-            self.encoder = self._reader = network(self.horizon * width, "last", **options)
+            self.encoder = self._network(self.horizon * width, "last", options)
             self.parts = {"encoder": self.encoder}
         else:
             if options.get("bidirectional"):
                 raise ValueError("bidirectional: expected False with future_size, got True")
             seeds = init.seeds(options.get("seed"), 4)
-            self.encoder = self._reader = network(None, **(options | {"seed": seeds[0]}))
+            self.encoder = self._network(None, None, options | {"seed": seeds[0]})
             recurrent = self.encoder.recurrent
             self.decoder = type(recurrent)(
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,

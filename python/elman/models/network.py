@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def network(
     embedding_size: int | None = None,
     embedding_std: float = 1.0,
     hidden_size: int = 128,
-    cell: str = "lstm",
+    cell: str | type[Recurrent] = "lstm",
     num_layers: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
@@ -64,7 +65,7 @@ def network(
         embedding_size: of a token's vector; `hidden_size` if None.
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
-        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
+        cell: "lstm", "gru" or "rnn", or the class of such a layer.
         num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.
@@ -72,7 +73,7 @@ def network(
         seed: of initial weights and dropout.
     """
     _, vocabulary = taken(vocabulary)
-    kind = RECURRENT[_check.choice("cell", cell, tuple(RECURRENT))]
+    kind = RECURRENT[cell_of(cell)]
     if (input_size is None) == (vocabulary is None):
         raise ValueError(
             f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"
@@ -109,3 +110,15 @@ def network(
             recurrent.directions * recurrent.hidden_size, outputs, dtype=dtype, seed=next(seeds)
         )
     return Network(**parts)
+
+
+# What models take beside their own arguments.
+OPTIONS = tuple(inspect.signature(network).parameters)[2:]
+
+
+def cell_of(cell: Any) -> str:
+    """The name of a cell as `config` has it: "gru" of "GRU", or of the class GRU."""
+    for name, kind in RECURRENT.items():
+        if cell is kind:
+            return name
+    return _check.choice("cell", cell.lower() if isinstance(cell, str) else cell, tuple(RECURRENT))

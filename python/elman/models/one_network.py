@@ -14,7 +14,6 @@ from ..data.vocabulary import taken
 from ..losses import Loss
 from .base import Model
 from .labels import UNKNOWN, Labels
-from .network import network
 from .reading import all_targets, known_targets
 
 
@@ -23,7 +22,7 @@ class OneNetwork(Model):
 
     def _build(self, outputs: int, pooling: str | None, options: dict[str, Any]) -> None:
         self.vocabulary, options["vocabulary"] = taken(options.get("vocabulary"))
-        self.network = self._reader = network(outputs, pooling, **options)
+        self.network = self._network(outputs, pooling, options)
         self.parts = {"network": self.network}
         self.pooling = pooling
 

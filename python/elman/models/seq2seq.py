@@ -14,7 +14,6 @@ from ..losses import Loss
 from ..sequence.marks import closed_up, whole_lengths
 from .base import Model
 from .beam import beam_search
-from .network import network
 from .reading import read_tokens
 
 
@@ -43,7 +42,7 @@ class Seq2Seq(Model):
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         seeds = init.seeds(options.get("seed"), 7)
         self.vocabulary = taken(options.get("vocabulary"))[0]
-        self.encoder = self._reader = network(None, **(options | {"seed": seeds[0]}))
+        self.encoder = self._network(None, None, options | {"seed": seeds[0]})
         recurrent = self.encoder.recurrent
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
