@@ -22,8 +22,14 @@ from .reading import all_targets, cast, expect_x, known_targets, read_x
 
 @dataclass(frozen=True)
 class Step:
-    """The loss over a batch: its mean over `count` targets (with weights their sum), the state after the batch, and
-    `backward()`, which adds to the gradients (None if they are not wanted)."""
+    """The loss over a batch.
+
+    Attributes:
+        value: its mean over the targets.
+        count: how many targets there were; with weights their sum.
+        state: after the batch, for one that goes on from it.
+        backward: a function without arguments that adds to the gradients; None if they are not wanted.
+    """
 
     value: float
     count: float
@@ -82,24 +88,36 @@ class Model(Composite):
     # What a model defines.
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
-        """(prediction, state, backward): how the batch flows through the layers, in training and in inference.
+        """How the batch flows through the layers, in training and in inference.
 
         Args:
+            batch: what the model reads, as `read` gives it.
+            state: of the layers before the batch, if it goes on from the one before; None for zeros.
             keep: whether to keep what the gradients need, with dropout at work. Layers take it on:
                 `layer.apply(..., keep=keep)`.
 
-        `backward(d_prediction)` adds to the gradients. It is called only after `keep`.
+        Returns:
+            (prediction, state, backward): `backward(d_prediction)` adds to the gradients; it is called only after
+            `keep`.
+
+        Raises:
+            ValueError: the batch does not fit the model.
         """
         raise NotImplementedError
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        """The loss of a prediction against the batch's targets."""
+        """The loss of a prediction against the targets of `batch`; without `gradient` its value alone.
+
+        Raises:
+            ValueError: the targets do not fit.
+        """
         raise NotImplementedError
 
     # What follows from that.
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
-        """The loss over a batch, as `fit` uses it."""
+        """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
+        and dropout is at work."""
         batch.targets()
         batch = self.read(batch)
         prediction, state, backward = self.flow(batch, state, keep=train)
@@ -134,7 +152,7 @@ class Model(Composite):
         return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
 
     def expect_data(self, name: str, data: Data) -> None:
-        """Refuse data that this model cannot learn from, before any work, in the words of who gave it.
+        """Refuse data that this model cannot learn from, before any work; the message begins with `name`.
 
         Raises:
             ValueError: x or y of `Sequences` does not fit. Of other data each batch is looked at when it comes.

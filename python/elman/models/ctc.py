@@ -24,6 +24,10 @@ class CTCRecognizer(OneNetwork):
 
     Targets: a list of [s_i] labels, 0 to L - 1. Predictions: logits [T, B, L + 1]. A target too long for its frames
     adds nothing to the loss.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     def __init__(self, labels: int, **options: Any):
@@ -52,10 +56,20 @@ class CTCRecognizer(OneNetwork):
         score: Score | None = None,
         mask: Any = None,
     ) -> list[np.ndarray]:
-        """Labels [s_i] for each sequence: along the best path, or by prefix beam search with a `beam_size`.
+        """The labels of each sequence: along the best path, or by prefix beam search.
 
-        Frames where the mask ([n, T] or a list of [t_i] bool) is False are skipped. `score`, with a `beam_size` only,
-        is that of a language model as `ctc_beam` takes it.
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            beam_size: labellings kept at each step; None: the best path.
+            batch_size: sequences at a time.
+            score: of a language model, as `ctc_beam` takes it; with a beam_size only.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [s_i] labels.
+
+        Raises:
+            ValueError: something does not fit.
         """
         if score is not None and beam_size is None:
             raise ValueError("score: expected a beam_size with it, got None")

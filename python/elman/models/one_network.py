@@ -11,6 +11,7 @@ from .._arrays import to_numpy
 from ..data import Batch, Data, Sequences
 from ..data.intake import in_file
 from ..data.vocabulary import taken
+from ..layers.steppers import SequentialStepper
 from ..losses import Loss
 from .base import Model
 from .labels import UNKNOWN, Labels
@@ -39,7 +40,7 @@ class OneNetwork(Model):
         """The prediction for x [T, B, I] or tokens [T, B]: [B, outputs], or [T, B, outputs] without pooling."""
         return self.network(x, state, lengths, mask)[0]
 
-    def stepper(self, batch_size: int) -> Any:
+    def stepper(self, batch_size: int) -> SequentialStepper:
         """One step per call over `batch_size` streams: `step(x)` with x [B, I], or tokens [B], gives what the model
         predicts from the steps so far, the same bits as for the whole sequence.
 

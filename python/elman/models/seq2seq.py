@@ -33,6 +33,10 @@ class Seq2Seq(Model):
             before the decoder's head), ...
 
     Targets: a list of [s_i] tokens. Predictions: logits [S + 1, B, V + 1].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     def __init__(
@@ -191,6 +195,12 @@ class Seq2Seq(Model):
             length_penalty: a in log probability / length^a, by which whole targets are ranked (Wu et al. 2016).
             batch_size: sequences at a time.
             mask: [n, T] bool, or a list of [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [s_i] tokens.
+
+        Raises:
+            ValueError: something does not fit.
         """
         _check.whole_number("beam_size", beam_size, 1)
         _check.whole_number("max_length", max_length, 1)
@@ -207,7 +217,7 @@ class Seq2Seq(Model):
         """How much attention each token of a target pays to each step of its source.
 
         Args:
-            x: as for `predict`.
+            x: a list of [t_i] tokens (or [t_i, I] features), as for `predict`.
             y: a list of [s_i] target tokens, those of `predict` for instance.
             batch_size: sequences at a time.
 
