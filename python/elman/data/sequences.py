@@ -16,7 +16,7 @@ from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, marks_of, series_of, weights_of
-from .lazy import Lazy, Ragged
+from .lazy import Lazy, Picked, Ragged
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
@@ -148,13 +148,15 @@ class Sequences:
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:
-        """Some of the sequences, by their numbers."""
+        """Some of the sequences, by their numbers. What is in a file stays there."""
         index = _check.rows("index", index, len(self))
 
         def take(values: Any) -> Any:
-            if values is None or is_array(values):
-                return None if values is None else values[index]
-            return [values[i] for i in index]
+            if values is None:
+                return None
+            if is_array(values):
+                return Picked(values, index) if in_file(values) else values[index]
+            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
 
         x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
         return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
