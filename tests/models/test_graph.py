@@ -11,6 +11,7 @@ import torch
 import elman
 from elman.data import NamedSequences
 from elman.layers import GRU, LSTM, Dropout, Embedding, Linear, Pooling, Sequential
+from elman.losses import custom
 from elman.models import Graph, Input, Output, concatenate, repeat
 from elman.train import fit
 from tests.support.saved import equal
@@ -190,13 +191,13 @@ def test_a_part_may_be_another():
     assert model({"x": np.zeros((4, 2))})["out"].shape == (4, 5)
 
 
-READS = "x: expected the inputs a, b by name, got "
+READS = "x: expected a, b by name, got "
 WRONG = {
     READS + "c": ({"c": [[1.0]]}, None),
     r"head: x: expected \[..., 2\] float32, got \[2, 4\] float32": (
         {"a": [[[1.0]], [[2.0]]], "b": np.zeros((2, 3))}, None
     ),
-    r"y: expected the targets out by name, got other": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"other": [1.0]}),
+    r"y: expected out by name, got other": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"other": [1.0]}),
     r"outputs\['out'\]: .*target.*": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"out": [[[1.0]]]}),
     r"x\['b'\]: expected \[B, T, I\] or \[B, F\], got \[1, 1, 1, 1\] int64": (
         {"a": [[[1.0]]], "b": np.ones((1, 1, 1, 1), int)}, None
@@ -282,6 +283,58 @@ def test_data_by_name():
     ]
     np.testing.assert_array_equal(batches[0].x["a"], [[1, 2, 3], [1, 2, 0]])
     np.testing.assert_array_equal(batches[0].lengths["a"], [3, 2])
+
+
+def test_weights_of_samples():
+    """A sample of weight 0 counts as if it were not there."""
+    model, (x, y) = make(), data()
+    kept = np.arange(N) % 3 > 0
+    whole = NamedSequences(x, y, weights=kept * 2.0)
+    some = NamedSequences(x, y).subset(np.flatnonzero(kept))
+    for one in (whole, some):
+        model.zero_grad()
+        step = model.loss(next(one.batches(N)))
+        step.backward()
+        found = step.value, {name: grad.copy() for name, grad in model.grads.items()}
+        if one is whole:
+            want, count = found, step.count
+    assert count == 2 * kept.sum() and step.count == kept.sum()
+    assert found[0] == pytest.approx(want[0], rel=1e-12)
+    for name, grad in found[1].items():
+        np.testing.assert_allclose(grad, want[1][name], rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match=r"^weights: expected finite numbers of at least 0"):
+        NamedSequences(x, y, weights=np.full(N, -1.0))
+    with pytest.raises(ValueError, match=r"^weights: expected one for each of 9 sequences, got 3"):
+        NamedSequences(x, y, weights=np.ones(3))
+
+
+def test_validation_split_and_what_fit_refuses():
+    model, (x, y) = make("float32"), data()
+    history = fit(model, (x, y), validation_split=0.3, epochs=2, seed=0, progress=False)
+    assert len(history.validation_loss) == 2
+    with pytest.raises(
+        ValueError, match=r"^train: expected \(x, y\) of dicts, or NamedSequences, for a Graph, got Seq"
+    ):
+        fit(model, (np.zeros((2, 3, 1)), np.zeros(2)), progress=False)
+    with pytest.raises(ValueError, match=r"^train: x: expected words, waves, .* by name, got age$"):
+        fit(model, ({"age": x["age"]}, y), progress=False)
+    with pytest.raises(ValueError, match=r"^validation: y: expected ill, .* by name, got days$"):
+        fit(model, (x, y), (x, {"days": y["days"]}), progress=False)
+    with pytest.raises(ValueError, match=r"^metrics: expected a model that predicts classes or numbers"):
+        fit(model, (x, y), (x, y), metrics="accuracy", progress=False)
+
+
+def test_a_loss_of_ones_own(tmp_path):
+    def cubic(prediction, target):
+        error = prediction - target
+        return np.abs(error) ** 3, 3 * np.abs(error) * error
+
+    loss = custom(cubic)
+    made = Graph({"out": Output(Input("a").through(Linear(1, 1)), loss)})
+    made.save(tmp_path / "file")
+    found = elman.load(tmp_path / "file")
+    batch = next(NamedSequences({"a": [1.0, 2.0]}, {"out": [0.5, 0.25]}).batches(2))
+    assert found.loss(batch).value == made.loss(batch).value
 
 
 def test_what_lies_beyond_the_lengths_may_be_anything():
