@@ -66,7 +66,8 @@ class Sequences:
             carries over them, and nothing there is read: the sequence is as one without these steps.
         weights: [n], or for targets of steps also [n, S] or a list of n arrays [s_i]: how much each target counts.
             The loss is sum(w l) / sum(w).
-        vocabulary: makes tokens of x, if that holds texts or lists of words.
+        vocabulary: a Vocabulary that makes tokens of x, if that holds texts or lists of words.
+        target_vocabulary: likewise of y.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.
@@ -87,11 +88,14 @@ class Sequences:
         mask: Any = None,
         weights: Any = None,
         vocabulary: Vocabulary | None = None,
+        target_vocabulary: Vocabulary | None = None,
     ):
         if is_text(x):
             if vocabulary is None:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
             x = vocabulary(x)
+        if target_vocabulary is not None and is_text(y):
+            y = target_vocabulary(y)
         self.x = series_of("x", x)
         if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
@@ -178,13 +182,13 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
         )  # fmt: skip
 
 
-def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
-    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts. `vocabulary` makes tokens of texts."""
+def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
+    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts; `vocabularies` as of Sequences."""
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
             if isinstance(data[0], Mapping):
                 return NamedSequences(*data)
-            return Sequences(*data, vocabulary=vocabulary)
+            return Sequences(*data, **vocabularies)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):
