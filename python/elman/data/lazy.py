@@ -145,6 +145,7 @@ class Ragged:
         return self.values[int(self.offsets[i]) : int(self.offsets[i + 1])]
 
     def known_by(self) -> Any:
+        """What a fingerprint is taken of."""
         return [self.values, self.offsets]
 
 

@@ -47,14 +47,15 @@ class NamedSequences:
         return len(self.lengths)
 
     def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """Batches of samples of similar length; the order within a length and of the batches is shuffled."""
+        """Batches of up to `batch_size` samples of similar length. The seed shuffles the order within a length, and of
+        the batches; with None it is fixed."""
         done = 0
         for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
             done += len(index)
             yield replace(self.take(index), done=done)
 
     def take(self, index: np.ndarray) -> Batch:
-        """These samples as one batch."""
+        """The samples of these numbers, index [B], as one batch."""
         x, lengths = _rows(self.x, index)
         y, y_lengths = (None, None) if self.y is None else _rows(self.y, index)
         return Batch(x, lengths, y, y_lengths, index)

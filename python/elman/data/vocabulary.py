@@ -75,10 +75,17 @@ class Vocabulary:
         (of equally frequent ones the first that came).
 
         Args:
+            texts: that are read once; each a text or a list of words.
             min_count: rarer words are left out.
             max_size: the largest number of words, these first ones counted; None: no limit.
             unknown, padding, specials: words that are added; None: no such word.
             split: as for a Vocabulary.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            ValueError: an argument has the wrong type or value, or a text is neither text nor a list of words.
         """
         min_count = _check.whole_number("min_count", min_count, 1)
         first = [word for word in (padding, unknown, *specials) if word is not None]
@@ -125,7 +132,11 @@ class Vocabulary:
         return found
 
     def cut(self, text: str | Iterable[str]) -> list[str]:
-        """The words of a text; of a list of words these themselves."""
+        """The words of a text; of a list of words these themselves.
+
+        Raises:
+            ValueError: it is neither, or there is no function that cuts texts.
+        """
         if isinstance(text, str):
             if self.split is None:
                 raise ValueError(
@@ -151,7 +162,7 @@ class Vocabulary:
         return [self.encode(text) for text in _each(texts)]
 
     def decode(self, tokens: Any) -> list[str]:
-        """The words of numbers [t].
+        """The words of tokens [t], their numbers.
 
         Raises:
             ValueError: there is no word of such a number.

@@ -17,13 +17,13 @@ class Callback:
     """
 
     def on_start(self, run: Run) -> None:
-        """Before the first batch of this call. A run that goes on has its history already."""
+        """Before the first batch of this call of `fit`. A `run` that goes on has its history already."""
 
     def on_batch(self, run: Run) -> None:
-        """After each update of the parameters (with `accumulate` that is several batches)."""
+        """After each update of the parameters in `run` (with `accumulate` that is several batches)."""
 
     def on_epoch(self, run: Run) -> None:
-        """After each epoch, its validation included."""
+        """After each epoch of `run`, its validation included."""
 
     def on_end(self, run: Run) -> None:
         """At the end of this call, when the model has its final parameters. However it ends: after an exception
