@@ -16,7 +16,7 @@ from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, marks_of, series_of, weights_of
-from .lazy import Lazy, Ragged
+from .lazy import Lazy, Picked, Ragged
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
@@ -119,8 +119,8 @@ class Sequences:
         return len(self.x)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of up to `batch_size` sequences of similar length. The seed shuffles the order within a length, and of
-        the batches; with None it is fixed. The first `skip` are not read."""
+        """Batches of up to `batch_size` sequences of similar length. The seed shuffles the order within a length, and
+        of the batches; with None it is fixed. The first `skip` are not read."""
         filed = any(map(in_file, (self.x, self.y, self.future)))
         return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
 
@@ -148,7 +148,7 @@ class Sequences:
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:
-        """Some of the sequences, by their numbers: index [m], each from 0 to n - 1.
+        """Some of the sequences, by their numbers: index [m], each from 0 to n - 1. What is in a file stays there.
 
         Raises:
             ValueError: index is not that.
@@ -156,9 +156,11 @@ class Sequences:
         index = _check.rows("index", index, len(self))
 
         def take(values: Any) -> Any:
-            if values is None or is_array(values):
-                return None if values is None else values[index]
-            return [values[i] for i in index]
+            if values is None:
+                return None
+            if is_array(values):
+                return Picked(values, index) if in_file(values) else values[index]
+            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
 
         x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
         return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)

@@ -19,9 +19,11 @@ class CustomLoss:
     """The mean of a function of one's own over the targets that count; made by `custom`. Called as every loss is:
     `loss(prediction, target, lengths, mask, weights=, gradient=)`.
 
-    Attributes:
-        name: by which files of models know it.
-        width: values predicted for each target, 0 where the prediction is shaped like the target.
+    Args:
+        costs: a function of (prediction, target) that gives (cost, slope), arrays shaped like the target and like the
+            prediction.
+        name: by which files of models know it, a text.
+        width: a whole number of values predicted for each target, 0 where the prediction is shaped like the target.
     """
 
     def __init__(self, costs: Costs, name: str, width: int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..data import Batch, Data, Sequences, Vocabulary
 from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from ..sequence.marks import known_steps, whole_lengths
 from .network import OPTIONS, Network, cell_of, network
 from .reading import all_targets, cast, expect_x, known_targets, read_x
@@ -29,12 +31,14 @@ class Step:
         count: how many targets there were; with weights their sum.
         state: after the batch, for one that goes on from it.
         backward: a function without arguments that adds to the gradients; None if they are not wanted.
+        outcome: a function of whether scores are wanted, which gives what metrics are of; None with gradients.
     """
 
     value: float
     count: float
     state: Any
     backward: Callable[[], Any] | None
+    outcome: Callable[[bool], Outcome] | None = None
 
 
 class Model(Composite):
@@ -50,12 +54,14 @@ class Model(Composite):
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
         vocabulary: of the texts that the model reads, if it was made with one.
+        predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
+    predicts: str = ""
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
@@ -113,6 +119,14 @@ class Model(Composite):
         """
         raise NotImplementedError
 
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        """What was true and what was predicted, for metrics; of a model that says what it `predicts`.
+
+        Args:
+            scores: whether the probabilities of classes are wanted.
+        """
+        raise NotImplementedError
+
     # What follows from that.
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
@@ -123,7 +137,7 @@ class Model(Composite):
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
         if not train:
-            return Step(loss.value, loss.count, state, None)
+            return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
     def read(self, batch: Batch) -> Batch:

@@ -13,7 +13,9 @@ from ..data import Batch
 from ..layers import Dropout, Linear
 from ..layers.steppers import expect_out
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from .base import Model
+from .outcomes import of_numbers
 from .reading import read_numbers
 from .targets import Targets
 
@@ -57,7 +59,7 @@ class Forecaster(Model):
         self.size = _check.whole_number("targets", targets, 1)
         self.future_size = _check.whole_number("future_size", future_size, 0)
         self.targets = Targets(loss, quantiles)
-        self.config["loss"] = self.targets.name
+        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         width = self.size * self.targets.width
         if not self.future_size:
             self.encoder = self._network(self.horizon * width, "last", options)
@@ -114,6 +116,9 @@ class Forecaster(Model):
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         return self.targets.loss(prediction, batch.targets(), weights=batch.weights, gradient=gradient)
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        return of_numbers(prediction, batch.targets(), None, batch.weights, self.targets)
 
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
         return read_numbers(y, (self.horizon, self.size), False, self._dtype(), got)

@@ -10,9 +10,11 @@ import numpy as np
 from .. import _check, _core, losses
 from ..data import Batch
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from .labels import Labels
 from .one_network import OfClasses, OneNetwork
-from .reading import read_numbers
+from .outcomes import of_numbers, of_several
+from .reading import known_targets, read_numbers
 from .targets import Targets
 
 
@@ -72,6 +74,11 @@ class SequenceClassifier(OfClasses):
         return losses.binary_cross_entropy(
             prediction, (1 - e) * y + e / 2, weights=batch.weights, gradient=gradient
         )
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        if not self.multi_label:
+            return super().outcome(prediction, batch, scores)
+        return of_several(prediction, batch.targets(), batch.weights)
 
     def predict_proba(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
         """Probabilities of the classes for each sequence.
@@ -197,7 +204,7 @@ class SequenceRegressor(OneNetwork):
     ):
         self.outputs = _check.whole_number("outputs", outputs, 1)
         self.targets = Targets(loss, quantiles)
-        self.config["loss"] = self.targets.name
+        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         self._build(self.outputs * self.targets.width, pooling, options)
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
@@ -210,6 +217,12 @@ class SequenceRegressor(OneNetwork):
         if not self.pooling:
             (y, lengths), mask, weights = batch.y_steps(), batch.step_mask(), batch.step_weights()
         return self.targets.loss(prediction, y, lengths, mask, weights=weights, gradient=gradient)
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        known = None
+        if not self.pooling:
+            prediction, known = prediction.swapaxes(0, 1), known_targets(batch)
+        return of_numbers(prediction, batch.targets(), known, batch.weights, self.targets)
 
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
         return read_numbers(y, (self.outputs,), not self.pooling, self._dtype(), got)

@@ -20,7 +20,9 @@ class History:
         learning_rate: at the epoch's end.
         seconds: that the epoch took.
         metrics: of the validation data, by name.
-        best_epoch: the index of the epoch with the lowest validation loss (training loss if there is none).
+        best_epoch: the index of the best epoch, that with the lowest validation loss, or the best value of the metric
+            that is watched; without validation data the last one.
+        watch: which number chooses it: "loss" or a metric.
         stopped: why it ended before its last epoch, or "".
     """
 
@@ -31,6 +33,7 @@ class History:
     seconds: list[float] = field(default_factory=list, compare=False)
     metrics: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
+    watch: str = "loss"
     stopped: str = ""
 
     @property
@@ -40,7 +43,12 @@ class History:
 
     @property
     def watched(self) -> list[float]:
-        """The losses that choose the best epoch."""
+        """The numbers that choose the best epoch."""
+        return self.metrics.get(self.watch, self.losses)
+
+    @property
+    def losses(self) -> list[float]:
+        """Those of the validation data; of the training data if there are none."""
         return self.validation_loss or self.train_loss
 
     def row(self, index: int) -> dict[str, Any]:
@@ -75,7 +83,7 @@ class History:
         if self.validation_loss:
             losses.plot(epochs, self.validation_loss, label="validation")
         if self.epochs:
-            best = self.watched[self.best_epoch]
+            best = self.losses[self.best_epoch]
             losses.plot(self.best_epoch + 1, best, "o", color="black", label=f"best: {best:.4g}")
         losses.set(xlabel="epoch", ylabel="loss")
         losses.legend()

@@ -75,9 +75,8 @@ class Trainable(Protocol):
         ...
 
 
-def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Data:
-    """What `fit` was given, as data: (x, y), Sequences, or another that gives batches. With `begin` the model may look
-    at it once, as training on it begins.
+def data_for(model: Trainable, name: str, data: Any) -> Data:
+    """What `fit` was given, as data: (x, y), Sequences, or another that gives batches.
 
     Raises:
         ValueError: it is none of these, or the model says that it does not suit.
@@ -86,20 +85,29 @@ def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Dat
     expect = getattr(model, "expect_data", None)
     if expect is not None:
         expect(name, found)
-    look = getattr(model, "begin", None)
-    if begin and look is not None:
-        look(found)
     return found
+
+
+def begin(model: Trainable, train: Data) -> None:
+    """Let the model look at the data once, as training on it begins."""
+    look = getattr(model, "begin", None)
+    if look is not None:
+        look(train)
 
 
 Check = Callable[[float, Batch, int], None]
 
 
 def mean_loss(
-    model: Trainable, data: Data, batch_size: int, check: Check | None = None, ranks: Ranks | None = None
+    model: Trainable,
+    data: Data,
+    batch_size: int,
+    check: Check | None = None,
+    ranks: Ranks | None = None,
+    told: Callable[[Step], Any] | None = None,
 ) -> float:
-    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number. Of
-    several processes each computes its share."""
+    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number;
+    `told` each step. Of several processes each computes its share."""
     total, count, state = 0.0, 0.0, None
     for number, whole in enumerate(data.batches(batch_size)):
         batch = whole if ranks is None else ranks.share(whole)
@@ -110,6 +118,8 @@ def mean_loss(
         value = float(step.value)
         if check is not None:
             check(value, batch, number)
+        if told is not None:
+            told(step)
         total += value * step.count
         count += step.count
     if ranks is not None:
