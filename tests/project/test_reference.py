@@ -25,18 +25,9 @@ KNOWN: set[str] = {
     "elman.forecast.SeriesForecaster",
     "elman.forecast.backtest",
     "elman.load",
-    "elman.models.Forecaster",
-    "elman.models.Model",
-    "elman.models.SequenceClassifier",
-    "elman.models.SequenceRegressor",
     "elman.sklearn.RecurrentClassifier",
     "elman.sklearn.RecurrentForecaster",
     "elman.sklearn.RecurrentRegressor",
-    "elman.train.History",
-    "elman.train.LearningRates",
-    "elman.train.Run",
-    "elman.train.Settings",
-    "elman.train.evaluate",
 }
 
 

@@ -66,7 +66,8 @@ class Sequences:
             carries over them, and nothing there is read: the sequence is as one without these steps.
         weights: [n], or for targets of steps also [n, S] or a list of n arrays [s_i]: how much each target counts.
             The loss is sum(w l) / sum(w).
-        vocabulary: makes tokens of x, if that holds texts or lists of words.
+        vocabulary: a Vocabulary that makes tokens of x, if that holds texts or lists of words.
+        target_vocabulary: likewise of y.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.
@@ -87,11 +88,14 @@ class Sequences:
         mask: Any = None,
         weights: Any = None,
         vocabulary: Vocabulary | None = None,
+        target_vocabulary: Vocabulary | None = None,
     ):
         if is_text(x):
             if vocabulary is None:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
             x = vocabulary(x)
+        if target_vocabulary is not None and is_text(y):
+            y = target_vocabulary(y)
         self.x = series_of("x", x)
         if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
@@ -182,14 +186,14 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
         )  # fmt: skip
 
 
-def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
+def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
     """What `fit` was given, as data.
 
     Args:
         name: of the argument, for the message.
         data: (x, y), which becomes `Sequences`, or `NamedSequences` where both are dicts; or anything with `batches`,
             which stays what it is.
-        vocabulary: makes tokens of texts.
+        vocabularies: those of `Sequences`, by name.
 
     Returns:
         An object with `batches`.
@@ -201,7 +205,7 @@ def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
         try:
             if isinstance(data[0], Mapping):
                 return NamedSequences(*data)
-            return Sequences(*data, vocabulary=vocabulary)
+            return Sequences(*data, **vocabularies)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):

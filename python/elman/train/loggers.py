@@ -48,7 +48,7 @@ class TensorBoardLog(Callback):
         batches: whether to write loss and gradient norm of each update, too.
 
     Raises:
-        ImportError: tensorboard is not installed.
+        ImportError: tensorboard is missing.
     """
 
     def __init__(self, directory: str | os.PathLike[str], batches: bool = False):
@@ -107,7 +107,7 @@ class MLflowLog(Callback):
         uri: of the tracking store; None: the one that MLflow has been set to.
 
     Raises:
-        ImportError: mlflow is not installed.
+        ImportError: mlflow is missing.
     """
 
     def __init__(self, name: str, experiment: str | None = None, uri: str | None = None):

@@ -13,28 +13,23 @@ from .ranks import Ranks
 
 
 class Step(Protocol):
-    """What a model's `loss` returns: its mean over `count` targets, the state after the batch, and `backward()`, which
-    adds to the gradients (None where they are not wanted). Where targets have weights, `count` is the sum of them."""
+    """What a model's `loss` returns for a batch. For metrics it also has an `outcome`, as `elman.models` give it."""
 
     @property
     def value(self) -> float:
-        """The mean loss over the targets."""
-        ...
+        """The mean loss over the targets that count."""
 
     @property
     def count(self) -> float:
-        """How many targets there were; with weights their sum."""
-        ...
+        """How many targets count; where they have weights, the sum of these."""
 
     @property
     def state(self) -> Any:
-        """After the batch, for one that goes on from it."""
-        ...
+        """The state after the batch, for one that goes on from it."""
 
     @property
     def backward(self) -> Callable[[], Any] | None:
-        """Adds to the gradients."""
-        ...
+        """A function that adds to the gradients; None where they are not wanted."""
 
 
 class Trainable(Protocol):
@@ -43,36 +38,53 @@ class Trainable(Protocol):
     @property
     def parameters(self) -> Mapping[str, np.ndarray]:
         """The arrays that training changes, by name."""
-        ...
 
     @property
     def grads(self) -> Mapping[str, np.ndarray]:
         """The gradient of each, by the same name."""
-        ...
 
     def zero_grad(self) -> None:
         """Set every gradient to zero, in place."""
-        ...
 
     def state_dict(self) -> Arrays:
-        """A copy of every parameter, by name."""
-        ...
+        """Copies of the parameters.
+
+        Returns:
+            A dict of arrays by name.
+        """
 
     def load_state_dict(self, state_dict: Arrays) -> None:
-        """Copy in what `state_dict` gave."""
-        ...
+        """Copy parameters in.
+
+        Args:
+            state_dict: a dict of arrays by name.
+        """
 
     def random_state(self) -> dict[str, Any]:
-        """Where random streams stand, as JSON can hold it."""
-        ...
+        """Where the random streams stand.
+
+        Returns:
+            A dict of what JSON can hold.
+        """
 
     def set_random_state(self, state: dict[str, Any]) -> None:
-        """Go on drawing from where `random_state` gave this `state`."""
-        ...
+        """Go on drawing from where `random_state` was taken.
+
+        Args:
+            state: what it gave.
+        """
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
-        """The loss over a batch that goes on from `state`; with `train` what its backward needs is kept."""
-        ...
+        """The loss over a batch.
+
+        Args:
+            batch: a Batch of the data.
+            state: that after the batch before, for one that goes on from it; None: the beginning.
+            train: whether gradients are wanted, with dropout at work.
+
+        Returns:
+            A Step.
+        """
 
 
 def data_for(model: Trainable, name: str, data: Any) -> Data:
@@ -81,7 +93,7 @@ def data_for(model: Trainable, name: str, data: Any) -> Data:
     Raises:
         ValueError: it is none of these, or the model says that it does not suit.
     """
-    found = as_data(name, data, getattr(model, "vocabulary", None))
+    found = as_data(name, data, **getattr(model, "vocabularies", {}))
     expect = getattr(model, "expect_data", None)
     if expect is not None:
         expect(name, found)
