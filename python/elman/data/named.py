@@ -51,8 +51,8 @@ class NamedSequences:
         return len(self.lengths)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of samples of similar length; the order within a length and of the batches is shuffled. The first
-        `skip` are not read."""
+        """Batches of up to `batch_size` samples of similar length. The seed shuffles the order within a length, and of
+        the batches; with None it is fixed. The first `skip` are not read."""
         filed = any(map(in_file, [*self.x.values(), *(self.y or {}).values()]))
         return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
 
@@ -64,7 +64,7 @@ class NamedSequences:
                 yield replace(self.take(index), done=done)
 
     def take(self, index: np.ndarray) -> Batch:
-        """These samples as one batch."""
+        """The samples of these numbers, index [B], as one batch."""
         x, lengths = _rows(self.x, index)
         y, y_lengths = (None, None) if self.y is None else _rows(self.y, index)
         weights = None if self.weights is None else self.weights[index]
