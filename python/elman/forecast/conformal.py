@@ -30,7 +30,8 @@ class Distribution:
     normal: bool = False
 
     def quantiles(self, levels: Sequence[float], calibration: Calibration | None = None) -> np.ndarray:
-        """[W, S, F, Q], rising. With a calibration each is moved by as much as those before were wrong."""
+        """[W, S, F, Q], which rise with their levels. With a calibration each is moved by as much as those before were
+        wrong."""
         found = []
         for i, level in enumerate(levels):
             level = _check.positive(f"quantiles[{i}]", _check.fraction(f"quantiles[{i}]", level))
@@ -52,7 +53,8 @@ class Distribution:
                     f"got {list(levels)} of one that forecasts single numbers"
                 )
             found.append(self.heads[..., k] + (self.unit * shift if np.any(shift) else 0))
-        return np.sort(np.stack(found, axis=-1), axis=-1)
+        order = np.argsort(np.argsort(levels, kind="stable"), kind="stable")
+        return np.sort(np.stack(found, axis=-1), axis=-1)[..., order]
 
 
 class Calibration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,12 @@ class SeriesForecaster:
         """Learn from all windows of the series."""
         series = checked(series)
         series = [one for one in series if not np.isnan(one.target).all()] or series
+        # In scales of their own, if there are such: without names they would be strangers.
+        several = len(series) > 1
+        series = [
+            replace(one, name=f"series {i}") if several and one.name is None else one
+            for i, one in enumerate(series)
+        ]
         self.sizes = series[0].sizes
         train, validation, calibration = self._parts(series)
         read = [
