@@ -92,6 +92,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     if here.startswith("reference/"):
         return markdown
 
+    if 'class="grid"' in markdown:  # two columns want the room
+        page.meta["hide"] = ["toc"]
+
     def relink(match: re.Match[str]) -> str:
         path = target_of(here, match[2])
         if path is None:

@@ -23,6 +23,8 @@ def plain(name: str, value: Any, other: Callable[[Any], Any] | None = None) -> A
     for kind in (str, int, float):  # also what is derived from them, as np.float64 is from float
         if isinstance(value, kind):
             return kind(value)
+    if hasattr(value, "as_plain"):  # elman's own things say it themselves
+        return plain(name, value.as_plain())
     if isinstance(value, (list, tuple)):
         return [plain(f"{name}[{i}]", item, other) for i, item in enumerate(value)]
     if isinstance(value, Mapping):

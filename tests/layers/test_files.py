@@ -110,7 +110,7 @@ LAYERS = {
     "it does not say that it holds": {"layer": "GRU", "model": "SequenceClassifier"},
     "it does not say of which class it is": {"layer": None},
     "it does not say of which class": GRU_CONFIG | {"layer": ["GRU"]},
-    ".*unexpected keyword argument 'extra'": GRU_CONFIG | {"extra": 1},
+    "extra: expected an argument of GRU, got an unknown one": GRU_CONFIG | {"extra": 1},
     ".*missing 1 required positional argument: 'hidden_size'": {"layer": "GRU", "input_size": 2},
     "hidden_size: expected a whole number of at least 1, got 'a'": GRU_CONFIG | {"hidden_size": "a"},
     "dtype: expected float32 or float64, got .*": GRU_CONFIG | {"dtype": {"a": 1}},
@@ -132,7 +132,7 @@ MODELS = {
     "it does not say with which arguments": {"model": "SequenceClassifier", "config": [], "notes": {}},
     "it does not say of which class it is.?": of(3),
     "input_size: expected either it or vocabulary": of("SequenceClassifier", classes=2),
-    ".*unexpected keyword argument 'extra'": of("LanguageModel", vocabulary=3, extra=1),
+    "extra: expected an argument of LanguageModel": of("LanguageModel", vocabulary=3, extra=1),
     "quantiles: .*|.*not iterable": of("SequenceRegressor", quantiles=3, **NET),
 } | {
     f"its arguments ask for more parameters than it holds{'.?' * i}": of(name, **NET | config)

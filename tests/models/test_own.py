@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import elman.models
 from elman import load
 from elman.layers import GRU, Linear
 from elman.models import Model, SequenceClassifier
@@ -155,3 +156,44 @@ def test_a_table_in_notes_would_lose_its_names(tmp_path):
     made.notes["table"] = made.notes["table"].to_dict("list")
     made.save(tmp_path / "file")
     assert load(tmp_path / "file").notes == {"table": {"a": [1]}}
+
+
+MODELS = {
+    "SequenceClassifier": (2,),
+    "SequenceTagger": (2,),
+    "SequenceRegressor": (),
+    "Forecaster": (3,),
+    "Seq2Seq": (5,),
+    "CTCRecognizer": (3,),
+    "LanguageModel": (7,),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_unknown_option_names_the_model_and_what_is_near(name):
+    kind = getattr(elman.models, name)
+    with pytest.raises(
+        TypeError, match=rf"^hiden_size: expected an argument of {name}, got .*; did you mean hidden_size\?$"
+    ):
+        kind(*MODELS[name], input_size=2, hiden_size=3)
+
+
+def test_an_unknown_option_of_a_derived_class():
+    with pytest.raises(TypeError, match=r"^tresh: expected an argument of Detector, .*; did you mean thresh"):
+        Detector(threshold=1, input_size=2, tresh=3)
+
+
+@pytest.mark.parametrize("cell", ["GRU", "gru", "Gru", GRU])
+@pytest.mark.parametrize("name", ["SequenceClassifier", "Forecaster", "Seq2Seq"])
+def test_cells_by_any_name(name, cell, tmp_path):
+    made = getattr(elman.models, name)(3, input_size=2, hidden_size=3, cell=cell)
+    assert made.config["cell"] == "gru"
+    made.save(tmp_path / "file")
+    found = load(tmp_path / "file")
+    assert found.config == made.config and same(found.state_dict(), made.state_dict())
+
+
+def test_no_cell():
+    for wrong in ("grus", Linear, None):
+        with pytest.raises(ValueError, match=r"^cell: expected one of .*'lstm'.*, got "):
+            SequenceClassifier(2, input_size=2, cell=wrong)

@@ -57,7 +57,7 @@ def lacks_of_class(name: str, thing: Any) -> Iterator[str]:
         if member_name.startswith("_") and member_name != "__call__":
             continue
         if member.is_function or (member.is_attribute and "property" in member.labels):
-            text = next((d for d in docstrings(thing, member_name) if d), "")
+            text = "\n\n".join(docstrings(thing, member_name))
             if not text:
                 yield f"{name}.{member_name}: a docstring"
             elif member.is_function:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elman.models import SequenceClassifier
+from elman.models import SequenceRegressor
 from elman.train import SGD, Adam, Cosine, Plateau, Sequences, fit
 from tests.support.runs import data, noise, regressor, run, same
 
@@ -12,6 +12,10 @@ def changed_data():
     x, y = data()
     x[7, 1, 1] += 1e-3
     return x, y
+
+
+class Other(SequenceRegressor):
+    pass
 
 
 REFUSED = {
@@ -33,8 +37,8 @@ REFUSED = {
         lambda d: run(regressor(dropout=0.1, hidden_size=5, loss="huber"), d, None, data(1)),
     r"model: expected network.recurrent LSTM\(2, 4\), as in .*, got network.recurrent GRU\(2, 4\);":
         lambda d: run(regressor(dropout=0.1, cell="gru"), d, None, data(1)),
-    r"model: expected class SequenceRegressor, as in .*, got class SequenceClassifier;":
-        lambda d: run(SequenceClassifier(2, input_size=2, hidden_size=4), d, None, data(1)),
+    r"model: expected class SequenceRegressor, as in .*, got class Other;":
+        lambda d: run(Other(input_size=2, hidden_size=4), d, None, data(1)),
     r"optimizer: expected Adam with the states first, second, as in .*, got SGD with the states momentum;":
         lambda d: run(regressor(dropout=0.1), d, None, data(1), optimizer="sgd"),
 }  # fmt: skip

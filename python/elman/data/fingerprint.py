@@ -12,7 +12,8 @@ import numpy as np
 
 from ..files import add_array, new_hasher
 from ..layers.parameters import Parameters
-from .lazy import Lazy, Ragged, file_facts
+from .batch import size_of
+from .lazy import Lazy, file_facts
 from .mapped import memory_map
 
 # Modules of locks, loggers, generators and the like. They change when the data do not, as layers do: of such things
@@ -35,7 +36,7 @@ def fingerprint(data: Any) -> str:
     if callable(own):
         return str(own())
     hasher = new_hasher()
-    _add(hasher, len(data), ())
+    _add(hasher, size_of(data), ())
     _add(hasher, data, ())
     return hasher.hexdigest()
 
@@ -49,8 +50,8 @@ def _add(hasher: Any, value: Any, inside: tuple[int, ...]) -> None:
     if isinstance(value, Lazy):
         _add(hasher, [value.shape, value.dtype.str, value.known_by()], inside)
         _add_sample(hasher, value)
-    elif isinstance(value, Ragged):
-        _add(hasher, [value.values, value.offsets], inside)
+    elif hasattr(value, "known_by") and not isinstance(value, type):
+        _add(hasher, value.known_by(), inside)
     elif value is None or isinstance(value, (bool, int, float, complex, str, bytes, range)):
         hasher.update(repr(value).encode(errors="surrogatepass"))
     elif isinstance(value, (list, tuple)):

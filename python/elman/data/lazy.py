@@ -144,6 +144,9 @@ class Ragged:
         i = range(len(self))[i]  # negative numbers count from the end, and too large ones end a loop
         return self.values[int(self.offsets[i]) : int(self.offsets[i + 1])]
 
+    def known_by(self) -> Any:
+        return [self.values, self.offsets]
+
 
 def lazily(values: Any) -> Lazy | None:
     """`values` as a Lazy array, if it is the array of a library for files; None if it lies in memory or is mapped."""

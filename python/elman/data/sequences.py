@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -13,10 +13,12 @@ from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
 from . import mapped
+from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import in_file, is_array, series_of
+from .intake import in_file, is_array, marks_of, series_of, weights_of
 from .lazy import Lazy, Ragged
-from .prefetch import prefetch
+from .named import NamedSequences
+from .vocabulary import Vocabulary, is_text
 
 
 def _rows(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -47,28 +49,54 @@ def _steps(values: Any) -> np.ndarray:
 class Sequences:
     """Sequences with a target each, batched by length.
 
+    Everything may be an array of any library, a DataFrame or Series, or a list. A model takes numbers of any type: it
+    converts features to its own, batch by batch.
+
     Args:
-        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. An array
-            is that of any library, or a list (whose floats become float32). Memory maps, arrays in files (of h5py,
-            zarr and the like) and `Ragged` are read batch by batch, in a thread while the engine works.
+        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. Lists'
+            floats become float32. Memory maps, arrays in files (of h5py, zarr and the like) and `Ragged` are read batch
+            by batch, in a thread while the engine works.
         y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
-            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. None for predicting.
+            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. Numbers, or texts for a model
+            that knows its classes by name; NaN, None and pandas' missing values are unknown. None for predicting.
         future: [n, S, C], for forecasters, what is known of the steps to come.
         truncate: cut long sequences into pieces of so many steps. Each piece takes over the state of the one before,
             and gradients end at the cuts (truncated back-propagation through time). y must be by steps.
+        mask: [n, T] bool, or a list of n arrays [t_i]: False for steps to skip, as a gap in a series. The state
+            carries over them, and nothing there is read: the sequence is as one without these steps.
+        weights: [n], or for targets of steps also [n, S] or a list of n arrays [s_i]: how much each target counts.
+            The loss is sum(w l) / sum(w).
+        vocabulary: makes tokens of x, if that holds texts or lists of words.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.
     """
 
     unit = "sequences"
+    # Set where they are given: without them a checkpoint knows data as it did before there were any.
+    mask: Any = None
+    weights: Any = None
 
-    def __init__(self, x: Any, y: Any = None, future: Any = None, truncate: int | None = None):
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        future: Any = None,
+        truncate: int | None = None,
+        *,
+        mask: Any = None,
+        weights: Any = None,
+        vocabulary: Vocabulary | None = None,
+    ):
+        if is_text(x):
+            if vocabulary is None:
+                raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
+            x = vocabulary(x)
         self.x = series_of("x", x)
         if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
         n = len(self.x)
-        self.y = None if y is None else series_of("y", y, n, np.float64)
+        self.y = None if y is None else series_of("y", y, n, np.float64, labels=True)
         self.future = None if future is None else series_of("future", future, n)
         if self.future is not None and self.future[0].ndim != 2:
             raise ValueError(
@@ -80,6 +108,12 @@ class Sequences:
         self.lengths = _steps(self.x)
         if self.truncate and (self.y is None or _steps(self.y).tolist() != self.lengths.tolist()):
             raise ValueError("truncate: expected y with a target for each step of x")
+        if mask is not None:
+            self.mask = marks_of("mask", mask, self.lengths)
+        if weights is not None:
+            if self.y is None:
+                raise ValueError("weights: expected targets y with them, got None")
+            self.weights = weights_of("weights", weights, self.y)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -109,7 +143,21 @@ class Sequences:
         if self.y is not None:
             y, y_lengths = _rows(self.y, index)
         future = None if self.future is None else _time_first(self.future, index)[0]
-        return Batch(x, lengths, y, y_lengths, index, future)
+        mask = None if self.mask is None else _time_first(self.mask, index)[0]
+        weights = None if self.weights is None else _rows(self.weights, index)[0]
+        return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
+
+    def subset(self, index: Any) -> Sequences:
+        """Some of the sequences, by their numbers."""
+        index = _check.rows("index", index, len(self))
+
+        def take(values: Any) -> Any:
+            if values is None or is_array(values):
+                return None if values is None else values[index]
+            return [values[i] for i in index]
+
+        x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
+        return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
 
 
 def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
@@ -120,18 +168,25 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
         inside = np.clip(lengths - begin, 0, end - begin)
         y = None if batch.y is None else batch.y[:, begin:end]
         y_lengths = None if batch.y_lengths is None else np.clip(batch.y_lengths - begin, 0, end - begin)
+        weights = batch.weights
         yield replace(
-            batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0
-        )
+            batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0,
+            mask=None if batch.mask is None else batch.mask[begin:end],
+            weights=weights[:, begin:end] if weights is not None and weights.ndim == 2 else weights,
+        )  # fmt: skip
 
 
-def as_data(name: str, data: Any) -> Data:
-    """`data` itself, or the Sequences of a tuple (x, y)."""
+def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
+    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts. `vocabulary` makes tokens of texts."""
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
-            return Sequences(*data)
+            if isinstance(data[0], Mapping):
+                return NamedSequences(*data)
+            return Sequences(*data, vocabulary=vocabulary)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):
-        raise ValueError(f"{name}: expected (x, y), Sequences or Stream, got {_check.describe(data)}")
+        raise ValueError(
+            f"{name}: expected (x, y), Sequences, Samples or Stream, got {_check.describe(data)}"
+        )
     return data

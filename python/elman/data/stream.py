@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .ahead import prefetch
 from .batch import Batch
 from .intake import array_of, in_file
 from .lazy import part
 from .mapped import memory_map, was_read
-from .prefetch import prefetch
 
 
 class Stream:

@@ -20,3 +20,7 @@ __all__ = [
     "SeriesForecaster",
     "backtest",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

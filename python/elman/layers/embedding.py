@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
+from .steppers import Stateless
 
 
 class Embedding(Parameters):
@@ -52,9 +53,12 @@ class Embedding(Parameters):
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim}, dtype={self.dtype})"
 
-    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+    def _shapes(self) -> str:
+        return f"[...] -> [..., {self.embedding_dim}]"
+
+    def stepper(self, batch_size: int) -> Stateless:
         """This layer with its vectors as they are now, for tokens of any shape, whatever `batch_size` is."""
-        return functools.partial(self._of, self.state_dict()["weight"])
+        return Stateless(functools.partial(self._of, self.state_dict()["weight"]))
 
     def __call__(self, tokens: Any) -> Any:
         """Vectors [..., E] of tokens [...], an array of any library or a list; they are of the tokens' kind.

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
+from .steppers import Stateless
 from .store import Made
 
 
@@ -53,6 +54,9 @@ class Linear(Parameters):
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, dtype={self.dtype})"
 
+    def _shapes(self) -> str:
+        return f"[..., {self.in_features}] -> [..., {self.out_features}]"
+
     def _made(self) -> Made:
         """The weights in the engine's layout."""
         own = self._store.values
@@ -60,9 +64,9 @@ class Linear(Parameters):
             "packed", lambda: _core.pack_linear(own["weight"], own.get("bias")), _core.isa()
         )
 
-    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+    def stepper(self, batch_size: int) -> Stateless:
         """This layer with its weights as they are now, for x [..., I] of any shape, whatever `batch_size` is."""
-        return functools.partial(self._apply, self._made().value)
+        return Stateless(functools.partial(self._apply, self._made().value))
 
     def __call__(self, x: Any) -> Any:
         """y [..., O] for x [..., I], an array of any library or a list; y is of x's kind.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,9 @@ from .. import files
 from .._plain import plain
 from . import arguments, kinds
 from .mapping import Arrays, matching, write
+from .steppers import Stateless, Steps
 from .store import Store, closed, stores_of
+from .summary import summary
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -141,6 +143,14 @@ class Parameters:
         content = {"layer": kinds.name_of(type(self)), "config": self._config()}
         files.write(path, content, self.parameters, "saving a layer")
 
+    def summary(self) -> str:
+        """A table of text: the layers in it, the shapes they read and give, their parameters and bytes."""
+        return summary(self)
+
+    def _shapes(self) -> str:
+        """What a call reads and gives, in letters and numbers."""
+        return ""
+
     @contextlib.contextmanager
     def editing(self) -> Iterator[dict[str, np.ndarray]]:
         """Change parameters in place: `with layer.editing() as parameters: parameters["weight"][3] = 0`.
@@ -188,10 +198,10 @@ class Parameters:
         result = self(x, *args, **options)
         return (*result, None) if self.carries_state else (result, None)
 
-    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
+    def stepper(self, batch_size: int) -> Steps:
         """What does this layer's work one step at a time, for `batch_size` streams. That is the layer itself if no step
         matters to another."""
-        return self
+        return Stateless(self)
 
     def random_state(self) -> dict[str, Any]:
         """Where the random streams of dropout stand, as JSON can hold it."""
@@ -229,6 +239,21 @@ class Composite(Parameters):
     """
 
     parts: dict[str, Parameters]
+
+    def __getitem__(self, path: str) -> Parameters:
+        """The part at a path of names: `model["network.head"]` is `model.parts["network"].parts["head"]`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        if not isinstance(path, str):
+            raise TypeError(f"path: expected text as 'network.head', got {path!r}")
+        name, _, rest = path.partition(".")
+        part = self.parts.get(name)
+        if part is None or (rest and not isinstance(part, Composite)):
+            where = f"one of {', '.join(self.parts)}" if part is None else f"no parts within {name!r}"
+            raise KeyError(f"path: expected {where}, got {path!r}")
+        return part[rest] if rest and isinstance(part, Composite) else part
 
     @property
     def parameters(self) -> Arrays:

@@ -11,6 +11,7 @@ from .. import _check
 from .._arrays import returner
 from ..sequence.marks import chosen, known_steps
 from .parameters import Parameters
+from .steppers import expect_out
 
 KINDS = ("last", "mean", "max")
 
@@ -37,6 +38,9 @@ class Pooling(Parameters):
 
     def __repr__(self) -> str:
         return f"Pooling({self.kind!r}, bidirectional={self.bidirectional})"
+
+    def _shapes(self) -> str:
+        return "[T, B, F] -> [B, F]"
 
     def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
         """[B, F] of x [T, B, F], keeping nothing; lengths [B] and mask [T, B] as for `forward`."""
@@ -139,22 +143,32 @@ class PoolingStepper:
         self._count = np.zeros((batch_size, 1), np.int64)
         self._pooled: np.ndarray | None = None
 
-    def __call__(self, x: Any) -> Any:
-        """The pooled [B, F] after one more step x [B, F], of x's kind."""
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
+        """The pooled [B, F] after one more step x [B, F]: `out` if given, else a new array of x's kind.
+
+        Raises:
+            ValueError: x or out has the wrong shape or type; the state is as before.
+        """
         pooled = self._pooled
         F = "F" if pooled is None else pooled.shape[1]
         rows = _check.floats("x", x, (self._B, F))
-        if self.kind == "last":
-            return returner(x)(rows)
-        if pooled is None:
-            pooled = np.zeros_like(rows)
+        if out is not None:
+            expect_out(out, rows.shape, rows.dtype)
+        y = rows.copy() if self.kind == "last" else self._step(rows)
+        if out is not None:
+            np.copyto(out, y)
+            return out
+        return returner(x)(y)
+
+    def _step(self, rows: np.ndarray) -> np.ndarray:
+        pooled = np.zeros_like(rows) if self._pooled is None else self._pooled
         rows = _check.array("x", rows, pooled.shape, pooled.dtype)
         self._count += 1
         if self.kind == "max":
             self._pooled = np.where(self._count == 1, rows, np.maximum(pooled, rows))
-            return returner(x)(self._pooled.copy())
+            return self._pooled.copy()
         self._pooled = pooled + rows
-        return returner(x)(self._pooled / self._count.astype(rows.dtype))
+        return self._pooled / self._count.astype(rows.dtype)
 
     @property
     def state(self) -> Any:

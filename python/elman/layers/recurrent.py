@@ -213,6 +213,10 @@ class Recurrent(Parameters):
         batch_size = _check.whole_number("batch_size", batch_size, 1)
         return Stepper(self._spec, self._made().value, batch_size)
 
+    def _shapes(self) -> str:
+        steps = "B, T" if self.batch_first else "T, B"
+        return f"[{steps}, {self.input_size}] -> [{steps}, {self.directions * self.hidden_size}]"
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         state.pop(
@@ -242,8 +246,8 @@ class RNN(Recurrent):
         hidden_size: H, units of each layer and direction.
         num_layers: L layers, each fed by the one below.
         nonlinearity: "tanh" or "relu".
-        options: as for `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout, dtype,
-            seed, init.
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
+            dtype, seed, init.
 
     Raises:
         ValueError: an argument has the wrong type or value.
@@ -252,7 +256,12 @@ class RNN(Recurrent):
     _options = (*Recurrent._options, "nonlinearity")
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        **options: Any,
     ):
         self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
         self._cell = "rnn_" + nonlinearity

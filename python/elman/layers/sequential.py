@@ -9,6 +9,7 @@ from .. import _check
 from ..sequence.marks import only_known, step_axes
 from . import arguments
 from .parameters import Composite, Parameters
+from .steppers import SequentialStepper
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -169,43 +170,3 @@ def _orders(part: Parameters) -> set[bool]:
     if part.over_time or getattr(part, "variational", False):
         return {bool(getattr(part, "batch_first", False))}
     return set()
-
-
-class SequentialStepper:
-    """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`."""
-
-    def __init__(self, steppers: list[Callable[[Any], Any]]):
-        self._steppers = steppers
-
-    def __call__(self, x: Any) -> Any:
-        """The last layer's y [B, F] for one step of x: [B, I], or tokens [B]; of x's kind."""
-        for stepper in self._steppers:
-            x = stepper(x)
-        return x
-
-    @property
-    def state(self) -> tuple[Any, ...]:
-        """A copy of the state of each layer that has one. Assign to set it."""
-        return tuple(stepper.state for stepper in self._with_state())
-
-    @state.setter
-    def state(self, value: tuple[Any, ...]) -> None:
-        steppers = self._with_state()
-        if not isinstance(value, (tuple, list)) or len(value) != len(steppers):
-            raise ValueError(f"state: expected a tuple of {len(steppers)}, got {_check.describe(value)}")
-        before = self.state
-        try:
-            for stepper, part in zip(steppers, value, strict=True):
-                stepper.state = part
-        except BaseException:  # all of it or nothing
-            for stepper, part in zip(steppers, before, strict=True):
-                stepper.state = part
-            raise
-
-    def reset(self, rows: Any = None) -> None:
-        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
-        for stepper in self._with_state():
-            stepper.reset(rows)
-
-    def _with_state(self) -> list[Any]:
-        return [stepper for stepper in self._steppers if hasattr(stepper, "reset")]

@@ -17,6 +17,7 @@ def gaussian(
     lengths: Any = None,
     mask: Any = None,
     *,
+    weights: Any = None,
     gradient: bool = True,
 ) -> Loss:
     """Negative log likelihood of a normal distribution, less its constant: (s + (t - m)^2 / exp(s)) / 2 for
@@ -28,7 +29,7 @@ def gaussian(
         square = scaled * (mean - t)
         return (log_variance + square) / 2, np.stack([scaled, (1 - square) / 2], axis=-1)
 
-    return mean_of(costs, prediction, target, lengths, mask, gradient, width=2)
+    return mean_of(costs, prediction, target, lengths, mask, gradient, 2, weights)
 
 
 def quantile(
@@ -38,6 +39,7 @@ def quantile(
     mask: Any = None,
     *,
     quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    weights: Any = None,
     gradient: bool = True,
 ) -> Loss:
     """The pinball loss max(q e, (q - 1) e) of e = target - prediction, summed over the quantiles q of predictions
@@ -49,4 +51,4 @@ def quantile(
         error = t[..., None] - p
         return np.maximum(levels * error, (levels - 1) * error).sum(axis=-1), (error < 0) - levels
 
-    return mean_of(costs, prediction, target, lengths, mask, gradient, width=len(q))
+    return mean_of(costs, prediction, target, lengths, mask, gradient, len(q), weights)

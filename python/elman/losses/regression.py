@@ -16,6 +16,7 @@ def mean_squared_error(
     lengths: Any = None,
     mask: Any = None,
     *,
+    weights: Any = None,
     gradient: bool = True,
 ) -> Loss:
     """(prediction - target)^2; the two are shaped alike."""
@@ -23,7 +24,7 @@ def mean_squared_error(
     def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.square(p - t), 2 * (p - t)
 
-    return mean_of(costs, prediction, target, lengths, mask, gradient)
+    return mean_of(costs, prediction, target, lengths, mask, gradient, weights=weights)
 
 
 def mean_absolute_error(
@@ -32,10 +33,19 @@ def mean_absolute_error(
     lengths: Any = None,
     mask: Any = None,
     *,
+    weights: Any = None,
     gradient: bool = True,
 ) -> Loss:
     """|prediction - target|."""
-    return mean_of(lambda p, t: (np.abs(p - t), np.sign(p - t)), prediction, target, lengths, mask, gradient)
+    return mean_of(
+        lambda p, t: (np.abs(p - t), np.sign(p - t)),
+        prediction,
+        target,
+        lengths,
+        mask,
+        gradient,
+        weights=weights,
+    )
 
 
 def huber(
@@ -45,6 +55,7 @@ def huber(
     mask: Any = None,
     *,
     delta: float = 1.0,
+    weights: Any = None,
     gradient: bool = True,
 ) -> Loss:
     """e^2 / 2 for errors e up to `delta`, delta (|e| - delta / 2) beyond (Huber 1964)."""
@@ -54,4 +65,4 @@ def huber(
         within = np.clip(p - t, -delta, delta)
         return within * (p - t) - np.square(within) / 2, within
 
-    return mean_of(costs, prediction, target, lengths, mask, gradient)
+    return mean_of(costs, prediction, target, lengths, mask, gradient, weights=weights)

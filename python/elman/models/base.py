@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .. import _check, files
 from .._plain import plain
-from ..data import Batch, Sequences
+from ..data import Batch, Data, Sequences, Vocabulary
 from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
-from ..sequence.marks import whole_lengths
+from ..sequence.marks import known_steps, whole_lengths
+from .network import OPTIONS, Network, cell_of, network
+from .reading import all_targets, cast, expect_x, known_targets, read_x
 
 
 @dataclass(frozen=True)
 class Step:
-    """The loss over a batch: its mean over `count` targets, the state after the batch, and `backward()`, which adds to
-    the gradients (None if they are not wanted)."""
+    """The loss over a batch: its mean over `count` targets (with weights their sum), the state after the batch, and
+    `backward()`, which adds to the gradients (None if they are not wanted)."""
 
     value: float
-    count: int
+    count: float
     state: Any
     backward: Callable[[], Any] | None
 
@@ -41,11 +43,14 @@ class Model(Composite):
         notes: a dict of what belongs to the model (class names, a vocabulary, scales). It is saved with the model, so
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
+        vocabulary: of the texts that the model reads, if it was made with one.
     """
 
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
+    vocabulary: Vocabulary | None = None
+    _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
         self.config, self.notes = arguments.saved(type(self), bound), {}
@@ -54,6 +59,20 @@ class Model(Composite):
 
     def _config(self) -> dict[str, Any]:
         return self.config
+
+    def _network(self, outputs: int | None, pooling: str | None, options: dict[str, Any]) -> Network:
+        """The network that reads x, of the options that were given to the model.
+
+        Raises:
+            TypeError: there is no such option.
+        """
+        kind: Any = type(self)
+        taken = arguments.taken_by(kind)
+        arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
+        if "cell" in options and "cell" not in taken:
+            self.config["cell"] = cell_of(options["cell"])
+        self._reader = network(outputs, pooling, **options)
+        return self._reader
 
     def __repr__(self) -> str:
         return (
@@ -82,31 +101,77 @@ class Model(Composite):
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
         """The loss over a batch, as `fit` uses it."""
         batch.targets()
+        batch = self.read(batch)
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
         if not train:
             return Step(loss.value, loss.count, state, None)
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
-    def _batches(self, x: Any, batch_size: int, future: Any = None) -> Iterator[Batch]:
-        return Sequences(x, future=future).batches(_check.whole_number("batch_size", batch_size, 1))
+    def read(self, batch: Batch) -> Batch:
+        """The batch as the layers and the loss take it: features in the model's type, targets as numbers of classes,
+        or shaped as the model has them. `loss` and predictions begin with it.
 
-    def _predict_rows(self, x: Any, batch_size: int, future: Any = None) -> np.ndarray:
-        """Predictions with one row for each sequence, in the order of x."""
+        Raises:
+            ValueError: something does not fit.
+        """
+        dtype = self._dtype()
+        T, B = batch.x.shape[:2]
+        known = known_steps(T, B, batch.lengths, batch.mask)
+        x = read_x(batch.x, self._reader, dtype, known)
+        future = None if batch.future is None else cast("future", batch.future, dtype)
+        y = batch.y
+        if y is not None:
+            y = self._read_targets(y, known_targets(batch), _check.describe(y))
+        return replace(batch, x=x, future=future, y=y)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        """y [B, ...] as the criterion takes it. `known` [B, S]: what counts; `got`: what was given, in words."""
+        return y
+
+    def _dtype(self) -> np.dtype:
+        """The type of what the layers compute with."""
+        return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
+
+    def expect_data(self, name: str, data: Data) -> None:
+        """Refuse data that this model cannot learn from, before any work, in the words of who gave it.
+
+        Raises:
+            ValueError: x or y of `Sequences` does not fit. Of other data each batch is looked at when it comes.
+        """
+        if isinstance(data, Sequences):
+            try:
+                if self._reader is not None:
+                    expect_x(data, self._reader)
+                if data.y is not None:
+                    self._read_targets(*all_targets(data))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}" if name else str(error)) from error
+
+    def _data(self, x: Any, future: Any = None, mask: Any = None) -> Sequences:
+        """What to predict from."""
+        data = Sequences(x, future=future, mask=mask, vocabulary=self.vocabulary)
+        self.expect_data("", data)
+        return data
+
+    def _predict_rows(self, data: Sequences, batch_size: int) -> np.ndarray:
+        """Predictions with one row for each sequence, in the order of the data."""
         rows: np.ndarray | None = None
-        for batch in self._batches(x, batch_size, future):
-            prediction = self.flow(batch)[0]
+        for batch in data.batches(_check.whole_number("batch_size", batch_size, 1)):
+            prediction = self.flow(self.read(batch))[0]
             if rows is None:
-                rows = np.empty((len(x), *prediction.shape[1:]), prediction.dtype)
+                rows = np.empty((len(data), *prediction.shape[1:]), prediction.dtype)
             rows[batch.index] = prediction
         assert rows is not None
         return rows
 
-    def _predict_steps(self, x: Any, batch_size: int) -> list[np.ndarray]:
-        """Predictions [t_i, ...] for each step of each sequence, in the order of x."""
-        found: list[Any] = [None] * len(x)
-        for batch in self._batches(x, batch_size):
-            prediction = self.flow(batch)[0]
+    def _predict_steps(self, data: Sequences, batch_size: int) -> list[np.ndarray]:
+        """Predictions [t_i, ...] for each step of each sequence, in the order of the data; NaN at masked steps."""
+        found: list[Any] = [None] * len(data)
+        for batch in data.batches(_check.whole_number("batch_size", batch_size, 1)):
+            prediction = self.flow(self.read(batch))[0]
+            if batch.mask is not None:
+                prediction[~batch.mask] = np.nan
             ends = whole_lengths("lengths", batch.lengths, len(prediction), batch.size)
             for b, i in enumerate(batch.index):
                 found[i] = prediction[: ends[b], b]

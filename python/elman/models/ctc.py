@@ -9,8 +9,10 @@ import numpy as np
 from .. import _check
 from ..data import Batch
 from ..losses import Loss, ctc
+from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
-from .sequences import OneNetwork
+from .one_network import OneNetwork
+from .reading import read_tokens
 
 
 class CTCRecognizer(OneNetwork):
@@ -29,23 +31,39 @@ class CTCRecognizer(OneNetwork):
         self._build(self.blank + 1, None, options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
+        lengths, back = batch.lengths, None
+        if batch.mask is not None:
+            prediction, lengths, back = closed_up(prediction, batch.lengths, batch.mask)
         value, d = ctc(
-            prediction, batch.targets(), batch.lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
-            gradient=gradient,
+            prediction, batch.targets(), lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
+            weights=batch.weights, gradient=gradient,
         )  # fmt: skip
-        return Loss(value, d, batch.size)
+        count = batch.size if batch.weights is None else float(batch.weights.sum())
+        return Loss(value, d if back is None or d is None else back(d), count)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")
 
     def predict(
-        self, x: Any, beam_size: int | None = None, batch_size: int = 64, score: Score | None = None
+        self,
+        x: Any,
+        beam_size: int | None = None,
+        batch_size: int = 64,
+        score: Score | None = None,
+        mask: Any = None,
     ) -> list[np.ndarray]:
         """Labels [s_i] for each sequence: along the best path, or by prefix beam search with a `beam_size`.
 
-        `score`, with a `beam_size` only, is that of a language model as `ctc_beam` takes it.
+        Frames where the mask ([n, T] or a list of [t_i] bool) is False are skipped. `score`, with a `beam_size` only,
+        is that of a language model as `ctc_beam` takes it.
         """
         if score is not None and beam_size is None:
             raise ValueError("score: expected a beam_size with it, got None")
         found = []
-        for logits in self._predict_steps(x, batch_size):
+        data = self._data(x, mask=mask)
+        for i, logits in enumerate(self._predict_steps(data, batch_size)):
+            if data.mask is not None:
+                logits = logits[data.mask[i]]
             one = np.ascontiguousarray(logits[:, None])
             if beam_size is None:
                 found.append(ctc_greedy(one, blank=self.blank)[0])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import _check, init
 from ..data import Batch
 from ..layers import Dropout, Linear
+from ..layers.steppers import expect_out
 from ..losses import Loss
 from .base import Model
-from .network import network
+from .reading import read_numbers
 from .targets import Targets
 
 
@@ -27,7 +28,8 @@ class Forecaster(Model):
         horizon: S, steps to predict.
         targets: F, values in each.
         future_size: C, covariates known ahead (calendar, plans); 0 for none.
-        loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution).
+        loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution), or one
+            that `elman.losses.custom` makes.
         quantiles: that the loss "quantile" trains, and that are predicted by default.
         options: of `elman.models.network`: input_size, hidden_size, cell, num_layers, ...
 
@@ -35,13 +37,15 @@ class Forecaster(Model):
     variance) and "quantile".
     """
 
+    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
+
     def __init__(
         self,
         horizon: int,
         *,
         targets: int = 1,
         future_size: int = 0,
-        loss: str = "squared",
+        loss: Any = "squared",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         **options: Any,
     ):
@@ -49,15 +53,16 @@ class Forecaster(Model):
         self.size = _check.whole_number("targets", targets, 1)
         self.future_size = _check.whole_number("future_size", future_size, 0)
         self.targets = Targets(loss, quantiles)
+        self.config["loss"] = self.targets.name
         width = self.size * self.targets.width
         if not self.future_size:
-            self.encoder = network(self.horizon * width, "last", **options)
+            self.encoder = self._network(self.horizon * width, "last", options)
             self.parts = {"encoder": self.encoder}
         else:
             if options.get("bidirectional"):
                 raise ValueError("bidirectional: expected False with future_size, got True")
             seeds = init.seeds(options.get("seed"), 4)
-            self.encoder = network(None, **(options | {"seed": seeds[0]}))
+            self.encoder = self._network(None, None, options | {"seed": seeds[0]})
             recurrent = self.encoder.recurrent
             self.decoder = type(recurrent)(
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
@@ -81,7 +86,7 @@ class Forecaster(Model):
 
     def _flow_at_once(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
         """[B, S * F * width], the encoder's state, backward."""
-        flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, batch.mask, keep=keep)
         return flat, after, lambda d: backward(d, need_dx=False)
 
     def _flow_with_decoder(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
@@ -90,7 +95,9 @@ class Forecaster(Model):
             raise ValueError("future: expected covariates of the steps ahead, got None")
         shape = (self.horizon, batch.size, self.future_size)
         future = _check.array("future", batch.future, shape, self.decoder.dtype)
-        read, after, through_encoder = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        read, after, through_encoder = self.encoder.apply(
+            batch.x, state, batch.lengths, batch.mask, keep=keep
+        )
         h, _, through_decoder = self.decoder.apply(future, after[0], keep=keep)
         kept, through_dropout = self.dropout.apply(h, keep=keep)
         steps, through_head = self.head.apply(kept, keep=keep)
@@ -102,23 +109,32 @@ class Forecaster(Model):
         return _swap(steps), after, backward
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        return self.targets.loss(prediction, batch.targets(), gradient=gradient)
+        return self.targets.loss(prediction, batch.targets(), weights=batch.weights, gradient=gradient)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_numbers(y, (self.horizon, self.size), False, self._dtype(), got)
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:
         """The prediction for x [T, B, I] and future [S, B, C]."""
         return self.flow(Batch(x, lengths, None, None, np.arange(np.shape(x)[1]), future))[0]
 
-    def predict(self, x: Any, future: Any = None, batch_size: int = 256) -> np.ndarray:
+    def predict(self, x: Any, future: Any = None, batch_size: int = 256, mask: Any = None) -> np.ndarray:
         """Forecasts [n, S, F] for windows x [n, T, I] (or a list) and future [n, S, C]: means, or medians for the loss
-        "quantile"."""
-        return self.targets.centre(self._predict_rows(x, batch_size, future))
+        "quantile". Steps where the mask [n, T] is False are skipped."""
+        return self.targets.centre(self._predict_rows(self._data(x, future, mask), batch_size))
 
     def predict_quantiles(
-        self, x: Any, quantiles: Sequence[float] | None = None, future: Any = None, batch_size: int = 256
+        self,
+        x: Any,
+        quantiles: Sequence[float] | None = None,
+        future: Any = None,
+        batch_size: int = 256,
+        mask: Any = None,
     ) -> np.ndarray:
         """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"; the model's own
         (`quantiles=` of its constructor) if None."""
-        return self.targets.quantiles_of(self._predict_rows(x, batch_size, future), quantiles)
+        rows = self._predict_rows(self._data(x, future, mask), batch_size)
+        return self.targets.quantiles_of(rows, quantiles)
 
     def stepper(self, batch_size: int) -> ForecastStepper:
         """A forecast after each new step of `batch_size` series."""
@@ -133,14 +149,39 @@ class ForecastStepper:
     def __init__(self, model: Forecaster, batch_size: int):
         self._model = model = copy.deepcopy(model)
         self._step = model.encoder.stepper(batch_size)
+        self._future = (model.horizon, batch_size, model.future_size)
+        self._given = model._shaped(np.empty((batch_size, model.horizon * model.size * model.targets.width)))
+        self._dtype = model.encoder.recurrent.dtype
 
-    def __call__(self, x: np.ndarray, future: np.ndarray | None = None) -> np.ndarray:
-        model, read = self._model, self._step(x)
+    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None) -> Any:
+        """Take one step.
+
+        Args:
+            x: [B, I].
+            future: [S, B, C], for a model with covariates of the future.
+            out: [B, S, F] (with a last axis where the prediction has one), C-contiguous, written to if given.
+
+        Returns:
+            The prediction: `out` if given, else a new array.
+
+        Raises:
+            ValueError: something does not fit; the state is as before.
+        """
+        model = self._model
+        if out is not None:
+            expect_out(out, self._given.shape, self._dtype)
         if model.future_size:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
+            future = _check.array("future", future, self._future, self._dtype)
+        read = self._step(x)
+        if model.future_size:
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
-        return model._shaped(read)
+        y = model._shaped(read)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
 
     @property
     def state(self) -> tuple[Any, ...]:

@@ -39,7 +39,8 @@ class RecurrentForecaster(SeriesEstimator):
         validation_fraction: share of the origins, the last in time, that chooses the best epoch.
         calibration_fraction: share of the origins, the last in time, on which quantiles are calibrated (conformal
             prediction); with it any loss gives intervals. Neither share is trained on.
-        further: as for every estimator of `elman.sklearn`, but `pooling`.
+
+    Further arguments are those of every estimator of `elman.sklearn`, but `pooling`.
     """
 
     def __init__(

@@ -1,12 +1,14 @@
 """Training on explicit gradients: data as batches, losses, optimisers, learning-rate schedules,
 and the loop."""
 
-from ..data import Batch, Data, Sequences, Stream, forecast_windows
+from ..data import Batch, Data, NamedSequences, Sequences, Stream, Vocabulary, forecast_windows
 from ..losses import (
     Loss,
     binary_cross_entropy,
+    check_gradient,
     cross_entropy,
     ctc,
+    custom,
     gaussian,
     huber,
     mean_absolute_error,
@@ -35,8 +37,11 @@ from ..optim import (
     make_optimizer,
 )
 from .callbacks import Callback
+from .communicator import Communicator, Mpi, ProcessGroup
+from .finder import LearningRates, find_learning_rate
 from .fit import evaluate, fit
 from .history import History
+from .loggers import CSVLog, MLflowLog, TensorBoardLog
 from .run import Run
 from .settings import Settings
 from .trainable import Step, Trainable
@@ -50,16 +55,23 @@ __all__ = [
     "AdamW",
     "Average",
     "Batch",
+    "CSVLog",
     "Callback",
+    "Communicator",
     "Constant",
     "Cosine",
     "Data",
     "Exponential",
     "History",
+    "LearningRates",
     "Log",
     "Loss",
+    "MLflowLog",
+    "Mpi",
+    "NamedSequences",
     "Optimizer",
     "Plateau",
+    "ProcessGroup",
     "RMSProp",
     "Run",
     "Schedule",
@@ -68,14 +80,19 @@ __all__ = [
     "Step",
     "Steps",
     "Stream",
+    "TensorBoardLog",
     "Trainable",
+    "Vocabulary",
     "WarmUp",
     "binary_cross_entropy",
+    "check_gradient",
     "clip_global_norm",
     "clip_value",
     "cross_entropy",
     "ctc",
+    "custom",
     "evaluate",
+    "find_learning_rate",
     "fit",
     "forecast_windows",
     "gaussian",

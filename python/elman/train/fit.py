@@ -11,20 +11,24 @@ import numpy as np
 
 from .. import _check
 from .._plain import plain
-from ..data import Data, as_data
-from ..optim import Average, Constant, Groups, Optimizer, Schedule, make_optimizer
+from ..data import Data
+from ..data.batch import size_of
+from ..optim import Average, Constant, Groups, Optimizer, Schedule
+from . import together
 from .callbacks import Callback, as_callbacks
+from .communicator import as_communicator
 from .history import History
 from .progress import progress_of
 from .resume import Saver
 from .run import Run
 from .settings import Settings
-from .trainable import Trainable, mean_loss
+from .trainable import Trainable, data_for, mean_loss
+from .update import optimizer_of
 
 
 def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
-    """The model's mean loss over `data`: (x, y), Sequences or Stream."""
-    return mean_loss(model, as_data("data", data), _check.whole_number("batch_size", batch_size, 1))
+    """The model's mean loss over `data`: (x, y), Sequences, Samples or Stream."""
+    return mean_loss(model, data_for(model, "data", data), _check.whole_number("batch_size", batch_size, 1))
 
 
 def fit(
@@ -50,12 +54,13 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
+    communicator: Any = None,
 ) -> History:
     """Train a model, and leave it with the parameters of its best epoch.
 
     Args:
         model: changed in place.
-        train: (x, y), Sequences or Stream.
+        train: (x, y), Sequences, Samples or Stream.
         validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
         epochs: times that all of `train` is read.
         batch_size: sequences in a batch (lanes of a Stream).
@@ -84,6 +89,10 @@ def fit(
             another model, optimizer, frozen, average or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: functions, called with the Run after each epoch, or `Callback`s.
+        communicator: the processes that train this model together, each by the same call with the whole data: mpi4py's
+            MPI.COMM_WORLD, a group of torch.distributed, or a `Communicator`. Each takes its share of every batch; the
+            gradients are those of the whole batch. Process 0 shows progress and holds the checkpoint; its parameters
+            and random streams are those the run begins with, and all end with the same model and history.
 
     Returns:
         The history.
@@ -101,25 +110,33 @@ def fit(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
         schedule=Constant() if schedule is None else schedule, patience=patience, average=average,
     )  # fmt: skip
-    train_data = as_data("train", train)
-    validation_data = None if validation is None else as_data("validation", validation)
+    train_data = data_for(model, "train", train, begin=True)
+    validation_data = None if validation is None else data_for(model, "validation", validation)
     if patience is not None and validation_data is None:
         raise ValueError("patience: expected validation data with it, got None")
-    called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
+    if size_of(train_data) is None and not settings.schedule(0.0):
+        raise ValueError(
+            "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
+            "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
+        )
+    between = as_communicator(communicator)
+    first = between is None or between.rank == 0
+    called = [*as_callbacks(callbacks), *progress_of(progress if first else False, train_data)]
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
-    optimizer = _made_optimizer(optimizer, model, learning_rate, weight_decay, groups, frozen)
+    optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, settings, order)
+    run = Run(model, optimizer, settings, order, between)
     with contextlib.ExitStack() as ends:
         saver = None
-        if checkpoint is not None:
-            saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
-            ends.callback(saver.close)
         try:
-            with run.guard.watching(termination=saver is not None):
+            if checkpoint is not None and first:
+                saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
+                ends.callback(saver.close)
+            together.begin(run)
+            with run.guard.watching(termination=checkpoint is not None):
                 for callback in called:
                     callback.on_start(run)
                     ends.callback(callback.on_end, run)
@@ -129,6 +146,7 @@ def fit(
             error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:
                 saver.after_error(error)
+            run.ranks.leave(error)
             run.fall_back(exploded=isinstance(error, FloatingPointError))
             raise
         finally:
@@ -139,38 +157,22 @@ def fit(
     return run.history
 
 
-def _made_optimizer(
-    optimizer: Any, model: Trainable, rate: Any, weight_decay: Any, groups: Any, frozen: Any
-) -> Optimizer:
-    """The optimiser of this name, or this one, which must be of the model."""
-    if isinstance(optimizer, str):
-        return make_optimizer(optimizer, model, rate, weight_decay, groups, frozen)
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer: expected a name or an Optimizer, got {_check.describe(optimizer)}")
-    given = {"learning_rate": rate, "weight_decay": weight_decay, "groups": groups, "frozen": frozen or None}
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(
-                f"{name}: expected none beside an Optimizer, which has its own, got {_check.describe(value)}"
-            )
-    optimizer.expect_of(model)
-    return optimizer
-
-
 def _train(
     run: Run, train: Data, validation: Data | None, callbacks: list[Callback], saver: Saver | None
 ) -> None:
     """Train the epochs that are left."""
     while not run.finished:
-        for _ in run.train_epoch(train):
-            for callback in callbacks:
-                callback.on_batch(run)
-            if run.stop:
-                break
-            if saver is not None:
-                saver.after_update()
+        with contextlib.closing(run.train_epoch(train)) as updates:
+            for _ in updates:
+                for callback in callbacks:
+                    callback.on_batch(run)
+                if together.stops(run):
+                    break
+                if saver is not None:
+                    saver.after_update()
         run.end_epoch(validation)
         for callback in callbacks:
             callback.on_epoch(run)
+        together.end_epoch(run)
         if saver is not None:
             saver.after_epoch(last=run.finished)

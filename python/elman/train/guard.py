@@ -19,19 +19,30 @@ class Guard:
 
     def __init__(self) -> None:
         self.broken = False
-        self._inside = False
+        self._inside = 0  # how many blocks
         self._waiting: tuple[int, Any] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
-        self._inside = True
+        self._inside += 1
 
     def __exit__(self, kind: Any, *_: Any) -> None:
-        self._inside = False
+        self._inside -= 1
         self.broken = self.broken or kind is not None
-        if self._waiting is not None and kind is None:
+        if self._waiting is not None and kind is None and not self._inside:
             waiting, self._waiting = self._waiting, None
             self._deliver(*waiting)
+
+    @contextlib.contextmanager
+    def deferring(self) -> Iterator[None]:
+        """The same for what changes no state: an exception out of this block breaks nothing."""
+        broken = self.broken
+        try:
+            with self:
+                yield
+        except BaseException:
+            self.broken = broken
+            raise
 
     @contextlib.contextmanager
     def watching(self, termination: bool) -> Iterator[None]:

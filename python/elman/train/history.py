@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ class History:
         gradient_norm: mean over the epoch's updates of the gradients' joint norm, before clipping.
         learning_rate: at the epoch's end.
         seconds: that the epoch took.
+        metrics: of the validation data, by name.
         best_epoch: the index of the epoch with the lowest validation loss (training loss if there is none).
         stopped: why it ended before its last epoch, or "".
     """
@@ -27,6 +29,7 @@ class History:
     gradient_norm: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list, compare=False)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
     stopped: str = ""
 
@@ -39,6 +42,16 @@ class History:
     def watched(self) -> list[float]:
         """The losses that choose the best epoch."""
         return self.validation_loss or self.train_loss
+
+    def row(self, index: int) -> dict[str, Any]:
+        """The numbers of one epoch by name, with "epoch" from 1; -1: of the last one."""
+        lists = {name: getattr(self, name) for name in self.names({})} | self.metrics
+        found = {name: values[index] for name, values in lists.items() if values}
+        return {"epoch": range(1, self.epochs + 1)[index]} | found
+
+    def names(self, metrics: Iterable[str]) -> list[str]:
+        """Those of a row but "epoch", in their order."""
+        return ["train_loss", "validation_loss", *metrics, "gradient_norm", "learning_rate", "seconds"]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -45,7 +45,7 @@ class Bar(Callback):
 
     def on_start(self, run: Run) -> None:
         self._bar = self._make(
-            total=run.settings.epochs * len(self._data), unit=f" {self._data.unit}", unit_scale=True,
+            total=self._total(run), unit=f" {self._data.unit}", unit_scale=True,
             desc=self._label or None, initial=self._done(run),
         )  # fmt: skip
 
@@ -53,14 +53,19 @@ class Bar(Callback):
         self._show(run, {"loss": run.loss, "norm": run.norm})
 
     def on_epoch(self, run: Run) -> None:
+        self._bar.total = self._total(run)  # known now, if it was not
         self._show(run, last_of(run))
 
     def on_end(self, run: Run) -> None:
         self._bar.set_postfix(self._shown)
         self._bar.close()
 
+    def _total(self, run: Run) -> int | None:
+        whole = run.length_of(self._data)
+        return None if whole is None else run.settings.epochs * whole
+
     def _done(self, run: Run) -> int:
-        return run.epoch * len(self._data) + run.done
+        return run.epoch * (run.length_of(self._data) or 0) + run.done
 
     def _show(self, run: Run, numbers: dict[str, float]) -> None:
         self._shown |= {name: f"{value:.4g}" for name, value in numbers.items()}
@@ -83,7 +88,8 @@ class Lines(Callback):
 
     def on_batch(self, run: Run) -> None:
         if time.monotonic() - self._written >= self.seconds:
-            share = f"{run.done / len(self._data):.0%} of " if len(self._data) else ""
+            whole = run.length_of(self._data)
+            share = f"{run.done / whole:.0%} of " if whole else f"{run.done} {self._data.unit} of "
             self._write(run, f"{share}epoch {run.epoch + 1}", {"loss": run.loss, "norm": run.norm})
 
     def on_epoch(self, run: Run) -> None:

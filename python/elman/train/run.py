@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from .._plain import plain
 from ..data import Batch, Data
+from ..data.batch import arrays_of, batches_from, size_of
 from ..optim import Optimizer
 from .averaging import Averaged
 from .checkpoint import Arrays, flatten, under, unflatten, within
+from .communicator import Communicator
 from .guard import Guard
 from .history import History
+from .ranks import Ranks
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
 from .update import Update
@@ -38,14 +41,19 @@ class Run:
         loss, norm: of the last update: its loss, and the joint norm of its gradients before clipping.
         stop: set it to a reason, and the run ends, after a batch as after an epoch.
         error: the exception that has ended the run, if one has.
+        ranks: the processes that train the model together.
     """
 
     def __init__(
-        self, model: Trainable, optimizer: Optimizer, settings: Settings | None = None, seed: int = 0
+        self,
+        model: Trainable,
+        optimizer: Optimizer,
+        settings: Settings | None = None,
+        seed: int = 0,
+        communicator: Communicator | None = None,
     ):
         self.model, self.optimizer, self.seed = model, optimizer, seed
         self.settings = Settings() if settings is None else settings
-        self.update = Update(model, optimizer, self.settings)
         self.given_rate = self.base_rate = optimizer.learning_rate
         self.history = History()
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
@@ -55,10 +63,13 @@ class Run:
         self.epoch = 0
         self.batch_size = 0  # of the epoch in progress
         self.patient_since = 0  # the epoch from which patience counts
+        self.length: int | None = None  # what was read in the last epoch that was read to its end
         self.stop = ""
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
         self.guard = Guard()
+        self.ranks = Ranks(communicator, self.guard)
+        self.update = Update(model, optimizer, self.settings, self.ranks)
         self._random: dict[str, Any] | None = None  # the random streams before an update that is not complete
         self._begin_epoch()
 
@@ -73,19 +84,28 @@ class Run:
         """Whether no epoch is left, or there is a reason to stop."""
         return self.epoch >= self.settings.epochs or bool(self.stop)
 
-    def train_epoch(self, data: Data) -> Iterator[int]:
+    def train_epoch(self, data: Data) -> Generator[int, None, None]:
         """Train what is left of the epoch, update by update. Gives how much of the data has been read."""
         if not self.batches:
             self.batch_size = self.settings.batch_size
         begin = time.perf_counter() - self.seconds
-        order = data.batches(self.batch_size, seed=[self.seed, self.epoch])
+        order = batches_from(data, self.batch_size, [self.seed, self.epoch], self.batches)
+        with contextlib.closing(order):  # it may have a thread
+            yield from self._train_batches(order, data, begin)
+        self.length = self.done
+
+    def _train_batches(self, order: Iterator[Batch], data: Data, begin: float) -> Iterator[int]:
         batch, update = None, self.update
         update.begin()
-        for batch in itertools.islice(order, self.batches, None):
+        for batch in order:
             if not update.batches:
                 self._random = self.model.random_state()
             state = update.state if update.batches else self.state
-            update.add(batch, state if batch.continues else None, self._check, self.batches + update.batches)
+            number = self.batches + update.batches
+            if self.ranks.size > 1:
+                place = self.seed, self.epoch, number
+                self.model.set_random_state(self.ranks.draw(self.model.random_state(), *place))
+            update.add(self.ranks.share(batch), state if batch.continues else None, self._check, number)
             if update.batches == self.settings.accumulate:
                 self._change(batch, data, begin)
                 yield self.done
@@ -96,10 +116,12 @@ class Run:
     def _change(self, batch: Batch, data: Data, begin: float) -> None:
         """Update the parameters from the batches that `update` holds, of which `batch` is the last."""
         update = self.update
-        norm = update.finish()
+        norm = update.finish(bool(self.stop))
         if not np.isfinite(norm):
             raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
-        rate = self.base_rate * float(self.settings.schedule(self.epoch + batch.done / len(data)))
+        whole = self.length_of(data)
+        share = batch.done / whole if whole else 0.0
+        rate = self.base_rate * float(self.settings.schedule(self.epoch + share))
         with self.guard:
             self.optimizer.learning_rate = rate
             update.apply(norm)
@@ -114,6 +136,11 @@ class Run:
             update.begin()
             self._random = None
             self.seconds = time.perf_counter() - begin
+
+    def length_of(self, data: Data) -> int | None:
+        """How much there is to read in an epoch. None before data of unknown size have been read once."""
+        known = size_of(data)
+        return self.length if known is None else known
 
     def rewind(self) -> None:
         """Go back to the last update, from one that an exception has ended before the parameters changed."""
@@ -131,9 +158,9 @@ class Run:
         advice = (
             "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
         )
-        if batch.x.dtype.kind == "f" and not np.isfinite(batch.x).all():
+        if any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in arrays_of(batch.x)):
             advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
-        elif batch.y is not None and batch.y.dtype.kind == "f" and np.isinf(batch.y).any():
+        elif any(y.dtype.kind == "f" and np.isinf(y).any() for y in arrays_of(batch.y)):
             advice = "y holds infinite values: a target that is not known is NaN"
         return FloatingPointError(
             f"{what}: expected a finite number of a usual size, got {value:.4g} in epoch {self.epoch + 1}, "
@@ -154,7 +181,9 @@ class Run:
         loss, average = None, self.average.after_epoch(self.model, self.epoch)
         if validation is not None:
             with average.within(self.model):
-                loss = mean_loss(self.model, validation, self.settings.batch_size, self._check_validation)
+                loss = mean_loss(
+                    self.model, validation, self.settings.batch_size, self._check_validation, self.ranks
+                )
         with self.guard:
             self.average = average
             history.train_loss.append(train_loss)
@@ -196,22 +225,9 @@ class Run:
             self.model.load_state_dict(found)
 
     _numbers = (
-        "seed",
-        "epoch",
-        "batches",
-        "updates",
-        "done",
-        "count",
-        "total",
-        "norms",
-        "seconds",
-        "given_rate",
-        "base_rate",
-        "first",
-        "batch_size",
-        "patient_since",
-        "stop",
-    )
+        "seed", "epoch", "batches", "updates", "done", "length", "count", "total", "norms", "seconds",
+        "given_rate", "base_rate", "first", "batch_size", "patient_since", "stop",
+    )  # fmt: skip
 
     def snapshot(self) -> tuple[dict[str, Any], Arrays]:
         """All that the rest of the run depends on, as numbers and arrays.
@@ -240,6 +256,7 @@ class Run:
         numbers = {
             "updates": numbers["batches"],
             "done": 0,
+            "length": None,
             "averaged": 0,
         } | numbers  # older ones do not have these
         self.model.load_state_dict(within("parameters", arrays))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import _check
 from ..optim import Average, Constant, Schedule
@@ -24,6 +25,7 @@ class Settings:
     clip: float | None = None
     patience: int | None = None
     average: Average | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate"):

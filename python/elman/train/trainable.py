@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..data import Batch, Data
+from ..data import Batch, Data, as_data
 from .checkpoint import Arrays
+from .ranks import Ranks
 
 
 class Step(Protocol):
@@ -40,13 +41,36 @@ class Trainable(Protocol):
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step: ...
 
 
+def data_for(model: Trainable, name: str, data: Any, begin: bool = False) -> Data:
+    """What `fit` was given, as data: (x, y), Sequences, or another that gives batches. With `begin` the model may look
+    at it once, as training on it begins.
+
+    Raises:
+        ValueError: it is none of these, or the model says that it does not suit.
+    """
+    found = as_data(name, data, getattr(model, "vocabulary", None))
+    expect = getattr(model, "expect_data", None)
+    if expect is not None:
+        expect(name, found)
+    look = getattr(model, "begin", None)
+    if begin and look is not None:
+        look(found)
+    return found
+
+
 Check = Callable[[float, Batch, int], None]
 
 
-def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None = None) -> float:
-    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number."""
+def mean_loss(
+    model: Trainable, data: Data, batch_size: int, check: Check | None = None, ranks: Ranks | None = None
+) -> float:
+    """The model's mean loss over all targets of the data. `check` gets each batch's loss, the batch and its number. Of
+    several processes each computes its share."""
     total, count, state = 0.0, 0.0, None
-    for number, batch in enumerate(data.batches(batch_size)):
+    for number, whole in enumerate(data.batches(batch_size)):
+        batch = whole if ranks is None else ranks.share(whole)
+        if batch is None:
+            continue
         step = model.loss(batch, state if batch.continues else None, train=False)
         state = step.state
         value = float(step.value)
@@ -54,6 +78,8 @@ def mean_loss(model: Trainable, data: Data, batch_size: int, check: Check | None
             check(value, batch, number)
         total += value * step.count
         count += step.count
+    if ranks is not None:
+        total, count = ranks.joined(total, count)
     return total / counted(count)
 
 
