@@ -34,6 +34,8 @@ class RecurrentForecaster(SeriesEstimator):
             normalisation). False: not at all.
         residual: what the networks improve: None (nothing), "last" (the last value), "seasonal" (that of `season` steps
             before) or "linear" (ridge regression).
+        blend: what their forecasts are mixed with, of the same names: for each step ahead with the share that was best
+            on the validation origins. None: nothing.
         season: steps after which a season begins again.
         members: networks of different seeds whose forecasts are averaged, for each context.
         validation_fraction: share of the origins, the last in time, that chooses the best epoch.
@@ -51,6 +53,7 @@ class RecurrentForecaster(SeriesEstimator):
         loss: str = "squared",
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         residual: str | None = None,
+        blend: str | None = None,
         season: int = 1,
         members: int = 1,
         calibration_fraction: float = 0.0,
@@ -84,6 +87,7 @@ class RecurrentForecaster(SeriesEstimator):
         self.loss = loss
         self.quantiles = quantiles
         self.residual = residual
+        self.blend = blend
         self.season = season
         self.members = members
         self.calibration_fraction = calibration_fraction

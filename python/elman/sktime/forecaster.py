@@ -58,6 +58,7 @@ class RecurrentForecaster(BaseForecaster):
         loss: str = "gaussian",
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         residual: str | None = None,
+        blend: str | None = None,
         season: int = 1,
         members: int = 1,
         calibration_fraction: float = 0.0,
@@ -83,6 +84,7 @@ class RecurrentForecaster(BaseForecaster):
         self.loss = loss
         self.quantiles = quantiles
         self.residual = residual
+        self.blend = blend
         self.season = season
         self.members = members
         self.calibration_fraction = calibration_fraction
