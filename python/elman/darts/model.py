@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 from darts import TimeSeries
-from darts.models.forecasting.forecasting_model import GlobalForecastingModel
-from darts.utils.likelihood_models.base import Likelihood, LikelihoodType
 
 from .. import _check
 from ..forecast import Series, SeriesForecaster
+from .described import Described
 from .paths import expect_covered, listed, parameters_of, paths, placed
 
 LOSSES = {None: "squared", "gaussian": "gaussian", "quantile": "quantile"}
 
 
-class RecurrentModel(GlobalForecastingModel):
+class RecurrentModel(Described):
     """elman's recurrent forecaster as a global forecasting model of darts.
 
     It takes one or several series, of any length and number of components; past, future and static covariates;
@@ -38,6 +37,9 @@ class RecurrentModel(GlobalForecastingModel):
         add_encoders: as for every model of darts.
         verbose: show a progress bar.
         random_state: of weights, order and samples.
+
+    Raises:
+        ValueError: an argument does not fit.
     """
 
     def __init__(
@@ -105,9 +107,15 @@ class RecurrentModel(GlobalForecastingModel):
         """Train a new network on every window of the series.
 
         Args:
-            series: a TimeSeries, or several.
-            past_covariates, future_covariates: of each series; missing steps are not known.
+            series: an object of darts, a TimeSeries, or several.
+            past_covariates, future_covariates: None, or those of each series; missing steps are not known.
             verbose: show a progress bar.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: a series is too short, or static covariates are not numbers.
         """
         targets, past, future = listed(series), listed(past_covariates), listed(future_covariates)
         self.encoders = self.initialize_encoders()
@@ -160,14 +168,21 @@ class RecurrentModel(GlobalForecastingModel):
 
         Args:
             n: steps.
-            series: a TimeSeries, or several.
-            past_covariates, future_covariates: of each, for its last `input_chunk_length` steps; future ones for n
+            series: an object of darts, a TimeSeries, or several; None: that of `fit`.
+            past_covariates, future_covariates: None, or those of each, for its last `input_chunk_length` steps;
+                future ones for n
                 steps more, past ones for n - `output_chunk_length` more.
             num_samples: samples of the predicted distribution; 1: its mean or median.
             verbose: not used.
             predict_likelihood_parameters: mean and deviation, or quantiles, as components.
             show_warnings: warn where later steps need past covariates of the steps ahead.
             random_state: of the samples.
+
+        Returns:
+            A TimeSeries, or a list of them.
+
+        Raises:
+            ValueError: series or covariates are missing or too short, or there is no distribution to draw from.
         """
         if series is None:
             if self.training_series is None:
@@ -237,65 +252,3 @@ class RecurrentModel(GlobalForecastingModel):
         expect_covered(f"past_covariates[{i}]", one, past, L, max(0, n - S))
         expect_covered(f"future_covariates[{i}]", one, future, L, n)
         return self._series(one, past, future, max(n, S))
-
-    # What darts asks of a model.
-
-    @property
-    def likelihood(self) -> Likelihood | None:
-        """What is predicted of the distribution, or None."""
-        if self._kind is None:
-            return None
-        if self._kind == "gaussian":
-            return Likelihood(LikelihoodType.Gaussian, ["mu", "sigma"])
-        return Likelihood(LikelihoodType.Quantile, [f"q{level:.3f}" for level in self._levels])
-
-    @property
-    def supports_probabilistic_prediction(self) -> bool:
-        return self._kind is not None
-
-    @property
-    def supports_multivariate(self) -> bool:
-        return True
-
-    @property
-    def supports_past_covariates(self) -> bool:
-        return True
-
-    @property
-    def supports_future_covariates(self) -> bool:
-        return True
-
-    @property
-    def supports_static_covariates(self) -> bool:
-        return True
-
-    @property
-    def supports_sample_weight(self) -> bool:
-        return False
-
-    @property
-    def supports_optimized_historical_forecasts(self) -> bool:
-        return False
-
-    @property
-    def output_chunk_length(self) -> int:
-        return self._new.horizon
-
-    @property
-    def min_train_samples(self) -> int:
-        return 1
-
-    @property
-    def _target_window_lengths(self) -> tuple[int, int]:
-        return self.input_chunk_length, self.output_chunk_length
-
-    @property
-    def extreme_lags(self) -> Any:
-        L, S = self.input_chunk_length, self.output_chunk_length
-        past = (-L, -1) if self.uses_past_covariates else (None, None)
-        future = (-L, S - 1) if self.uses_future_covariates else (None, None)
-        return (-L, S - 1, *past, *future, 0)
-
-    @property
-    def _model_encoder_settings(self) -> Any:
-        return self.input_chunk_length, self.output_chunk_length, True, True, None, None

@@ -35,6 +35,9 @@ class SeriesForecaster:
         short: whether series may be shorter than the context.
         network: options of `elman.models.Forecaster`.
         training: options of `elman.train.fit`, and learning_rate, weight_decay.
+
+    Raises:
+        ValueError: an argument does not fit.
     """
 
     def __init__(
@@ -85,7 +88,11 @@ class SeriesForecaster:
     # Training.
 
     def fit(self, series: Sequence[Series], seed: int, progress: bool = False) -> SeriesForecaster:
-        """Learn from all windows of the series."""
+        """Learn from all windows of the series; `seed` is that of weights and order, `progress` shows a bar.
+
+        Raises:
+            ValueError: the series differ in their sizes, or are too short.
+        """
         series = checked(series)
         series = [one for one in series if not np.isnan(one.target).all()] or series
         # In scales of their own, if there are such: without names they would be strangers.
@@ -167,7 +174,11 @@ class SeriesForecaster:
         return np.arange(first, last + 1)
 
     def train_epoch(self, series: Sequence[Series]) -> None:
-        """One more epoch, on these series alone."""
+        """One more epoch, on these series alone.
+
+        Raises:
+            ValueError: the series are not like those of `fit`, or the forecaster is from a file.
+        """
         series = self._known(series)
         at = [self.origins(one) for one in series]
         for member in self.members:
@@ -199,7 +210,8 @@ class SeriesForecaster:
     def forecast(
         self, series: Sequence[Series], origins: Sequence[np.ndarray] | None = None, batch_size: int = 256
     ) -> Distribution:
-        """The mean of what all networks say, for W windows: those with these origins of each series, or its end."""
+        """The mean of what all networks say, for W windows: those with these origins of each series, or its end.
+        `batch_size` windows are computed at a time."""
         series = self._known(series)
         if origins is None:
             origins = [np.array([len(one)]) for one in series]
@@ -210,14 +222,14 @@ class SeriesForecaster:
         return Distribution(centre, heads, unit, levels, targets.name == "gaussian")
 
     def calibrate(self, series: Sequence[Series], origins: Sequence[np.ndarray] | None = None) -> None:
-        """Learn how far the forecasts of these origins (all, if None) are from the truth. They must not be among those
-        trained on."""
+        """Learn how far the forecasts of these origins of the series (all, if None) are from the truth. They must not
+        be among those trained on."""
         series = self._known(series)
         origins = [self.origins(one) for one in series] if origins is None else origins
         self.calibration = Calibration.of(self.forecast(series, origins), self.truth(series, origins))
 
     def truth(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> np.ndarray:
-        """[W, S, F], what came after each origin; NaN beyond the end."""
+        """[W, S, F], what came after each of the origins of the series; NaN beyond the end."""
         found = []
         for one, at in zip(series, origins, strict=True):
             end = np.full((self.horizon, one.target.shape[1]), np.nan)

@@ -21,8 +21,19 @@ class RecurrentForecaster(BaseForecaster):
     or calibration there are quantiles and intervals.
 
     Args:
-        context: steps to read before each forecast; see `elman.sklearn.RecurrentForecaster` for all arguments.
-        calendar: True, False or names, as for its `fit`.
+        context: steps to read before each forecast. All arguments are those of `elman.sklearn.RecurrentForecaster`.
+        loss: "squared", "absolute", "huber", "gaussian" or "quantile".
+        quantiles: levels that the loss "quantile" trains; no others can be asked for then.
+        residual, blend, season: of plain forecasts that it improves or is mixed with.
+        members: networks of different seeds whose forecasts are averaged.
+        calibration_fraction: share of the origins, the last in time, on which quantiles are calibrated.
+        calendar: True, False or names, as for `elman.sklearn.RecurrentForecaster.fit`.
+        cell, hidden_size, num_layers, dropout, recurrent_dropout: of the recurrent layers.
+        epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of the training.
+        validation_fraction, patience: share of the origins that chooses the epoch; epochs without a better one.
+        scale: True, False, "all", "series" or "context": what the targets are measured in.
+        verbose: show a progress bar.
+        random_state: None, a number or a generator of scikit-learn's.
 
     Examples:
         >>> from sktime.datasets import load_airline
@@ -189,6 +200,6 @@ class RecurrentForecaster(BaseForecaster):
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
-        """Parameters for sktime's own checks."""
+        """Parameters for sktime's own checks, for any `parameter_set`."""
         fast = {"context": 4, "hidden_size": 4, "epochs": 1, "random_state": 0}
         return [fast, fast | {"loss": "squared", "residual": "last", "members": 2, "context": [3, 4]}]
