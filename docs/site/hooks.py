@@ -195,7 +195,7 @@ def row(name: str, thing: Any, home: str) -> str:
 
 def first_sentence(text: str) -> str:
     paragraph = " ".join(text.partition("\n\n")[0].split()).replace("|", "\\|")
-    return re.split(r"(?<=[.:;])(?<!al\.)\s", paragraph, maxsplit=1)[0].rstrip(":;.")
+    return re.split(r"(?<=\.)(?<!al\.)\s", paragraph, maxsplit=1)[0].rstrip(":;.")
 
 
 def hidden(thing: Any, shown: dict[str, str]) -> list[str]:
@@ -207,7 +207,8 @@ def hidden(thing: Any, shown: dict[str, str]) -> list[str]:
     return [
         name
         for name, member in thing.inherited_members.items()
-        if (not name.startswith("_") or name in ("__init__", "__call__"))
+        if member.final_target.docstring is not None
+        and (not name.startswith("_") or name in ("__init__", "__call__"))
         and member.final_target.parent.path not in public
     ]
 

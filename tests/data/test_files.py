@@ -2,38 +2,18 @@
 
 import gc
 import itertools
-import pathlib
 
 import h5py
 import numpy as np
 import pytest
 
-from elman.data import Ragged, Sequences, Stream, forecast_windows, mapped
+from elman.data import Blocks, NamedSequences, Ragged, Sequences, Stream, forecast_windows
 from elman.data.fingerprint import fingerprint
 from elman.data.lazy import Lazy, Stored
 from elman.models import Forecaster, LanguageModel, SequenceTagger
 from elman.train import fit
+from tests.support.filed import Counted, mapped_copy
 from tests.support.runs import data, regressor, run, same
-
-
-def mapped_copy(path, array, mode="r"):
-    np.save(path, array)
-    return np.load(path, mmap_mode=mode)
-
-
-class Counted:
-    """An array of a library for files, as little of one as is needed: it counts what is read."""
-
-    def __init__(self, array):
-        self._array, self.shape, self.dtype, self.read = array, array.shape, array.dtype, []
-
-    def __len__(self):
-        return len(self._array)
-
-    def __getitem__(self, index):
-        assert isinstance(index, slice)
-        self.read.append(index.stop - index.start)
-        return self._array[index]
 
 
 @pytest.fixture
@@ -197,6 +177,10 @@ def test_rows_that_follow_each_other_are_read_together(rng):
     assert sorted(values.read) == [1, 1, 2, 3]
     np.testing.assert_array_equal(lazy[10:4:-2], values._array[10:4:-2])
     np.testing.assert_array_equal(lazy[-3:], values._array[-3:])
+    np.testing.assert_array_equal(lazy[-1], values._array[-1])
+    np.testing.assert_array_equal(list(lazy), values._array)
+    with pytest.raises(IndexError, match="index: expected numbers below 50"):
+        lazy[np.array([3, 50])]
     assert lazy[np.array([], int)].shape == (0, 2) and lazy[5].shape == (2,)
     assert isinstance(lazy, Lazy) and Stored(values).ndim == 2
 
@@ -209,59 +193,42 @@ def test_predictions_from_files(filed, rng):
             np.testing.assert_array_equal(got, want)
 
 
-def test_a_file_is_known_again_without_being_read(tmp_path):
-    x = np.zeros((1000, 40, 10), np.float32)
-    source = Sequences(mapped_copy(tmp_path / "x.npy", x), np.zeros(1000))
-    known = fingerprint(source)
-    assert fingerprint(Sequences(np.load(tmp_path / "x.npy", mmap_mode="r"), np.zeros(1000))) == known
-    (tmp_path / "other").mkdir()
-    (tmp_path / "x.npy").rename(tmp_path / "other/x.npy")  # the folder does not count
-    moved = np.load(tmp_path / "other/x.npy", mmap_mode="r")
-    assert fingerprint(Sequences(moved, np.zeros(1000))) == known
-    assert fingerprint(Sequences(moved[:900], np.zeros(900))) != known
-    assert fingerprint(Sequences(moved, np.ones(1000))) != known
-    with open(tmp_path / "other/x.npy", "r+b") as file:
-        file.seek(-1, 2)
-        file.write(b"\1")
-    assert fingerprint(Sequences(moved, np.zeros(1000))) != known
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_of_it_stays_in_the_file(filed, kind, rng):
+    x, y = data(n=30)
+    index = rng.permutation(30)[:20]
+    source = Sequences(filed(kind, x), filed(kind, y))
+    got = source.subset(index)
+    assert isinstance(got.x, Lazy) and isinstance(got.y, Lazy) and len(got) == 20
+    equal(got.batches(4, 0), Sequences(x[index], y[index]).batches(4, 0))
+    equal(got.subset([3, 1]).batches(4), Sequences(x[index][[3, 1]], y[index][[3, 1]]).batches(4))
+    assert fingerprint(got) == fingerprint(source.subset(index)) != fingerprint(source.subset(index[::-1]))
+    ragged = Sequences(Ragged(filed(kind, x.reshape(-1, 2)), np.arange(0, 151, 5)), y).subset(index)
+    assert isinstance(ragged.x, Ragged)
+    equal(ragged.batches(4, 0), Sequences(list(x[index]), y[index]).batches(4, 0))
+    for i, sample in enumerate(Blocks(ragged.x, block=20).read(0, [0], 0)):
+        np.testing.assert_array_equal(sample["x"], x[index[i]])
 
 
-def test_the_first_and_the_last_row_count_without_a_file(rng):
-    values = rng.standard_normal((100000, 2))
-    known = fingerprint(Sequences(Counted(values[:, None]), np.zeros(100000)))
-    for i in (0, 99999):
-        other = values.copy()
-        other[i] += 1
-        assert fingerprint(Sequences(Counted(other[:, None]), np.zeros(100000))) != known
+@pytest.mark.parametrize("kind", KINDS)
+def test_named_inputs(filed, kind):
+    x, y = data(n=30)
+    here = NamedSequences({"a": x, "b": x[:, 0]}, {"y": y})
+    there = NamedSequences({"a": filed(kind, x), "b": filed(kind, x[:, 0])}, {"y": filed(kind, y)})
+    for batch, other in zip(there.batches(4, 0, skip=2), list(here.batches(4, 0))[2:], strict=True):
+        np.testing.assert_array_equal(batch.x["a"], other.x["a"])
+        np.testing.assert_array_equal(batch.x["b"], other.x["b"])
+        np.testing.assert_array_equal(batch.y["y"], other.y["y"])
+        assert batch.done == other.done
 
 
-@pytest.mark.skipif(not pathlib.Path("/proc/self/smaps_rollup").exists(), reason="of Linux")
-@pytest.mark.parametrize("mode", ["r", "c"])
-def test_pages_that_were_read_are_given_back(tmp_path, monkeypatch, mode):
-    monkeypatch.setattr(mapped, "HELD", 2**22)
-    np.save(tmp_path / "x.npy", np.ones((4096, 8, 256), np.float32))  # 32 MiB
-    x = np.load(tmp_path / "x.npy", mmap_mode=mode)
-    if mode == "c":
-        x[:] = 2.0  # pages of the process's own, which the file does not have
-    source, largest = Sequences(x, np.zeros(4096)), 0
-    for index in np.random.default_rng(0).permutation(4096).reshape(-1, 16):
-        assert (source.take(index).x == (2.0 if mode == "c" else 1.0)).all()
-        largest = max(largest, resident(x))
-    assert (largest < 6 * 2**20) == (mode == "r")
-
-
-def resident(array):
-    """Bytes of a mapped array that count as this process's memory."""
-    address = array.__array_interface__["data"][0]
-    inside = False
-    for line in pathlib.Path("/proc/self/smaps").read_text().splitlines():
-        first = line.split()[0]
-        if "-" in first and not first.endswith(":"):
-            begin, end = (int(part, 16) for part in first.split("-"))
-            inside = begin <= address < end
-        elif inside and first == "Rss:":
-            return int(line.split()[1]) * 1024
-    raise LookupError("no such mapping")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_other_order_of_bytes(filed, kind):
+    x, y = data(n=30)
+    source = Sequences(filed(kind, x.astype(">f4")), filed(kind, y))
+    assert isinstance(source.x, Lazy)  # turned round batch by batch
+    equal(source.batches(4, 0), Sequences(x, y).batches(4, 0))
+    assert fingerprint(source) == fingerprint(Sequences(source.x, source.y))
 
 
 REFUSALS = {

@@ -87,6 +87,8 @@ def test_masks_and_weights_are_those_of_their_sequences():
     assert sorted(seen) == [0, 1, 2]
     one_each = Sequences(X, LABELS, mask=np.ones((4, 3), bool), weights=[1, 2, 3, 4]).take(np.array([2, 0]))
     assert one_each.weights.tolist() == [3, 1] and one_each.mask.shape == (3, 2)
+    half = data.take(np.array([0, 1, 2])).part(slice(1, None, 2))
+    assert half.mask[0].tolist() == [True] and half.weights[0, 0] == weights[1][0]
     pieces = list(Sequences(x, y, mask=mask, weights=weights, truncate=2).batches(3))
     assert pieces[1].mask[0, 0] and pieces[1].weights[0].tolist() == [2.5]
     some = data.subset([2, 0])

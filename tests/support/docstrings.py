@@ -12,8 +12,9 @@ import griffe
 
 ROOT = pathlib.Path(__file__).parents[2]
 # What says of an argument of any type which it may be, where that is no array: those have a shape in letters.
-KINDS = (
-    r"\[|those of|float32|float64|generator|number|object|anything|None|True|False|function|layer|model|state"
+KINDS = re.compile(
+    r"""\[|"|float32|float64|number|object|anything|None|True|False|text|time|generator|function"""
+    "|layer|model|state|column|frame|shaped|those of"
 )
 
 
@@ -91,9 +92,7 @@ def lacks_of_function(name: str, function: Any, text: str, strict: bool) -> Iter
         if said is None:
             if strict or not re.search(rf"\b{parameter.name}\b", text):
                 yield f"{name}: `{parameter.name}` among its Args"
-        elif (
-            str(parameter.annotation) == "Any" and not said.startswith("see `") and not re.search(KINDS, said)
-        ):
+        elif str(parameter.annotation) == "Any" and not said.startswith("see `") and not KINDS.search(said):
             yield f"{name}: a shape or kind of `{parameter.name}`"
     gives = function.name != "__init__" and str(function.returns) != "None"
     if strict and gives and section(text, kinds.returns) is None and section(text, kinds.yields) is None:

@@ -1,6 +1,7 @@
 """Data as batches for training."""
 
 from .ahead import prefetch
+from .arrow import ArrowFiles, ArrowTable
 from .batch import Batch, Data
 from .lazy import Ragged
 from .named import NamedSequences
@@ -12,6 +13,8 @@ from .vocabulary import Vocabulary
 from .windows import forecast_windows
 
 __all__ = [
+    "ArrowFiles",
+    "ArrowTable",
     "Batch",
     "Blocks",
     "Data",

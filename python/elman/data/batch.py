@@ -53,9 +53,11 @@ class Batch:
                 return {name: taken(array) for name, array in value.items()}
             return None if value is None else np.ascontiguousarray(value[(slice(None),) * axis + (rows,)])
 
-        x, future = taken(self.x, 1), taken(self.future, 1)
-        firsts = {name: taken(getattr(self, name)) for name in ("lengths", "y", "y_lengths", "index")}
-        return replace(self, x=x, future=future, **firsts)
+        seconds = {name: taken(getattr(self, name), 1) for name in ("x", "future", "mask")}
+        firsts = {
+            name: taken(getattr(self, name)) for name in ("lengths", "y", "y_lengths", "index", "weights")
+        }
+        return replace(self, **seconds, **firsts)
 
     def targets(self) -> Any:
         """y, which must be there."""

@@ -36,6 +36,9 @@ class Lazy:
                 return self.between(begin, max(begin, end))
             index = range(begin, end, step)
         index = np.asarray(index, np.int64)
+        index = np.where(index < 0, index + len(self), index)
+        if index.size and (index.min() < 0 or index.max() >= len(self)):
+            raise IndexError(f"index: expected numbers below {len(self)}")  # it ends a loop over the rows
         return self.between(int(index), int(index) + 1)[0] if index.ndim == 0 else self.take(index)
 
     def between(self, begin: int, end: int) -> np.ndarray:
@@ -62,13 +65,18 @@ class Stored(Lazy):
 
     def __init__(self, values: Any):
         self.values = values
-        self.shape, self.dtype = tuple(map(int, values.shape)), np.dtype(values.dtype)
+        # The other order of bytes holds the same numbers, and no engine reads it.
+        self.shape, self.dtype = tuple(map(int, values.shape)), np.dtype(values.dtype).newbyteorder("=")
 
     def between(self, begin: int, end: int) -> np.ndarray:
-        return np.asarray(self.values[begin:end])
+        rows = np.asarray(self.values[begin:end]).astype(self.dtype, copy=False)
+        mapped.was_read(self.values, rows.nbytes)
+        return rows
 
     def known_by(self) -> Any:
         """The file, where the library tells it, and the array's name in it."""
+        if isinstance(self.values, np.ndarray):
+            return self.values
         file = getattr(getattr(self.values, "file", None), "filename", None)
         return [file_facts(file), getattr(self.values, "name", None)]
 
@@ -90,6 +98,24 @@ class Part(Lazy):
 def part(values: Any, begin: int, end: int) -> Any:
     """Rows begin to end - 1 of an array, which are not read."""
     return Part(values, begin, end) if isinstance(values, Lazy) else values[begin:end]
+
+
+class Picked(Lazy):
+    """Some rows of an array in a file, by their numbers."""
+
+    def __init__(self, values: Any, index: np.ndarray):
+        self.values, self.index = values, index
+        self.shape, self.dtype = (len(index), *values.shape[1:]), values.dtype
+
+    def between(self, begin: int, end: int) -> np.ndarray:
+        return self.take(np.arange(begin, end))
+
+    def take(self, index: np.ndarray) -> np.ndarray:
+        rows = self.index[index]
+        return self.values.take(rows) if isinstance(self.values, Lazy) else mapped.rows(self.values, rows)
+
+    def known_by(self) -> Any:
+        return [self.values, self.index]
 
 
 class Windows(Lazy):
@@ -144,14 +170,45 @@ class Ragged:
         i = range(len(self))[i]  # negative numbers count from the end, and too large ones end a loop
         return self.values[int(self.offsets[i]) : int(self.offsets[i + 1])]
 
+    def between(self, rows: range) -> list[np.ndarray]:
+        """Sequences that follow each other, read at once."""
+        begin, end = int(self.offsets[rows.start]), int(self.offsets[rows.stop])
+        read = np.array(self.values[begin:end])
+        mapped.was_read(self.values, read.nbytes)
+        return np.split(read, np.asarray(self.offsets[rows.start + 1 : rows.stop], np.int64) - begin)
+
+    def subset(self, index: np.ndarray) -> Ragged:
+        """Some of them, which are not read."""
+        return _PickedRagged(self, index)
+
     def known_by(self) -> Any:
         return [self.values, self.offsets]
 
 
+class _PickedRagged(Ragged):
+    """Some sequences of another, by their numbers."""
+
+    def __init__(self, whole: Ragged, index: np.ndarray):
+        self.values, self.dtype, self.lengths = whole.values, whole.dtype, whole.lengths[index]
+        self._whole, self._index = whole, index
+
+    def __getitem__(self, i: Any) -> np.ndarray:
+        return self._whole[int(self._index[i])]
+
+    def between(self, rows: range) -> list[np.ndarray]:
+        return [self[i] for i in rows]
+
+    def known_by(self) -> Any:
+        return [self._whole, self._index]
+
+
 def lazily(values: Any) -> Lazy | None:
-    """`values` as a Lazy array, if it is the array of a library for files; None if it lies in memory or is mapped."""
+    """`values` as a Lazy array, if it is the array of a library for files; None if it lies in memory or is mapped as it
+    is."""
     if isinstance(values, Lazy):
         return values
+    if isinstance(values, np.ndarray) and not values.dtype.isnative and mapped.memory_map(values) is not None:
+        return Stored(values)  # numbers to turn round, batch by batch
     here = ("__array_interface__", "__dlpack__", "iloc", "toarray")  # NumPy's, tensors, pandas', sparse ones
     if any(hasattr(values, name) for name in here) or not hasattr(values, "__getitem__"):
         return None

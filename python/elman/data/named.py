@@ -10,8 +10,10 @@ import numpy as np
 
 from .. import _check
 from ..sequence import bucket_batches, pad
+from . import mapped
+from .ahead import prefetch
 from .batch import Batch
-from .intake import is_array, series_of
+from .intake import in_file, is_array, series_of
 
 
 class NamedSequences:
@@ -46,12 +48,18 @@ class NamedSequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """Batches of samples of similar length; the order within a length and of the batches is shuffled."""
+    def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
+        """Batches of samples of similar length; the order within a length and of the batches is shuffled. The first
+        `skip` are not read."""
+        filed = any(map(in_file, [*self.x.values(), *(self.y or {}).values()]))
+        return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
+
+    def _batches(self, batch_size: int, seed: Any, skip: int) -> Iterator[Batch]:
         done = 0
-        for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
+        for number, index in enumerate(bucket_batches(self.lengths, batch_size, seed)):
             done += len(index)
-            yield replace(self.take(index), done=done)
+            if number >= skip:
+                yield replace(self.take(index), done=done)
 
     def take(self, index: np.ndarray) -> Batch:
         """These samples as one batch."""
@@ -72,7 +80,7 @@ def _rows(held: dict[str, Any], index: np.ndarray) -> tuple[dict[str, np.ndarray
     rows, lengths = {}, {}
     for name, values in held.items():
         if is_array(values):
-            rows[name] = values[index]
+            rows[name] = mapped.rows(values, index) if isinstance(values, np.ndarray) else values[index]
         else:
             rows[name], lengths[name] = pad([values[i] for i in index], batch_first=True)
     return rows, lengths

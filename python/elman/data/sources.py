@@ -119,9 +119,7 @@ def _column(name: str, values: Any) -> Any:
 def _between(values: Any, rows: range) -> Any:
     """These rows, in memory."""
     if isinstance(values, Ragged):
-        begin, end = int(values.offsets[rows.start]), int(values.offsets[rows.stop])
-        inner = np.asarray(values.offsets[rows.start + 1 : rows.stop], np.int64) - begin
-        return np.split(_between(values.values, range(begin, end)), inner)
+        return values.between(rows)
     part = values[rows.start : rows.stop]
     if memory_map(part) is not None:
         part = np.array(part)

@@ -21,7 +21,7 @@ class Stream:
 
     Args:
         x: [n] tokens or [n, F] features.
-        y: [n, ...], a target for each step; None: the next token of x.
+        y: [n, ...], a target for each step, numbers or labels; None: the next token of x.
         steps: of a piece.
 
     The lanes are of equal length; what is left over at the end of the series is not read.
@@ -34,7 +34,7 @@ class Stream:
         x = array_of("x", x)
         if x.ndim < 1 or len(x) < 2:
             raise ValueError(f"x: expected at least two steps, got {_check.describe(x)}")
-        y = None if y is None else array_of("y", y, np.float64)
+        y = None if y is None else array_of("y", y, np.float64, labels=True)
         if y is None:
             if x.dtype.kind not in "iu" or x.ndim != 1:
                 raise ValueError(f"y: expected targets for features x, got None with x {_check.describe(x)}")

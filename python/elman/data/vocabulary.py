@@ -75,10 +75,18 @@ class Vocabulary:
         (of equally frequent ones the first that came).
 
         Args:
-            min_count: rarer words are left out.
+            texts: a list of texts, or of lists of words.
+            min_count: a whole number; words that come less often are left out.
             max_size: the largest number of words, these first ones counted; None: no limit.
-            unknown, padding, specials: words that are added; None: no such word.
+            unknown, padding: words that are added; None: no such word.
+            specials: a list of further words that are added.
             split: as for a Vocabulary.
+
+        Returns:
+            The Vocabulary.
+
+        Raises:
+            ValueError: an argument does not fit, or what was given is one text.
         """
         min_count = _check.whole_number("min_count", min_count, 1)
         first = [word for word in (padding, unknown, *specials) if word is not None]
@@ -125,7 +133,11 @@ class Vocabulary:
         return found
 
     def cut(self, text: str | Iterable[str]) -> list[str]:
-        """The words of a text; of a list of words these themselves."""
+        """The words of a text; of a list of words these themselves.
+
+        Raises:
+            ValueError: it is neither, or `split` was a function that the file has not kept.
+        """
         if isinstance(text, str):
             if self.split is None:
                 raise ValueError(
@@ -151,7 +163,13 @@ class Vocabulary:
         return [self.encode(text) for text in _each(texts)]
 
     def decode(self, tokens: Any) -> list[str]:
-        """The words of numbers [t].
+        """The words of numbers.
+
+        Args:
+            tokens: [t] whole numbers: an array of any library, or a list.
+
+        Returns:
+            A list of t words.
 
         Raises:
             ValueError: there is no word of such a number.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -60,6 +60,10 @@ class Embedding(Parameters):
         """This layer with its vectors as they are now, for tokens of any shape, whatever `batch_size` is."""
         return Stateless(functools.partial(self._of, self.state_dict()["weight"]))
 
+    @overload
+    def __call__(self, tokens: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __call__(self, tokens: Any) -> Any: ...
     def __call__(self, tokens: Any) -> Any:
         """Vectors [..., E] of tokens [...], an array of any library or a list; they are of the tokens' kind.
 

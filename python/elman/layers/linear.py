@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -68,6 +68,10 @@ class Linear(Parameters):
         """This layer with its weights as they are now, for x [..., I] of any shape, whatever `batch_size` is."""
         return Stateless(functools.partial(self._apply, self._made().value))
 
+    @overload
+    def __call__(self, x: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """y [..., O] for x [..., I], an array of any library or a list; y is of x's kind.
 

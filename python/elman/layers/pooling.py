@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class Pooling(Parameters):
     def _shapes(self) -> str:
         return "[T, B, F] -> [B, F]"
 
+    @overload
+    def __call__(self, x: np.ndarray, lengths: Any = None, mask: Any = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any: ...
     def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
         """[B, F] of x [T, B, F], keeping nothing; lengths [B] and mask [T, B] as for `forward`."""
         return self.forward(x, lengths, mask)[0]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
 from .. import _check
-from ..stack.arguments import Arguments, prepare
+from ..stack.arguments import prepare
 from ..stack.gpu.device import device_of
 from ..stack.passes import Device
 from ..stack.processor import PROCESSOR
 from ..stack.spec import StackSpec
 from . import initial
 from .backward import Backward
+from .dropout import factors_between, factors_within
 from .parameters import Parameters
 from .stepper import Stepper
 from .store import Made
@@ -121,6 +122,14 @@ class Recurrent(Parameters):
         name, suits = device.weights_key(back)
         return store.made(name, lambda: device.weights(spec, spec.nest_of(store.values), back), suits)
 
+    @overload
+    def __call__(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[np.ndarray, Any]: ...
+    @overload
+    def __call__(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any]: ...
     def __call__(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any]:
@@ -152,6 +161,14 @@ class Recurrent(Parameters):
         y, final = run.forward(self._made(device).value)
         return call.sequence_out(y), call.state_out(final)
 
+    @overload
+    def forward(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[np.ndarray, Any, Backward]: ...
+    @overload
+    def forward(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any, Backward]: ...
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any, Backward]:
@@ -171,29 +188,14 @@ class Recurrent(Parameters):
         spec = self._spec
         device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
         call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
-        dropout, factors = [*map(device.put, self._dropout_factors(call))], self._recurrent_factors(call)
-        run = device.new_pass(spec, call.steps, call.x, call.state, dropout, factors)
+        dropout = factors_between(spec, self.dropout, call.x.shape[:-1], self._rng)
+        factors = factors_within(spec, self.recurrent_dropout, call.steps.B, self._rng)
+        run = device.new_pass(spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors)
         tape, weights = run.new_tape(), self._made(device)
         y, final = run.forward(weights.value, tape)
         of_back = functools.partial(self._made, device, True)
         backward = Backward(call, run, tape, self._store, weights.version, of_back)
         return call.sequence_out(y), call.state_out(final), backward
-
-    def _dropout_factors(self, call: Arguments) -> list[np.ndarray]:
-        """0, or 1 / (1 - p), for every result of all layers but the last."""
-        if not self.dropout:
-            return []
-        shape = (*call.x.shape[:-1], call.spec.width)
-        return [self._factors(self.dropout, shape) for _ in range(self.num_layers - 1)]
-
-    def _recurrent_factors(self, call: Arguments) -> np.ndarray | None:
-        """[L*D, B, H]: 0, or 1 / (1 - p), for h on its way into each sequence's recurrent products."""
-        if not self.recurrent_dropout:
-            return None
-        return self._factors(self.recurrent_dropout, call.spec.state_shapes(call.steps.B)[0])
-
-    def _factors(self, share: float, shape: tuple[int, ...]) -> np.ndarray:
-        return (self._rng.random(shape, np.float32) >= share).astype(self.dtype) / (1 - share)
 
     def stepper(self, batch_size: int) -> Stepper:
         """A stepper over `batch_size` streams, with this layer's weights as they are now and a zero state.

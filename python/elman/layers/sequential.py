@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
 
 from .. import _check
 from ..sequence.marks import only_known, step_axes
@@ -69,6 +71,14 @@ class Sequential(Composite):
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
 
+    @overload
+    def __call__(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[np.ndarray, Any]: ...
+    @overload
+    def __call__(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]: ...
     def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> tuple[Any, Any]:
         """Run all layers, keeping nothing.
 
@@ -86,6 +96,14 @@ class Sequential(Composite):
         """
         return self._through(x, state, lengths, mask, keep=False)[:2]
 
+    @overload
+    def forward(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[np.ndarray, Any, Any]: ...
+    @overload
+    def forward(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[Any, Any, Any]: ...
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
     ) -> tuple[Any, Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 
@@ -80,6 +80,10 @@ class SequentialStepper:
         self._between: list[np.ndarray] = []
         self._given: tuple[tuple[int, ...], np.dtype] = (), np.dtype(np.float32)  # what the last one gave
 
+    @overload
+    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any: ...
     def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
         """Take one step.
 

@@ -30,11 +30,14 @@ def cross_entropy(
         logits: [..., C] of any two or more axes, float32 or float64: an array of any library, or lists.
         target: [...] whole numbers 0 to C - 1, or booleans; what does not count may be anything. Or [..., C]
             float32 or float64, a share of each class, which together are 1.
-        lengths, mask: which steps of [T, B, C] count.
+        lengths, mask: which steps of [T, B, C] count: lengths [B], mask [T, B] bool; all if None.
         label_smoothing: from 0 up to, not including, 1.
         ignore: targets of this number do not count.
         weights: of each target, shaped like [...] or its first axes; the mean is then sum(w l) / sum(w).
         gradient: whether it is wanted.
+
+    Returns:
+        A `Loss`: the mean over the targets that count, and its gradient [..., C].
 
     Raises:
         ValueError: shapes differ, or a target is no class.
@@ -117,7 +120,21 @@ def binary_cross_entropy(
     weights: Any = None,
     gradient: bool = True,
 ) -> Loss:
-    """-t log sigmoid(x) - (1 - t) log sigmoid(-x) of logits x and targets t from 0 to 1, shaped alike."""
+    """-t log sigmoid(x) - (1 - t) log sigmoid(-x) of logits x and targets t.
+
+    Args:
+        logits: [...], float32 or float64: an array of any library, or lists.
+        target: [...] from 0 to 1, shaped like it; NaN is not known and does not count.
+        lengths, mask: which targets count, where they are [T, B, ...]: lengths [B], mask [T, B] bool; all if None.
+        weights: of each target, shaped like the targets or their first axes; the mean is then sum(w l) / sum(w).
+        gradient: whether it is wanted.
+
+    Returns:
+        A `Loss`: the mean over the targets that count, and its gradient.
+
+    Raises:
+        ValueError: a shape, type or value does not fit.
+    """
 
     def costs(x: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         small = np.exp(-np.abs(x))  # never overflows

@@ -16,12 +16,14 @@ _known: dict[str, CustomLoss] = {}
 
 
 class CustomLoss:
-    """The mean of a function of one's own over the targets that count; `custom` makes it. Called as every loss is:
+    """The mean of a function of one's own over the targets that count; made by `custom`. Called as every loss is:
     `loss(prediction, target, lengths, mask, weights=, gradient=)`.
 
-    Attributes:
-        name: by which files of models know it.
-        width: values predicted for each target, 0 where the prediction is shaped like the target.
+    Args:
+        costs: a function of (prediction, target) that gives (cost, slope), arrays shaped like the target and like the
+            prediction.
+        name: by which files of models know it, a text.
+        width: a whole number of values predicted for each target, 0 where the prediction is shaped like the target.
     """
 
     def __init__(self, costs: Costs, name: str, width: int):
@@ -47,6 +49,21 @@ class CustomLoss:
         weights: Any = None,
         gradient: bool = True,
     ) -> Loss:
+        """The mean over the targets that count, and its gradient.
+
+        Args:
+            prediction: [...], or [..., width], float32 or float64.
+            target: [...] numbers; NaN is not known and does not count.
+            lengths, mask: which targets [T, B, ...] count: lengths [B], mask [T, B] bool; all if None.
+            weights: of each target, shaped like the targets or their first axes.
+            gradient: whether it is wanted.
+
+        Returns:
+            A `Loss`.
+
+        Raises:
+            ValueError: a shape, type or value does not fit, or what the function gives has another shape.
+        """
         return mean_of(self._costs, prediction, target, lengths, mask, gradient, self.width, weights)
 
     def __deepcopy__(self, memo: Any) -> CustomLoss:
@@ -153,7 +170,7 @@ def check_gradient(
         loss: any loss that gives a `Loss`: one of `elman.losses`, or of `custom`.
         prediction, target: as it takes them; a few numbers are enough. They should not lie within `step` of a corner
             (|x| at 0).
-        args, options: further arguments of the loss.
+        args, options: those of the loss that come after.
         step: of the differences.
 
     Returns:

@@ -19,8 +19,13 @@ from ..sequence.marks import chosen, known_among
 
 @dataclass(frozen=True)
 class Loss:
-    """`value`, the mean over `count` targets (with weights `count` is their sum); `gradient` of it, shaped like the
-    prediction and of its kind, or None."""
+    """The mean loss of a batch, and its gradient.
+
+    Attributes:
+        value: the mean over the targets that count.
+        gradient: of value, shaped like the prediction [...] and of its kind, or None where it was not wanted.
+        count: how many targets count; with weights their sum.
+    """
 
     value: float
     gradient: Any

@@ -5,30 +5,41 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import _check, files
 from .._plain import plain
-from ..data import Batch, Data, Sequences, Vocabulary
+from ..data import Batch, Data, Sequences, Stream, Vocabulary
+from ..data.intake import in_file
 from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
-from ..sequence.marks import known_steps, whole_lengths
+from ..losses.outcome import Outcome
+from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
 from .reading import all_targets, cast, expect_x, known_targets, read_x
 
 
 @dataclass(frozen=True)
 class Step:
-    """The loss over a batch: its mean over `count` targets (with weights their sum), the state after the batch, and
-    `backward()`, which adds to the gradients (None if they are not wanted)."""
+    """The loss over a batch.
+
+    Attributes:
+        value: its mean over the targets.
+        count: how many targets there were; with weights their sum.
+        state: after the batch, for one that goes on from it.
+        backward: a function without arguments that adds to the gradients; None if they are not wanted.
+        outcome: a function of whether scores are wanted, which gives what metrics are of; None with gradients.
+    """
 
     value: float
     count: float
     state: Any
     backward: Callable[[], Any] | None
+    outcome: Callable[[bool], Outcome] | None = None
 
 
 class Model(Composite):
@@ -43,13 +54,16 @@ class Model(Composite):
         notes: a dict of what belongs to the model (class names, a vocabulary, scales). It is saved with the model, so
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
-        vocabulary: of the texts that the model reads, if it was made with one.
+        vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
+        predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
+    target_vocabulary: Vocabulary | None = None
+    predicts: str = ""
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
@@ -82,30 +96,58 @@ class Model(Composite):
     # What a model defines.
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
-        """(prediction, state, backward): how the batch flows through the layers, in training and in inference.
+        """How the batch flows through the layers, in training and in inference.
 
         Args:
+            batch: what the model reads, as `read` gives it.
+            state: of the layers before the batch, if it goes on from the one before; None for zeros.
             keep: whether to keep what the gradients need, with dropout at work. Layers take it on:
                 `layer.apply(..., keep=keep)`.
 
-        `backward(d_prediction)` adds to the gradients. It is called only after `keep`.
+        Returns:
+            (prediction, state, backward): `backward(d_prediction)` adds to the gradients; it is called only after
+            `keep`.
+
+        Raises:
+            ValueError: the batch does not fit the model.
         """
         raise NotImplementedError
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        """The loss of a prediction against the batch's targets."""
+        """The loss of a prediction against the targets of `batch`; without `gradient` its value alone.
+
+        Raises:
+            ValueError: the targets do not fit.
+        """
+        raise NotImplementedError
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        """What was true and what was predicted, for metrics; of a model that says what it `predicts`.
+
+        Args:
+            prediction: [B, ...] or [T, B, ...], as `flow` gives it.
+            batch: the Batch it is of, as `read` gives it.
+            scores: whether the probabilities of classes are wanted.
+
+        Returns:
+            An `elman.train.Outcome` of the targets that count.
+
+        Raises:
+            NotImplementedError: the model has none.
+        """
         raise NotImplementedError
 
     # What follows from that.
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
-        """The loss over a batch, as `fit` uses it."""
+        """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
+        and dropout is at work."""
         batch.targets()
         batch = self.read(batch)
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
         if not train:
-            return Step(loss.value, loss.count, state, None)
+            return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
     def read(self, batch: Batch) -> Batch:
@@ -116,9 +158,7 @@ class Model(Composite):
             ValueError: something does not fit.
         """
         dtype = self._dtype()
-        T, B = batch.x.shape[:2]
-        known = known_steps(T, B, batch.lengths, batch.mask)
-        x = read_x(batch.x, self._reader, dtype, known)
+        x = read_x(batch, self._reader, dtype)
         future = None if batch.future is None else cast("future", batch.future, dtype)
         y = batch.y
         if y is not None:
@@ -133,24 +173,32 @@ class Model(Composite):
         """The type of what the layers compute with."""
         return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
 
+    @property
+    def vocabularies(self) -> dict[str, Any]:
+        """What makes tokens of texts, as `Sequences` takes them."""
+        return {"vocabulary": self.vocabulary, "target_vocabulary": self.target_vocabulary}
+
     def expect_data(self, name: str, data: Data) -> None:
-        """Refuse data that this model cannot learn from, before any work, in the words of who gave it.
+        """Refuse data that this model cannot learn from, before any work; the message begins with `name`.
 
         Raises:
-            ValueError: x or y of `Sequences` does not fit. Of other data each batch is looked at when it comes.
+            ValueError: x or y of `Sequences`, or y of a `Stream`, does not fit. Of other data each batch is looked at
+                when it comes.
         """
-        if isinstance(data, Sequences):
-            try:
+        try:
+            if isinstance(data, Sequences):
                 if self._reader is not None:
                     expect_x(data, self._reader)
                 if data.y is not None:
                     self._read_targets(*all_targets(data))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}" if name else str(error)) from error
+            elif isinstance(data, Stream) and not in_file(data.y):
+                self._read_targets(data.y[None], None, _check.describe(data.y))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}" if name else str(error)) from error
 
     def _data(self, x: Any, future: Any = None, mask: Any = None) -> Sequences:
         """What to predict from."""
-        data = Sequences(x, future=future, mask=mask, vocabulary=self.vocabulary)
+        data = Sequences(x, future=future, mask=mask, **self.vocabularies)
         self.expect_data("", data)
         return data
 

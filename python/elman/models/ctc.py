@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch
+from ..data.vocabulary import taken
 from ..losses import Loss, ctc
 from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
@@ -19,15 +20,20 @@ class CTCRecognizer(OneNetwork):
     """Connectionist temporal classification (Graves et al. 2006): speech, handwriting, anything read frame by frame.
 
     Args:
-        labels: L, how many; the blank is label L, the last output.
+        labels: L, how many, or a Vocabulary of them; then targets may be texts. The blank is label L, the last output.
         options: of `elman.models.network`.
 
     Targets: a list of [s_i] labels, 0 to L - 1. Predictions: logits [T, B, L + 1]. A target too long for its frames
     adds nothing to the loss.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
-    def __init__(self, labels: int, **options: Any):
-        self.blank = _check.whole_number("labels", labels, 1)
+    def __init__(self, labels: Any, **options: Any):
+        self.target_vocabulary, size = taken(labels)
+        self.blank = _check.whole_number("labels", size, 1)
         self._build(self.blank + 1, None, options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
@@ -52,10 +58,20 @@ class CTCRecognizer(OneNetwork):
         score: Score | None = None,
         mask: Any = None,
     ) -> list[np.ndarray]:
-        """Labels [s_i] for each sequence: along the best path, or by prefix beam search with a `beam_size`.
+        """The labels of each sequence: along the best path, or by prefix beam search.
 
-        Frames where the mask ([n, T] or a list of [t_i] bool) is False are skipped. `score`, with a `beam_size` only,
-        is that of a language model as `ctc_beam` takes it.
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            beam_size: labellings kept at each step; None: the best path.
+            batch_size: sequences at a time.
+            score: of a language model, as `ctc_beam` takes it; with a beam_size only.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [s_i] labels.
+
+        Raises:
+            ValueError: something does not fit.
         """
         if score is not None and beam_size is None:
             raise ValueError("score: expected a beam_size with it, got None")

@@ -13,7 +13,9 @@ from ..data import Batch
 from ..layers import Dropout, Linear
 from ..layers.steppers import expect_out
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from .base import Model
+from .outcomes import of_numbers
 from .reading import read_numbers
 from .targets import Targets
 
@@ -35,6 +37,10 @@ class Forecaster(Model):
 
     Targets: [n, S, F]; NaN counts as unknown. Predictions: [B, S, F], with a last axis for "gaussian" (mean and log
     variance) and "quantile".
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
@@ -53,7 +59,7 @@ class Forecaster(Model):
         self.size = _check.whole_number("targets", targets, 1)
         self.future_size = _check.whole_number("future_size", future_size, 0)
         self.targets = Targets(loss, quantiles)
-        self.config["loss"] = self.targets.name
+        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         width = self.size * self.targets.width
         if not self.future_size:
             self.encoder = self._network(self.horizon * width, "last", options)
@@ -111,16 +117,31 @@ class Forecaster(Model):
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         return self.targets.loss(prediction, batch.targets(), weights=batch.weights, gradient=gradient)
 
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        return of_numbers(prediction, batch.targets(), None, batch.weights, self.targets)
+
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
         return read_numbers(y, (self.horizon, self.size), False, self._dtype(), got)
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:
-        """The prediction for x [T, B, I] and future [S, B, C]."""
+        """The prediction for x [T, B, I], its lengths [B] (all steps if None) and future [S, B, C]."""
         return self.flow(Batch(x, lengths, None, None, np.arange(np.shape(x)[1]), future))[0]
 
     def predict(self, x: Any, future: Any = None, batch_size: int = 256, mask: Any = None) -> np.ndarray:
-        """Forecasts [n, S, F] for windows x [n, T, I] (or a list) and future [n, S, C]: means, or medians for the loss
-        "quantile". Steps where the mask [n, T] is False are skipped."""
+        """Forecasts: means, or medians for the loss "quantile".
+
+        Args:
+            x: windows [n, T, I], or a list of n arrays [t_i, I].
+            future: [n, S, C], for a model with covariates known ahead.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, S, F].
+
+        Raises:
+            ValueError: something does not fit.
+        """
         return self.targets.centre(self._predict_rows(self._data(x, future, mask), batch_size))
 
     def predict_quantiles(
@@ -131,8 +152,21 @@ class Forecaster(Model):
         batch_size: int = 256,
         mask: Any = None,
     ) -> np.ndarray:
-        """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"; the model's own
-        (`quantiles=` of its constructor) if None."""
+        """Quantiles of the forecast, of a model with the loss "gaussian" or "quantile".
+
+        Args:
+            x: windows [n, T, I], or a list of n arrays [t_i, I].
+            quantiles: Q levels; the model's own (`quantiles=` of its constructor) if None.
+            future: [n, S, C], for a model with covariates known ahead.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, S, F, Q].
+
+        Raises:
+            ValueError: something does not fit, or the model predicts no distribution or not these quantiles.
+        """
         rows = self._predict_rows(self._data(x, future, mask), batch_size)
         return self.targets.quantiles_of(rows, quantiles)
 

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 class Graph(Model):
     """Layers between several inputs and several outputs, each with its loss.
 
-    >>> from elman.layers import GRU, Embedding, Linear, Pooling
-    >>> notes = Input("notes").through(Embedding(1000, 16), GRU(16, 32), Pooling("last"))
-    >>> both = concatenate(notes, Input("age").through(Linear(1, 8)))
-    >>> model = Graph({
-    ...     "ill": Output(both.through(Linear(40, 2)), "cross_entropy"),
-    ...     "days": Output(both.through(Linear(40, 1)), "absolute", weight=0.1),
-    ... })
+    Examples:
+        >>> from elman.layers import GRU, Embedding, Linear, Pooling
+        >>> notes = Input("notes").through(Embedding(1000, 16), GRU(16, 32), Pooling("last"))
+        >>> both = concatenate(notes, Input("age").through(Linear(1, 8)))
+        >>> model = Graph({
+        ...     "ill": Output(both.through(Linear(40, 2)), "cross_entropy"),
+        ...     "days": Output(both.through(Linear(40, 1)), "absolute", weight=0.1),
+        ... })
 
     `fit` takes dicts of inputs and of targets: `fit(model, ({"notes": ..., "age": ...}, {"ill": ..., "days": ...}))`.
 
@@ -114,7 +115,7 @@ class Graph(Model):
     # There and back.
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
-        """(a Value for each output by name, None, backward)."""
+        """A Value for each output by name, None for the state, and backward."""
         values: dict[int, Value] = {}
         backs: list[tuple[Node, Back]] = []
         for i, node in enumerate(self.order):
@@ -192,6 +193,9 @@ class Graph(Model):
         Args:
             x: a dict of arrays [B, ...] by name.
             lengths: [B] for those inputs that are shorter than their arrays.
+
+        Returns:
+            A dict of arrays by name.
         """
         data = NamedSequences(x)
         batch = data.take(np.arange(len(data)))
@@ -211,7 +215,8 @@ class Graph(Model):
         return self._each(x, batch_size, {name: output.centre for name, output in self.outputs.items()})
 
     def predict_proba(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
-        """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", as `predict` has them."""
+        """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", for x and batch_size as
+        `predict` takes them."""
         return self._each(
             x, batch_size, {name: softmax for name, output in self.outputs.items() if output.classes}
         )

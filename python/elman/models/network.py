@@ -70,7 +70,13 @@ def network(
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.
         dtype: float32 or float64.
-        seed: of initial weights and dropout.
+        seed: of initial weights and dropout: a whole number or a generator; None for new ones.
+
+    Returns:
+        A Sequential of these layers, named "embedding", "recurrent", "pooling", "head" (and dropouts between).
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
     _, vocabulary = taken(vocabulary)
     kind = RECURRENT[cell_of(cell)]

@@ -30,6 +30,9 @@ class Node:
 
     Attributes:
         sources: the nodes that it is made of.
+
+    Raises:
+        ValueError: a source is no node.
     """
 
     def __init__(self, *sources: Node):
@@ -47,6 +50,9 @@ class Node:
         Args:
             layers: named by the graph: "gru", "linear", "linear_2", ...
             named: further layers, whose names in the graph's `parts` these are.
+
+        Returns:
+            The node of what the last layer makes.
         """
         node: Node = self
         for name, layer in [*((None, layer) for layer in layers), *named.items()]:
@@ -54,7 +60,7 @@ class Node:
         return node
 
     def activate(self, function: str) -> Node:
-        """Each number by itself through "tanh" or "relu"."""
+        """Each number by itself through a `function`, "tanh" or "relu"."""
         return Activation(self, function=function)
 
     def __add__(self, other: Node) -> Node:
@@ -65,9 +71,16 @@ class Node:
         """What it gives for the values of its sources, and the way back.
 
         Args:
-            layer: that of a node with one.
+            values: of its sources, in their order.
+            layer: the layer of a node that has one; else None.
             keep: whether there will be a way back.
             need_dx: whether the gradients of the sources matter.
+
+        Returns:
+            (value, back): `back(d)` gives the gradients of the sources from that of the value.
+
+        Raises:
+            ValueError: the values do not fit each other, or the layer.
         """
         raise NotImplementedError
 
@@ -80,6 +93,12 @@ class Input(Node):
     """What a graph reads under a name: for each sample a sequence [t, I], a vector [F], or a number.
 
     Tokens, whole numbers, are what is read by an Embedding: for each sample a sequence [t] or one.
+
+    Args:
+        name: under which the data has it.
+
+    Raises:
+        ValueError: name is no text.
     """
 
     def __init__(self, name: str):
@@ -92,7 +111,11 @@ class Input(Node):
         return {"name": self.name}
 
     def read(self, array: np.ndarray, lengths: np.ndarray | None, tokens: bool, dtype: np.dtype) -> Value:
-        """A batch's array [B, ...], with lengths [B] if it was a list."""
+        """A batch's array [B, ...], with lengths [B] if it was a list, as tokens or as numbers of a dtype.
+
+        Raises:
+            ValueError: it is of another kind.
+        """
         given = array
         if not tokens:
             if array.dtype.kind not in "biuf":
@@ -203,14 +226,32 @@ class Activation(Node):
 
 
 def concatenate(*nodes: Node) -> Node:
-    """The features of several values side by side: vectors, or sequences of the same steps."""
+    """The features of several values side by side.
+
+    Args:
+        nodes: at least two: vectors, or sequences of the same steps.
+
+    Returns:
+        A node of [.., F], F being the sum of theirs.
+
+    Raises:
+        ValueError: there are fewer than two, or one is no node.
+    """
     if len(nodes) < 2:
         raise ValueError(f"nodes: expected at least two, got {len(nodes)}")
     return Concatenation(*nodes)
 
 
 def repeat(vector: Node, like: Node) -> Node:
-    """A vector for each sample, at every step of the sequence `like`."""
+    """A vector for each sample, at every step of a sequence.
+
+    Args:
+        vector: a node of [B, F].
+        like: a node of [T, B, ...], whose steps these are.
+
+    Returns:
+        A node of [T, B, F].
+    """
     return Repetition(vector, like)
 
 

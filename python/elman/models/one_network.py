@@ -11,9 +11,12 @@ from .._arrays import to_numpy
 from ..data import Batch, Data, Sequences
 from ..data.intake import in_file
 from ..data.vocabulary import taken
+from ..layers.steppers import SequentialStepper
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from .base import Model
 from .labels import UNKNOWN, Labels
+from .outcomes import of_classes
 from .reading import all_targets, known_targets
 
 
@@ -39,7 +42,7 @@ class OneNetwork(Model):
         """The prediction for x [T, B, I] or tokens [T, B]: [B, outputs], or [T, B, outputs] without pooling."""
         return self.network(x, state, lengths, mask)[0]
 
-    def stepper(self, batch_size: int) -> Any:
+    def stepper(self, batch_size: int) -> SequentialStepper:
         """One step per call over `batch_size` streams: `step(x)` with x [B, I], or tokens [B], gives what the model
         predicts from the steps so far, the same bits as for the whole sequence.
 
@@ -53,6 +56,7 @@ class OfClasses(OneNetwork):
     """A model that chooses among classes, for each sequence or for each step."""
 
     by_steps = False
+    predicts = "classes"
     unsaved: ClassVar[tuple[str, ...]] = ("class_weight",)  # numbers may be its keys; see `_weigh`
     labels: Labels
     label_smoothing: float = 0.0
@@ -116,6 +120,12 @@ class OfClasses(OneNetwork):
             prediction, y, lengths, mask, label_smoothing=self.label_smoothing, ignore=UNKNOWN,
             weights=self._weights(y, weights), gradient=gradient,
         )  # fmt: skip
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        if self.by_steps:
+            prediction = prediction.swapaxes(0, 1)
+        known = known_targets(batch) if self.by_steps else None
+        return of_classes(prediction, batch.targets(), known, batch.weights, self.labels, scores)
 
     def _chosen(self, logits: np.ndarray) -> np.ndarray:
         """Labels of the likeliest classes of logits [..., C]; none where they are NaN, as at masked steps."""

@@ -44,12 +44,13 @@ class Output:
         self._targets = Targets("squared" if self.classes else loss, quantiles)
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What it was made of beside the node, as JSON can hold it."""
+        """What it was made of beside the node, as JSON can hold it; `name` is for the message where it cannot."""
         loss = plain(f"outputs[{name!r}].loss", self.loss)
         return {"loss": loss, "weight": self.weight, "quantiles": list(self.quantiles)}
 
     def loss_of(self, value: Value, y: np.ndarray, y_lengths: np.ndarray | None, gradient: bool) -> Loss:
-        """The loss of a prediction against y [B, ...], or [B, T, ...] if it has steps; not yet weighted.
+        """The loss of a prediction, a `value`, against y [B, ...], or [B, T, ...] with `y_lengths` [B] if it has steps;
+        not yet weighted. Without `gradient` its value alone.
 
         Raises:
             ValueError: y does not fit.
@@ -78,7 +79,7 @@ class Output:
         return self._targets.widened(prediction, outputs)
 
     def centre(self, prediction: np.ndarray) -> np.ndarray:
-        """The likeliest class, or the number that is expected."""
+        """The likeliest class of a prediction [.., C], or the number that is expected."""
         return prediction.argmax(axis=-1) if self.classes else self._targets.centre(self._widened(prediction))
 
 

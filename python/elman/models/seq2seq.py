@@ -25,7 +25,8 @@ class Seq2Seq(Model):
     tanh(W [context; h]).
 
     Args:
-        target_vocabulary: V, tokens of the target. The model adds one of its own, which begins and ends each target.
+        target_vocabulary: V, tokens of the target, or a Vocabulary; then targets may be texts. The model adds a token
+            of its own, which begins and ends each target.
         attention: without it the decoder has the encoder's final state alone.
         label_smoothing: share of each target spread over all tokens.
         options: of `elman.models.network`: vocabulary (of the source) or input_size, hidden_size, cell, num_layers,
@@ -33,12 +34,17 @@ class Seq2Seq(Model):
             before the decoder's head), ...
 
     Targets: a list of [s_i] tokens. Predictions: logits [S + 1, B, V + 1].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     def __init__(
-        self, target_vocabulary: int, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
+        self, target_vocabulary: Any, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
     ):
-        self.boundary = _check.whole_number("target_vocabulary", target_vocabulary, 1)
+        self.target_vocabulary, size = taken(target_vocabulary)
+        self.boundary = _check.whole_number("target_vocabulary", size, 1)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         seeds = init.seeds(options.get("seed"), 7)
         self.vocabulary = taken(options.get("vocabulary"))[0]
@@ -191,6 +197,12 @@ class Seq2Seq(Model):
             length_penalty: a in log probability / length^a, by which whole targets are ranked (Wu et al. 2016).
             batch_size: sequences at a time.
             mask: [n, T] bool, or a list of [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [s_i] tokens.
+
+        Raises:
+            ValueError: something does not fit.
         """
         _check.whole_number("beam_size", beam_size, 1)
         _check.whole_number("max_length", max_length, 1)
@@ -207,7 +219,7 @@ class Seq2Seq(Model):
         """How much attention each token of a target pays to each step of its source.
 
         Args:
-            x: as for `predict`.
+            x: a list of [t_i] tokens (or [t_i, I] features), as for `predict`.
             y: a list of [s_i] target tokens, those of `predict` for instance.
             batch_size: sequences at a time.
 
@@ -220,7 +232,7 @@ class Seq2Seq(Model):
         if self.attention is None:
             raise ValueError("attention_weights: expected a model with attention, got attention=False")
         found: list[Any] = [None] * len(x)
-        data = Sequences(x, y, vocabulary=self.vocabulary)
+        data = Sequences(x, y, **self.vocabularies)
         self.expect_data("", data)
         for batch in map(self.read, data.batches(_check.whole_number("batch_size", batch_size, 1))):
             before, _, ends = self._shifted(batch)

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _check, _core, losses
-from .._arrays import to_numpy
 from ..data import Batch
-from ..data.vocabulary import is_text, taken
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from .labels import Labels
 from .one_network import OfClasses, OneNetwork
-from .reading import read_numbers
-from .sampling import Sampler
+from .outcomes import of_numbers, of_several
+from .reading import known_targets, read_numbers
 from .targets import Targets
 
 
@@ -35,6 +34,10 @@ class SequenceClassifier(OfClasses):
 
     Targets: [n] labels of any kind (or [n, 1]); or [n, C], one-hot or shares of each class; with multi_label [n, C] of
     0 and 1. None and NaN are unknown, and do not count. Predictions: logits [B, C].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     def __init__(
@@ -72,9 +75,25 @@ class SequenceClassifier(OfClasses):
             prediction, (1 - e) * y + e / 2, weights=batch.weights, gradient=gradient
         )
 
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        if not self.multi_label:
+            return super().outcome(prediction, batch, scores)
+        return of_several(prediction, batch.targets(), batch.weights)
+
     def predict_proba(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
-        """Probabilities [n, C] for x [n, T, ...] or a list of arrays [t_i, ...]. Steps where the mask ([n, T], or a
-        list of [t_i] bool) is False are skipped."""
+        """Probabilities of the classes for each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, C]; each row sums to 1, but with multi_label.
+
+        Raises:
+            ValueError: something does not fit.
+        """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
         if self.multi_label:
             return 0.5 * (1 + np.tanh(0.5 * logits))
@@ -82,8 +101,20 @@ class SequenceClassifier(OfClasses):
         return logits
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
-        """The most likely class [n] for each sequence: its label, or its number where classes have no labels. With
-        multi_label [n, C] bool: which have a probability above 1/2."""
+        """The most likely class for each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n] labels, or numbers where classes have no labels. With multi_label [n, C] bool: which have a probability
+            above 1/2.
+
+        Raises:
+            ValueError: something does not fit.
+        """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
         return logits > 0 if self.multi_label else self._chosen(logits)
 
@@ -100,6 +131,10 @@ class SequenceTagger(OfClasses):
 
     Targets: [n, T], or a list of [t_i] tags (or [n, T, C], one-hot or shares). None and NaN are unknown, and do not
     count. Predictions: logits [T, B, C].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     by_steps = True
@@ -120,8 +155,19 @@ class SequenceTagger(OfClasses):
         self._weigh(class_weight)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
-        """The most likely tags [t_i] for each of a list of sequences (or [n, T, ...]). At steps where the mask is False
-        there is none: None, or -1 where tags have no labels."""
+        """The most likely tags for each step of each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [t_i] tags. At steps where the mask is False there is none: None, or -1 where tags have no labels.
+
+        Raises:
+            ValueError: something does not fit.
+        """
         return [self._chosen(logits) for logits in self._predict_steps(self._data(x, mask=mask), batch_size)]
 
 
@@ -137,8 +183,12 @@ class SequenceRegressor(OneNetwork):
         options: of `elman.models.network`.
 
     Targets: [n, F], or without pooling [n, T, F] or a list of [t_i, F]; where F is 1 that axis may be missing; NaN
-    counts as unknown. Predictions: [B, F] or
-    [T, B, F], with a last axis for "gaussian" (mean and log variance) and "quantile".
+    counts as unknown. Predictions: [B, F] or [T, B, F], with a last axis for "gaussian" (mean and log variance) and
+    "quantile".
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
@@ -154,7 +204,7 @@ class SequenceRegressor(OneNetwork):
     ):
         self.outputs = _check.whole_number("outputs", outputs, 1)
         self.targets = Targets(loss, quantiles)
-        self.config["loss"] = self.targets.name
+        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         self._build(self.outputs * self.targets.width, pooling, options)
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
@@ -168,12 +218,29 @@ class SequenceRegressor(OneNetwork):
             (y, lengths), mask, weights = batch.y_steps(), batch.step_mask(), batch.step_weights()
         return self.targets.loss(prediction, y, lengths, mask, weights=weights, gradient=gradient)
 
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        known = None
+        if not self.pooling:
+            prediction, known = prediction.swapaxes(0, 1), known_targets(batch)
+        return of_numbers(prediction, batch.targets(), known, batch.weights, self.targets)
+
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
         return read_numbers(y, (self.outputs,), not self.pooling, self._dtype(), got)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> Any:
-        """What is expected: [n, F], or without pooling a list of [t_i, F] (NaN at steps where the mask is False). For
-        "quantile" the median, or the quantile nearest to it."""
+        """What is expected: the mean, or for the loss "quantile" the median (or the quantile nearest to it).
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, F], or without pooling a list of [t_i, F] (NaN at steps where the mask is False).
+
+        Raises:
+            ValueError: something does not fit.
+        """
         data = self._data(x, mask=mask)
         if self.pooling:
             return self.targets.centre(self._predict_rows(data, batch_size))
@@ -186,74 +253,23 @@ class SequenceRegressor(OneNetwork):
         batch_size: int = 256,
         mask: Any = None,
     ) -> Any:
-        """Quantiles [n, F, Q] (without pooling a list), of a model with the loss "gaussian" or "quantile"."""
+        """Quantiles, of a model with the loss "gaussian" or "quantile".
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            quantiles: Q levels; the model's own if None.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, F, Q], or without pooling a list of [t_i, F, Q].
+
+        Raises:
+            ValueError: something does not fit, or the model predicts no distribution or not these quantiles.
+        """
         data = self._data(x, mask=mask)
         if self.pooling:
             return self.targets.quantiles_of(self._predict_rows(data, batch_size), quantiles)
         return [
             self.targets.quantiles_of(steps, quantiles) for steps in self._predict_steps(data, batch_size)
         ]
-
-
-class LanguageModel(OfClasses):
-    """The next token of a text, at each step.
-
-    Args:
-        vocabulary: V, how many tokens there are, or an `elman.train.Vocabulary`; then a prompt may be a text.
-        ignore: a token that is not learnt as a next one (a padding); None: all are.
-        options: of `elman.models.network`, but `bidirectional`.
-
-    Trains on a `Stream` of tokens (state carried from piece to piece), or on sequences with y a list of [t_i] next
-    tokens. Predictions: logits [T, B, V].
-    """
-
-    by_steps = True
-
-    def __init__(self, vocabulary: Any, *, ignore: int | None = None, **options: Any):
-        if options.get("bidirectional"):
-            raise ValueError("bidirectional: expected False, as a text is written forward, got True")
-        size = taken(vocabulary)[1]
-        self.labels = Labels("vocabulary", size, ignore)
-        self._build(size, None, {"vocabulary": vocabulary} | options)
-
-    def generate(
-        self,
-        length: int,
-        prompt: Any = (0,),
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        samples: int = 1,
-        seed: Any = None,
-    ) -> np.ndarray:
-        """Write on from a prompt.
-
-        Args:
-            length: tokens to write.
-            prompt: [t] tokens that come before, at least one; or a text, if the model has a Vocabulary.
-            temperature: logits are divided by it; 0 takes the likeliest token each time.
-            top_k: choose among so many likeliest tokens (Fan et al. 2018).
-            top_p: choose among the likeliest tokens that together have this probability (Holtzman et al. 2020).
-            samples: texts to write at once.
-            seed: of the choices.
-
-        Returns:
-            int64 [samples, length]: the new tokens. `model.vocabulary.decode` gives the words of one row.
-        """
-        length = _check.whole_number("length", length, 1)
-        if self.vocabulary is not None and (isinstance(prompt, str) or is_text(prompt)):
-            prompt = self.vocabulary.encode(prompt)
-        tokens = to_numpy("prompt", prompt, np.int64)
-        if tokens.ndim != 1 or not tokens.size:
-            raise ValueError(f"prompt: expected [t] tokens, at least one, got {_check.describe(tokens)}")
-        sampler = Sampler(temperature, top_k, top_p, seed)
-        samples = _check.whole_number("samples", samples, 1)
-        step = self.stepper(samples)
-        written = np.empty((samples, length), np.int64)
-        for token in tokens:
-            logits = step(np.full(samples, token))
-        for t in range(length):
-            written[:, t] = sampler(logits)
-            logits = step(written[:, t])
-        return written

@@ -48,6 +48,11 @@ class Targets:
         if self.name == "quantile":
             self.loss = partial(self.loss, quantiles=self.levels)
 
+    @property
+    def predicts(self) -> str:
+        """What metrics are of."""
+        return "classes" if self.name == "binary" else "numbers"
+
     def widened(self, flat: Any, outputs: int) -> Any:
         """[..., outputs * width] as [..., outputs, width] where the loss has that last axis, else as it is."""
         if not self._axis:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -17,6 +17,8 @@ from torch import nn
 from . import cells, layers, recorded
 from .fallback import reason
 from .twins import Twin, Twinned, settle, unsettle
+
+Net = TypeVar("Net", bound=nn.Module)
 
 _TWINS: dict[type, Any] = {
     twin.original: twin
@@ -55,7 +57,7 @@ class Report(tuple[Entry, ...]):
         return "\n".join(map(str, self)) or "no recurrent modules"
 
 
-def accelerate(model: nn.Module) -> nn.Module:
+def accelerate(model: Net) -> Net:
     """Run every torch.nn recurrent module of `model` on elman's engine, with the parameters it has.
 
     Args:
@@ -78,7 +80,7 @@ def accelerate(model: nn.Module) -> nn.Module:
     return model
 
 
-def restore(model: nn.Module) -> nn.Module:
+def restore(model: Net) -> Net:
     """Undo `accelerate`: every module is torch's again.
 
     Args:
@@ -99,7 +101,7 @@ def restore(model: nn.Module) -> nn.Module:
 
 
 @contextlib.contextmanager
-def restored(model: nn.Module) -> Iterator[nn.Module]:
+def restored(model: Net) -> Iterator[Net]:
     """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them.
 
     Args:

@@ -15,6 +15,7 @@ from ..losses import (
     mean_squared_error,
     quantile,
 )
+from ..losses.outcome import Outcome
 from ..optim import (
     EMA,
     SGD,
@@ -70,6 +71,7 @@ __all__ = [
     "Mpi",
     "NamedSequences",
     "Optimizer",
+    "Outcome",
     "Plateau",
     "ProcessGroup",
     "RMSProp",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from .._extras import need
 from ..data import Batch, Data
 from ..optim import Groups, Optimizer
 from .settings import Settings
-from .trainable import Trainable, data_for
+from .trainable import Trainable, begin, data_for
 from .update import Update, optimizer_of
 
 SMOOTH = 0.9  # share of the losses before in a smoothed one
@@ -46,6 +47,9 @@ class LearningRates:
 
         Returns:
             The matplotlib figure.
+
+        Raises:
+            ImportError: matplotlib is missing.
         """
         need("matplotlib", "plot", "a plot of learning rates")
         from matplotlib.figure import Figure  # not pyplot: no window, no global state
@@ -83,7 +87,7 @@ def find_learning_rate(
 
     Args:
         model: it is trained, and then left with what it had before: parameters, gradients, random streams.
-        data: what `fit` takes to train on.
+        data: (x, y) with sequences x [n, T, ...] or a list of arrays [t_i, ...], or other data that `fit` takes.
         low, high: the first rate and the last, with equal ratios between.
         updates: how many rates. It ends before where the loss has grown far above its lowest.
         batch_size, accumulate, optimizer, weight_decay, groups, frozen, clip_norm, clip: those for `fit`. An Optimizer
@@ -96,7 +100,7 @@ def find_learning_rate(
     Raises:
         ValueError: an argument does not fit, or the loss is no finite number from the start.
     """
-    data = data_for(model, "data", data, begin=True)
+    data = data_for(model, "data", data)
     settings = Settings(batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip)
     low, high = _check.positive("low", low), _check.positive("high", high)
     if low >= high:
@@ -106,9 +110,11 @@ def find_learning_rate(
     optimizer = optimizer_of(optimizer, model, None, weight_decay, groups, frozen)
     rates = low * (high / low) ** (np.arange(updates) / (updates - 1))
 
+    notes = copy.deepcopy(getattr(model, "notes", None))
     before = model.state_dict(), model.random_state(), optimizer.state_dict(), optimizer.learning_rate
     grads = {name: grad.copy() for name, grad in model.grads.items()}
     try:
+        begin(model, data)
         losses = _losses(Update(model, optimizer, settings), optimizer, _endless(data, settings, seed), rates)
     finally:
         parameters, random, states, optimizer.learning_rate = before
@@ -117,6 +123,8 @@ def find_learning_rate(
         optimizer.load_state_dict(states)
         for name, grad in model.grads.items():
             grad[...] = grads[name]
+        if notes is not None:
+            model.notes = notes  # type: ignore[attr-defined]
     if not losses:
         raise ValueError("data: expected a loss that is a finite number, got none at the lowest rate")
     smoothed = _smoothed(losses)

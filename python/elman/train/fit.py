@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,22 +13,46 @@ from .. import _check
 from .._plain import plain
 from ..data import Data
 from ..data.batch import size_of
+from ..data.split import split
 from ..optim import Average, Constant, Groups, Optimizer, Schedule
 from . import together
 from .callbacks import Callback, as_callbacks
 from .communicator import as_communicator
 from .history import History
+from .metrics import Collector, as_metrics
 from .progress import progress_of
 from .resume import Saver
 from .run import Run
 from .settings import Settings
-from .trainable import Trainable, data_for, mean_loss
+from .trainable import Trainable, begin, data_for, mean_loss
 from .update import optimizer_of
 
+Metrics = str | Sequence[str] | Mapping[str, Any] | None
 
-def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float:
-    """The model's mean loss over `data`: (x, y), Sequences, Samples or Stream."""
-    return mean_loss(model, data_for(model, "data", data), _check.whole_number("batch_size", batch_size, 1))
+
+@overload
+def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float: ...
+@overload
+def evaluate(model: Trainable, data: Any, batch_size: int = 256, *, metrics: Metrics) -> dict[str, float]: ...
+def evaluate(model: Trainable, data: Any, batch_size: int = 256, *, metrics: Metrics = None) -> Any:
+    """The model's mean loss over data, and metrics of them.
+
+    Args:
+        model: one of elman's, or what else can be trained.
+        data: (x, y) with sequences x [n, T, ...] or a list of arrays [t_i, ...]; Sequences, Samples or Stream.
+        batch_size: sequences that are computed together.
+        metrics: names, or a dict of functions (true, predicted), as `fit` takes them; None: the loss alone.
+
+    Returns:
+        The loss; with metrics a dict of "loss" and each of them.
+
+    Raises:
+        ValueError: the data do not suit the model, or a metric is not known.
+    """
+    batch_size = _check.whole_number("batch_size", batch_size, 1)
+    found = Collector(as_metrics(metrics, getattr(model, "predicts", "")))
+    loss = mean_loss(model, data_for(model, "data", data), batch_size, told=found.add)
+    return loss if metrics is None else {"loss": loss} | found.values()
 
 
 def fit(
@@ -36,6 +60,7 @@ def fit(
     train: Any,
     validation: Any = None,
     *,
+    validation_split: float | None = None,
     epochs: int = 20,
     batch_size: int = 32,
     accumulate: int = 1,
@@ -48,6 +73,8 @@ def fit(
     clip_norm: float | None = 1.0,
     clip: float | None = None,
     average: Average | None = None,
+    metrics: Metrics = None,
+    watch: str = "loss",
     patience: int | None = None,
     seed: int | None = None,
     progress: bool | str = True,
@@ -60,8 +87,10 @@ def fit(
 
     Args:
         model: changed in place.
-        train: (x, y), Sequences, Samples or Stream.
-        validation: the same; its loss chooses the best epoch. None: the last epoch counts as the best.
+        train: (x, y) with sequences x [n, T, ...] or a list of arrays [t_i, ...]; Sequences, Samples or Stream.
+        validation: the same; its loss, or what `watch` says, chooses the best epoch. None: the last one is the best.
+        validation_split: instead of `validation` the share of `train` to set apart. Sequences are drawn by the seed (0
+            if it is None); of a Stream, and of windows of one series that overlap, it is the last part in time.
         epochs: times that all of `train` is read.
         batch_size: sequences in a batch (lanes of a Stream).
         accumulate: an update of the parameters follows after so many batches (and at the end of an epoch), as if they
@@ -78,7 +107,11 @@ def fit(
         clip: largest size of each single gradient; None: no limit.
         average: EMA(...) or SWA(...): averages the parameters. The validation is that of the average, once there is
             one, and the model ends with it.
-        patience: stop after so many epochs without a lower validation loss; None: never.
+        metrics: numbers beside the loss, of all the validation data: names (accuracy, balanced_accuracy, precision,
+            recall, f1, auc; mae, mse, rmse, mape, r2, crps), or a dict of names to functions (true, predicted) ->
+            number (extra: sklearn). They are in the history.
+        watch: what chooses the best epoch: "loss", a metric, or for a function of your own "max name" or "min name".
+        patience: stop after so many epochs without a better one; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
         progress: show a bar, with this label if it is a string (extra: train, without which, and where the output is
             no terminal, it is a line for each epoch and one a minute within it).
@@ -86,7 +119,7 @@ def fit(
             bit. A run that is killed, at any moment, leaves a whole checkpoint there. This call's learning_rate,
             weight_decay, groups, schedule, clip_norm, clip, accumulate, patience and epochs hold from there on, its
             batch_size from the next epoch. If no epochs are left, a setting that differs is refused. Other data,
-            another model, optimizer, frozen, average or seed is another run, and is refused.
+            another model, optimizer, frozen, average, metrics, watch or seed is another run, and is refused.
         checkpoint_seconds: least time between two checkpoints. One more is written after the last epoch.
         callbacks: functions, called with the Run after each epoch, or `Callback`s.
         communicator: the processes that train this model together, each by the same call with the whole data: mpi4py's
@@ -109,11 +142,13 @@ def fit(
     settings = Settings(
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, clip_norm=clip_norm, clip=clip,
         schedule=Constant() if schedule is None else schedule, patience=patience, average=average,
+        metrics=as_metrics(metrics, getattr(model, "predicts", "")), watch=watch,
     )  # fmt: skip
-    train_data = data_for(model, "train", train, begin=True)
-    validation_data = None if validation is None else data_for(model, "validation", validation)
-    if patience is not None and validation_data is None:
-        raise ValueError("patience: expected validation data with it, got None")
+    seed = None if seed is None else _check.whole_number("seed", seed, 0)
+    train_data, validation_data = _parts(model, train, validation, validation_split, seed)
+    for name, value in (("patience", patience), ("metrics", metrics)):
+        if value is not None and validation_data is None:
+            raise ValueError(f"{name}: expected validation data with it, got None")
     if size_of(train_data) is None and not settings.schedule(0.0):
         raise ValueError(
             "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
@@ -122,7 +157,6 @@ def fit(
     between = as_communicator(communicator)
     first = between is None or between.rank == 0
     called = [*as_callbacks(callbacks), *progress_of(progress if first else False, train_data)]
-    seed = None if seed is None else _check.whole_number("seed", seed, 0)
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
@@ -155,6 +189,20 @@ def fit(
         run.history.stopped = run.stop
         run.fall_back(exploded=False)
     return run.history
+
+
+def _parts(
+    model: Trainable, train: Any, validation: Any, share: float | None, seed: int | None
+) -> tuple[Data, Data | None]:
+    """What to train on, and what to validate with."""
+    if share is not None and validation is not None:
+        raise ValueError("validation_split: expected None beside validation")
+    train_data = data_for(model, "train", train)
+    validation_data = None if validation is None else data_for(model, "validation", validation)
+    if share is not None:
+        train_data, validation_data = split(train_data, share, seed or 0)
+    begin(model, train_data)
+    return train_data, validation_data
 
 
 def _train(

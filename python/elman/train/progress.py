@@ -104,4 +104,5 @@ class Lines(Callback):
 
 def last_of(run: Run) -> dict[str, float]:
     """What the validation data said after the last epoch."""
-    return {"validation": run.history.validation_loss[-1]} if run.history.validation_loss else {}
+    loss = {"validation": run.history.validation_loss[-1]} if run.history.validation_loss else {}
+    return loss | {name: values[-1] for name, values in run.history.metrics.items()}

@@ -112,6 +112,11 @@ class Ranks:
         assert self._communicator is not None
         return self._communicator.broadcast(value, root)
 
+    def gathered(self, value: Any) -> list[Any]:
+        """What each process has, by rank, in all of them. It follows a sum, as an update's gradients do."""
+        with self.together():
+            return [self.same(value, root) for root in range(self.size)]
+
     def leave(self, error: BaseException) -> None:
         """Tell the others, who would wait for this process, that it has ended."""
         if not self._alone:

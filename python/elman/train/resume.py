@@ -13,6 +13,7 @@ from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
 from .checkpoint import Arrays, Checkpoint
 from .run import Run
+from .snapshot import restore, snapshot
 
 Section = dict[str, Any]
 
@@ -40,7 +41,7 @@ class Saver:
         seed: int | None,
         seconds: float,
     ):
-        before = run.snapshot()  # what cannot be saved is refused now, not after hours of training
+        before = snapshot(run)  # what cannot be saved is refused now, not after hours of training
         self._run, self._seconds = run, seconds
         self._checkpoint = Checkpoint(directory)
         try:
@@ -69,12 +70,12 @@ class Saver:
             _compare(numbers["identity"], self._identity, where)
             if seed is not None and seed != numbers["seed"]:
                 raise ValueError(f"seed: expected {numbers['seed']}, that of {where}, got {seed}")
-            run.restore(numbers, arrays)
+            restore(run, numbers, arrays)
             self._reconsider(numbers["call"])
             if run.epoch >= self._call["epochs"] or run.stop:
                 _compare_settings(numbers["call"].get("settings", {}), self._call["settings"], where)
         except BaseException as error:
-            run.restore(*before)
+            restore(run, *before)
             if isinstance(error, (LookupError, TypeError, AttributeError)):
                 raise ValueError(
                     f"checkpoint: expected one that fit wrote, got {where}, which this version cannot read "
@@ -95,14 +96,14 @@ class Saver:
         could go on from parameters that have exploded, even with a lower rate."""
         if self._kept is not None and self._run.healthy(self._run.loss):
             self._write(self._kept)
-        self._kept = self._run.snapshot() if self._due() else None
+        self._kept = snapshot(self._run) if self._due() else None
 
     def after_epoch(self, last: bool) -> None:
         """The same after an epoch. After the last epoch it is written at once."""
         if not last:
-            self._kept = self._run.snapshot() if self._kept or self._due() else None
+            self._kept = snapshot(self._run) if self._kept or self._due() else None
         elif self._run.healthy(loss := self._run.history.train_loss[-1]):
-            self._write(self._run.snapshot())
+            self._write(snapshot(self._run))
         else:
             warnings.warn(
                 f"checkpoint: the training loss has risen to {loss:.4g}; none is written of where it ended",
@@ -118,7 +119,7 @@ class Saver:
         run.rewind()
         where = os.fspath(self._checkpoint.directory)
         try:
-            self._write(run.snapshot())
+            self._write(snapshot(run))
         except OSError as failure:  # the error itself says more
             warnings.warn(f"checkpoint: none could be written to {where!r}: {failure}", stacklevel=3)
             return
@@ -128,8 +129,8 @@ class Saver:
     def _due(self) -> bool:
         return time.monotonic() - self._saved >= self._seconds
 
-    def _write(self, snapshot: tuple[dict[str, Any], Arrays]) -> None:
-        numbers, arrays = snapshot
+    def _write(self, taken: tuple[dict[str, Any], Arrays]) -> None:
+        numbers, arrays = taken
         try:
             self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
         except OSError:
@@ -151,6 +152,7 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
             "kind": type(run.optimizer).__qualname__,
             "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
         },
+        "metrics": {"metrics": sorted(run.settings.metrics), "watch": run.settings.watch},
         "average": None if run.settings.average is None else repr(run.settings.average),
         "frozen": run.optimizer.frozen_of(run.model),  # type: ignore[arg-type]
         "model": _describe(run.model),
@@ -236,6 +238,10 @@ def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
                 for section in (before, after)
             )
             raise ValueError(f"model: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    before = saved.get("metrics", {"metrics": [], "watch": "loss"})
+    for name, got in now["metrics"].items():
+        if before[name] != got:
+            raise ValueError(f"{name}: expected {before[name]}, as in {where}, got {got}{_ELSEWHERE}")
     if saved.get("average") != now["average"]:
         expected, got = (one.get("average") or "none" for one in (saved, now))
         raise ValueError(f"average: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .._plain import plain
 from ..data import Batch, Data
 from ..data.batch import arrays_of, batches_from, size_of
 from ..optim import Optimizer
 from .averaging import Averaged
-from .checkpoint import Arrays, flatten, under, unflatten, within
+from .checkpoint import Arrays
 from .communicator import Communicator
 from .guard import Guard
 from .history import History
+from .metrics import Collector, best_of
 from .ranks import Ranks
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
@@ -31,6 +31,13 @@ HEALTHY = 1e3
 
 class Run:
     """A run of `fit`, as its callbacks see it.
+
+    Args:
+        model: what is trained.
+        optimizer: an Optimizer of the model.
+        settings: Settings; those of `fit` without arguments if None.
+        seed: of the order of the sequences.
+        communicator: the processes that train the model together; None: this one alone.
 
     Attributes:
         model, optimizer, history: as they are now.
@@ -55,7 +62,7 @@ class Run:
         self.model, self.optimizer, self.seed = model, optimizer, seed
         self.settings = Settings() if settings is None else settings
         self.given_rate = self.base_rate = optimizer.learning_rate
-        self.history = History()
+        self.history = History(watch=self.settings.watched)
         self.best: Arrays = {}  # parameters of the best epoch, if there is validation data
         self.safe: Arrays = model.state_dict()  # until then: parameters before the epoch in progress
         self.average = Averaged(self.settings.average)
@@ -159,7 +166,7 @@ class Run:
             "try a lower learning_rate, a lower clip_norm, or x and targets scaled to mean 0 and deviation 1"
         )
         if any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in arrays_of(batch.x)):
-            advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by lengths"
+            advice = "x holds values that are not finite numbers: fill the gaps, or leave those steps out by a mask"
         elif any(y.dtype.kind == "f" and np.isinf(y).any() for y in arrays_of(batch.y)):
             advice = "y holds infinite values: a target that is not known is NaN"
         return FloatingPointError(
@@ -179,21 +186,24 @@ class Run:
         """
         history, train_loss = self.history, self.total / counted(self.count)
         loss, average = None, self.average.after_epoch(self.model, self.epoch)
+        found = Collector(self.settings.metrics)
         if validation is not None:
             with average.within(self.model):
-                loss = mean_loss(
-                    self.model, validation, self.settings.batch_size, self._check_validation, self.ranks
-                )
+                size = self.settings.batch_size
+                loss = mean_loss(self.model, validation, size, self._check_validation, self.ranks, found.add)
+        values = found.values(self.ranks)
         with self.guard:
             self.average = average
             history.train_loss.append(train_loss)
             if loss is not None:
                 history.validation_loss.append(loss)
+            for name, value in values.items():
+                history.metrics.setdefault(name, []).append(value)
             history.gradient_norm.append(self.norms / max(self.updates, 1))
             history.learning_rate.append(self.optimizer.learning_rate)
             history.seconds.append(self.seconds)
             self._keep_best()
-            self.settings.schedule.observe(history.watched[-1])
+            self.settings.schedule.observe(history.losses[-1])
             self.epoch += 1
             self._begin_epoch()
             self.stop = self.stop or self.impatience(self.settings.patience)
@@ -203,7 +213,7 @@ class Run:
         history = self.history
         if not history.validation_loss:
             history.best_epoch, self.safe = self.epoch, self.average.best_of(self.model)
-        elif history.validation_loss[-1] <= min(history.validation_loss):
+        elif best_of(history.watched, self.settings.greater):
             history.best_epoch, self.best, self.safe = self.epoch, self.average.best_of(self.model), {}
 
     def impatience(self, patience: int | None) -> str:
@@ -211,7 +221,8 @@ class Run:
         waited = self.epoch - max(self.history.best_epoch + 1, self.patient_since)
         if patience is None or waited < patience:
             return ""
-        return f"no lower validation loss in {patience} epochs"
+        what = "validation loss" if self.history.watch == "loss" else self.history.watch
+        return f"no {'higher' if self.settings.greater else 'lower'} {what} in {patience} epochs"
 
     def healthy(self, loss: float) -> bool:
         """Whether a run could go on from parameters with this loss."""
@@ -223,59 +234,3 @@ class Run:
         found = self.best or (self.safe if exploded else self.average.arrays)
         if found:
             self.model.load_state_dict(found)
-
-    _numbers = (
-        "seed", "epoch", "batches", "updates", "done", "length", "count", "total", "norms", "seconds",
-        "given_rate", "base_rate", "first", "batch_size", "patient_since", "stop",
-    )  # fmt: skip
-
-    def snapshot(self) -> tuple[dict[str, Any], Arrays]:
-        """All that the rest of the run depends on, as numbers and arrays.
-
-        Raises:
-            ValueError: the state of something of your own (a learning-rate schedule, a model) cannot be saved.
-        """
-        state: Arrays = {}
-        optimizer = dict(self.optimizer.state_dict())
-        moments = optimizer.pop("arrays")
-        numbers = {name: plain(name, getattr(self, name)) for name in self._numbers} | {
-            "history": plain("history", self.history.as_dict()),
-            "random": plain("random_state", self.model.random_state()),
-            "optimizer": plain("optimizer", optimizer),
-            "schedule": plain("schedule", self.settings.schedule.state_dict()),
-            "state": flatten("state", self.state, state),
-            "averaged": self.average.count,
-        }
-        arrays = under("parameters", self.model.state_dict()) | under("best", self.best)
-        arrays |= under("average", self.average.copy().arrays)
-        return numbers, arrays | under("optimizer", moments) | under("state", state)
-
-    def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
-        """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
-        those of this run."""
-        numbers = {
-            "updates": numbers["batches"],
-            "done": 0,
-            "length": None,
-            "averaged": 0,
-        } | numbers  # older ones do not have these
-        self.model.load_state_dict(within("parameters", arrays))
-        self.model.set_random_state(numbers["random"])
-        self.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})
-        self.history = History(**numbers["history"])
-        schedule = self.settings.schedule
-        if numbers["schedule"].keys() == schedule.state_dict().keys():
-            schedule.load_state_dict(numbers["schedule"])
-        else:  # another learning-rate schedule: it is told the losses so far
-            for loss in self.history.watched:
-                schedule.observe(loss)
-        given, base = self.given_rate, self.base_rate
-        for name in self._numbers:
-            setattr(self, name, numbers[name])
-        if self.given_rate != given:  # this call asks for another rate
-            self.given_rate, self.base_rate = given, base
-        self.best = within("best", arrays)
-        average = Averaged(self.settings.average, within("average", arrays), numbers["averaged"])
-        self.average = average.copy()  # which may be written to
-        self.safe = {} if self.best else self.model.state_dict()
-        self.state = unflatten(numbers["state"], within("state", arrays))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from .ranks import GOES_ON, STOPS, parameter_bits
 from .run import Run
+from .snapshot import restore, snapshot
 
 
 def begin(run: Run) -> None:
     """Begin as the first process does: with its parameters, its random streams and its checkpoint."""
     if run.ranks.size > 1:
-        snapshot = run.snapshot()
+        taken = snapshot(run)
         run.ranks.joined()  # all have come as far as this
-        snapshot = run.ranks.same(snapshot)
+        taken = run.ranks.same(taken)
         if run.ranks.rank:
-            run.restore(*snapshot)
+            restore(run, *taken)
         run.ranks.joined(bits=parameter_bits(run.model.parameters))
 
 
