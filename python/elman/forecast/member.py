@@ -57,7 +57,7 @@ class Member:
         product, square = np.zeros(self.spread.shape), np.zeros(self.spread.shape)
         for begin in range(0, len(held), 256):
             part = held.take(np.arange(begin, min(begin + 256, len(held))))
-            said = self.model.targets.centre(self.model.flow(part.batch)[0])
+            said = self.model.targets.centre(self._raw(part))
             other = self.other(part.batch.x, part.batch.future)
             ahead = part.plain + self.spread * said - other
             left = part.plain + self.spread * part.batch.targets() - other
@@ -74,9 +74,7 @@ class Member:
         for begin in range(0, len(windows), batch_size):
             index = np.arange(begin, min(begin + batch_size, len(windows)))
             part = windows.take(index)
-            raw = self.model.flow(part.batch)[0].astype(np.float64)
-            if targets.name == "quantile":  # rising, whatever the network says
-                raw = np.sort(raw, axis=-1)
+            raw = self._raw(part)
             scaled = part.plain + self.spread * targets.centre(raw)
             moved = self._mixed(part, scaled) - scaled
             centre[index] = part.level + part.unit * (scaled + moved)
@@ -88,6 +86,11 @@ class Member:
             elif targets.name == "gaussian":
                 unit[index] = part.unit * self.spread * np.exp(0.5 * raw[..., 1])
         return centre, heads, unit
+
+    def _raw(self, part: Part) -> np.ndarray:
+        """What the network says, float64; quantiles rise, whatever it says."""
+        raw = self.model.flow(part.batch)[0].astype(np.float64)
+        return np.sort(raw, axis=-1) if self.model.targets.name == "quantile" else raw
 
     def _mixed(self, part: Part, scaled: np.ndarray) -> np.ndarray:
         if self.other.kind is None:
