@@ -182,6 +182,7 @@ class Ragged:
         return _PickedRagged(self, index)
 
     def known_by(self) -> Any:
+        """What a fingerprint is taken of."""
         return [self.values, self.offsets]
 
 

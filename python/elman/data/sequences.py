@@ -123,8 +123,8 @@ class Sequences:
         return len(self.x)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of sequences of similar length; the order within a length and of the batches is shuffled. The first
-        `skip` are not read."""
+        """Batches of up to `batch_size` sequences of similar length. The seed shuffles the order within a length, and
+        of the batches; with None it is fixed. The first `skip` are not read."""
         filed = any(map(in_file, (self.x, self.y, self.future)))
         return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
 
@@ -141,7 +141,7 @@ class Sequences:
             skip = 0
 
     def take(self, index: np.ndarray) -> Batch:
-        """These sequences as one batch."""
+        """The sequences of these numbers, index [B], as one batch."""
         x, lengths = _time_first(self.x, index)
         y, y_lengths = None, None
         if self.y is not None:
@@ -152,7 +152,11 @@ class Sequences:
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:
-        """Some of the sequences, by their numbers. What is in a file stays there."""
+        """Some of the sequences, by their numbers: index [m], each from 0 to n - 1. What is in a file stays there.
+
+        Raises:
+            ValueError: index is not that.
+        """
         index = _check.rows("index", index, len(self))
 
         def take(values: Any) -> Any:
@@ -183,7 +187,20 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
 
 
 def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
-    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts; `vocabularies` as of Sequences."""
+    """What `fit` was given, as data.
+
+    Args:
+        name: of the argument, for the message.
+        data: (x, y), which becomes `Sequences`, or `NamedSequences` where both are dicts; or anything with `batches`,
+            which stays what it is.
+        vocabularies: those of `Sequences`, by name.
+
+    Returns:
+        An object with `batches`.
+
+    Raises:
+        ValueError: it is none of these, or x and y do not fit each other.
+    """
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
             if isinstance(data[0], Mapping):

@@ -34,8 +34,12 @@ class Source(Protocol):
         """The samples of a shard.
 
         Args:
+            shard: its number, from 0.
             seed: of the epoch, for samples that are drawn.
             begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            The samples, in their order.
         """
         ...
 
@@ -45,6 +49,9 @@ class Functions:
 
     A function may have an argument `seed`, a list of whole numbers that is another one in each epoch, and an argument
     `begin`, how many samples to leave out: one that can seek need not read them when a run resumes.
+
+    Args:
+        functions: a list of them.
     """
 
     def __init__(self, functions: Sequence[Callable[..., Iterable[Sample]]]):
@@ -52,27 +59,36 @@ class Functions:
         self.sizes = [None] * len(self.functions)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """As `Source.read`: what the function number `shard` gives, told the seed if it takes one, but for the first
+        `begin`."""
         function = self.functions[shard]
         takes = inspect.signature(function).parameters
         options = {name: value for name, value in (("seed", seed), ("begin", begin)) if name in takes}
         yield from islice(function(**options), 0 if "begin" in takes else begin, None)
 
     def known_by(self) -> Any:
+        """What a fingerprint is taken of: their names."""
         return [(getattr(one, "__module__", ""), getattr(one, "__qualname__", "")) for one in self.functions]
 
 
 class Items:
     """Samples by number: anything with `len` and `[i]`, such as a torch Dataset. Each is a shard of its own, so that
-    they are shuffled one by one."""
+    they are shuffled one by one.
+
+    Args:
+        values: an object with `len` and `[i]`.
+    """
 
     def __init__(self, values: Any):
         self.values, self.sizes = values, np.ones(len(values), np.int64)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """As `Source.read`: the one sample of this shard, whatever the seed, unless `begin` leaves it out."""
         if not begin:
             yield self.values[shard]
 
     def known_by(self) -> Any:
+        """What a fingerprint is taken of, beside some samples."""
         return [type(self.values).__qualname__]
 
 
@@ -83,9 +99,10 @@ class Blocks:
     compressed in chunks or on a disk that turns.
 
     Args:
-        x, y: as of `Sequences`, and `columns`, its other arguments by name: memory maps, arrays of h5py (also of
-            variable length) or zarr, `Ragged`, or arrays in memory.
+        x, y: as of `Sequences`: memory maps, arrays of h5py (also of variable length) or zarr, `Ragged`, or arrays in
+            memory.
         block: sequences in a shard.
+        columns: other arguments of `Sequences`, by name, arrays like these.
 
     Raises:
         ValueError: they are not of the same length.
@@ -102,6 +119,7 @@ class Blocks:
         self.sizes = np.diff([*range(0, n, self.block), n])
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """As `Source.read`: the sequences of block number `shard`, whatever the seed, but for the first `begin`."""
         first = shard * self.block
         rows = range(first + begin, first + int(self.sizes[shard]))
         parts = {name: _between(values, rows) for name, values in self.columns.items()}

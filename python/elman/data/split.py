@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .batch import Data, size_of
+from .batch import Data, arrays_of, size_of
 from .intake import in_file
+from .named import NamedSequences
 from .sequences import Sequences
 from .stream import Stream
 
@@ -23,12 +24,12 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data]:
         ValueError: the data's size is not known, they are in a file, or too few.
     """
     share = _check.fraction("validation_split", _check.positive("validation_split", share))
-    if not isinstance(data, (Sequences, Stream)) or size_of(data) is None:
+    if not isinstance(data, (Sequences, NamedSequences, Stream)) or size_of(data) is None:
         raise ValueError(
             f"validation_split: expected (x, y), Sequences or a Stream with it, got {type(data).__name__}; "
             "give validation"
         )
-    if in_file(data.x):
+    if any(map(in_file, arrays_of(data.x))):
         raise ValueError(
             "validation_split: expected data in memory with it, got x in a file; give validation"
         )
@@ -38,10 +39,10 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data]:
         apart = max(apart, _LEAST)
         _expect_rest(data, n - apart, _LEAST)
         return _part(data, 0, n - apart), _part(data, n - apart, n)
-    stride = _stride(data.x)
+    stride = _stride(data.x) if isinstance(data, Sequences) else 0
     between = -(-_horizon(data) // stride) - 1 if stride else 0
     _expect_rest(data, n - apart - between, 1)
-    if stride:
+    if isinstance(data, Sequences) and stride:
         return _some(data, 0, n - apart - between), _some(data, n - apart, n)
     order = np.random.default_rng(seed).permutation(n)
     return data.subset(np.sort(order[apart:])), data.subset(np.sort(order[:apart]))
@@ -69,7 +70,7 @@ def _stride(x: Any) -> int:
     return window // step if 0 < window < x.shape[1] * step else 0
 
 
-def _horizon(data: Sequences) -> int:
+def _horizon(data: Sequences | NamedSequences) -> int:
     """Steps that a target of theirs takes."""
     return data.y.shape[1] if isinstance(data.y, np.ndarray) and data.y.ndim > 1 else 1
 
