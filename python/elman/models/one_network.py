@@ -55,7 +55,6 @@ class OneNetwork(Model):
 class OfClasses(OneNetwork):
     """A model that chooses among classes, for each sequence or for each step."""
 
-    by_steps = False
     predicts = "classes"
     _own_words = (*OneNetwork._own_words, "class_weight")  # numbers may be its keys
     _balanced = False  # whether `begin` counts the classes

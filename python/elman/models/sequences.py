@@ -207,6 +207,7 @@ class SequenceRegressor(OneNetwork):
         self._word("loss", self.targets.name)
         self.predicts = self.targets.predicts
         self._build(self.outputs * self.targets.width, pooling, options)
+        self.by_steps = pooling is None
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flat, state, backward = super().flow(batch, state, keep)
