@@ -75,8 +75,8 @@ def flat(kind: type, bound: Mapping[str, Any]) -> dict[str, Any]:
 def saved(kind: type, bound: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
     """Those arguments of `bind` that a file keeps, as JSON can hold them.
 
-    Left out are those in `without`, those that the class names in `unsaved`, a seed that the constructor can do without,
-    as the file has what was drawn, and defaults that JSON cannot hold.
+    Left out are those of `without` and of `unsaved`, a seed that the constructor can do without, as the file
+    has what was drawn, and defaults that JSON cannot hold.
 
     Raises:
         ValueError: one of the others cannot be held.
