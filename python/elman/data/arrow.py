@@ -28,13 +28,13 @@ class ArrowFiles:
 
     Args:
         paths: of files; one, several, a directory, or a pattern with *.
-        x, y: the column for each, and `columns`, those for other arguments of `Sequences`. The names of several columns
-            make one array of them: their numbers are its last axis.
+        x, y: the column for each. The names of several columns make one array of them: their numbers are its last axis.
         group: None: each row is a sequence. Columns of lists are [t], of lists of lists [t, F], and plain ones have one
             value for each sequence. A row group of Parquet, or a batch of Arrow, is a shard. With the name of a column:
             each row is a step, and rows that follow each other and have the same value there are a sequence. A file is
             a shard, and each sequence lies in one file.
         once: with `group`, the arguments that have one value for each sequence: that of its first step.
+        columns: the columns for other arguments of `Sequences`, by the arguments' names.
 
     Raises:
         ValueError: there is no such file, or no such column, or lists have no numbers where they must.
@@ -63,6 +63,7 @@ class ArrowFiles:
             self.sizes = [None] * len(self.files.paths)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """As `Source.read`: the sequences of shard number `shard`, whatever the seed, but for the first `begin`."""
         if self.group is not None:
             path = self.files.paths[shard]
             shards = [i for i, (own, _, _) in enumerate(self.files.shards) if own == path]
@@ -105,6 +106,7 @@ class ArrowFiles:
         }
 
     def known_by(self) -> Any:
+        """What a fingerprint is taken of."""
         return [self.files.known_by(), self.columns, self.group, self.once]
 
 

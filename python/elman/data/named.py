@@ -71,7 +71,11 @@ class NamedSequences:
         return Batch(x, lengths, y, y_lengths, index, weights=weights)
 
     def subset(self, index: Any) -> NamedSequences:
-        """Some of the samples, by their numbers from 0 to n - 1, each once."""
+        """Some of the samples, by their numbers: index [m], from 0 to n - 1, each once.
+
+        Raises:
+            ValueError: index is not that.
+        """
         index = _check.rows("index", index, len(self))
         x, y = (
             None if held is None else {k: _some(v, index) for k, v in held.items()}
