@@ -82,7 +82,7 @@ class Samples:
     def __bool__(self) -> bool:
         return True  # also where the size is not known
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         """By its arguments, its source, and the first samples of some shards; of functions by their names alone."""
         source = self.source
         own = getattr(source, "fingerprint", None)

@@ -52,12 +52,22 @@ class Functions:
         self.sizes = [None] * len(self.functions)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         function = self.functions[shard]
         takes = inspect.signature(function).parameters
         options = {name: value for name, value in (("seed", seed), ("begin", begin)) if name in takes}
         yield from islice(function(**options), 0 if "begin" in takes else begin, None)
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [(getattr(one, "__module__", ""), getattr(one, "__qualname__", "")) for one in self.functions]
 
 
@@ -69,10 +79,20 @@ class Items:
         self.values, self.sizes = values, np.ones(len(values), np.int64)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         if not begin:
             yield self.values[shard]
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [type(self.values).__qualname__]
 
 
@@ -83,8 +103,9 @@ class Blocks:
     compressed in chunks or on a disk that turns.
 
     Args:
-        x, y: as of `Sequences`, and `columns`, its other arguments by name: memory maps, arrays of h5py (also of
-            variable length) or zarr, `Ragged`, or arrays in memory.
+        x, y: as of `Sequences`: memory maps, arrays of h5py (also of variable length) or zarr, `Ragged`, or arrays in
+            memory.
+        columns: other arguments of `Sequences`, likewise.
         block: sequences in a shard.
 
     Raises:
@@ -102,6 +123,16 @@ class Blocks:
         self.sizes = np.diff([*range(0, n, self.block), n])
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         first = shard * self.block
         rows = range(first + begin, first + int(self.sizes[shard]))
         parts = {name: _between(values, rows) for name, values in self.columns.items()}
@@ -164,5 +195,5 @@ class _Iterable(Functions):
         super().__init__([lambda: iter(values)])
         self._kind = type(values).__qualname__
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self._kind]
