@@ -73,7 +73,9 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/project/test_arrows.py tests/project/test_sizes.py
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress .github/workflows
+	$(BIN)/python -m pytest -q tests/project/test_arrows.py tests/project/test_sizes.py tests/project/test_releases.py
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -83,6 +85,7 @@ format: $(VENV)/dev
 dist: $(VENV)/dev
 	rm -rf dist
 	$(BIN)/python -m build
+	if [ "$$(uname)" = Linux ]; then PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/*-linux_*.whl && rm dist/*-linux_*.whl; fi
 	$(BIN)/python tests/support/check_dist.py dist
 
 clean:

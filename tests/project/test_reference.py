@@ -40,20 +40,6 @@ KNOWN: set[str] = {
     "elman.sklearn.RecurrentClassifier",
     "elman.sklearn.RecurrentForecaster",
     "elman.sklearn.RecurrentRegressor",
-    "elman.train.CSVLog",
-    "elman.train.Callback",
-    "elman.train.History",
-    "elman.train.LearningRates",
-    "elman.train.MLflowLog",
-    "elman.train.Run",
-    "elman.train.Settings",
-    "elman.train.Step",
-    "elman.train.TensorBoardLog",
-    "elman.train.Trainable",
-    "elman.train.evaluate",
-    "elman.train.find_learning_rate",
-    "elman.train.fit",
-    "elman.train.tune",
 }
 
 

@@ -123,7 +123,15 @@ class Model(Composite):
         """What was true and what was predicted, for metrics; of a model that says what it `predicts`.
 
         Args:
+            prediction: [B, ...] or [T, B, ...], as `flow` gives it.
+            batch: the Batch it is of, as `read` gives it.
             scores: whether the probabilities of classes are wanted.
+
+        Returns:
+            An `elman.train.Outcome` of the targets that count.
+
+        Raises:
+            NotImplementedError: the model has none.
         """
         raise NotImplementedError
 

@@ -17,17 +17,33 @@ class Callback:
     """
 
     def on_start(self, run: Run) -> None:
-        """Before the first batch of this call. A run that goes on has its history already."""
+        """Before the first batch of this call. A run that goes on has its history already.
+
+        Args:
+            run: the `Run`.
+        """
 
     def on_batch(self, run: Run) -> None:
-        """After each update of the parameters (with `accumulate` that is several batches)."""
+        """After each update of the parameters (with `accumulate` that is several batches).
+
+        Args:
+            run: the `Run`.
+        """
 
     def on_epoch(self, run: Run) -> None:
-        """After each epoch, its validation included."""
+        """After each epoch, its validation included.
+
+        Args:
+            run: the `Run`.
+        """
 
     def on_end(self, run: Run) -> None:
         """At the end of this call, when the model has its final parameters. However it ends: after an exception
-        `run.error` is that. It is called for each one whose `on_start` has returned, the last one first."""
+        `run.error` is that. It is called for each one whose `on_start` has returned, the last one first.
+
+        Args:
+            run: the `Run`.
+        """
 
 
 class AfterEpochs(Callback):

@@ -47,6 +47,9 @@ class LearningRates:
 
         Returns:
             The matplotlib figure.
+
+        Raises:
+            ImportError: matplotlib is missing.
         """
         need("matplotlib", "plot", "a plot of learning rates")
         from matplotlib.figure import Figure  # not pyplot: no window, no global state
@@ -84,7 +87,7 @@ def find_learning_rate(
 
     Args:
         model: it is trained, and then left with what it had before: parameters, gradients, random streams.
-        data: what `fit` takes to train on.
+        data: (x, y) with sequences x [n, T, ...] or a list of arrays [t_i, ...], or other data that `fit` takes.
         low, high: the first rate and the last, with equal ratios between.
         updates: how many rates. It ends before where the loss has grown far above its lowest.
         batch_size, accumulate, optimizer, weight_decay, groups, frozen, clip_norm, clip: those for `fit`. An Optimizer

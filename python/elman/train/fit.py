@@ -35,8 +35,20 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 256) -> float: ...
 @overload
 def evaluate(model: Trainable, data: Any, batch_size: int = 256, *, metrics: Metrics) -> dict[str, float]: ...
 def evaluate(model: Trainable, data: Any, batch_size: int = 256, *, metrics: Metrics = None) -> Any:
-    """The model's mean loss over `data`: (x, y), Sequences, Samples or Stream. With `metrics`, as `fit` takes them, a
-    dict of "loss" and each of them."""
+    """The model's mean loss over data, and metrics of them.
+
+    Args:
+        model: one of elman's, or what else can be trained.
+        data: (x, y) with sequences x [n, T, ...] or a list of arrays [t_i, ...]; Sequences, Samples or Stream.
+        batch_size: sequences that are computed together.
+        metrics: names, or a dict of functions (true, predicted), as `fit` takes them; None: the loss alone.
+
+    Returns:
+        The loss; with metrics a dict of "loss" and each of them.
+
+    Raises:
+        ValueError: the data do not suit the model, or a metric is not known.
+    """
     batch_size = _check.whole_number("batch_size", batch_size, 1)
     found = Collector(as_metrics(metrics, getattr(model, "predicts", "")))
     loss = mean_loss(model, data_for(model, "data", data), batch_size, told=found.add)
@@ -75,7 +87,7 @@ def fit(
 
     Args:
         model: changed in place.
-        train: (x, y), Sequences, Samples or Stream.
+        train: (x, y) with sequences x [n, T, ...] or a list of arrays [t_i, ...]; Sequences, Samples or Stream.
         validation: the same; its loss, or what `watch` says, chooses the best epoch. None: the last one is the best.
         validation_split: instead of `validation` the share of `train` to set apart. Sequences are drawn by the seed (0
             if it is None); of a Stream, and of windows of one series that overlap, it is the last part in time.

@@ -52,16 +52,35 @@ class History:
         return self.validation_loss or self.train_loss
 
     def row(self, index: int) -> dict[str, Any]:
-        """The numbers of one epoch by name, with "epoch" from 1; -1: of the last one."""
+        """The numbers of one epoch.
+
+        Args:
+            index: of the epoch, from 0; -1 is the last one.
+
+        Returns:
+            A dict of numbers by name, with "epoch" from 1.
+        """
         lists = {name: getattr(self, name) for name in self.names({})} | self.metrics
         found = {name: values[index] for name, values in lists.items() if values}
         return {"epoch": range(1, self.epochs + 1)[index]} | found
 
     def names(self, metrics: Iterable[str]) -> list[str]:
-        """Those of a row but "epoch", in their order."""
+        """The names of a row's numbers but "epoch", in their order.
+
+        Args:
+            metrics: their names.
+
+        Returns:
+            A list of names.
+        """
         return ["train_loss", "validation_loss", *metrics, "gradient_norm", "learning_rate", "seconds"]
 
     def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON can hold it.
+
+        Returns:
+            A dict of the attributes.
+        """
         return asdict(self)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
@@ -72,6 +91,9 @@ class History:
 
         Returns:
             The matplotlib figure.
+
+        Raises:
+            ImportError: matplotlib is missing.
         """
         need("matplotlib", "plot", "a plot of the history")
         from matplotlib.figure import Figure  # not pyplot: no window, no global state

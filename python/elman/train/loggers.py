@@ -46,6 +46,9 @@ class TensorBoardLog(Callback):
         directory: of the run's event files. What an earlier run, or this one before it was killed, has written there
             for updates that are made again is no longer shown.
         batches: whether to write loss and gradient norm of each update, too.
+
+    Raises:
+        ImportError: tensorboard is missing.
     """
 
     def __init__(self, directory: str | os.PathLike[str], batches: bool = False):
@@ -102,6 +105,9 @@ class MLflowLog(Callback):
         name: of the run.
         experiment: its experiment; None: the active one, or MLflow's default.
         uri: of the tracking store; None: the one that MLflow has been set to.
+
+    Raises:
+        ImportError: mlflow is missing.
     """
 
     def __init__(self, name: str, experiment: str | None = None, uri: str | None = None):

@@ -32,6 +32,13 @@ HEALTHY = 1e3
 class Run:
     """A run of `fit`, as its callbacks see it.
 
+    Args:
+        model: what is trained.
+        optimizer: an Optimizer of the model.
+        settings: Settings; those of `fit` without arguments if None.
+        seed: of the order of the sequences.
+        communicator: the processes that train the model together; None: this one alone.
+
     Attributes:
         model, optimizer, history: as they are now.
         settings: what `fit` was asked for.

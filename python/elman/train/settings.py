@@ -14,8 +14,19 @@ from .metrics import Metric, watched_of
 class Settings:
     """The arguments of `fit` that say how a run is trained, under the same names.
 
+    Args:
+        epochs: times that all of the data is read.
+        batch_size: sequences in a batch.
+        accumulate: batches of an update.
+        schedule: a learning-rate schedule.
+        clip_norm: largest joint norm of the gradients in an update; None: no limit.
+        clip: largest size of each single gradient; None: no limit.
+        patience: epochs without a better one after which it stops; None: never.
+        average: EMA(...) or SWA(...), or None.
+        metrics: a dict of names to what `elman.train.metrics` has.
+        watch: what chooses the best epoch: "loss" or a metric.
+
     Attributes:
-        metrics: by name, as `elman.train.metrics` has them.
         watched, greater: the number that chooses the best epoch, and whether more of it is better.
 
     Raises:

@@ -13,32 +13,78 @@ from .ranks import Ranks
 
 
 class Step(Protocol):
-    """What a model's `loss` returns: its mean over `count` targets, the state after the batch, and `backward()`, which
-    adds to the gradients (None where they are not wanted). Where targets have weights, `count` is the sum of them."""
+    """What a model's `loss` returns for a batch. For metrics it also has an `outcome`, as `elman.models` give it."""
 
     @property
-    def value(self) -> float: ...
+    def value(self) -> float:
+        """The mean loss over the targets that count."""
+
     @property
-    def count(self) -> float: ...
+    def count(self) -> float:
+        """How many targets count; where they have weights, the sum of these."""
+
     @property
-    def state(self) -> Any: ...
+    def state(self) -> Any:
+        """The state after the batch, for one that goes on from it."""
+
     @property
-    def backward(self) -> Callable[[], Any] | None: ...
+    def backward(self) -> Callable[[], Any] | None:
+        """A function that adds to the gradients; None where they are not wanted."""
 
 
 class Trainable(Protocol):
     """What can be trained: any of elman's models, or a Composite of your own with a `loss` like theirs."""
 
     @property
-    def parameters(self) -> Mapping[str, np.ndarray]: ...
+    def parameters(self) -> Mapping[str, np.ndarray]:
+        """The arrays that training changes, by name."""
+
     @property
-    def grads(self) -> Mapping[str, np.ndarray]: ...
-    def zero_grad(self) -> None: ...
-    def state_dict(self) -> Arrays: ...
-    def load_state_dict(self, state_dict: Arrays) -> None: ...
-    def random_state(self) -> dict[str, Any]: ...
-    def set_random_state(self, state: dict[str, Any]) -> None: ...
-    def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step: ...
+    def grads(self) -> Mapping[str, np.ndarray]:
+        """The gradient of each, by the same name."""
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero, in place."""
+
+    def state_dict(self) -> Arrays:
+        """Copies of the parameters.
+
+        Returns:
+            A dict of arrays by name.
+        """
+
+    def load_state_dict(self, state_dict: Arrays) -> None:
+        """Copy parameters in.
+
+        Args:
+            state_dict: a dict of arrays by name.
+        """
+
+    def random_state(self) -> dict[str, Any]:
+        """Where the random streams stand.
+
+        Returns:
+            A dict of what JSON can hold.
+        """
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        """Go on drawing from where `random_state` was taken.
+
+        Args:
+            state: what it gave.
+        """
+
+    def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
+        """The loss over a batch.
+
+        Args:
+            batch: a Batch of the data.
+            state: that after the batch before, for one that goes on from it; None: the beginning.
+            train: whether gradients are wanted, with dropout at work.
+
+        Returns:
+            A Step.
+        """
 
 
 def data_for(model: Trainable, name: str, data: Any) -> Data:
