@@ -1,12 +1,14 @@
 """Samples of a source: every one once, in windows, the same for the same seed, from any place on."""
 
+import functools
+
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.data import Blocks, Ragged, Samples, Sequences
+from elman.data import Blocks, Ragged, Samples, Sequences, Vocabulary
 from elman.data.batch import size_of
 from elman.data.fingerprint import fingerprint
 from elman.models import SequenceTagger
@@ -187,6 +189,35 @@ def test_an_endless_source_ends_by_count():
 def test_transform():
     source = Samples(lambda: iter(range(9)), transform=lambda i: (np.full((2, 1), i), i % 2), window=4)
     assert sorted(numbers(source.batches(2, 0))) == list(range(9))
+
+
+def test_functions_are_known_by_their_arguments_too():
+    def part(i):
+        return iter(samples(8)[i::2])
+
+    one, same, other = (
+        fingerprint(Samples([functools.partial(part, i) for i in order]))
+        for order in ((0, 1), (0, 1), (1, 0))
+    )
+    assert one == same != other
+
+
+def test_texts():
+    words = Vocabulary(["a", "b", "?"], unknown="?")
+    source = Samples(lambda: zip(["a b", "b", "c a a"], [0, 1, 0], strict=True), vocabulary=words)
+    (batch,) = source.batches(3)
+    assert batch.x.T.tolist() == [[2, 0, 0], [0, 1, 0], [1, 0, 0]] and batch.y.tolist() == [0, 0, 1]
+
+
+def test_masks_and_weights():
+    x, y = data(n=12)
+    mask, weights = np.ones((12, 5), bool), np.arange(12.0)
+    mask[:, 2] = False
+    parts = [{"x": x[i], "y": y[i], "mask": mask[i], "weights": weights[i]} for i in range(12)]
+    got = Samples(parts, window=12).batches(5)
+    for batch, other in zip(got, Sequences(x, y, mask=mask, weights=weights).batches(5), strict=True):
+        for name in ("x", "y", "mask", "weights"):
+            np.testing.assert_array_equal(getattr(batch, name), getattr(other, name))
 
 
 def test_blocks_of_hdf5(tmp_path, rng):

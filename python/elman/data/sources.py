@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
@@ -68,7 +69,7 @@ class Functions:
         yield from islice(function(**options), 0 if "begin" in takes else begin, None)
 
     def _known_by(self) -> Any:
-        return [(getattr(one, "__module__", ""), getattr(one, "__qualname__", "")) for one in self.functions]
+        return [_name(one) for one in self.functions]
 
 
 class Items:
@@ -93,7 +94,7 @@ class Items:
             yield self.values[shard]
 
     def _known_by(self) -> Any:
-        return [type(self.values).__qualname__]
+        return [type(self.values).__qualname__, len(self.values)]
 
 
 class Blocks:
@@ -138,6 +139,12 @@ class Blocks:
         parts = {name: _between(values, rows) for name, values in self.columns.items()}
         for i in range(len(rows)):
             yield {name: part[i] for name, part in parts.items()}
+
+
+def _name(function: Any) -> Any:
+    if isinstance(function, partial):
+        return [_name(function.func), function.args, function.keywords]
+    return [getattr(function, "__module__", ""), getattr(function, "__qualname__", "")]
 
 
 def _column(name: str, values: Any) -> Any:
