@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import elman
-from elman.models import LanguageModel, Seq2Seq, SequenceClassifier
+from elman.models import CTCRecognizer, LanguageModel, Seq2Seq, SequenceClassifier
 from elman.train import Sequences, Stream, Vocabulary, evaluate, fit
 
 TEXTS = ["the cat sat", "the dog sat down", "a cat"]
@@ -81,6 +81,21 @@ def test_other_models_take_one():
     data = Sequences(["the cat", "a dog"], [[0], [1, 2]], vocabulary=words)
     fit(seq, data, epochs=1, seed=0, progress=False)
     assert len(seq.attention_weights(["the cat"], [[0]])) == 1
+
+
+def test_targets_may_be_texts(tmp_path):
+    english, french = ["the cat", "a dog"] * 8, ["le chat", "un chien"] * 8
+    source, target = Vocabulary.of(english), Vocabulary.of(french)
+    model = Seq2Seq(target, vocabulary=source, hidden_size=12, seed=0)
+    fit(model, (english, french), epochs=20, learning_rate=0.03, seed=0, progress=False)
+    model.save(tmp_path / "m")
+    again = elman.load(tmp_path / "m")
+    assert [again.target_vocabulary.decode(row) for row in again.predict(["a dog"])] == [["un", "chien"]]
+    assert again.attention_weights(["a dog"], ["un chien"])[0].shape == (3, 2)
+    letters = Vocabulary.of(["ab"], split="characters", unknown=None)
+    reader = CTCRecognizer(letters, input_size=2, hidden_size=3, seed=0)
+    x = np.random.default_rng(0).standard_normal((4, 6, 2))
+    assert evaluate(reader, (x, ["ab", "a", "", "b"])) == evaluate(reader, (x, [[0, 1], [0], [], [1]]))
 
 
 REFUSALS = {

@@ -96,8 +96,9 @@ class Samples:
         return [own() if callable(own) else source, settings, some]
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of similar length within each window. The first `skip` are not made, and not read where the source
-        can do without."""
+        """Batches of up to `batch_size` sequences, of similar length within each window; the seed shuffles shards and
+        windows, with None the order is fixed. The first `skip` are not made, and not read where the source can do
+        without."""
         return prefetch(self._batches(batch_size, seed, skip), self.ahead)
 
     def _batches(self, batch_size: int, seed: Any, skip: int) -> Iterator[Batch]:

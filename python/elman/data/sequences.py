@@ -15,8 +15,8 @@ from ..sequence.marks import whole_lengths
 from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import in_file, is_array, marks_of, series_of, weights_of
-from .lazy import Lazy, Picked, Ragged
+from .intake import in_file, is_array, marks_of, picked, series_of, weights_of
+from .lazy import Lazy, Ragged
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
@@ -66,7 +66,8 @@ class Sequences:
             carries over them, and nothing there is read: the sequence is as one without these steps.
         weights: [n], or for targets of steps also [n, S] or a list of n arrays [s_i]: how much each target counts.
             The loss is sum(w l) / sum(w).
-        vocabulary: makes tokens of x, if that holds texts or lists of words.
+        vocabulary: a Vocabulary that makes tokens of x, if that holds texts or lists of words.
+        target_vocabulary: likewise of y.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.
@@ -87,11 +88,14 @@ class Sequences:
         mask: Any = None,
         weights: Any = None,
         vocabulary: Vocabulary | None = None,
+        target_vocabulary: Vocabulary | None = None,
     ):
         if is_text(x):
             if vocabulary is None:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
             x = vocabulary(x)
+        if target_vocabulary is not None and is_text(y):
+            y = target_vocabulary(y)
         self.x = series_of("x", x)
         if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
@@ -119,8 +123,8 @@ class Sequences:
         return len(self.x)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of sequences of similar length; the order within a length and of the batches is shuffled. The first
-        `skip` are not read."""
+        """Batches of up to `batch_size` sequences of similar length. The seed shuffles the order within a length, and
+        of the batches; with None it is fixed. The first `skip` are not read."""
         filed = any(map(in_file, (self.x, self.y, self.future)))
         return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
 
@@ -137,7 +141,7 @@ class Sequences:
             skip = 0
 
     def take(self, index: np.ndarray) -> Batch:
-        """These sequences as one batch."""
+        """The sequences of these numbers, index [B], as one batch."""
         x, lengths = _time_first(self.x, index)
         y, y_lengths = None, None
         if self.y is not None:
@@ -148,17 +152,15 @@ class Sequences:
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:
-        """Some of the sequences, by their numbers. What is in a file stays there."""
+        """Some of the sequences, by their numbers: index [m], each from 0 to n - 1. What is in a file stays there.
+
+        Raises:
+            ValueError: index is not that.
+        """
         index = _check.rows("index", index, len(self))
-
-        def take(values: Any) -> Any:
-            if values is None:
-                return None
-            if is_array(values):
-                return Picked(values, index) if in_file(values) else values[index]
-            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
-
-        x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
+        x, y, future, mask, weights = (
+            picked(values, index) for values in (self.x, self.y, self.future, self.mask, self.weights)
+        )
         return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
 
 
@@ -178,13 +180,26 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
         )  # fmt: skip
 
 
-def as_data(name: str, data: Any, vocabulary: Vocabulary | None = None) -> Data:
-    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts. `vocabulary` makes tokens of texts."""
+def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
+    """What `fit` was given, as data.
+
+    Args:
+        name: of the argument, for the message.
+        data: (x, y), which becomes `Sequences`, or `NamedSequences` where both are dicts; or anything with `batches`,
+            which stays what it is.
+        vocabularies: those of `Sequences`, by name.
+
+    Returns:
+        An object with `batches`.
+
+    Raises:
+        ValueError: it is none of these, or x and y do not fit each other.
+    """
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
             if isinstance(data[0], Mapping):
                 return NamedSequences(*data)
-            return Sequences(*data, vocabulary=vocabulary)
+            return Sequences(*data, **vocabularies)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):

@@ -35,8 +35,12 @@ class Source(Protocol):
         """The samples of a shard.
 
         Args:
+            shard: its number, from 0.
             seed: of the epoch, for samples that are drawn.
             begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            The samples, in their order.
         """
         ...
 
@@ -46,6 +50,9 @@ class Functions:
 
     A function may have an argument `seed`, a list of whole numbers that is another one in each epoch, and an argument
     `begin`, how many samples to leave out: one that can seek need not read them when a run resumes.
+
+    Args:
+        functions: a list of them.
     """
 
     def __init__(self, functions: Sequence[Callable[..., Iterable[Sample]]]):
@@ -74,7 +81,11 @@ class Functions:
 
 class Items:
     """Samples by number: anything with `len` and `[i]`, such as a torch Dataset. Each is a shard of its own, so that
-    they are shuffled one by one."""
+    they are shuffled one by one.
+
+    Args:
+        values: an object with `len` and `[i]`.
+    """
 
     def __init__(self, values: Any):
         self.values, self.sizes = values, np.ones(len(values), np.int64)
@@ -108,6 +119,7 @@ class Blocks:
             memory.
         columns: other arguments of `Sequences`, likewise.
         block: sequences in a shard.
+        columns: other arguments of `Sequences`, by name, arrays like these.
 
     Raises:
         ValueError: they are not of the same length.

@@ -21,10 +21,13 @@ class Stream:
 
     Args:
         x: [n] tokens or [n, F] features.
-        y: [n, ...], a target for each step; None: the next token of x.
+        y: [n, ...], a target for each step, numbers or labels; None: the next token of x.
         steps: of a piece.
 
     The lanes are of equal length; what is left over at the end of the series is not read.
+
+    Raises:
+        ValueError: x and y do not fit each other, or steps is not at least 1.
     """
 
     unit = "steps"
@@ -34,7 +37,7 @@ class Stream:
         x = array_of("x", x)
         if x.ndim < 1 or len(x) < 2:
             raise ValueError(f"x: expected at least two steps, got {_check.describe(x)}")
-        y = None if y is None else array_of("y", y, np.float64)
+        y = None if y is None else array_of("y", y, np.float64, labels=True)
         if y is None:
             if x.dtype.kind not in "iu" or x.ndim != 1:
                 raise ValueError(f"y: expected targets for features x, got None with x {_check.describe(x)}")
@@ -47,7 +50,8 @@ class Stream:
         return len(self.x)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """The pieces in their order (there is no other: the seed changes nothing). The first `skip` are not read."""
+        """The pieces of `batch_size` lanes in their order (there is no other: the seed changes nothing). The first
+        `skip` are not read."""
         filed = in_file(self.x) or in_file(self.y)
         return prefetch(self._batches(batch_size, skip), 2 if filed else 0)
 

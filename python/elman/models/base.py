@@ -12,12 +12,13 @@ import numpy as np
 
 from .. import _check, files
 from .._plain import plain
-from ..data import Batch, Data, Sequences, Vocabulary
+from ..data import Batch, Data, Sequences, Stream, Vocabulary
+from ..data.intake import in_file
 from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
 from ..losses.outcome import Outcome
-from ..sequence.marks import known_steps, whole_lengths
+from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
 from .reading import all_targets, cast, expect_x, known_targets, read_x
 
@@ -53,7 +54,7 @@ class Model(Composite):
         notes: a dict of what belongs to the model (class names, a vocabulary, scales). It is saved with the model, so
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
-        vocabulary: of the texts that the model reads, if it was made with one.
+        vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
@@ -61,6 +62,7 @@ class Model(Composite):
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
+    target_vocabulary: Vocabulary | None = None
     predicts: str = ""
     _reader: Network | None = None  # what reads x, if it is known
 
@@ -156,9 +158,7 @@ class Model(Composite):
             ValueError: something does not fit.
         """
         dtype = self._dtype()
-        T, B = batch.x.shape[:2]
-        known = known_steps(T, B, batch.lengths, batch.mask)
-        x = read_x(batch.x, self._reader, dtype, known)
+        x = read_x(batch, self._reader, dtype)
         future = None if batch.future is None else cast("future", batch.future, dtype)
         y = batch.y
         if y is not None:
@@ -173,24 +173,32 @@ class Model(Composite):
         """The type of what the layers compute with."""
         return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
 
+    @property
+    def vocabularies(self) -> dict[str, Any]:
+        """What makes tokens of texts, as `Sequences` takes them."""
+        return {"vocabulary": self.vocabulary, "target_vocabulary": self.target_vocabulary}
+
     def expect_data(self, name: str, data: Data) -> None:
         """Refuse data that this model cannot learn from, before any work; the message begins with `name`.
 
         Raises:
-            ValueError: x or y of `Sequences` does not fit. Of other data each batch is looked at when it comes.
+            ValueError: x or y of `Sequences`, or y of a `Stream`, does not fit. Of other data each batch is looked at
+                when it comes.
         """
-        if isinstance(data, Sequences):
-            try:
+        try:
+            if isinstance(data, Sequences):
                 if self._reader is not None:
                     expect_x(data, self._reader)
                 if data.y is not None:
                     self._read_targets(*all_targets(data))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}" if name else str(error)) from error
+            elif isinstance(data, Stream) and not in_file(data.y):
+                self._read_targets(data.y[None], None, _check.describe(data.y))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}" if name else str(error)) from error
 
     def _data(self, x: Any, future: Any = None, mask: Any = None) -> Sequences:
         """What to predict from."""
-        data = Sequences(x, future=future, mask=mask, vocabulary=self.vocabulary)
+        data = Sequences(x, future=future, mask=mask, **self.vocabularies)
         self.expect_data("", data)
         return data
 

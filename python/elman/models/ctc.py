@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch
+from ..data.vocabulary import taken
 from ..losses import Loss, ctc
 from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
@@ -19,7 +20,7 @@ class CTCRecognizer(OneNetwork):
     """Connectionist temporal classification (Graves et al. 2006): speech, handwriting, anything read frame by frame.
 
     Args:
-        labels: L, how many; the blank is label L, the last output.
+        labels: L, how many, or a Vocabulary of them; then targets may be texts. The blank is label L, the last output.
         options: of `elman.models.network`.
 
     Targets: a list of [s_i] labels, 0 to L - 1. Predictions: logits [T, B, L + 1]. A target too long for its frames
@@ -30,8 +31,9 @@ class CTCRecognizer(OneNetwork):
         TypeError: there is no such option.
     """
 
-    def __init__(self, labels: int, **options: Any):
-        self.blank = _check.whole_number("labels", labels, 1)
+    def __init__(self, labels: Any, **options: Any):
+        self.target_vocabulary, size = taken(labels)
+        self.blank = _check.whole_number("labels", size, 1)
         self._build(self.blank + 1, None, options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:

@@ -9,12 +9,12 @@ import numpy as np
 from .. import _check
 from ..data import Batch, Sequences
 from ..data.intake import in_file, is_array
-from ..sequence.marks import chosen, whole_lengths
+from ..sequence.marks import chosen, known_steps, whole_lengths
 from .network import Network
 
 
-def cast(name: str, values: np.ndarray, dtype: np.dtype, known: np.ndarray | None = None) -> np.ndarray:
-    """Numbers of any type as `dtype`. What does not count (`known` False) may be anything.
+def cast(name: str, values: np.ndarray, dtype: np.dtype, batch: Batch | None = None) -> np.ndarray:
+    """Numbers of any type as `dtype`. What does not count in a batch, whose x they are then, may be anything.
 
     Raises:
         ValueError: a finite number is too large for it.
@@ -29,11 +29,17 @@ def cast(name: str, values: np.ndarray, dtype: np.dtype, known: np.ndarray | Non
     with np.errstate(over="ignore"):
         found = values.astype(dtype)
     lost = np.isinf(found) & np.isfinite(values)
+    known = None if batch is None else _known(batch)
     if known is not None:
-        lost &= known.reshape(known.shape + (1,) * (lost.ndim - known.ndim))
+        lost &= known.reshape(known.shape + (1,) * (lost.ndim - 2))
     if lost.any():
         raise ValueError(f"{name}: expected numbers that {dtype} can hold, got {values[lost][0]:.6g}")
     return found
+
+
+def _known(batch: Batch) -> np.ndarray | None:
+    T, B = batch.x.shape[:2]
+    return known_steps(T, B, batch.lengths, batch.mask)
 
 
 def as_whole(values: np.ndarray) -> np.ndarray:
@@ -43,14 +49,15 @@ def as_whole(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def read_x(x: np.ndarray, reader: Network | None, dtype: np.dtype, known: np.ndarray | None) -> np.ndarray:
+def read_x(batch: Batch, reader: Network | None, dtype: np.dtype) -> np.ndarray:
     """x [T, B, ...] of a batch for the network that reads it. None: it is not known what reads it; then only features
     [T, B, F, ...] are cast."""
+    x = batch.x
     if reader is not None and reader.tokens:
-        return as_whole(chosen(known, x) if x.dtype.kind == "f" and x.ndim == 2 else x)
+        return as_whole(chosen(_known(batch), x)) if x.dtype.kind == "f" and x.ndim == 2 else x
     if reader is not None and x.ndim == 2 and reader.size == 1:
         x = x[..., None]
-    return cast("x", x, dtype, known) if x.ndim > 2 else x
+    return cast("x", x, dtype, batch) if x.ndim > 2 else x
 
 
 def expect_x(data: Sequences, reader: Network) -> None:

@@ -25,7 +25,8 @@ class Seq2Seq(Model):
     tanh(W [context; h]).
 
     Args:
-        target_vocabulary: V, tokens of the target. The model adds one of its own, which begins and ends each target.
+        target_vocabulary: V, tokens of the target, or a Vocabulary; then targets may be texts. The model adds a token
+            of its own, which begins and ends each target.
         attention: without it the decoder has the encoder's final state alone.
         label_smoothing: share of each target spread over all tokens.
         options: of `elman.models.network`: vocabulary (of the source) or input_size, hidden_size, cell, num_layers,
@@ -40,9 +41,10 @@ class Seq2Seq(Model):
     """
 
     def __init__(
-        self, target_vocabulary: int, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
+        self, target_vocabulary: Any, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
     ):
-        self.boundary = _check.whole_number("target_vocabulary", target_vocabulary, 1)
+        self.target_vocabulary, size = taken(target_vocabulary)
+        self.boundary = _check.whole_number("target_vocabulary", size, 1)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         seeds = init.seeds(options.get("seed"), 7)
         self.vocabulary = taken(options.get("vocabulary"))[0]
@@ -230,7 +232,7 @@ class Seq2Seq(Model):
         if self.attention is None:
             raise ValueError("attention_weights: expected a model with attention, got attention=False")
         found: list[Any] = [None] * len(x)
-        data = Sequences(x, y, vocabulary=self.vocabulary)
+        data = Sequences(x, y, **self.vocabularies)
         self.expect_data("", data)
         for batch in map(self.read, data.batches(_check.whole_number("batch_size", batch_size, 1))):
             before, _, ends = self._shifted(batch)

@@ -93,7 +93,7 @@ def data_for(model: Trainable, name: str, data: Any) -> Data:
     Raises:
         ValueError: it is none of these, or the model says that it does not suit.
     """
-    found = as_data(name, data, getattr(model, "vocabulary", None))
+    found = as_data(name, data, **getattr(model, "vocabularies", {}))
     expect = getattr(model, "expect_data", None)
     if expect is not None:
         expect(name, found)
