@@ -199,3 +199,10 @@ def weights_of(name: str, values: Any, y: Any) -> Any:
                 want = f"{_check.shape_text(steps)}, one for each step of y"
                 raise ValueError(f"{name}[{i}]: expected {want}, got {shown}")
     return found
+
+
+def steps_of(values: Any) -> np.ndarray:
+    """[n], how many each sequence has."""
+    if is_array(values) and values.ndim > 1:
+        return np.full(len(values), values.shape[1])
+    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])

@@ -20,7 +20,7 @@ from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
-from .reading import all_targets, cast, expect_x, known_targets, read_x
+from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Model(Composite):
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
         vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
+        by_steps: whether there is a target for each step of x.
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
@@ -64,6 +65,7 @@ class Model(Composite):
     vocabulary: Vocabulary | None = None
     target_vocabulary: Vocabulary | None = None
     predicts: str = ""
+    by_steps: bool = False
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
@@ -191,6 +193,8 @@ class Model(Composite):
                     expect_x(data, self._reader)
                 if data.y is not None:
                     self._read_targets(*all_targets(data))
+                    if self.by_steps:
+                        expect_steps(data)
             elif isinstance(data, Stream) and not in_file(data.y):
                 self._read_targets(data.y[None], None, _check.describe(data.y))
         except ValueError as error:

@@ -55,7 +55,6 @@ class OneNetwork(Model):
 class OfClasses(OneNetwork):
     """A model that chooses among classes, for each sequence or for each step."""
 
-    by_steps = False
     predicts = "classes"
     unsaved: ClassVar[tuple[str, ...]] = ("class_weight",)  # numbers may be its keys; see `_weigh`
     labels: Labels

@@ -206,6 +206,7 @@ class SequenceRegressor(OneNetwork):
         self.targets = Targets(loss, quantiles)
         self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         self._build(self.outputs * self.targets.width, pooling, options)
+        self.by_steps = pooling is None
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flat, state, backward = super().flow(batch, state, keep)
