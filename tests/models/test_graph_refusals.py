@@ -7,7 +7,7 @@ import pytest
 
 from elman.data import NamedSequences
 from elman.layers import GRU, Dropout, Embedding, Linear, Pooling
-from elman.models import Graph, Input, Output, concatenate, repeat
+from elman.models import Graph, Input, Output, attend, concatenate, repeat
 from elman.train import fit
 
 READS = "x: expected a, b by name, got "
@@ -52,6 +52,11 @@ def test_sequences_of_other_lengths_do_not_stand_side_by_side():
     model = Graph({"out": repeat(Input("a"), Input("b"))})
     with pytest.raises(ValueError, match=r"^Repetition: expected a vector for each sample and a sequence"):
         model({"a": x, "b": x})
+    model = Graph({"out": attend(Input("a"), Input("b"))})
+    with pytest.raises(ValueError, match=r"^Attention: expected two sequences for each sample"):
+        model({"a": x, "b": x[:, 0]})
+    with pytest.raises(ValueError, match=r"^stepper: expected a model of one sequence, got a Graph"):
+        model.stepper(1)
 
 
 NODE = Input("a")
