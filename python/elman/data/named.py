@@ -71,7 +71,14 @@ class NamedSequences:
         return Batch(x, lengths, y, y_lengths, index, weights=weights)
 
     def subset(self, index: Any) -> NamedSequences:
-        """Some of the samples, by their numbers from 0 to n - 1, each once."""
+        """Some of the samples.
+
+        Args:
+            index: their numbers, from 0 to n - 1, each once.
+
+        Raises:
+            ValueError: index is not of this kind.
+        """
         index = _check.rows("index", index, len(self))
         x, y = (
             None if held is None else {k: picked(v, index) for k, v in held.items()}

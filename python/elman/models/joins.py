@@ -81,7 +81,10 @@ def attend(query: Node, memory: Node, scaled: bool = False) -> Node:
     Args:
         query: a sequence [Tq, B, H].
         memory: a sequence [Tk, B, H].
-        scaled: multiply the scores by 1 / sqrt(H).
+        scaled: multiply the scores by 1 / sqrt(H), True or False.
+
+    Returns:
+        A node, [Tq, B, H].
 
     Raises:
         ValueError: one is not a node, or scaled is not True or False.
