@@ -91,9 +91,11 @@ class Model(Composite):
         return self._reader
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config.items())})"
-        )
+        shown = dict(self.config)
+        for name, value in shown.items():
+            if isinstance(value, dict) and "words" in value:  # of a Vocabulary, as files have it
+                shown[name] = Vocabulary(**value)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     # What a model defines.
 
