@@ -11,7 +11,7 @@ import elman.models
 from elman import load
 from elman.layers import GRU, Embedding, Linear
 from elman.models import Model, SequenceClassifier
-from elman.train import fit, mean_squared_error
+from elman.train import Sequences, fit, mean_squared_error
 from tests.support.runs import data, same
 
 
@@ -230,3 +230,13 @@ def test_floats_become_the_type_of_ones_own_layers():
     twin = Last()
     fit(twin, (x, y), epochs=1, seed=0, progress=False)
     assert same(model.state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("name", ["mask", "weights"])
+def test_a_model_that_does_not_look_at_masks_and_weights_is_refused(name):
+    x, y = data()
+    given = {"mask": np.ones(x.shape[:2], bool)} if name == "mask" else {"weights": np.ones(len(x))}
+    with pytest.raises(
+        ValueError, match=f"{name}: expected a model that looks at batch.{name}, got Last, which"
+    ):
+        fit(Last(), Sequences(x, y, **given), epochs=1, progress=False)
