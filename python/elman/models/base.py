@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,10 @@ class Model(Composite):
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
+    _own_words: ClassVar[tuple[str, ...]] = (
+        "cell",
+    )  # arguments that the constructor keeps itself, by `_word`
+    _worded: Set[str] = frozenset()  # those of them that this model was given
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
@@ -70,9 +74,19 @@ class Model(Composite):
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
-        self.config, self.notes = arguments.saved(type(self), bound), {}
+        kind: Any = type(self)
+        given = arguments.flat(kind, bound).keys()
+        # What a derived class gives to the constructors of elman's is not an argument, and its own mean what it says.
+        named = () if kinds.is_ours(kind) else arguments.taken_by(kind)
+        self._worded = {name for name in self._own_words if name in given and name not in named}
+        self.config, self.notes = arguments.saved(kind, bound, self._worded), {}
         seed = arguments.flat(type(self), bound).get("seed")
         self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
+
+    def _word(self, name: str, value: Any) -> None:
+        """Keep an argument of `_own_words` in the constructor's words."""
+        if name in self._worded:
+            self.config[name] = value
 
     def _config(self) -> dict[str, Any]:
         return self.config
@@ -86,8 +100,8 @@ class Model(Composite):
         kind: Any = type(self)
         taken = arguments.taken_by(kind)
         arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
-        if "cell" in options and "cell" not in taken:
-            self.config["cell"] = cell_of(options["cell"])
+        if "cell" in options:
+            self._word("cell", cell_of(options["cell"]))
         self._reader = network(outputs, pooling, **options)
         return self._reader
 
