@@ -76,6 +76,9 @@ class NamedSequences:
         Args:
             index: their numbers, from 0 to n - 1, each once.
 
+        Returns:
+            NamedSequences of them, with their weights.
+
         Raises:
             ValueError: index is not of this kind.
         """
