@@ -15,8 +15,8 @@ from ..sequence.marks import whole_lengths
 from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import in_file, is_array, marks_of, series_of, steps_of, weights_of
-from .lazy import Lazy, Picked, Ragged
+from .intake import in_file, is_array, marks_of, picked, series_of, steps_of, weights_of
+from .lazy import Lazy, Ragged
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
@@ -151,15 +151,9 @@ class Sequences:
             ValueError: index is not that.
         """
         index = _check.rows("index", index, len(self))
-
-        def take(values: Any) -> Any:
-            if values is None:
-                return None
-            if is_array(values):
-                return Picked(values, index) if in_file(values) else values[index]
-            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
-
-        x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
+        x, y, future, mask, weights = (
+            picked(values, index) for values in (self.x, self.y, self.future, self.mask, self.weights)
+        )
         return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
 
 
