@@ -74,13 +74,13 @@ class NamedSequences:
         """Some of the samples.
 
         Args:
-            index: their numbers, from 0 to n - 1, each once.
+            index: [k], their numbers from 0 to n - 1, each once.
 
         Returns:
-            NamedSequences of them, with their weights.
+            NamedSequences of these.
 
         Raises:
-            ValueError: index is not of this kind.
+            ValueError: a number is too large, or comes twice.
         """
         index = _check.rows("index", index, len(self))
         x, y = (
