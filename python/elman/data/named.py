@@ -71,10 +71,16 @@ class NamedSequences:
         return Batch(x, lengths, y, y_lengths, index, weights=weights)
 
     def subset(self, index: Any) -> NamedSequences:
-        """Some of the samples, by their numbers: index [m], from 0 to n - 1, each once.
+        """Some of the samples.
+
+        Args:
+            index: [k], their numbers from 0 to n - 1, each once.
+
+        Returns:
+            NamedSequences of these.
 
         Raises:
-            ValueError: index is not that.
+            ValueError: a number is too large, or comes twice.
         """
         index = _check.rows("index", index, len(self))
         x, y = (
