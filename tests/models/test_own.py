@@ -9,8 +9,8 @@ import pytest
 
 import elman.models
 from elman import load
-from elman.layers import GRU, Linear
-from elman.models import Model, SequenceClassifier
+from elman.layers import GRU, LSTM, Linear
+from elman.models import Forecaster, Model, SequenceClassifier, SequenceRegressor
 from elman.train import fit, mean_squared_error
 from tests.support.runs import data, same
 
@@ -191,6 +191,49 @@ def test_cells_by_any_name(name, cell, tmp_path):
     made.save(tmp_path / "file")
     found = load(tmp_path / "file")
     assert found.config == made.config and same(found.state_dict(), made.state_dict())
+
+
+class Fixed(SequenceClassifier):
+    def __init__(self, size):
+        super().__init__(2, input_size=2, hidden_size=size, cell="GRU", class_weight="balanced")
+
+
+class Weighed(SequenceClassifier):
+    def __init__(self, **options):
+        super().__init__(2, input_size=2, hidden_size=3, **options)
+
+
+class Huber(SequenceRegressor):
+    def __init__(self, size, *, cell="small", **options):
+        cells = {"small": "rnn", "large": LSTM}
+        super().__init__(loss="huber", input_size=2, hidden_size=size, cell=cells[cell], **options)
+
+
+class Ahead(Forecaster):
+    def __init__(self, size):
+        super().__init__(3, loss="quantile", input_size=2, hidden_size=size, cell=GRU, quantiles=(0.2, 0.8))
+
+
+DERIVED = {
+    "fixed": (lambda: Fixed(3), {"size": 3}),
+    "weighed": (
+        lambda: Weighed(class_weight={0: 1.0, 1: 3.0}, cell=GRU),
+        {"class_weight": [1.0, 3.0], "cell": "gru"},
+    ),
+    "huber": (lambda: Huber(3, cell="large", dropout=0.5), {"size": 3, "cell": "large", "dropout": 0.5}),
+    "ahead": (lambda: Ahead(3), {"size": 3}),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_what_a_derived_class_gives_of_its_own_is_not_kept(name, tmp_path):
+    make, config = DERIVED[name]
+    made = make()
+    assert made.config == config
+    made.save(tmp_path / "file")
+    found = load(tmp_path / "file")
+    assert type(found) is type(made) and found.config == config
+    assert same(found.state_dict(), made.state_dict()) and repr(found.parts) == repr(made.parts)
 
 
 def test_no_cell():

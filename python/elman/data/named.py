@@ -13,7 +13,7 @@ from ..sequence import bucket_batches, pad
 from . import mapped
 from .ahead import prefetch
 from .batch import Batch
-from .intake import in_file, is_array, series_of, weights_of
+from .intake import in_file, is_array, picked, series_of, weights_of
 
 
 class NamedSequences:
@@ -74,7 +74,7 @@ class NamedSequences:
         """Some of the samples, by their numbers from 0 to n - 1, each once."""
         index = _check.rows("index", index, len(self))
         x, y = (
-            None if held is None else {k: _some(v, index) for k, v in held.items()}
+            None if held is None else {k: picked(v, index) for k, v in held.items()}
             for held in (self.x, self.y)
         )
         assert x is not None
@@ -93,10 +93,6 @@ def _weights(values: Any, n: int) -> np.ndarray:
     if found.shape != (n,):
         raise ValueError(f"weights: expected [{n}], one for each sample, got {_check.describe(found)}")
     return found
-
-
-def _some(values: Any, index: np.ndarray) -> Any:
-    return values[index] if is_array(values) else [values[i] for i in index]
 
 
 def _rows(held: dict[str, Any], index: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

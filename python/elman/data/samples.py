@@ -17,6 +17,7 @@ from .batch import Batch
 from .mapped import memory_map
 from .sequences import Sequences
 from .sources import Sample, as_source
+from .vocabulary import Vocabulary
 
 NAMES = ("x", "y", "future")
 
@@ -39,6 +40,7 @@ class Samples:
             and learning-rate schedules and the progress bar go by it. None: as many as there are, which the first
             epoch counts.
         truncate: as in `Sequences`.
+        vocabulary: makes tokens of x, if that holds texts or lists of words.
         transform: a function of a sample that gives the sample to use (to cut it, to turn text into tokens). It runs in
             the thread that reads.
         ahead: batches to prepare in a thread while the engine works; 0: no thread.
@@ -56,6 +58,7 @@ class Samples:
         *,
         count: int | None = None,
         truncate: int | None = None,
+        vocabulary: Vocabulary | None = None,
         transform: Callable[[Sample], Sample] | None = None,
         ahead: int = 2,
     ):
@@ -65,7 +68,7 @@ class Samples:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if transform is not None and not callable(transform):
             raise ValueError(f"transform: expected a function of a sample, got {_check.describe(transform)}")
-        self.transform = transform
+        self.transform, self.vocabulary = transform, vocabulary
         self.ahead = _check.whole_number("ahead", ahead, 0)
         sizes = self.source.sizes
         if not len(sizes):
@@ -82,14 +85,15 @@ class Samples:
     def __bool__(self) -> bool:
         return True  # also where the size is not known
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         """By its arguments, its source, and the first samples of some shards; of functions by their names alone."""
         source = self.source
         own = getattr(source, "fingerprint", None)
         shards = np.unique(np.linspace(0, len(source.sizes) - 1, 8).astype(int)).tolist()
         some = [_named(sample) for shard in shards for sample in islice(source.read(shard, [0], 0), 2)]
         name = getattr(self.transform, "__qualname__", None)
-        return [own() if callable(own) else source, self.count, self.window, self.truncate, name, some]
+        settings = [self.count, self.window, self.truncate, self.vocabulary, name]
+        return [own() if callable(own) else source, settings, some]
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
         """Batches of up to `batch_size` sequences, of similar length within each window; the seed shuffles shards and
@@ -108,7 +112,7 @@ class Samples:
         )
         for number, samples in reading:
             before = number * each * batch_size
-            window = Sequences(**_columns(samples), truncate=self.truncate)
+            window = Sequences(**_columns(samples), truncate=self.truncate, vocabulary=self.vocabulary)
             del samples  # they have been copied
             inner = None if seed is None else [*seeds, number]
             for batch in window.batches(batch_size, inner):

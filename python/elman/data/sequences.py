@@ -15,8 +15,8 @@ from ..sequence.marks import whole_lengths
 from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import in_file, is_array, marks_of, series_of, weights_of
-from .lazy import Lazy, Picked, Ragged
+from .intake import in_file, is_array, marks_of, picked, series_of, steps_of, weights_of
+from .lazy import Lazy, Ragged
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
@@ -37,13 +37,6 @@ def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray 
     if not is_array(values):
         return pad([values[i] for i in index])
     return np.ascontiguousarray(_rows(values, index)[0].swapaxes(0, 1)), None
-
-
-def _steps(values: Any) -> np.ndarray:
-    """[n], how many each sequence has."""
-    if is_array(values) and values.ndim > 1:
-        return np.full(len(values), values.shape[1])
-    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])
 
 
 class Sequences:
@@ -109,8 +102,8 @@ class Sequences:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
             self.y = list(self.y)
-        self.lengths = _steps(self.x)
-        if self.truncate and (self.y is None or _steps(self.y).tolist() != self.lengths.tolist()):
+        self.lengths = steps_of(self.x)
+        if self.truncate and (self.y is None or steps_of(self.y).tolist() != self.lengths.tolist()):
             raise ValueError("truncate: expected y with a target for each step of x")
         if mask is not None:
             self.mask = marks_of("mask", mask, self.lengths)
@@ -158,15 +151,9 @@ class Sequences:
             ValueError: index is not that.
         """
         index = _check.rows("index", index, len(self))
-
-        def take(values: Any) -> Any:
-            if values is None:
-                return None
-            if is_array(values):
-                return Picked(values, index) if in_file(values) else values[index]
-            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
-
-        x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
+        x, y, future, mask, weights = (
+            picked(values, index) for values in (self.x, self.y, self.future, self.mask, self.weights)
+        )
         return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,16 +60,23 @@ class Functions:
         self.sizes = [None] * len(self.functions)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
-        """As `Source.read`: what the function number `shard` gives, told the seed if it takes one, but for the first
-        `begin`."""
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         function = self.functions[shard]
         takes = inspect.signature(function).parameters
         options = {name: value for name, value in (("seed", seed), ("begin", begin)) if name in takes}
         yield from islice(function(**options), 0 if "begin" in takes else begin, None)
 
-    def known_by(self) -> Any:
-        """What a fingerprint is taken of: their names."""
-        return [(getattr(one, "__module__", ""), getattr(one, "__qualname__", "")) for one in self.functions]
+    def _known_by(self) -> Any:
+        return [_name(one) for one in self.functions]
 
 
 class Items:
@@ -83,13 +91,21 @@ class Items:
         self.values, self.sizes = values, np.ones(len(values), np.int64)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
-        """As `Source.read`: the one sample of this shard, whatever the seed, unless `begin` leaves it out."""
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         if not begin:
             yield self.values[shard]
 
-    def known_by(self) -> Any:
-        """What a fingerprint is taken of, beside some samples."""
-        return [type(self.values).__qualname__]
+    def _known_by(self) -> Any:
+        return [type(self.values).__qualname__, len(self.values)]
 
 
 class Blocks:
@@ -101,6 +117,7 @@ class Blocks:
     Args:
         x, y: as of `Sequences`: memory maps, arrays of h5py (also of variable length) or zarr, `Ragged`, or arrays in
             memory.
+        columns: other arguments of `Sequences`, likewise.
         block: sequences in a shard.
         columns: other arguments of `Sequences`, by name, arrays like these.
 
@@ -119,12 +136,27 @@ class Blocks:
         self.sizes = np.diff([*range(0, n, self.block), n])
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
-        """As `Source.read`: the sequences of block number `shard`, whatever the seed, but for the first `begin`."""
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         first = shard * self.block
         rows = range(first + begin, first + int(self.sizes[shard]))
         parts = {name: _between(values, rows) for name, values in self.columns.items()}
         for i in range(len(rows)):
             yield {name: part[i] for name, part in parts.items()}
+
+
+def _name(function: Any) -> Any:
+    if isinstance(function, partial):
+        return [_name(function.func), function.args, function.keywords]
+    return [getattr(function, "__module__", ""), getattr(function, "__qualname__", "")]
 
 
 def _column(name: str, values: Any) -> Any:
@@ -182,5 +214,5 @@ class _Iterable(Functions):
         super().__init__([lambda: iter(values)])
         self._kind = type(values).__qualname__
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self._kind]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .batch import Data, arrays_of, size_of
-from .intake import in_file
+from .batch import Data, size_of
+from .intake import is_array
+from .lazy import Windows, part
 from .named import NamedSequences
 from .sequences import Sequences
 from .stream import Stream
@@ -21,17 +22,13 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     them), are cut in time: the last part validates. Windows between whose targets lie in both parts are left out.
 
     Raises:
-        ValueError: the data's size is not known, they are in a file, or too few.
+        ValueError: the data's size is not known, or they are too few.
     """
     share = _check.fraction("validation_split", _check.positive("validation_split", share))
     if not isinstance(data, (Sequences, NamedSequences, Stream)) or size_of(data) is None:
         raise ValueError(
             f"validation_split: expected (x, y), Sequences or a Stream with it, got {type(data).__name__}; "
             "give validation"
-        )
-    if any(map(in_file, arrays_of(data.x))):
-        raise ValueError(
-            "validation_split: expected data in memory with it, got x in a file; give validation"
         )
     n = len(data)
     apart = max(1, round(n * share))
@@ -59,11 +56,13 @@ def _expect_rest(data: Data, rest: int, least: int) -> None:
 
 
 def _part(data: Stream, begin: int, end: int) -> Stream:
-    return Stream(data.x[begin:end], data.y[begin:end], data.steps)
+    return Stream(part(data.x, begin, end), part(data.y, begin, end), data.steps)
 
 
 def _stride(x: Any) -> int:
     """Steps from one of overlapping windows to the next; 0 for other sequences."""
+    if isinstance(x, Windows):
+        return x.stride if x.stride < x.length else 0
     if not isinstance(x, np.ndarray) or x.ndim < 2 or len(x) < 2:
         return 0
     window, step = x.strides[:2]
@@ -72,13 +71,14 @@ def _stride(x: Any) -> int:
 
 def _horizon(data: Sequences | NamedSequences) -> int:
     """Steps that a target of theirs takes."""
-    return data.y.shape[1] if isinstance(data.y, np.ndarray) and data.y.ndim > 1 else 1
+    y: Any = data.y
+    return y.shape[1] if is_array(y) and y.ndim > 1 else 1
 
 
 def _some(data: Sequences, begin: int, end: int) -> Sequences:
     """Sequences that follow each other, without copying them."""
     x, y, future, mask, weights = (
-        None if values is None else values[begin:end]
+        None if values is None else part(values, begin, end)
         for values in (data.x, data.y, data.future, data.mask, data.weights)
     )
     return Sequences(x, y, future, data.truncate, mask=mask, weights=weights)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
-from .reading import all_targets, cast, expect_x, known_targets, read_x
+from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,37 @@ class Model(Composite):
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
         vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
+        by_steps: whether there is a target for each step of x.
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
+    _own_words: ClassVar[tuple[str, ...]] = (
+        "cell",
+    )  # arguments that the constructor keeps itself, by `_word`
+    _worded: Set[str] = frozenset()  # those of them that this model was given
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
     target_vocabulary: Vocabulary | None = None
     predicts: str = ""
+    by_steps: bool = False
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
-        self.config, self.notes = arguments.saved(type(self), bound), {}
+        kind: Any = type(self)
+        given = arguments.flat(kind, bound).keys()
+        # What a derived class gives to the constructors of elman's is not an argument, and its own mean what it says.
+        named = () if kinds.is_ours(kind) else arguments.taken_by(kind)
+        self._worded = {name for name in self._own_words if name in given and name not in named}
+        self.config, self.notes = arguments.saved(kind, bound, self._worded), {}
         seed = arguments.flat(type(self), bound).get("seed")
         self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
+
+    def _word(self, name: str, value: Any) -> None:
+        """Keep an argument of `_own_words` in the constructor's words."""
+        if name in self._worded:
+            self.config[name] = value
 
     def _config(self) -> dict[str, Any]:
         return self.config
@@ -83,8 +99,8 @@ class Model(Composite):
         kind: Any = type(self)
         taken = arguments.taken_by(kind)
         arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
-        if "cell" in options and "cell" not in taken:
-            self.config["cell"] = cell_of(options["cell"])
+        if "cell" in options:
+            self._word("cell", cell_of(options["cell"]))
         self._reader = network(outputs, pooling, **options)
         return self._reader
 
@@ -191,6 +207,8 @@ class Model(Composite):
                     expect_x(data, self._reader)
                 if data.y is not None:
                     self._read_targets(*all_targets(data))
+                    if self.by_steps:
+                        expect_steps(data)
             elif isinstance(data, Stream) and not in_file(data.y):
                 self._read_targets(data.y[None], None, _check.describe(data.y))
         except ValueError as error:

@@ -156,7 +156,8 @@ def fit(
         )
     between = as_communicator(communicator)
     first = between is None or between.rank == 0
-    called = [*as_callbacks(callbacks), *progress_of(progress if first else False, train_data)]
+    called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
+    called = [callback for callback in called if first or callback.everywhere]
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
@@ -177,7 +178,8 @@ def fit(
                 _train(run, train_data, validation_data, called, saver)
         except BaseException as error:
             run.error = error
-            error.history = run.history  # type: ignore[attr-defined]
+            with contextlib.suppress(AttributeError):  # an exception of another library may take none
+                error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:
                 saver.after_error(error)
             run.ranks.leave(error)
