@@ -9,9 +9,9 @@ import pytest
 
 import elman.models
 from elman import load
-from elman.layers import GRU, LSTM, Linear
+from elman.layers import GRU, LSTM, Embedding, Linear
 from elman.models import Forecaster, Model, SequenceClassifier, SequenceRegressor
-from elman.train import fit, mean_squared_error
+from elman.train import Sequences, fit, mean_squared_error
 from tests.support.runs import data, same
 
 
@@ -240,3 +240,46 @@ def test_no_cell():
     for wrong in ("grus", Linear, None):
         with pytest.raises(ValueError, match=r"^cell: expected one of .*'lstm'.*, got "):
             SequenceClassifier(2, input_size=2, cell=wrong)
+
+
+class Columns(Model):
+    """Reads two columns of tokens, which no one may take for features."""
+
+    def __init__(self):
+        self.parts = {
+            "a": Embedding(4, 3, seed=0),
+            "b": Embedding(5, 3, seed=1),
+            "head": Linear(3, 1, seed=2),
+        }
+
+    def flow(self, batch, state=None, keep=False):
+        assert batch.x.dtype == np.uint8
+        vectors = sum(self.parts[name](batch.x[-1, :, i]) for i, name in enumerate("ab"))
+        prediction, back = self.parts["head"].apply(vectors, keep=keep)
+        return prediction, None, back
+
+    def criterion(self, prediction, batch, gradient):
+        return mean_squared_error(prediction, batch.y, weights=batch.weights, gradient=gradient)
+
+
+def test_whole_numbers_for_ones_own_layers_stay_so():
+    x = np.random.default_rng(0).integers(0, 4, (6, 3, 2)).astype(np.uint8)
+    fit(Columns(), (x, np.zeros((6, 1))), epochs=1, progress=False)
+
+
+def test_floats_become_the_type_of_ones_own_layers():
+    model, (x, y) = Last(), data()
+    fit(model, (x.astype(np.float64), y), epochs=1, seed=0, progress=False)
+    twin = Last()
+    fit(twin, (x, y), epochs=1, seed=0, progress=False)
+    assert same(model.state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("name", ["mask", "weights"])
+def test_a_model_that_does_not_look_at_masks_and_weights_is_refused(name):
+    x, y = data()
+    given = {"mask": np.ones(x.shape[:2], bool)} if name == "mask" else {"weights": np.ones(len(x))}
+    with pytest.raises(
+        ValueError, match=f"{name}: expected a model that looks at batch.{name}, got Last, which"
+    ):
+        fit(Last(), Sequences(x, y, **given), epochs=1, progress=False)

@@ -21,6 +21,7 @@ from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
 from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
+from .watched import expect_seen, watched
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,11 @@ class Model(Composite):
         return self._reader
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config.items())})"
-        )
+        shown = dict(self.config)
+        for name, value in shown.items():
+            if isinstance(value, dict) and "words" in value:  # of a Vocabulary, as files have it
+                shown[name] = Vocabulary(**value)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     # What a model defines.
 
@@ -159,9 +162,10 @@ class Model(Composite):
         """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
         and dropout is at work."""
         batch.targets()
-        batch = self.read(batch)
+        batch = watched(self.read(batch))
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
+        expect_seen(batch, type(self).__name__)
         if not train:
             return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))

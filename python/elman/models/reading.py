@@ -50,14 +50,14 @@ def as_whole(values: np.ndarray) -> np.ndarray:
 
 
 def read_x(batch: Batch, reader: Network | None, dtype: np.dtype) -> np.ndarray:
-    """x [T, B, ...] of a batch for the network that reads it. None: it is not known what reads it; then only features
-    [T, B, F, ...] are cast."""
+    """x [T, B, ...] of a batch for the network that reads it. None: it is not known what reads it; then only floats
+    are cast, as whole numbers may be tokens."""
     x = batch.x
     if reader is not None and reader.tokens:
         return as_whole(chosen(_known(batch), x)) if x.dtype.kind == "f" and x.ndim == 2 else x
     if reader is not None and x.ndim == 2 and reader.size == 1:
         x = x[..., None]
-    return cast("x", x, dtype, batch) if x.ndim > 2 else x
+    return cast("x", x, dtype, batch) if reader is not None or x.dtype.kind == "f" else x
 
 
 def expect_x(data: Sequences, reader: Network) -> None:
