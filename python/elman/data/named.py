@@ -71,7 +71,17 @@ class NamedSequences:
         return Batch(x, lengths, y, y_lengths, index, weights=weights)
 
     def subset(self, index: Any) -> NamedSequences:
-        """Some of the samples, by their numbers from 0 to n - 1, each once."""
+        """Some of the samples.
+
+        Args:
+            index: [k], their numbers from 0 to n - 1, each once.
+
+        Returns:
+            NamedSequences of these.
+
+        Raises:
+            ValueError: a number is too large, or comes twice.
+        """
         index = _check.rows("index", index, len(self))
         x, y = (
             None if held is None else {k: picked(v, index) for k, v in held.items()}

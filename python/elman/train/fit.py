@@ -162,6 +162,7 @@ def fit(
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
+    begin(model, train_data)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, settings, order, between)
     with contextlib.ExitStack() as ends:
@@ -203,7 +204,6 @@ def _parts(
     validation_data = None if validation is None else data_for(model, "validation", validation)
     if share is not None:
         train_data, validation_data = split(train_data, share, seed or 0)
-    begin(model, train_data)
     return train_data, validation_data
 
 
