@@ -3,7 +3,7 @@
 # make demo          train a weather forecaster            make dist            wheel and sdist into dist/
 # make examples      the uses on real data, their table    make examples-quick  a small slice of each
 # make bench         the speed grid beside its peers       make bench-quick     the same in under two minutes
-# make bench-training   whole training runs beside PyTorch
+# make bench-training   whole training runs beside PyTorch   make docs   the pages and the reference, into build/site
 # make cuda          compile the GPU's kernels, without a GPU
 # make clean         remove all that these made
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
@@ -19,7 +19,7 @@ EXAMPLES := $(wildcard examples/*.py)
 ARCHITECTURE := 90a
 NVCC := nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl
 
-.PHONY: cuda examples examples-quick demo test test-quick bench bench-quick bench-training check format dist clean
+.PHONY: cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -64,12 +64,18 @@ cuda: $(BIN)/python
 	$(BIN)/cmake --build build/cuda --target _cuda && \
 	$(BIN)/python -m bench.gpu.resources build/cuda
 
+# It opens as files, build/site/index.html, and asks the network for nothing.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/project/test_arrows.py tests/project/test_sizes.py
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress .github/workflows
+	$(BIN)/python -m pytest -q tests/project/test_arrows.py tests/project/test_sizes.py tests/project/test_releases.py
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -79,6 +85,7 @@ format: $(VENV)/dev
 dist: $(VENV)/dev
 	rm -rf dist
 	$(BIN)/python -m build
+	if [ "$$(uname)" = Linux ]; then PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/*-linux_*.whl && rm dist/*-linux_*.whl; fi
 	$(BIN)/python tests/support/check_dist.py dist
 
 clean:
@@ -89,7 +96,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # One rule for every extra: .venv/NAME says that elman[NAME] is installed from sources no newer than it.
-$(VENV)/demo $(VENV)/examples $(VENV)/bench $(VENV)/dev: $(VENV)/%: $(BIN)/python $(SOURCES)
+$(VENV)/demo $(VENV)/examples $(VENV)/bench $(VENV)/docs $(VENV)/dev: $(VENV)/%: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@
 

@@ -18,8 +18,7 @@ import elman
 from bench.training.tasks import TASKS, Task
 from elman import _core
 from elman.stack import processor
-from elman.train import Adam, Constant
-from elman.train.run import Run
+from elman.train import Adam, Run, Settings
 
 AGREE = 0.02  # losses of an epoch may differ by this share: rounding grows along a run
 
@@ -63,9 +62,9 @@ def torch_epoch(twin: Any, optimizer: Any, task: Task, epoch: int) -> float:
 
 
 def elman_epoch(run: Run, task: Task) -> float:
-    for _ in run.train_epoch(task.data, task.batch_size):
+    for _ in run.train_epoch(task.data):
         pass
-    run.end_epoch(None, task.batch_size, None)
+    run.end_epoch()
     return run.history.train_loss[-1]
 
 
@@ -74,7 +73,7 @@ def race(task: Task, epochs: int) -> tuple[list[float], list[float], list[tuple[
     model = task.model()
     twin = task.twin(model)
     twin.copy_weights()
-    run = Run(model, Adam(model), Constant(), clip_norm=1.0, seed=0)
+    run = Run(model, Adam(model), Settings(batch_size=task.batch_size))
     optimizer = torch.optim.Adam(twin.parameters(), fused=True)  # the fastest there is
     ours, theirs, losses = [], [], []
     outside = []

@@ -23,8 +23,7 @@ from bench.training import twins
 from bench.training.__main__ import elman_epoch
 from bench.training.tasks import Task
 from elman.sequence import Standardizer
-from elman.train import Adam, evaluate
-from elman.train.run import Run
+from elman.train import Adam, Run, Settings, evaluate
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples"))
 
@@ -113,7 +112,7 @@ def main() -> None:
     model, other = task.model(), task.model()
     twin = task.twin(other)
     twin.copy_weights()
-    run = Run(model, Adam(model, learning_rate), schedule, clip_norm=1.0)
+    run = Run(model, Adam(model, learning_rate), Settings(batch_size=task.batch_size, schedule=schedule))
     optimizer = torch.optim.Adam(twin.parameters(), lr=learning_rate, fused=True)
     times = []
     for epoch in range(epochs):

@@ -2,7 +2,7 @@
 // and calls the engine; there is no maths here.
 #include "bind/parts.h"
 
-PYBIND11_MODULE(_core, m) {
+PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   using namespace elman;
   m.doc() = "elman's engine. The public surface is the package elman.";
   bind_kernels(m);

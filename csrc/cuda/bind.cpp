@@ -201,7 +201,7 @@ void bind_schedule(py::module_& m) {
 }  // namespace
 }  // namespace elman::cuda
 
-PYBIND11_MODULE(ELMAN_MODULE, m) {
+PYBIND11_MODULE(ELMAN_MODULE, m, pybind11::mod_gil_not_used()) {
   using namespace elman;
   using namespace elman::cuda;
   m.doc() = "elman's scans on a GPU. The public surface is the package elman.";

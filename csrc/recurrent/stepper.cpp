@@ -20,9 +20,9 @@ Stepper<T>::Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size,
     : stack_(std::move(stack)),
       plan_(one_step(batch_size)),
       zeros_(zeros<T>(stack_->H)),
-      warm_(cut(num_threads(), true, wanted)),
-      cold_(cut(num_threads(), false, wanted)),
-      alone_(cut(1, true, wanted)) {
+      wanted_(wanted),
+      alone_(cut(1, true)) {
+  cuts_for(num_threads());
   for (int layer = 0; layer < stack_->L; ++layer) layers_.push_back(new_layer());
   for (int now = 0; now < 2; ++now)
     for (int layer = 0; layer < stack_->L; ++layer) jobs_[now].push_back(job(layer, now));
@@ -62,7 +62,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   return job;
 }
 
-template <class T> Pieces Stepper<T>::cut(int threads, bool warm, ForcedSchedule wanted) const {
+template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
   // All layers are cut in the same way: a thread that has some segments of one layer has them in every layer.
   const CellFacts& cell = stack_->facts();
   const ProductKernels<T>& p = product_kernels<T>(stack_->isa);
@@ -79,14 +79,22 @@ template <class T> Pieces Stepper<T>::cut(int threads, bool warm, ForcedSchedule
     work.x_bytes += cell.x.count() * H * stack_->inputs(layer) * sizeof(T);
     work.h_bytes += cell.recurrent_slots() * H * H * sizeof(T);
   }
-  return Pieces(choose_schedule(work, threads, wanted), {plan_.view()}, work.groups, 1);
+  return Pieces(choose_schedule(work, threads, wanted_), {plan_.view()}, work.groups, 1);
+}
+
+// Only a change of the number of threads makes them anew; other steps allocate nothing.
+template <class T> auto Stepper<T>::cuts_for(int threads) -> const Cuts& {
+  if (!cuts_ || cuts_->threads != threads)
+    cuts_.reset(new Cuts{threads, cut(threads, true), cut(threads, false)});
+  return *cuts_;
 }
 
 template <class T> void Stepper<T>::step(const T* x, T* y) {
   std::vector<ForwardJob<T>>& jobs = jobs_[now_];
   jobs.front().x = x;
-  ThreadTeam team(std::min(warm_.threads(), num_threads()));
-  const Pieces& pieces = team.size() < warm_.threads() ? alone_ : team.warm() ? warm_ : cold_;
+  const Cuts& cuts = cuts_for(num_threads());
+  ThreadTeam team(cuts.warm.threads());
+  const Pieces& pieces = team.size() < cuts.warm.threads() ? alone_ : team.warm() ? cuts.warm : cuts.cold;
   pieces.run(team, [&](int, const Piece& piece) {
     for (const ForwardJob<T>& job : jobs) stack_->kernels().forward(job, piece);
   });

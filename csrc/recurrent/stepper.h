@@ -51,7 +51,13 @@ template <class T> class Stepper {
   };
   Layer new_layer() const;
   ForwardJob<T> job(int layer, int now) const;
-  Pieces cut(int threads, bool warm, ForcedSchedule wanted) const;
+  Pieces cut(int threads, bool warm) const;
+  // How steps are cut for so many threads: where the workers are awake, and where they sleep.
+  struct Cuts {
+    int threads;
+    Pieces warm, cold;
+  };
+  const Cuts& cuts_for(int threads);
 
   std::atomic<bool> used_{false};
   const std::shared_ptr<const PackedStack<T>> stack_;
@@ -60,7 +66,9 @@ template <class T> class Stepper {
   std::vector<Layer> layers_;
   int now_ = 0;                         // which h holds the state
   std::vector<ForwardJob<T>> jobs_[2];  // of all layers, for a step that finds the state there
-  const Pieces warm_, cold_, alone_;    // where the workers are awake, asleep, or serve another call
+  const ForcedSchedule wanted_;
+  const Pieces alone_;  // where the workers serve another call
+  std::unique_ptr<const Cuts> cuts_;
 };
 
 }  // namespace elman

@@ -28,6 +28,8 @@ def describe(value: Any) -> str:
         return f"{shape_text(value.shape)} {value.dtype}"
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "shape"):  # in a file
+        return f"{shape_text(value.shape)} {value.dtype}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__

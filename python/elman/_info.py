@@ -13,7 +13,11 @@ from .stack import gpu
 
 
 def isas() -> list[str]:
-    """The instruction sets of this build that this processor can run, best first."""
+    """The instruction sets of this build that this processor can run.
+
+    Returns:
+        Their names ("avx512", "avx2", "neon", "scalar"), best first.
+    """
     return _core.isas()
 
 
@@ -22,6 +26,9 @@ def use_isa(name: str) -> None:
 
     A stepper keeps the set it was made with.
 
+    Args:
+        name: one of `isas()`.
+
     Raises:
         ValueError: `name` is not one of `isas()`.
     """
@@ -29,7 +36,11 @@ def use_isa(name: str) -> None:
 
 
 def num_threads() -> int:
-    """Threads a call may use: never more than there are processors (`info()["processors"]`)."""
+    """How many threads a call may use.
+
+    Returns:
+        A whole number, never more than there are processors (`info()["processors"]`).
+    """
     return _core.num_threads()
 
 
@@ -40,6 +51,9 @@ def set_num_threads(n: int) -> None:
     processor make a small call a hundred times slower; the default is as many as there are. Where the system refuses
     to start threads (a container's limit of processes, memory), a call runs on those there are, and a second later
     they are asked for again. No result depends on any of this.
+
+    Args:
+        n: at least 1.
 
     Raises:
         ValueError: `n` is not a whole number of at least 1.

@@ -4,42 +4,68 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from . import files, init
+from .layers.files import make_layer, make_model
 
-# Who makes what a file holds, by the word in its description; imported when a file asks for it.
-_MAKERS = {
-    "layer": lambda: import_module("elman.layers.files"),
-    "model": lambda: import_module("elman.models.files"),
-}
+Kind = TypeVar("Kind")
+
+
+def _make_estimator(content: dict[str, Any]) -> Any:
+    # Imported when a file asks for it: it needs scikit-learn.
+    return import_module("elman.sklearn.files").make(content)
+
+
+# Who makes what a file holds, by the word in its description.
+_MAKERS = {"layer": make_layer, "model": make_model, "estimator": _make_estimator}
 
 # What a constructor may raise when the arguments in a file do not suit it.
-_UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+_UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """The layer or the model that `save` wrote to `path` (extra: save).
+@overload
+def load(path: str | os.PathLike[str]) -> Any: ...
+@overload
+def load(path: str | os.PathLike[str], kind: type[Kind]) -> Kind: ...
+def load(path: str | os.PathLike[str], kind: type | None = None) -> Any:
+    """The layer, model or estimator that `save` wrote to `path` (extra: save).
 
-    Import the module of a model's class first, if the class is your own.
+    Import the module of its class first, if the class is your own: a file names its class and holds no code.
+
+    Args:
+        path: of the file.
+        kind: the class that is expected, for type checkers too: `load(path, SequenceClassifier)`.
 
     Raises:
         ValueError: `save` did not write the file, or it has changed since, or it is of a class that is not imported or
-            that takes other arguments now.
+            that takes other arguments now, or of another class than `kind`.
         OSError: the file cannot be read.
     """
+    where = repr(os.fspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f"path: expected a file written by save(), got the directory {where}; a run whose checkpoint it is goes on "
+            "with the same call of fit"
+        )
     try:
         content, arrays = files.read(path, "loading a layer or a model")
         held = [word for word in _MAKERS if word in content]
         if len(held) != 1:
-            raise ValueError("it does not say that it holds a layer or a model")
-        maker = _MAKERS[held[0]]()
+            is_checkpoint = "; it is of a checkpoint, whose run goes on with the same call of fit"
+            raise ValueError(
+                "it does not say that it holds a layer or a model" + is_checkpoint * ("checkpoint" in content)
+            )
         # Twice, as a constructor may draw numbers that it does not keep.
         with init.from_file(2 * sum(array.size for array in arrays.values())):
-            made = maker.make(content)
+            made = _MAKERS[held[0]](content)
         made.load_state_dict(arrays)
+    except files.NotImportedError as error:
+        raise ValueError(f"path: {where} holds {error}") from None
     except _UNSUITABLE as error:
+        raise ValueError(f"path: expected a file written by save(), got {where}: {error}") from error
+    if kind is not None and not isinstance(made, kind):
         raise ValueError(
-            f"path: expected a file written by save(), got {os.fspath(path)!r}: {error}"
-        ) from error
+            f"path: expected a {kind.__name__}, got {where}, which holds a {type(made).__name__}"
+        )
     return made

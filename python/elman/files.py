@@ -23,6 +23,10 @@ class DamagedError(ValueError):
     """A file that `write` did not write, or that has changed since."""
 
 
+class NotImportedError(ValueError):
+    """A file is of a class that is not known here; what it is of, and what to do first."""
+
+
 def write(path: Path, content: dict[str, Any], arrays: Mapping[str, np.ndarray], purpose: str) -> None:
     """Write a file that is whole and on the disk before it takes the place of `path` (extra: save).
 
@@ -64,6 +68,12 @@ def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
     """
     numpy = need("safetensors.numpy", "save", purpose)
     data = pathlib.Path(path).read_bytes()
+    if not data:
+        raise DamagedError("it is empty")
+    if data[:2] == b"PK":
+        raise DamagedError(
+            "not a safetensors file; if torch.save wrote it, load_state_dict takes what torch.load gives"
+        )
     try:
         arrays = numpy.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -72,7 +82,10 @@ def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
     metadata = header.get("__metadata__", {})
     text = metadata.get("elman")
     if text is None:
-        raise DamagedError("nothing in its metadata says what it is")
+        raise DamagedError(
+            "nothing in its metadata says what it is; if it has the parameters of a layer, "
+            f"layer.load_state_dict(safetensors.numpy.load_file({os.fspath(path)!r})) takes them"
+        )
     if "checksum" in metadata and metadata["checksum"] != _checksum(text):
         raise DamagedError("its description is damaged")
     if "arrays" in metadata and metadata["arrays"] != _checksum_of(arrays):

@@ -15,6 +15,13 @@ import numpy as np
 
 from . import _core
 
+__all__ = ["glorot", "normal", "orthogonal", "seeds", "uniform"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("left", default=None)
 
 # Reflections that are applied together: enough to make products of them.
@@ -47,20 +54,50 @@ def _zeros_for_file(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | Non
 
 
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], limit: float, dtype: np.dtype) -> np.ndarray:
-    """Uniform over [-limit, limit]; torch.nn uses limit = 1/sqrt(H) for every weight and bias."""
+    """Uniform over [-limit, limit]; torch.nn uses limit = 1/sqrt(H) for every weight and bias.
+
+    Args:
+        rng: a generator of NumPy's, which is drawn from.
+        shape: of the array.
+        limit: largest size of a number.
+        dtype: float32 or float64.
+
+    Returns:
+        An array of that shape and type.
+    """
     zeros = _zeros_for_file(shape, dtype)
     return rng.uniform(-limit, limit, shape).astype(dtype) if zeros is None else zeros
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float, dtype: np.dtype) -> np.ndarray:
-    """Normal with mean 0."""
+    """Normal with mean 0.
+
+    Args:
+        rng: a generator of NumPy's, which is drawn from.
+        shape: of the array.
+        std: standard deviation.
+        dtype: float32 or float64.
+
+    Returns:
+        An array of that shape and type.
+    """
     zeros = _zeros_for_file(shape, dtype)
     return (std * rng.standard_normal(shape)).astype(dtype) if zeros is None else zeros
 
 
 def glorot(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
-    """Uniform with limit sqrt(6 / (rows + columns)) (Glorot & Bengio 2010)."""
-    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype)
+    """Uniform with limit sqrt(6 / (rows + columns)) (Glorot & Bengio 2010).
+
+    Args:
+        rng: a generator of NumPy's, which is drawn from.
+        shape: [rows, columns].
+        dtype: float32 or float64.
+
+    Returns:
+        An array of that shape and type.
+    """
+    zeros = _zeros_for_file(shape, dtype)
+    return uniform(rng, shape, float(np.sqrt(6.0 / sum(shape))), dtype) if zeros is None else zeros
 
 
 def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarray:
@@ -69,6 +106,14 @@ def orthogonal(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarr
     What a QR decomposition of a normal matrix would give is drawn directly (Stewart 1980): a reflection for each
     column, of a normal vector one shorter than the last. Less than size^3 multiply-adds for large ones, in products on
     elman's own threads; NumPy's would crowd a busy machine.
+
+    Args:
+        rng: a generator of NumPy's, which is drawn from.
+        size: rows and columns.
+        dtype: float32 or float64.
+
+    Returns:
+        [size, size] of that type.
     """
     zeros = _zeros_for_file((size, size), dtype)
     if zeros is not None:
@@ -105,9 +150,15 @@ def _product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def seeds(seed: Any, count: int) -> list[np.random.SeedSequence]:
-    """Independent seeds for `count` layers; the same ones for the same whole number, new ones for None.
+    """Independent seeds for several layers out of one.
 
-    A generator of NumPy's is drawn from.
+    Args:
+        seed: a whole number or a SeedSequence, which give the same seeds each time; a generator of NumPy's, which is
+            drawn from; None for new ones.
+        count: how many.
+
+    Returns:
+        A list of seeds, each of which a layer takes as its `seed`.
     """
     if isinstance(seed, np.random.Generator):  # as layers take them
         seed = seed.integers(2**32, size=4).tolist()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -21,7 +22,7 @@ using Stream = void*;
 void run_grid(const Grid& grid, const std::function<void()>& kernel, unsigned order);
 
 template <class Job> void launch(void (*kernel)(Job), const Grid& grid, Stream, const Job& job) {
-  static unsigned order = 0;
+  static std::atomic<unsigned> order{0};
   run_grid(grid, [&] { kernel(job); }, ++order);
 }
 

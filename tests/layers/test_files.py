@@ -58,9 +58,12 @@ def test_every_changed_byte_is_seen(name, tmp_path):
 
 
 STRANGE = {
-    "not a safetensors file": b"",
-    "not a safetensors file: ": b"PK\x03\x04 and more",
-    "nothing in its metadata": save({"a": np.zeros(2, np.float32)}),
+    "it is empty": b"",
+    "not a safetensors file: ": b"# text, and more",
+    "not a safetensors file; if torch.save wrote it, load_state_dict takes what torch.load gives": b"PK\x03\x04...",
+    r"nothing in its metadata says what it is; .*, layer.load_state_dict\(safetensors.numpy.load_file\(": save(
+        {"a": np.zeros(2, np.float32)}
+    ),
     "nothing in its metadata says": save({"a": np.zeros(2, np.float32)}, {"format": "pt"}),
     "its description is damaged": save({}, {"elman": "{"}),
     "its description is damaged.*": save({}, {"elman": "[" * 100_000}),
@@ -79,7 +82,9 @@ def test_what_is_not_ours(message, tmp_path):
 def test_what_the_system_refuses_comes_in_its_own_words(tmp_path):
     with pytest.raises(FileNotFoundError):
         elman.load(tmp_path / "nothing")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(
+        IsADirectoryError, match=r"^path: expected a file .*, got the directory '.*'; a run whose check"
+    ):
         elman.load(tmp_path)
 
 
@@ -101,12 +106,11 @@ for name in ("layer", "model"):
 GRU_CONFIG = {"layer": "GRU", "dtype": "float32", "input_size": 2, "hidden_size": 3}
 LAYERS = {
     "it does not say that it holds a layer or a model": {},
-    "it does not say that it holds a layer": {"checkpoint": 3},
+    "it does not say that it holds a layer or a model; it is of a checkpoint": {"checkpoint": 3},
     "it does not say that it holds": {"layer": "GRU", "model": "SequenceClassifier"},
-    "layer: expected one of 'RNN', 'LSTM', 'GRU', got None": {"layer": None},
-    "layer: expected one of .* got 'Transformer'": GRU_CONFIG | {"layer": "Transformer"},
-    "layer: expected one of .* got list": GRU_CONFIG | {"layer": ["GRU"]},
-    ".*unexpected keyword argument 'extra'": GRU_CONFIG | {"extra": 1},
+    "it does not say of which class it is": {"layer": None},
+    "it does not say of which class": GRU_CONFIG | {"layer": ["GRU"]},
+    "extra: expected an argument of GRU, got an unknown one": GRU_CONFIG | {"extra": 1},
     ".*missing 1 required positional argument: 'hidden_size'": {"layer": "GRU", "input_size": 2},
     "hidden_size: expected a whole number of at least 1, got 'a'": GRU_CONFIG | {"hidden_size": "a"},
     "dtype: expected float32 or float64, got .*": GRU_CONFIG | {"dtype": {"a": 1}},
@@ -126,11 +130,9 @@ NET = {"input_size": 2, "hidden_size": 3}
 MODELS = {
     "it does not say with which arguments the model was made": {"model": "SequenceClassifier"},
     "it does not say with which arguments": {"model": "SequenceClassifier", "config": [], "notes": {}},
-    "it does not say of which class the model is": of(3),
-    r"its class Oracle of module \(not named\) is not imported": of("Oracle"),
-    "its class FinalStep of module x is not imported": of("x:FinalStep"),
+    "it does not say of which class it is.?": of(3),
     "input_size: expected either it or vocabulary": of("SequenceClassifier", classes=2),
-    ".*unexpected keyword argument 'extra'": of("LanguageModel", vocabulary=3, extra=1),
+    "extra: expected an argument of LanguageModel": of("LanguageModel", vocabulary=3, extra=1),
     "quantiles: .*|.*not iterable": of("SequenceRegressor", quantiles=3, **NET),
 } | {
     f"its arguments ask for more parameters than it holds{'.?' * i}": of(name, **NET | config)
@@ -153,6 +155,24 @@ def test_descriptions_that_do_not_fit(message, tmp_path):
     with pytest.raises(ValueError, match=f"path: expected a file written by save.*, got '.*file': {message}"):
         elman.load(tmp_path / "file")
     assert time.perf_counter() - begin < 5
+
+
+UNKNOWN = {
+    "a Transformer; import the module of this class before elman.load": GRU_CONFIG | {"layer": "Transformer"},
+    "a Oracle; import the module of this class before elman.load": of("Oracle"),
+    "a FinalStep of a module that is not imported; import x before elman.load": of("x:FinalStep"),
+    "a Final of elman.models, which is imported and has no such class": of("elman.models:Final"),
+    "a Final, a class of the script or notebook that wrote the file; define or import it": of(
+        "__main__:Final"
+    ),
+}
+
+
+@pytest.mark.parametrize("message", UNKNOWN)
+def test_a_class_that_is_not_imported(message, tmp_path):
+    write_raw(tmp_path / "file", UNKNOWN[message], {"a": np.zeros((3, 5), np.float32)})
+    with pytest.raises(ValueError, match=f"^path: '.*file' holds {message}"):
+        elman.load(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", KINDS)

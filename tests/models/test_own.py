@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import elman.models
 from elman import load
 from elman.layers import GRU, Linear
 from elman.models import Model, SequenceClassifier
@@ -18,7 +19,6 @@ class Last(Model):
     def __init__(self, size=3, *, gain=1.0, seed=0):
         self.parts = {"gru": GRU(2, size, seed=seed), "head": Linear(size, 1, seed=1)}
         self.gain = gain
-        self._describe()
 
     def flow(self, batch, state=None, keep=False):
         gru, head = self.parts.values()
@@ -52,18 +52,49 @@ class Detector(SequenceClassifier):
         self.threshold = threshold
 
 
-class Forgetful(Model):
-    def __init__(self, size):
-        self.parts = {"gru": GRU(2, size)}
+class Everything(Last):
+    """All kinds of arguments, and another class's constructor called with others."""
+
+    unsaved = ("hook",)
+
+    def __init__(self, a, /, size, *rest, table, dtype=np.float32, seed, hook=len, **options):
+        super().__init__(size, gain=options.get("gain", 1.0), seed=seed)
+        self.seen = (a, size, rest, table, np.dtype(dtype), seed, options)
+        self.hook = hook
 
 
 MADE = {
     "given": (lambda: Last(np.int64(5), gain=np.float32(2)), {"size": 5, "gain": 2.0}),
-    "defaults": (Last, {}),
+    "defaults": (Last, {"size": 3, "gain": 1.0}),
     "derived": (lambda: Derived(2), {"half": 2}),
+    "passing": (lambda: Passing(4, gain=2.0), {"sizes": [4], "gain": 2.0}),
     "ours": (
         lambda: Detector(0.5, input_size=2, hidden_size=3),
         {"threshold": 0.5, "input_size": 2, "hidden_size": 3},
+    ),
+    "everything": (
+        lambda: Everything(
+            "a",
+            np.int8(4),
+            5,
+            [6, (7, np.float64(0.5))],
+            table={"x": [np.True_, None]},
+            dtype=np.float64,
+            seed=3,
+            hook=max,
+            gain=2.0,
+            tail="z",
+        ),
+        {
+            "a": "a",
+            "size": 4,
+            "rest": [5, [6, [7, 0.5]]],
+            "table": {"x": [True, None]},
+            "dtype": "float64",
+            "seed": 3,
+            "gain": 2.0,
+            "tail": "z",
+        },
     ),
 }
 
@@ -79,6 +110,12 @@ def test_arguments_come_back(name, tmp_path):
         assert same(found.state_dict(), made.state_dict())
         assert getattr(found, "gain", 0) == getattr(made, "gain", 0)
         assert getattr(found, "threshold", 0) == getattr(made, "threshold", 0)
+    if name == "everything":
+        seen = load(tmp_path / "file").seen
+        options = {"gain": 2.0, "tail": "z"}
+        table = {"x": [True, None]}
+        assert seen == ("a", 4, (5, [6, [7, 0.5]]), table, np.dtype("float64"), 3, options)
+        assert load(tmp_path / "file").hook is len  # the default, as it is not in the file
 
 
 def test_it_trains_and_what_it_says_of_itself_holds():
@@ -86,18 +123,27 @@ def test_it_trains_and_what_it_says_of_itself_holds():
     assert repr(made) == "Last(size=4, gain=2.0)"
     history = fit(made, data(), epochs=3, seed=0, progress=False)
     assert history.train_loss[-1] < history.train_loss[0]
-    assert Passing(4, gain=2.0).config == {"gain": 2.0}  # what has no name cannot be kept
 
 
-def test_a_constructor_that_does_not_describe_itself(tmp_path):
-    made = Forgetful(3)
-    assert repr(made) == "Forgetful()"
-    with pytest.raises(
-        ValueError, match=r"model: expected Forgetful's constructor to end with self._describe\(\)"
-    ):
-        made.save(tmp_path / "file")
-    with pytest.raises(ValueError, match=r"gain: expected what JSON can hold .*, got builtin_function"):
+def test_an_argument_that_cannot_be_kept_is_refused_before_any_work():
+    message = (
+        r"gain: expected what JSON can hold .*, got builtin_function_or_method; Last keeps its arguments .*"
+    )
+    with pytest.raises(ValueError, match=message):
         Last(gain=len)
+
+
+def test_an_unknown_argument():
+    with pytest.raises(
+        TypeError, match=r"^sizes: expected an argument of Last, got an unknown one; did you mean size\?"
+    ):
+        Last(sizes=3)
+    with pytest.raises(TypeError, match=r"^x: expected an argument of Last, .*; it takes size, gain, seed$"):
+        Last(x=3)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'half'"):
+        Derived()
+    with pytest.raises(ValueError, match=r"^sizes: expected another name beside the argument sizes"):
+        Passing(4, sizes=3)
 
 
 def test_a_table_in_notes_would_lose_its_names(tmp_path):
@@ -110,3 +156,44 @@ def test_a_table_in_notes_would_lose_its_names(tmp_path):
     made.notes["table"] = made.notes["table"].to_dict("list")
     made.save(tmp_path / "file")
     assert load(tmp_path / "file").notes == {"table": {"a": [1]}}
+
+
+MODELS = {
+    "SequenceClassifier": (2,),
+    "SequenceTagger": (2,),
+    "SequenceRegressor": (),
+    "Forecaster": (3,),
+    "Seq2Seq": (5,),
+    "CTCRecognizer": (3,),
+    "LanguageModel": (7,),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_unknown_option_names_the_model_and_what_is_near(name):
+    kind = getattr(elman.models, name)
+    with pytest.raises(
+        TypeError, match=rf"^hiden_size: expected an argument of {name}, got .*; did you mean hidden_size\?$"
+    ):
+        kind(*MODELS[name], input_size=2, hiden_size=3)
+
+
+def test_an_unknown_option_of_a_derived_class():
+    with pytest.raises(TypeError, match=r"^tresh: expected an argument of Detector, .*; did you mean thresh"):
+        Detector(threshold=1, input_size=2, tresh=3)
+
+
+@pytest.mark.parametrize("cell", ["GRU", "gru", "Gru", GRU])
+@pytest.mark.parametrize("name", ["SequenceClassifier", "Forecaster", "Seq2Seq"])
+def test_cells_by_any_name(name, cell, tmp_path):
+    made = getattr(elman.models, name)(3, input_size=2, hidden_size=3, cell=cell)
+    assert made.config["cell"] == "gru"
+    made.save(tmp_path / "file")
+    found = load(tmp_path / "file")
+    assert found.config == made.config and same(found.state_dict(), made.state_dict())
+
+
+def test_no_cell():
+    for wrong in ("grus", Linear, None):
+        with pytest.raises(ValueError, match=r"^cell: expected one of .*'lstm'.*, got "):
+            SequenceClassifier(2, input_size=2, cell=wrong)

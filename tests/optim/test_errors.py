@@ -179,8 +179,8 @@ def test_an_optimiser_of_ones_own():
         def __init__(self, model):
             super().__init__(model, 0.5, 0.0, states=[])
 
-        def _update(self, rate, scale):
-            for value, grad in zip(*self._arrays, strict=True):
+        def _update(self, arrays, rate, scale, decay):
+            for value, grad in zip(*arrays, strict=True):
                 value -= rate * scale * np.sign(grad)
 
     layer = linear()

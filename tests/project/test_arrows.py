@@ -27,11 +27,19 @@ CPP = {
 }
 # Files of python/elman itself are the room `base`, but for those at the top.
 PYTHON = {
-    "__init__.py": ("layers", "_info.py", "_load.py"),
+    "__init__.py": (
+        "sklearn",
+        "torch",
+        "datasets",
+        "layers",
+        "_info.py",
+        "_load.py",
+    ),  # rooms for type checkers
     "__main__.py": ("_info.py",),
     "_info.py": ("stack",),
-    "_load.py": ("models",),
-    "sklearn": ("models",),
+    "_load.py": ("sklearn",),
+    "sklearn": ("forecast",),
+    "forecast": ("models",),
     "models": ("train", "layers"),
     "train": ("losses", "optim", "data"),
     "losses": ("layers",),

@@ -1,27 +1,29 @@
-"""What the pages name is there, what the README shows runs, and what the example promises to do it does."""
+"""What the pages name is there, and what the example promises to do it does."""
 
 import importlib
-import pathlib
 import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-import torch
 
 import elman
+from tests.support.pages import PAGES, ROOT, anchors_of, blocks_of, links_of, name_of
 
-ROOT = pathlib.Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 ROOMS = ("csrc", "python", "tests", "bench", "examples", "docs")
 FILE = r"(?<![\w/.*-])(?:[\w-]+/)*[\w-]+\.(?:h|cpp|cu|inc|cmake|py|md|csv)\b"
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 
-@pytest.fixture(params=PAGES, ids=lambda page: page.name)
-def page(request):
+@pytest.fixture(params=PAGES, ids=name_of)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def page(path):
     """The words of a page, but for what its diffs add."""
-    return re.sub(r"```diff.*?```", "", request.param.read_text(), flags=re.DOTALL)
+    return re.sub(r"```diff.*?```", "", path.read_text(), flags=re.DOTALL)
 
 
 def paths():
@@ -31,25 +33,50 @@ def paths():
 
 
 def test_files_that_a_page_names_are_there(page):
-    """By the whole path or its end."""
-    known = paths()
+    """By the whole path or its end. What a block of code names it may make; a script has its name in its first line."""
+    known = [*paths(), *(f"/{name}" for name in re.findall(r"^```py\n# (\w+\.py)$", page, re.MULTILINE))]
     missing = [
         name for name in set(re.findall(FILE, page)) if not any(path.endswith(f"/{name}") for path in known)
     ]
     assert not missing
 
 
+def test_links_of_a_page_lead_somewhere(path):
+    """To files of the repository and headings in them; of those to elsewhere only the form is looked at."""
+    dead = []
+    for link in links_of(path):
+        if re.match(r"[a-z]+:", link):
+            if not re.fullmatch(r"https://[\w.-]+\.\w+(/\S*)?", link):
+                dead.append(link)
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.is_file() or (anchor and anchor not in anchors_of(target)):
+            dead.append(link)
+    assert not dead
+
+
 def test_variables_and_commands_that_a_page_names_are_there(page):
-    makefile = (ROOT / "Makefile").read_text()
     code = [ROOT / path[1:] for path in paths() if re.search(r"\.(h|cpp|cmake|py|txt)$", path)]
-    known = set(re.findall(r"\bELMAN_[A-Z_]+\b", makefile + "".join(path.read_text() for path in code)))
+    known = set(re.findall(r"\bELMAN_[A-Z_]+\b", MAKEFILE + "".join(path.read_text() for path in code)))
     assert not set(re.findall(r"\bELMAN_[A-Z_]+\b", page)) - known
     commands = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", page, re.MULTILINE)
-    assert not [name for name in commands if not re.search(rf"^{name}:", makefile, re.MULTILINE)]
+    assert not [name for name in commands if not re.search(rf"^{name}:", MAKEFILE, re.MULTILINE)]
+
+
+def test_extras_and_modules_that_commands_name_are_there(path):
+    """Of blocks without a language, or of a shell's, and of commands within lines."""
+    text = "\n".join(blocks_of(path, "", "sh", "bash", "console")) + path.read_text()
+    extras = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    for names in re.findall(r"pip install [^\n`]*?(?:\.|elman)\[([\w,]+)\]", text):
+        assert not set(names.split(",")) - extras
+    for module in re.findall(r"python -m ((?:bench|elman|examples)[\w.]*)", text):
+        place = module.replace(".", "/").replace("elman", "python/elman", 1)
+        assert (ROOT / f"{place}.py").exists() or (ROOT / place / "__main__.py").exists(), module
 
 
 def test_names_of_elman_that_a_page_names_are_there(page):
-    for name in set(re.findall(r"(?<!\w)elman(?:\.[A-Za-z_]\w*)+", page)):
+    for name in set(re.findall(r"(?<![\w/.])elman(?:\.[A-Za-z_]\w*)+", page)):
         find(name)
 
 
@@ -60,34 +87,6 @@ def find(name):
     except ImportError:
         outer, _, last = name.rpartition(".")
         return getattr(find(outer), last)
-
-
-def test_readme_example():
-    code, training, pytorch = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {}
-    exec(compile(code, "README.md", "exec"), names)
-    assert names["y"].shape == (100, 32, 128) and names["dx"].shape == (100, 32, 7)
-    assert not names["y"][names["lengths"][0] :, 0].any()
-    assert names["out"].any()
-    exec(compile(training, "README.md", "exec"), names)
-    assert names["history"].epochs == 3 and names["model"].predict_proba(names["sequences"]).shape == (32, 2)
-    names = {"model": torch.nn.Sequential(torch.nn.GRU(3, 4))}
-    exec(compile(pytorch, "README.md", "exec"), names)
-    assert type(names["model"][0]) is names["elman"].torch.GRU
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of optional packages
-def test_training_page(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs/training.md").read_text(), re.DOTALL):
-        exec(compile(code, "training.md", "exec"), names)
-    assert names["error"][0] < 0.8 and names["error"][23] < 3.5  # C; persistence has 0.64 and 3.60
-    assert min(names["history"].validation_loss) < 0.2
-    last = names["model"](names["test"].x[0][:, None])
-    np.testing.assert_array_equal(names["now"], last)
-    assert (tmp_path / "history.png").exists() and len(names["study"].trials) == 2
 
 
 @pytest.mark.slow

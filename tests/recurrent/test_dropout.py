@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import elman
+from elman.layers.dropout import factors_within
 from tests.support.cases import CELLS, DIRECTIONS, SEQUENCES, TOLERANCE, assert_agrees, make_case, make_layer
 
 
@@ -102,7 +103,7 @@ def test_a_forward_draws_one_mask_for_each_sequence_layer_and_direction(cell):
     options = {"num_layers": 2, "bidirectional": True, "recurrent_dropout": 0.25, "dtype": np.float64}
     layer, twin = (make_layer(cell, 3, 9, seed=5, **options) for _ in range(2))
     case = make_case(layer, T=7, B=5, lengths=True, reset=True)
-    drawn = [twin._factors(0.25, (4, 5, 9)) for _ in range(2)]
+    drawn = [factors_within(twin._spec, 0.25, 5, twin._rng) for _ in range(2)]
     assert not np.array_equal(*drawn)  # each call has its own
     assert set(np.unique(drawn)) == {0, 1 / 0.75}
     for case.factors in drawn:
@@ -116,7 +117,8 @@ def test_a_forward_draws_one_mask_for_each_sequence_layer_and_direction(cell):
 
 
 def test_it_keeps_the_share_it_says():
-    factors = make_layer("gru", 4, 64, recurrent_dropout=0.25, seed=1)._factors(0.25, (2, 500, 64))
+    layer = make_layer("gru", 4, 64, recurrent_dropout=0.25, seed=1)
+    factors = factors_within(layer._spec, 0.25, 500, layer._rng)
     assert factors.dtype == np.float32
     assert abs((factors == 0).mean() - 0.25) < 0.01
 

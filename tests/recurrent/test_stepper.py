@@ -1,5 +1,6 @@
 """Streaming: steps equal the whole sequence bit for bit, without allocation and without the GIL."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -250,3 +251,27 @@ def test_the_gil_is_free_while_it_computes():
     stop.set()
     counter.join()
     assert np.median(inside) > 3
+
+
+FOLLOWS = """
+import os, numpy as np, elman
+elman.set_num_threads(1)
+step = elman.LSTM(600, 600, seed=0).stepper(2)
+x = np.ones((2, 600), np.float32)
+one = step(x), len(os.listdir("/proc/self/task"))
+elman.set_num_threads(2)
+step.reset()
+two = [step(x)], len(os.listdir("/proc/self/task"))
+assert two[1] == one[1] + 1, (one[1], two[1])
+assert np.array_equal(one[0], two[0][0])
+"""
+
+
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/task").exists(), reason="counts its threads as Linux tells them"
+)
+def test_it_follows_the_number_of_threads():
+    """A worker starts when a step is the first to use two threads."""
+    environment = os.environ | {"ELMAN_OVERSUBSCRIBE": "1", "ELMAN_SCHEDULE": "rows"}
+    ran = subprocess.run([sys.executable, "-c", FOLLOWS], env=environment, capture_output=True, text=True)
+    assert not ran.returncode, ran.stderr

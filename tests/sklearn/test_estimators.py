@@ -238,7 +238,7 @@ REFUSALS = {
     r"X: expected series \[n, 2\] with at least 25 steps, got \[10, 2\] float64 as series 0": lambda x, y: (
         RecurrentForecaster().fit(np.zeros((10, 2)))
     ),
-    "X: expected series of at least 5 steps, got .4, 1. float64": lambda x, y: (
+    r"X: expected series \[n, 1\] with at least 5 steps, got .4, 1. float64 as series 0": lambda x, y: (
         RecurrentForecaster(context=4, epochs=1).fit(np.arange(9.0)[:, None]).score(np.zeros((4, 1)))
     ),
 }

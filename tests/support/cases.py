@@ -55,7 +55,7 @@ class Case:
 
     def forward(self):
         """layer.forward with the case's factors of recurrent dropout instead of drawn ones."""
-        with patch.object(self.layer, "_recurrent_factors", lambda call: self.factors):
+        with patch("elman.layers.recurrent.factors_within", lambda *_: self.factors):
             return self.layer.forward(self.x, self.packed_state(self.state), **self.options)
 
     def run(self):

@@ -145,11 +145,10 @@ def test_an_optimizer_of_ones_own():
     optimizer = SGD(model, learning_rate=0.05, momentum=0.5)
     history = fit(model, (x, y), epochs=3, optimizer=optimizer, seed=0, progress=False)
     assert history.learning_rate == [0.05] * 3
-    for refused in ({"learning_rate": 0.1}, {"weight_decay": 0.1}):
-        with pytest.raises(
-            ValueError, match="learning_rate, weight_decay: expected none beside an Optimizer"
-        ):
-            fit(model, (x, y), optimizer=optimizer, progress=False, **refused)
+    given = {"learning_rate": 0.1, "weight_decay": 0.1, "groups": {"bias*": {}}, "frozen": ["head"]}
+    for name, value in given.items():
+        with pytest.raises(ValueError, match=f"{name}: expected none beside an Optimizer"):
+            fit(model, (x, y), optimizer=optimizer, progress=False, **{name: value})
 
 
 def test_clipping():
@@ -165,14 +164,6 @@ def test_clipping():
     assert norms[0][0] > 0.01
     assert norms[1][0] == pytest.approx(1e-3, rel=1e-3)
     assert norms[2][1] == pytest.approx(1e-4, rel=1e-2)
-
-
-def test_progress_bar(capsys):
-    x, y = sines(40)
-    fit(forecaster(), (x, y), (x, y), epochs=2, progress="a network")
-    shown = capsys.readouterr().err
-    assert "a network" in shown and "80.0/80.0" in shown and "sequences/s" in shown
-    assert "loss=" in shown and "norm=" in shown and "validation=" in shown
 
 
 @pytest.mark.slow

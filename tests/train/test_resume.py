@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elman.models import SequenceClassifier
+from elman.models import SequenceRegressor
 from elman.train import SGD, Adam, Cosine, Plateau, Sequences, fit
 from tests.support.runs import data, noise, regressor, run, same
 
@@ -12,6 +12,10 @@ def changed_data():
     x, y = data()
     x[7, 1, 1] += 1e-3
     return x, y
+
+
+class Other(SequenceRegressor):
+    pass
 
 
 REFUSED = {
@@ -33,8 +37,8 @@ REFUSED = {
         lambda d: run(regressor(dropout=0.1, hidden_size=5, loss="huber"), d, None, data(1)),
     r"model: expected network.recurrent LSTM\(2, 4\), as in .*, got network.recurrent GRU\(2, 4\);":
         lambda d: run(regressor(dropout=0.1, cell="gru"), d, None, data(1)),
-    r"model: expected class SequenceRegressor, as in .*, got class SequenceClassifier;":
-        lambda d: run(SequenceClassifier(2, input_size=2, hidden_size=4), d, None, data(1)),
+    r"model: expected class SequenceRegressor, as in .*, got class Other;":
+        lambda d: run(Other(input_size=2, hidden_size=4), d, None, data(1)),
     r"optimizer: expected Adam with the states first, second, as in .*, got SGD with the states momentum;":
         lambda d: run(regressor(dropout=0.1), d, None, data(1), optimizer="sgd"),
 }  # fmt: skip
@@ -82,8 +86,8 @@ def test_what_the_call_says_holds(tmp_path):
 
     def change(run):
         if run.epoch == 2:
-            run.base_rate, run.optimizer.weight_decay, run.clip_norm, run.clip = 1e-3, 0.1, 0.2, 0.05
-            run.schedule = Cosine(4)
+            run.base_rate, run.optimizer.weight_decay = 1e-3, 0.1
+            run.settings.clip_norm, run.settings.clip, run.settings.schedule = 0.2, 0.05, Cosine(4)
 
     whole = regressor()
     options = {"epochs": 4, "optimizer": "adamw"}
@@ -105,7 +109,7 @@ def test_another_schedule_learns_from_the_same_losses(tmp_path):
     assert want.learning_rate[-1] < want.learning_rate[0]
     run(model, tmp_path / "b", train, noise, epochs=4)
     states = []
-    run(model, tmp_path / "b", train, noise, callbacks=[lambda run: states.append(run.schedule.state_dict())],
+    run(model, tmp_path / "b", train, noise, callbacks=[lambda run: states.append(run.settings.schedule.state_dict())],
         **options | {"schedule": Plateau(factor=0.5, patience=0)})  # fmt: skip
     other = Plateau(factor=0.5, patience=0)
     again = options | {"schedule": Plateau(factor=0.5, patience=0)}

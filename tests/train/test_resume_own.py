@@ -12,6 +12,8 @@ from tests.support.runs import data, run
 class Own(Model):
     """A model whose layers say more than its arguments."""
 
+    unsaved = ("dropout",)
+
     def __init__(self, dropout):
         self.parts = {"gru": GRU(2, 1, num_layers=2, dropout=dropout, seed=0)}
 

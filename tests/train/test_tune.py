@@ -98,3 +98,14 @@ def test_refusals(message):
     arguments = {"build": build, "data": DATA, "space": SPACE, "trials": 1} | REFUSALS[message]
     with pytest.raises(ValueError, match=message):
         tune(**arguments)
+
+
+def test_a_metric_is_searched_for_and_callbacks_are_called():
+    """The best trial is that of the highest accuracy, in its best epoch."""
+    epochs = []
+    options = {"metrics": ["accuracy"], "watch": "accuracy", "epochs": 3, "seed": 0}
+    study = tune(build, DATA, SPACE, 4, callbacks=[lambda run: epochs.append(run.history.watched)], **options)
+    assert study.direction.name == "MAXIMIZE" and study.best_value == max(max(values) for values in epochs)
+    assert {trial.value for trial in study.trials if trial.value is not None} <= {max(v) for v in epochs}
+    own = {"metrics": {"own": lambda true, predicted: len(true)}, "watch": "max own", "epochs": 1, "seed": 0}
+    assert tune(build, DATA, SPACE, 1, **own).best_value == 60

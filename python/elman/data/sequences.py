@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,40 +12,95 @@ import numpy as np
 from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
+from . import mapped
+from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import series_of
+from .intake import in_file, is_array, marks_of, series_of, weights_of
+from .lazy import Lazy, Picked, Ragged
+from .named import NamedSequences
+from .vocabulary import Vocabulary, is_text
+
+
+def _rows(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """These sequences as [B, T, ...], and their lengths, or None where all have T."""
+    if isinstance(values, np.ndarray):
+        return mapped.rows(values, index), None
+    if isinstance(values, Lazy):
+        return values[index], None
+    padded, lengths = pad([values[i] for i in index], batch_first=True)
+    if isinstance(values, Ragged):
+        mapped.was_read(values.values, padded.nbytes)
+    return padded, lengths
 
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    if isinstance(values, np.ndarray):
-        return np.ascontiguousarray(values[index].swapaxes(0, 1)), None
-    return pad([values[i] for i in index])
+    if not is_array(values):
+        return pad([values[i] for i in index])
+    return np.ascontiguousarray(_rows(values, index)[0].swapaxes(0, 1)), None
+
+
+def _steps(values: Any) -> np.ndarray:
+    """[n], how many each sequence has."""
+    if is_array(values) and values.ndim > 1:
+        return np.full(len(values), values.shape[1])
+    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])
 
 
 class Sequences:
     """Sequences with a target each, batched by length.
 
+    Everything may be an array of any library, a DataFrame or Series, or a list. A model takes numbers of any type: it
+    converts features to its own, batch by batch.
+
     Args:
-        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. An array
-            is that of any library, or a list (whose floats become float32).
+        x: [n, T, ...], or a list of n arrays [t_i, ...]: features, or tokens where they have no further axis. Lists'
+            floats become float32. Memory maps, arrays in files (of h5py, zarr and the like) and `Ragged` are read batch
+            by batch, in a thread while the engine works.
         y: the targets. One for each sequence: [n, ...]. One for each step: [n, T, ...], or a list of n arrays
-            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. None for predicting.
+            [t_i, ...]. Or a sequence for each sequence: a list of arrays [s_i, ...]. Numbers, or texts for a model
+            that knows its classes by name; NaN, None and pandas' missing values are unknown. None for predicting.
         future: [n, S, C], for forecasters, what is known of the steps to come.
         truncate: cut long sequences into pieces of so many steps. Each piece takes over the state of the one before,
             and gradients end at the cuts (truncated back-propagation through time). y must be by steps.
+        mask: [n, T] bool, or a list of n arrays [t_i]: False for steps to skip, as a gap in a series. The state
+            carries over them, and nothing there is read: the sequence is as one without these steps.
+        weights: [n], or for targets of steps also [n, S] or a list of n arrays [s_i]: how much each target counts.
+            The loss is sum(w l) / sum(w).
+        vocabulary: a Vocabulary that makes tokens of x, if that holds texts or lists of words.
+        target_vocabulary: likewise of y.
 
     Raises:
         ValueError: the sequences are not alike, or targets do not match.
     """
 
     unit = "sequences"
+    # Set where they are given: without them a checkpoint knows data as it did before there were any.
+    mask: Any = None
+    weights: Any = None
 
-    def __init__(self, x: Any, y: Any = None, future: Any = None, truncate: int | None = None):
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        future: Any = None,
+        truncate: int | None = None,
+        *,
+        mask: Any = None,
+        weights: Any = None,
+        vocabulary: Vocabulary | None = None,
+        target_vocabulary: Vocabulary | None = None,
+    ):
+        if is_text(x):
+            if vocabulary is None:
+                raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
+            x = vocabulary(x)
+        if target_vocabulary is not None and is_text(y):
+            y = target_vocabulary(y)
         self.x = series_of("x", x)
-        if isinstance(self.x, np.ndarray) and self.x.ndim < 2:
+        if is_array(self.x) and self.x.ndim < 2:
             raise ValueError(f"x: expected [n, T, ...], got {_check.describe(self.x)}")
         n = len(self.x)
-        self.y = None if y is None else series_of("y", y, n, np.float64)
+        self.y = None if y is None else series_of("y", y, n, np.float64, labels=True)
         self.future = None if future is None else series_of("future", future, n)
         if self.future is not None and self.future[0].ndim != 2:
             raise ValueError(
@@ -53,35 +109,61 @@ class Sequences:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
             self.y = list(self.y)
-        by_array = isinstance(self.x, np.ndarray)
-        self.lengths = np.array([self.x.shape[1]] * n if by_array else [len(value) for value in self.x])
-        if self.truncate and (self.y is None or [len(y) for y in self.y] != self.lengths.tolist()):
+        self.lengths = _steps(self.x)
+        if self.truncate and (self.y is None or _steps(self.y).tolist() != self.lengths.tolist()):
             raise ValueError("truncate: expected y with a target for each step of x")
+        if mask is not None:
+            self.mask = marks_of("mask", mask, self.lengths)
+        if weights is not None:
+            if self.y is None:
+                raise ValueError("weights: expected targets y with them, got None")
+            self.weights = weights_of("weights", weights, self.y)
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """Batches of sequences of similar length; the order within a length and of the batches is shuffled."""
+    def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
+        """Batches of sequences of similar length; the order within a length and of the batches is shuffled. The first
+        `skip` are not read."""
+        filed = any(map(in_file, (self.x, self.y, self.future)))
+        return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
+
+    def _batches(self, batch_size: int, seed: Any, skip: int) -> Iterator[Batch]:
         done = 0
-        for index in bucket_batches(self.lengths.tolist(), batch_size, seed):
+        for index in bucket_batches(self.lengths, batch_size, seed):
             done += len(index)
+            pieces = 1 if self.truncate is None else -(-int(self.lengths[index].max()) // self.truncate)
+            if skip >= pieces:
+                skip -= pieces
+                continue
             batch = replace(self.take(index), done=done)
-            if self.truncate is None:
-                yield batch
-            else:
-                yield from _pieces(batch, self.truncate)
+            yield from islice(_pieces(batch, self.truncate) if self.truncate else [batch], skip, None)
+            skip = 0
 
     def take(self, index: np.ndarray) -> Batch:
         """These sequences as one batch."""
         x, lengths = _time_first(self.x, index)
         y, y_lengths = None, None
-        if isinstance(self.y, np.ndarray):
-            y = self.y[index]
-        elif self.y is not None:
-            y, y_lengths = pad([self.y[i] for i in index], batch_first=True)
+        if self.y is not None:
+            y, y_lengths = _rows(self.y, index)
         future = None if self.future is None else _time_first(self.future, index)[0]
-        return Batch(x, lengths, y, y_lengths, index, future)
+        mask = None if self.mask is None else _time_first(self.mask, index)[0]
+        weights = None if self.weights is None else _rows(self.weights, index)[0]
+        return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
+
+    def subset(self, index: Any) -> Sequences:
+        """Some of the sequences, by their numbers. What is in a file stays there."""
+        index = _check.rows("index", index, len(self))
+
+        def take(values: Any) -> Any:
+            if values is None:
+                return None
+            if is_array(values):
+                return Picked(values, index) if in_file(values) else values[index]
+            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
+
+        x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
+        return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
 
 
 def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
@@ -92,18 +174,25 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
         inside = np.clip(lengths - begin, 0, end - begin)
         y = None if batch.y is None else batch.y[:, begin:end]
         y_lengths = None if batch.y_lengths is None else np.clip(batch.y_lengths - begin, 0, end - begin)
+        weights = batch.weights
         yield replace(
-            batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0
-        )
+            batch, x=batch.x[begin:end], lengths=inside, y=y, y_lengths=y_lengths, continues=begin > 0,
+            mask=None if batch.mask is None else batch.mask[begin:end],
+            weights=weights[:, begin:end] if weights is not None and weights.ndim == 2 else weights,
+        )  # fmt: skip
 
 
-def as_data(name: str, data: Any) -> Data:
-    """`data` itself, or the Sequences of a tuple (x, y)."""
+def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
+    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts; `vocabularies` as of Sequences."""
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
-            return Sequences(*data)
+            if isinstance(data[0], Mapping):
+                return NamedSequences(*data)
+            return Sequences(*data, **vocabularies)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     if not hasattr(data, "batches"):
-        raise ValueError(f"{name}: expected (x, y), Sequences or Stream, got {_check.describe(data)}")
+        raise ValueError(
+            f"{name}: expected (x, y), Sequences, Samples or Stream, got {_check.describe(data)}"
+        )
     return data

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .ahead import prefetch
 from .batch import Batch
-from .intake import array_of
+from .intake import array_of, in_file
+from .lazy import part
+from .mapped import memory_map, was_read
 
 
 class Stream:
@@ -18,7 +21,7 @@ class Stream:
 
     Args:
         x: [n] tokens or [n, F] features.
-        y: [n, ...], a target for each step; None: the next token of x.
+        y: [n, ...], a target for each step, numbers or labels; None: the next token of x.
         steps: of a piece.
 
     The lanes are of equal length; what is left over at the end of the series is not read.
@@ -31,11 +34,11 @@ class Stream:
         x = array_of("x", x)
         if x.ndim < 1 or len(x) < 2:
             raise ValueError(f"x: expected at least two steps, got {_check.describe(x)}")
-        y = None if y is None else array_of("y", y, np.float64)
+        y = None if y is None else array_of("y", y, np.float64, labels=True)
         if y is None:
             if x.dtype.kind not in "iu" or x.ndim != 1:
                 raise ValueError(f"y: expected targets for features x, got None with x {_check.describe(x)}")
-            x, y = x[:-1], x[1:]
+            x, y = part(x, 0, len(x) - 1), part(x, 1, len(x))
         elif y.shape[:1] != x.shape[:1]:
             raise ValueError(f"y: expected {len(x)} steps as in x, got {_check.describe(y)}")
         self.x, self.y = x, y
@@ -43,15 +46,27 @@ class Stream:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """The pieces in their order (there is no other: the seed changes nothing)."""
+    def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
+        """The pieces in their order (there is no other: the seed changes nothing). The first `skip` are not read."""
+        filed = in_file(self.x) or in_file(self.y)
+        return prefetch(self._batches(batch_size, skip), 2 if filed else 0)
+
+    def _batches(self, batch_size: int, skip: int) -> Iterator[Batch]:
         lanes = min(batch_size, len(self.x))
         length = len(self.x) // lanes
-        x, y = (
-            values[: lanes * length].reshape(lanes, length, *values.shape[1:]) for values in (self.x, self.y)
-        )
         index = np.arange(lanes)
-        for begin in range(0, length, self.steps):
+        for begin in range(skip * self.steps, length, self.steps):
             end = min(begin + self.steps, length)
-            piece = np.ascontiguousarray(x[:, begin:end].swapaxes(0, 1))
-            yield Batch(piece, None, y[:, begin:end], None, index, continues=begin > 0, done=lanes * end)
+            x, y = (_lanes(values, lanes, length, begin, end) for values in (self.x, self.y))
+            piece = np.ascontiguousarray(x.swapaxes(0, 1))
+            yield Batch(piece, None, y, None, index, continues=begin > 0, done=lanes * end)
+
+
+def _lanes(values: Any, lanes: int, length: int, begin: int, end: int) -> np.ndarray:
+    """[lanes, end - begin, ...], of each lane its steps from `begin` on: a view where the values lie in memory."""
+    if isinstance(values, np.ndarray):
+        whole = values[: lanes * length].reshape(lanes, length, *values.shape[1:])
+        if memory_map(values) is None:
+            return whole[:, begin:end]
+        was_read(values, lanes * (end - begin) * values[:1].nbytes)
+    return np.stack([values[lane * length + begin : lane * length + end] for lane in range(lanes)])

@@ -3,3 +3,7 @@
 from .weather import Weather, load_weather
 
 __all__ = ["Weather", "load_weather"]
+
+
+def __dir__() -> list[str]:
+    return __all__

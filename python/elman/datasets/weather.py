@@ -28,16 +28,26 @@ class Weather:
     """One value for each hour, station and variable; NaN where none was recorded.
 
     Units: degrees C, percent, m/s, mm, hPa, km.
+
+    Attributes:
+        hours: [n] datetime64[h], UTC.
+        values: [n, 3 stations, 8 variables] float64.
+        stations: names along the second axis.
+        variables: names along the third axis.
     """
 
-    hours: np.ndarray  # [n] datetime64[h], UTC
-    values: np.ndarray  # [n, 3 stations, 8 variables] float64
+    hours: np.ndarray
+    values: np.ndarray
     stations: tuple[str, ...] = STATIONS
     variables: tuple[str, ...] = VARIABLES
 
 
 def load_weather() -> Weather:
-    """The whole year, 8,730 hours; an hour that the source lacks is NaN."""
+    """The whole year; an hour that the source lacks is NaN.
+
+    Returns:
+        8,730 hours of three airports and eight variables. They come with elman; nothing is downloaded.
+    """
     raw = (resources.files(__package__) / "weather.csv.gz").read_bytes()
     rows = list(csv.DictReader(io.TextIOWrapper(gzip.GzipFile(fileobj=io.BytesIO(raw)), "ascii")))
     times = np.array([row["hour"] for row in rows], "datetime64[h]")

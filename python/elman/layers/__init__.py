@@ -24,3 +24,7 @@ __all__ = [
     "Sequential",
     "Stepper",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -25,10 +25,15 @@ class DotAttention(Parameters):
     Args:
         scaled: multiply the scores q M^T by 1 / sqrt(H) (Vaswani et al. 2017).
 
+    Raises:
+        ValueError: scaled is neither True nor False.
+
     Shapes: query [Tq, B, H] (one step of a decoder: [1, B, H]), memory [Tk, B, H]; both of one type, float32
     or float64. lengths [B], 0 to Tk, and query_lengths [B], 0 to Tq: what lies beyond is not
     read, and results and gradients are 0 there. A sequence of length 0 has the context 0.
     """
+
+    _options = ("scaled",)
 
     def __init__(self, scaled: bool = False):
         self.scaled = _check.flag("scaled", scaled)
@@ -40,7 +45,12 @@ class DotAttention(Parameters):
     def over(self, memory: Any, lengths: Any = None) -> AttentionMemory:
         """The memory made ready once for many calls, such as the steps of a decoder.
 
-        Later changes of `memory` do not reach it.
+        Args:
+            memory: [Tk, B, H], float32 or float64. Later changes of it do not reach what was made ready.
+            lengths: [B], the steps of the memory that each sequence has; all if None.
+
+        Returns:
+            What takes queries [Tq, B, H], as this layer does, but without the memory.
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.
@@ -48,7 +58,16 @@ class DotAttention(Parameters):
         return AttentionMemory(memory, lengths, self.scaled)
 
     def __call__(self, query: Any, memory: Any, lengths: Any = None, query_lengths: Any = None) -> Any:
-        """context [Tq, B, H], keeping nothing.
+        """The context of each query, keeping nothing.
+
+        Args:
+            query: [Tq, B, H].
+            memory: [Tk, B, H].
+            lengths: [B], the steps of the memory that each sequence has; all if None.
+            query_lengths: [B], the queries that each sequence has; all if None.
+
+        Returns:
+            context [Tq, B, H].
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.
@@ -58,9 +77,15 @@ class DotAttention(Parameters):
     def forward(
         self, query: Any, memory: Any, lengths: Any = None, query_lengths: Any = None
     ) -> tuple[Any, Backward]:
-        """context [Tq, B, H], and `backward(d_context)`, which returns (d_query, d_memory).
+        """Like a call, and keeps what the gradients need.
 
-        Until the last call of `backward` do not change query or query_lengths; memory may change.
+        Args:
+            query, memory: [Tq, B, H] and [Tk, B, H]. Until the last call of `backward` do not change query; memory may
+                change.
+            lengths, query_lengths: [B], the steps of memory and query that count; all if None.
+
+        Returns:
+            (context, backward): context [Tq, B, H], and `backward(d_context)`, which returns (d_query, d_memory).
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.
@@ -68,7 +93,14 @@ class DotAttention(Parameters):
         return self.over(memory, lengths).forward(query, query_lengths)
 
     def weights(self, query: Any, memory: Any, lengths: Any = None, query_lengths: Any = None) -> Any:
-        """w [Tq, B, Tk]: how much of each step of the memory is in each context; 0 beyond the lengths.
+        """How much of each step of the memory is in each context.
+
+        Args:
+            query, memory: [Tq, B, H] and [Tk, B, H].
+            lengths, query_lengths: [B], the steps of memory and query that count; all if None.
+
+        Returns:
+            w [Tq, B, Tk]; 0 beyond the lengths.
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
+from .steppers import Stateless
 
 
 class Embedding(Parameters):
@@ -22,12 +23,15 @@ class Embedding(Parameters):
         dtype: float32 or float64.
         std: standard deviation of the initial vectors, normal with mean 0; 1 as in torch. Where most tokens are rare,
             smaller ones learn better: they say little until they have been seen.
-        seed: of the initial vectors.
+        seed: of the initial vectors: a whole number or a generator; None for new ones.
 
     Parameters: `weight` [V, E].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
-    _fixed = ("num_embeddings", "embedding_dim", "dtype")
+    _fixed = _options = ("num_embeddings", "embedding_dim", "dtype")
 
     def __init__(
         self,
@@ -49,10 +53,17 @@ class Embedding(Parameters):
     def __repr__(self) -> str:
         return f"Embedding({self.num_embeddings}, {self.embedding_dim}, dtype={self.dtype})"
 
-    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """This layer with its vectors as they are now."""
-        return functools.partial(self._of, self.state_dict()["weight"])
+    def _shapes(self) -> str:
+        return f"[...] -> [..., {self.embedding_dim}]"
 
+    def stepper(self, batch_size: int) -> Stateless:
+        """This layer with its vectors as they are now, for tokens of any shape, whatever `batch_size` is."""
+        return Stateless(functools.partial(self._of, self.state_dict()["weight"]))
+
+    @overload
+    def __call__(self, tokens: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __call__(self, tokens: Any) -> Any: ...
     def __call__(self, tokens: Any) -> Any:
         """Vectors [..., E] of tokens [...], an array of any library or a list; they are of the tokens' kind.
 
@@ -67,7 +78,11 @@ class Embedding(Parameters):
         return returner(tokens)(np.asarray(weight).take(index, axis=0))  # a copy, for a single token too
 
     def forward(self, tokens: Any) -> tuple[Any, Callable[[Any], None]]:
-        """The vectors, and `backward(dy)`, which adds to the gradients; tokens have none."""
+        """The vectors [..., E] of tokens [...], and `backward(dy)`, which adds to the gradients; tokens have none.
+
+        Raises:
+            ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
+        """
         wrap, index = returner(tokens), _check.tokens("tokens", tokens, self.num_embeddings)
         y = wrap(self(index))
 

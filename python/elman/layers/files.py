@@ -1,25 +1,34 @@
-"""Recurrent layers by their names outside Python: in files, and as a model's argument `cell`."""
+"""Layers and models of what their files say of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .. import _check
+from .kinds import find
+from .parameters import Parameters
 from .recurrent import Recurrent
 
-# elman's own: the classes that stand beside Recurrent in its file.
+# elman's own recurrent layers by the names that models have for them: the classes that stand beside Recurrent.
 RECURRENT: dict[str, type[Recurrent]] = {
     kind.__name__.lower(): kind
     for kind in Recurrent.__subclasses__()
     if kind.__module__ == Recurrent.__module__
 }
 
-# In a file a layer has the name of its class.
-_KINDS = {kind.__name__: kind for kind in RECURRENT.values()}
 
-
-def make(content: dict[str, Any]) -> Recurrent:
+def make_layer(content: dict[str, Any]) -> Parameters:
     """The layer that a file describes, without its parameters."""
-    config = dict(content)
-    kind = _KINDS[_check.choice("layer", config.pop("layer"), tuple(_KINDS))]
-    return kind(**config, init="uniform")  # the fastest way to draw numbers, which the file's will replace
+    content = dict(content)
+    kind = find(content.pop("layer"), "elman.layers")
+    config = content.get("config", content)  # earlier files have the arguments beside the class
+    return kind._from_config(config)  # type: ignore[attr-defined]
+
+
+def make_model(content: dict[str, Any]) -> Parameters:
+    """The model that a file describes, with its notes and without its parameters."""
+    config, notes = content.get("config"), content.get("notes")
+    if not isinstance(config, dict) or not isinstance(notes, dict):
+        raise ValueError("it does not say with which arguments the model was made")
+    model = find(content["model"], "elman.models")._from_config(config)  # type: ignore[attr-defined]
+    model.notes = notes
+    return model

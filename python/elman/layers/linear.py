@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
+from .steppers import Stateless
 from .store import Made
 
 
@@ -22,12 +23,15 @@ class Linear(Parameters):
         out_features: size O of the last axis of y.
         bias: whether there is a b.
         dtype: float32 or float64.
-        seed: of the initial weights (Glorot uniform; b is 0).
+        seed: of the initial weights (Glorot uniform; b is 0): a whole number or a generator; None for new ones.
 
     Parameters: `weight` [O, I], `bias` [O].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
-    _fixed = ("in_features", "out_features", "bias", "dtype")
+    _fixed = _options = ("in_features", "out_features", "bias", "dtype")
 
     def __init__(
         self,
@@ -50,6 +54,9 @@ class Linear(Parameters):
     def __repr__(self) -> str:
         return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, dtype={self.dtype})"
 
+    def _shapes(self) -> str:
+        return f"[..., {self.in_features}] -> [..., {self.out_features}]"
+
     def _made(self) -> Made:
         """The weights in the engine's layout."""
         own = self._store.values
@@ -57,10 +64,14 @@ class Linear(Parameters):
             "packed", lambda: _core.pack_linear(own["weight"], own.get("bias")), _core.isa()
         )
 
-    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """This layer with its weights as they are now."""
-        return functools.partial(self._apply, self._made().value)
+    def stepper(self, batch_size: int) -> Stateless:
+        """This layer with its weights as they are now, for x [..., I] of any shape, whatever `batch_size` is."""
+        return Stateless(functools.partial(self._apply, self._made().value))
 
+    @overload
+    def __call__(self, x: np.ndarray) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any) -> Any: ...
     def __call__(self, x: Any) -> Any:
         """y [..., O] for x [..., I], an array of any library or a list; y is of x's kind.
 
@@ -76,8 +87,11 @@ class Linear(Parameters):
         return returner(x)(y)
 
     def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        """y [..., O], and `backward(dy)`, which adds to the gradients and returns dx [..., I]; it refuses to run when
-        the parameters have been changed.
+        """y [..., O] for x [..., I], and `backward(dy)`, which adds to the gradients and returns dx [..., I]; it
+        refuses to run when the parameters have been changed.
+
+        Raises:
+            ValueError: the last axis of x is not I, or its dtype is not the layer's.
         """
         wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
         packed = self._made()

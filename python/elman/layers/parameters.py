@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .. import files
+from .._plain import plain
+from . import arguments, kinds
 from .mapping import Arrays, matching, write
+from .steppers import Stateless, Steps
 from .store import Store, closed, stores_of
+from .summary import summary
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Parameters:
@@ -26,6 +35,46 @@ class Parameters:
     _rng: np.random.Generator | None = None  # what a forward pass draws from
     _store: Store
     _fixed: ClassVar[tuple[str, ...]] = ()  # attributes that arrays and files rely on
+    # Of elman's own layers: attributes that are named like the arguments that would make another such layer.
+    _options: ClassVar[tuple[str, ...]] = ()
+    unsaved: ClassVar[tuple[str, ...]] = ()  # arguments that files leave out
+    _kept: dict[str, Any] | str = "it was made by an earlier version"  # the arguments, or why there are none
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        kinds.register(cls)
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        bound = arguments.bind(cls, args, options)
+        self = super().__new__(cls)
+        self._keep(bound)
+        return self
+
+    def _keep(self, bound: Mapping[str, Any]) -> None:
+        """Keep the arguments of the constructor, before it runs."""
+        if self._options and kinds.is_ours(type(self)):
+            return
+        try:
+            self._kept = arguments.saved(type(self), bound)
+        except ValueError as error:
+            self._kept = str(error)
+
+    def _config(self) -> dict[str, Any]:
+        """The arguments that would make another one, as JSON can hold them.
+
+        Raises:
+            ValueError: there is one that JSON cannot hold.
+        """
+        if self._options and kinds.is_ours(type(self)):
+            return {name: plain(name, getattr(self, name)) for name in self._options}
+        if isinstance(self._kept, str):
+            raise ValueError(self._kept)
+        return self._kept
+
+    @classmethod
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The reverse of `_config`."""
+        return arguments.make(cls, config)
 
     def __setattr__(self, name: str, value: Any) -> None:
         store = self.__dict__.get("_store")
@@ -85,6 +134,23 @@ class Parameters:
         own = self.parameters
         write(own, matching(own, state_dict))
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters and constructor arguments to `path`, one safetensors file for `elman.load` (extra: save).
+
+        Raises:
+            ValueError: a layer in it is of a class of your own, with an argument that a file cannot hold.
+        """
+        content = {"layer": kinds.name_of(type(self)), "config": self._config()}
+        files.write(path, content, self.parameters, "saving a layer")
+
+    def summary(self) -> str:
+        """A table of text: the layers in it, the shapes they read and give, their parameters and bytes."""
+        return summary(self)
+
+    def _shapes(self) -> str:
+        """What a call reads and gives, in letters and numbers."""
+        return ""
+
     @contextlib.contextmanager
     def editing(self) -> Iterator[dict[str, np.ndarray]]:
         """Change parameters in place: `with layer.editing() as parameters: parameters["weight"][3] = 0`.
@@ -104,13 +170,26 @@ class Parameters:
         write(own, edited)
 
     def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
+        """What the layer makes of x, keeping nothing; `args` and `options` are the layer's own.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
         raise NotImplementedError
 
     def forward(self, x: Any, *args: Any, **options: Any) -> Any:
+        """What a call gives for x, `args` and `options`, and at the end of the tuple `backward`.
+
+        `backward` takes the gradient of the result, adds to `grads` and returns the gradient of x.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
         raise NotImplementedError
 
     def apply(self, x: Any, *args: Any, keep: bool, **options: Any) -> tuple[Any, ...]:
-        """What `forward` gives, if `keep`. Otherwise what a call gives, with None as `backward`.
+        """What `forward` gives for x, `args` and `options`, if `keep`. Otherwise what a call gives, with None as
+        `backward`.
 
         So a model says only once how its layers follow each other, for training and for inference.
         """
@@ -119,16 +198,17 @@ class Parameters:
         result = self(x, *args, **options)
         return (*result, None) if self.carries_state else (result, None)
 
-    def stepper(self, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-        """What does this layer's work one step at a time. That is the layer itself if no step matters to another."""
-        return self
+    def stepper(self, batch_size: int) -> Steps:
+        """What does this layer's work one step at a time, for `batch_size` streams. That is the layer itself if no step
+        matters to another."""
+        return Stateless(self)
 
     def random_state(self) -> dict[str, Any]:
         """Where the random streams of dropout stand, as JSON can hold it."""
         return {} if self._rng is None else dict(self._rng.bit_generator.state)
 
     def set_random_state(self, state: Mapping[str, Any]) -> None:
-        """Go on drawing from where `random_state` was taken."""
+        """Go on drawing from where `random_state` gave this `state`."""
         if self._rng is not None:
             self._rng.bit_generator.state = dict(state)
 
@@ -159,6 +239,21 @@ class Composite(Parameters):
     """
 
     parts: dict[str, Parameters]
+
+    def __getitem__(self, path: str) -> Parameters:
+        """The part at a path of names: `model["network.head"]` is `model.parts["network"].parts["head"]`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        if not isinstance(path, str):
+            raise TypeError(f"path: expected text as 'network.head', got {path!r}")
+        name, _, rest = path.partition(".")
+        part = self.parts.get(name)
+        if part is None or (rest and not isinstance(part, Composite)):
+            where = f"one of {', '.join(self.parts)}" if part is None else f"no parts within {name!r}"
+            raise KeyError(f"path: expected {where}, got {path!r}")
+        return part[rest] if rest and isinstance(part, Composite) else part
 
     @property
     def parameters(self) -> Arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .. import _check
 from .._arrays import returner
 from ..sequence.marks import chosen, known_steps
 from .parameters import Parameters
+from .steppers import expect_out
 
 KINDS = ("last", "mean", "max")
 
@@ -22,9 +23,13 @@ class Pooling(Parameters):
         kind: "last": each sequence's last step; "mean"; "max".
         bidirectional: x holds a forward half and a reverse half, whose last step is each sequence's first
             (matters to "last" alone).
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     over_time = True
+    _options = ("kind", "bidirectional")
 
     def __init__(self, kind: str = "last", bidirectional: bool = False):
         self.kind = _check.choice("kind", kind, KINDS)
@@ -34,16 +39,27 @@ class Pooling(Parameters):
     def __repr__(self) -> str:
         return f"Pooling({self.kind!r}, bidirectional={self.bidirectional})"
 
+    def _shapes(self) -> str:
+        return "[T, B, F] -> [B, F]"
+
+    @overload
+    def __call__(self, x: np.ndarray, lengths: Any = None, mask: Any = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any: ...
     def __call__(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        """[B, F] of x [T, B, F], keeping nothing; lengths [B] and mask [T, B] as for `forward`."""
         return self.forward(x, lengths, mask)[0]
 
     def forward(self, x: Any, lengths: Any = None, mask: Any = None) -> tuple[Any, Callable[[Any], Any]]:
-        """[B, F], and `backward(dy)`, which returns dx [T, B, F].
+        """The pooled sequences, and the way back.
 
         Args:
             x: [T, B, F], an array of any library or lists; results are of its kind.
             lengths: [B], the steps of each sequence; all if None.
             mask: [T, B] bool, the steps that count; all if None.
+
+        Returns:
+            (y, backward): y [B, F], and `backward(dy)`, which returns dx [T, B, F].
 
         Raises:
             ValueError: a shape or type does not fit.
@@ -113,10 +129,10 @@ class Pooling(Parameters):
         return y, backward
 
     def stepper(self, batch_size: int) -> PoolingStepper:
-        """Pools the steps seen so far, one step per call.
+        """Pools the steps seen so far of `batch_size` streams, one step x [B, F] per call.
 
         Raises:
-            ValueError: "last" of two directions, which needs whole sequences.
+            ValueError: batch_size is not at least 1, or the pooling is of two directions and needs whole sequences.
         """
         if self.bidirectional:
             raise ValueError("stepper: expected a layer that runs forward in time, got bidirectional=True")
@@ -131,22 +147,32 @@ class PoolingStepper:
         self._count = np.zeros((batch_size, 1), np.int64)
         self._pooled: np.ndarray | None = None
 
-    def __call__(self, x: Any) -> Any:
-        """The pooled [B, F] after one more step x [B, F], of x's kind."""
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
+        """The pooled [B, F] after one more step x [B, F]: `out` if given, else a new array of x's kind.
+
+        Raises:
+            ValueError: x or out has the wrong shape or type; the state is as before.
+        """
         pooled = self._pooled
         F = "F" if pooled is None else pooled.shape[1]
         rows = _check.floats("x", x, (self._B, F))
-        if self.kind == "last":
-            return returner(x)(rows)
-        if pooled is None:
-            pooled = np.zeros_like(rows)
+        if out is not None:
+            expect_out(out, rows.shape, rows.dtype)
+        y = rows.copy() if self.kind == "last" else self._step(rows)
+        if out is not None:
+            np.copyto(out, y)
+            return out
+        return returner(x)(y)
+
+    def _step(self, rows: np.ndarray) -> np.ndarray:
+        pooled = np.zeros_like(rows) if self._pooled is None else self._pooled
         rows = _check.array("x", rows, pooled.shape, pooled.dtype)
         self._count += 1
         if self.kind == "max":
             self._pooled = np.where(self._count == 1, rows, np.maximum(pooled, rows))
-            return returner(x)(self._pooled.copy())
+            return self._pooled.copy()
         self._pooled = pooled + rows
-        return returner(x)(self._pooled / self._count.astype(rows.dtype))
+        return self._pooled / self._count.astype(rows.dtype)
 
     @property
     def state(self) -> Any:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-import os
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
-from .. import _check, files, init
-from ..stack.arguments import Arguments, prepare
+from .. import _check
+from ..stack.arguments import prepare
 from ..stack.gpu.device import device_of
 from ..stack.passes import Device
 from ..stack.processor import PROCESSOR
 from ..stack.spec import StackSpec
+from . import initial
 from .backward import Backward
+from .dropout import factors_between, factors_within
 from .parameters import Parameters
 from .stepper import Stepper
 from .store import Made
@@ -25,23 +26,6 @@ _INITS = ("orthogonal", "uniform")
 class Recurrent(Parameters):
     """What all recurrent layers share. Constructor arguments and parameter names follow torch.nn.
 
-    Args:
-        input_size: I, features of x at each step.
-        hidden_size: H, units of each layer and direction.
-        num_layers: L layers, each fed by the one below.
-        bias: whether there are bias_ih and bias_hh.
-        batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
-        dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
-        recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
-            1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence,
-            layer and direction has its own. What does not go through W_hh (z * h of a GRU, c of an LSTM) stays whole.
-        bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
-        reverse: one direction that runs from each sequence's last step to its first.
-        dtype: float32 or float64, of parameters, inputs and results.
-        seed: of the initial weights and of both dropouts.
-        init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's
-            forget gate 1); "uniform": torch's, everything within 1/sqrt(H).
-
     Parameters, for layer k and with `_reverse` appended for the second direction (G gates):
     `weight_ih_l{k}` [G*H, I or D*H], `weight_hh_l{k}` [G*H, H], `bias_ih_l{k}` [G*H], `bias_hh_l{k}` [G*H].
     """
@@ -51,7 +35,7 @@ class Recurrent(Parameters):
     _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
-        "recurrent_dropout",
+        "recurrent_dropout", "dtype",
     )  # fmt: skip
     _fixed = (
         "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "reverse", "dtype", "nonlinearity"
@@ -72,6 +56,28 @@ class Recurrent(Parameters):
         seed: Any = None,
         init: str = "orthogonal",
     ):
+        """Make a stack of layers with new weights.
+
+        Args:
+            input_size: I, features of x at each step.
+            hidden_size: H, units of each layer and direction.
+            num_layers: L layers, each fed by the one below.
+            bias: whether there are bias_ih and bias_hh.
+            batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
+            dropout: share of a layer's outputs zeroed on their way to the next layer, in `forward` only.
+            bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
+            reverse: one direction that runs from each sequence's last step to its first.
+            recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
+                1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence, layer
+                and direction has its own. What does not go through W_hh (z * h of a GRU, c of an LSTM) stays whole.
+            dtype: float32 or float64, of parameters, inputs and results.
+            seed: of the initial weights and of both dropouts: a whole number or a generator; None for new ones.
+            init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's forget gate 1);
+                "uniform": torch's, everything within 1/sqrt(H).
+
+        Raises:
+            ValueError: an argument has the wrong type or value.
+        """
         self.input_size = _check.whole_number("input_size", input_size, 1)
         self.hidden_size = _check.whole_number("hidden_size", hidden_size, 1)
         self.num_layers = _check.whole_number("num_layers", num_layers, 1)
@@ -103,7 +109,7 @@ class Recurrent(Parameters):
 
     def _initial(self, how: str) -> dict[str, np.ndarray]:
         spec, flat = self._spec, []
-        draw = _uniform if how == "uniform" else _orthogonal
+        draw = initial.uniform if how == "uniform" else initial.orthogonal
         for k in range(spec.L):
             for _ in spec.backwards:
                 weights = draw(spec, spec.width if k else spec.I, self._rng)
@@ -116,6 +122,14 @@ class Recurrent(Parameters):
         name, suits = device.weights_key(back)
         return store.made(name, lambda: device.weights(spec, spec.nest_of(store.values), back), suits)
 
+    @overload
+    def __call__(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[np.ndarray, Any]: ...
+    @overload
+    def __call__(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any]: ...
     def __call__(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any]:
@@ -147,48 +161,53 @@ class Recurrent(Parameters):
         y, final = run.forward(self._made(device).value)
         return call.sequence_out(y), call.state_out(final)
 
+    @overload
+    def forward(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[np.ndarray, Any, Backward]: ...
+    @overload
+    def forward(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+    ) -> tuple[Any, Any, Backward]: ...
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any, Backward]:
         """Like a call, and keeps what the gradients need; dropout and recurrent dropout are at work.
 
+        Args:
+            x, state, lengths, mask, reset: as for a call, in the same shapes: x [T, B, I], and so on.
+
         Returns:
-            (y, state, backward). `backward(dy, dstate=None)` adds to `grads` and returns (dx, dstate).
-            Until it has been called do not change x and state; y may be changed. It refuses to run when the
-            parameters have been changed.
+            (y, state, backward). `backward(dy, dstate=None, need_dx=True)`, with dy [T, B, D*H] and dstate like state,
+            adds to `grads` and returns (dx, dstate). Until it has been called do not change x and state; y may be
+            changed. It refuses to run a second time, and when the parameters have been changed.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
         """
         spec = self._spec
         device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
         call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
-        dropout, factors = [*map(device.put, self._dropout_factors(call))], self._recurrent_factors(call)
-        run = device.new_pass(spec, call.steps, call.x, call.state, dropout, factors)
+        dropout = factors_between(spec, self.dropout, call.x.shape[:-1], self._rng)
+        factors = factors_within(spec, self.recurrent_dropout, call.steps.B, self._rng)
+        run = device.new_pass(spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors)
         tape, weights = run.new_tape(), self._made(device)
         y, final = run.forward(weights.value, tape)
         of_back = functools.partial(self._made, device, True)
         backward = Backward(call, run, tape, self._store, weights.version, of_back)
         return call.sequence_out(y), call.state_out(final), backward
 
-    def _dropout_factors(self, call: Arguments) -> list[np.ndarray]:
-        """0, or 1 / (1 - p), for every result of all layers but the last."""
-        if not self.dropout:
-            return []
-        shape = (*call.x.shape[:-1], call.spec.width)
-        return [self._factors(self.dropout, shape) for _ in range(self.num_layers - 1)]
-
-    def _recurrent_factors(self, call: Arguments) -> np.ndarray | None:
-        """[L*D, B, H]: 0, or 1 / (1 - p), for h on its way into each sequence's recurrent products."""
-        if not self.recurrent_dropout:
-            return None
-        return self._factors(self.recurrent_dropout, call.spec.state_shapes(call.steps.B)[0])
-
-    def _factors(self, share: float, shape: tuple[int, ...]) -> np.ndarray:
-        return (self._rng.random(shape, np.float32) >= share).astype(self.dtype) / (1 - share)
-
     def stepper(self, batch_size: int) -> Stepper:
         """A stepper over `batch_size` streams, with this layer's weights as they are now and a zero state.
 
+        Args:
+            batch_size: B, how many streams take a step at once.
+
+        Returns:
+            `step(x)`, which takes x [B, I] and gives y [B, H].
+
         Raises:
-            ValueError: the layer runs backwards in time, so it needs whole sequences.
+            ValueError: batch_size is not at least 1, or the layer runs backwards in time, so it needs whole sequences.
         """
         if self.bidirectional or self.reverse:
             which = "bidirectional" if self.bidirectional else "reverse"
@@ -196,18 +215,9 @@ class Recurrent(Parameters):
         batch_size = _check.whole_number("batch_size", batch_size, 1)
         return Stepper(self._spec, self._made().value, batch_size)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters and constructor arguments to one safetensors file (extra: save).
-
-        Raises:
-            ValueError: the layer is of a class of your own.
-        """
-        if type(self).__module__ != __name__:
-            got = f"{type(self).__name__}, which load would not know"
-            raise ValueError(f"save: expected a layer of elman's own classes, got {got}")
-        config = {"layer": type(self).__name__, "dtype": self.dtype.name}
-        config |= {name: getattr(self, name) for name in self._options}
-        files.write(path, config, self.parameters, "saving a layer")
+    def _shapes(self) -> str:
+        steps = "B, T" if self.batch_first else "T, B"
+        return f"[{steps}, {self.input_size}] -> [{steps}, {self.directions * self.hidden_size}]"
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -221,40 +231,39 @@ class Recurrent(Parameters):
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options[2:]:
             value = getattr(self, name)
-            if value != defaults.get(name, False):
+            if name != "dtype" and value != defaults.get(name, False):
                 shown.append(f"{name}={value}")
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _uniform(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
-    """The weights of one layer and direction that reads I features: all within 1/sqrt(H), as torch.nn has them. The
-    biases are drawn also where they are not used."""
-    rows, limit = len(spec.facts.gates) * spec.H, float(1 / np.sqrt(spec.H))
-    shapes: list[tuple[int, ...]] = [(rows, I), (rows, spec.H), (rows,), (rows,)]
-    return [init.uniform(rng, shape, limit, spec.dtype) for shape in shapes]
-
-
-def _orthogonal(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
-    """The same with Glorot and orthogonal weights, and with the biases that the cell begins with."""
-    facts, H, dtype = spec.facts, spec.H, spec.dtype
-    weight_ih = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in facts.gates])
-    weight_hh = np.concatenate([init.orthogonal(rng, H, dtype) for _ in facts.gates])
-    bias = np.repeat(facts.bias, H).astype(dtype)
-    return [weight_ih, weight_hh, bias, np.zeros_like(bias)]
-
-
 class RNN(Recurrent):
-    """Plain RNN (Elman 1990): h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu.
+    """Plain RNN (Elman 1990), one state h [L*D, B, H]:
 
-    Args as for every recurrent layer, and `nonlinearity`: "tanh" or "relu".
+    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu in the place of tanh.
+
+    Args:
+        input_size: I, features of x at each step.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L layers, each fed by the one below.
+        nonlinearity: "tanh" or "relu".
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
+            dtype, seed, init.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
 
     _options = (*Recurrent._options, "nonlinearity")
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", **options
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        **options: Any,
     ):
         self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
         self._cell = "rnn_" + nonlinearity
@@ -262,18 +271,21 @@ class RNN(Recurrent):
 
 
 class LSTM(Recurrent):
-    """LSTM (Hochreiter & Schmidhuber 1997), gates in the order i f g o; the state is the pair (h, c):
+    """LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); the state is the pair (h, c),
+    each [L*D, B, H]:
 
-    i, f, o = sigmoid(...), g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh;  c' = f c + i g,  h' = o tanh(c').
+    i, f, o = sigmoid(...) and g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order i f g o;
+    c' = f c + i g;  h' = o tanh(c').
     """
 
     _cell = "lstm"
 
 
 class GRU(Recurrent):
-    """GRU (Cho et al. 2014), gates in the order r z n, the reset gate after the product as in torch:
+    """GRU (Cho et al. 2014), one state h [L*D, B, H]; the reset gate after the product, as in torch and cuDNN:
 
-    r, z = sigmoid(...);  n = tanh(W_in x + b_in + r (W_hn h + b_hn)),  h' = (1 - z) n + z h.
+    r, z = sigmoid(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order r z n;
+    n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
     """
 
     _cell = "gru"

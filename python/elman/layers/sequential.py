@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
 
 from .. import _check
 from ..sequence.marks import only_known, step_axes
+from . import arguments
 from .parameters import Composite, Parameters
+from .steppers import SequentialStepper
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Sequential(Composite):
@@ -19,6 +26,9 @@ class Sequential(Composite):
 
     It takes what its first layer takes, and its state is a tuple with one entry for each recurrent layer (or
     Sequential) in it.
+
+    Raises:
+        ValueError: there is no layer, a name is taken or has a dot, or some layers are batch_first and others not.
     """
 
     over_time = True
@@ -47,18 +57,67 @@ class Sequential(Composite):
                 f"layers: expected all to be batch_first or none (Pooling and variational Dropout are not), got {shown}"
             )
 
+    def _config(self) -> dict[str, Any]:
+        # Of its parts, which may have been changed, unless a derived class makes them of arguments of its own.
+        by_parts = type(self).__init__ is Sequential.__init__
+        return arguments.described(self.parts) if by_parts else super()._config()
+
+    @classmethod
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
+        if cls.__init__ is not Sequential.__init__:
+            return super()._from_config(config)
+        return cls(**arguments.made_of(dict(config)))
+
     def __repr__(self) -> str:
         return f"Sequential({', '.join(f'{name}={part!r}' for name, part in self.parts.items())})"
 
+    @overload
+    def __call__(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[np.ndarray, Any]: ...
+    @overload
+    def __call__(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[Any, Any]: ...
     def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> tuple[Any, Any]:
-        """(y, state) of the last layer, keeping nothing."""
+        """Run all layers, keeping nothing.
+
+        Args:
+            x: what the first layer takes: [T, B, I], or tokens [T, B].
+            state: a tuple of the recurrent layers' initial states; zeros if None.
+            lengths: [B], the steps of each sequence; all if None.
+            mask: [T, B] bool, the steps that count; all if None.
+
+        Returns:
+            (y, state): what the last layer gives, and the tuple of states at the end.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
+        """
         return self._through(x, state, lengths, mask, keep=False)[:2]
 
+    @overload
+    def forward(
+        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[np.ndarray, Any, Any]: ...
+    @overload
+    def forward(
+        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
+    ) -> tuple[Any, Any, Any]: ...
     def forward(
         self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None
     ) -> tuple[Any, Any, Any]:
-        """(y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer
-        and returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
+        """Like a call, and keeps what the gradients need; dropout is at work.
+
+        Args:
+            x, state, lengths, mask: as for a call, in the same shapes: x [T, B, I], and so on.
+
+        Returns:
+            (y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer and
+            returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
+
+        Raises:
+            ValueError: an argument has the wrong shape, type or value.
         """
         return self._through(x, state, lengths, mask, keep=True)
 
@@ -129,43 +188,3 @@ def _orders(part: Parameters) -> set[bool]:
     if part.over_time or getattr(part, "variational", False):
         return {bool(getattr(part, "batch_first", False))}
     return set()
-
-
-class SequentialStepper:
-    """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`."""
-
-    def __init__(self, steppers: list[Callable[[Any], Any]]):
-        self._steppers = steppers
-
-    def __call__(self, x: Any) -> Any:
-        """The last layer's y [B, F] for one step of x: [B, I], or tokens [B]; of x's kind."""
-        for stepper in self._steppers:
-            x = stepper(x)
-        return x
-
-    @property
-    def state(self) -> tuple[Any, ...]:
-        """A copy of the state of each layer that has one. Assign to set it."""
-        return tuple(stepper.state for stepper in self._with_state())
-
-    @state.setter
-    def state(self, value: tuple[Any, ...]) -> None:
-        steppers = self._with_state()
-        if not isinstance(value, (tuple, list)) or len(value) != len(steppers):
-            raise ValueError(f"state: expected a tuple of {len(steppers)}, got {_check.describe(value)}")
-        before = self.state
-        try:
-            for stepper, part in zip(steppers, value, strict=True):
-                stepper.state = part
-        except BaseException:  # all of it or nothing
-            for stepper, part in zip(steppers, before, strict=True):
-                stepper.state = part
-            raise
-
-    def reset(self, rows: Any = None) -> None:
-        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
-        for stepper in self._with_state():
-            stepper.reset(rows)
-
-    def _with_state(self) -> list[Any]:
-        return [stepper for stepper in self._steppers if hasattr(stepper, "reset")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -25,6 +25,10 @@ class Stepper:
         self._engine = _core.stepper(packed, batch_size)
         self._step = self._engine.step
 
+    @overload
+    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any: ...
     def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
         """Take one step.
 

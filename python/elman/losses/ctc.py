@@ -11,6 +11,7 @@ from .. import _check, _core
 from .._arrays import returner, to_numpy
 from ..sequence import pad
 from ..sequence.marks import whole_lengths
+from .loss import spread_weights
 
 
 def ctc(
@@ -21,6 +22,7 @@ def ctc(
     *,
     blank: int = 0,
     zero_infinity: bool = False,
+    weights: Any = None,
     gradient: bool = True,
 ) -> tuple[float, Any]:
     """-log P(target | logits). P sums over every way to spread the labels, in their order, over the steps: a label may
@@ -36,6 +38,7 @@ def ctc(
         blank: the class that stands for no label.
         zero_infinity: whether a target that is too long for its sequence counts as 0 (it needs a step for each label,
             and one more between two equal ones). Otherwise its loss is infinite, and its gradient NaN.
+        weights: [B], of each sequence; the mean is then sum(w l) / sum(w).
         gradient: whether it is wanted.
 
     Returns:
@@ -58,9 +61,14 @@ def ctc(
     zero_infinity = _check.flag("zero_infinity", zero_infinity)
     d = _core.empty(logits.shape, logits.dtype) if _check.flag("gradient", gradient) else None
     losses = np.empty(B)
-    scale = 1 / (B * np.maximum(counts, 1.0))
+    if weights is None:
+        scale = 1 / (B * np.maximum(counts, 1.0))
+    else:
+        spread = spread_weights(weights, (B,), None)
+        scale = spread / ((spread.sum() or 1.0) * np.maximum(counts, 1.0))
     _core.ctc(logits, steps, labels, counts, blank, zero_infinity, losses, scale, d)
-    return float(np.sum(losses * scale)), None if d is None else wrap(d)
+    counted = losses[scale > 0] * scale[scale > 0]  # an infinite loss of weight 0 does not count
+    return float(np.sum(counted)), None if d is None else wrap(d)
 
 
 def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.ndarray, int]:

@@ -1,7 +1,7 @@
 """What every loss is: the mean over the targets that count, and its gradient.
 
 Targets count within `lengths` [B] and `mask` (predictions are time-first then, [T, B, ...]), and, where they are real
-numbers, if they are not NaN.
+numbers, if they are not NaN. With `weights` the mean is sum(w l) / sum(w) over the targets that count.
 """
 
 from __future__ import annotations
@@ -19,19 +19,52 @@ from ..sequence.marks import chosen, known_among
 
 @dataclass(frozen=True)
 class Loss:
-    """`value`, the mean over `count` targets; `gradient` of it, shaped like the prediction and of its kind, or None."""
+    """The mean loss of a batch, and its gradient.
+
+    Attributes:
+        value: the mean over the targets that count.
+        gradient: of value, shaped like the prediction [...] and of its kind, or None where it was not wanted.
+        count: how many targets count; with weights their sum.
+    """
 
     value: float
     gradient: Any
-    count: int
+    count: float
 
 
 # A function of a prediction and a target: what each target costs, and the slope of that in the prediction.
 Costs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
+def spread_weights(weights: Any, shape: tuple[int, ...], known: np.ndarray | None) -> np.ndarray:
+    """float64 of this shape, 0 where targets do not count, for weights of the first axes of it.
+
+    Raises:
+        ValueError: the weights are not finite numbers of at least 0, or of another shape.
+    """
+    values = to_numpy("weights", weights, np.float64)
+    if values.ndim < 1 or values.shape != shape[: values.ndim] or values.dtype.kind not in "fiub":
+        raise ValueError(
+            f"weights: expected {_check.shape_text(shape)} numbers, or of its first axes, got {_check.describe(values)}"
+        )
+    values = values.astype(np.float64).reshape(values.shape + (1,) * (len(shape) - values.ndim))
+    values = np.broadcast_to(values, shape)
+    values = np.array(values) if known is None else np.where(known, values, 0.0)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        wrong = values[~(np.isfinite(values) & (values >= 0))][0]
+        raise ValueError(f"weights: expected finite numbers of at least 0, got {wrong}")
+    return values
+
+
 def mean_of(
-    costs: Costs, prediction: Any, target: Any, lengths: Any, mask: Any, gradient: bool, width: int = 0
+    costs: Costs,
+    prediction: Any,
+    target: Any,
+    lengths: Any,
+    mask: Any,
+    gradient: bool,
+    width: int = 0,
+    weights: Any = None,
 ) -> Loss:
     """The mean of `costs`; with `width` the prediction has a last axis of so many values for each target."""
     wrap, prediction = returner(prediction), _check.floats("prediction", prediction)
@@ -48,13 +81,25 @@ def mean_of(
     steps = known_among("target", target.shape, lengths, mask)
     if steps is not None:
         known &= steps
-    count = int(known.sum())
-    some = None if count == known.size else known
+    spread = None
+    if weights is not None:
+        spread = spread_weights(weights, target.shape, known)
+        known = spread > 0
+    some = None if known.all() else known
     wide = some[..., None] if width and some is not None else some
     prediction, target = chosen(wide, prediction), chosen(some, target)
     cost, slope = costs(prediction, target.astype(prediction.dtype, copy=False))
-    value = float(np.sum(cost, where=known, dtype=np.float64) / max(count, 1))
+    share: Any
+    count: float
+    if spread is None:
+        count = int(known.sum())
+        total, share = np.sum(cost, where=known, dtype=np.float64), prediction.dtype.type(1 / max(count, 1))
+    else:
+        count = float(spread.sum())
+        total, share = np.sum(chosen(some, cost) * spread), spread / (count or 1.0)
+        share = (share[..., None] if width else share).astype(prediction.dtype)
+    value = float(total / (count or 1))
     if not gradient:
         return Loss(value, None, count)
-    slope = chosen(wide, slope * prediction.dtype.type(1 / max(count, 1)))
+    slope = chosen(wide, slope * share)
     return Loss(value, wrap(np.asarray(slope, prediction.dtype, order="C")), count)

@@ -5,20 +5,34 @@ from .base import Model
 from .ctc import CTCRecognizer
 from .decoding import ctc_beam, ctc_greedy
 from .forecaster import Forecaster
+from .graph import Graph
+from .language import LanguageModel
 from .network import network
+from .nodes import Input, Node, concatenate, repeat
+from .outputs import Output
 from .seq2seq import Seq2Seq
-from .sequences import LanguageModel, SequenceClassifier, SequenceRegressor, SequenceTagger
+from .sequences import SequenceClassifier, SequenceRegressor, SequenceTagger
 
 __all__ = [
     "CTCRecognizer",
     "Forecaster",
+    "Graph",
+    "Input",
     "LanguageModel",
     "Model",
+    "Node",
+    "Output",
     "Seq2Seq",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
+    "concatenate",
     "ctc_beam",
     "ctc_greedy",
     "network",
+    "repeat",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,140 +2,224 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import _check, files
 from .._plain import plain
-from ..data import Batch, Sequences
+from ..data import Batch, Data, Sequences, Stream, Vocabulary
+from ..data.intake import in_file
+from ..layers import arguments, kinds
 from ..layers.parameters import Composite
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
-from .files import name_of, register
+from .network import OPTIONS, Network, cell_of, network
+from .reading import all_targets, cast, expect_x, known_targets, read_x
 
 
 @dataclass(frozen=True)
 class Step:
-    """The loss over a batch: its mean over `count` targets, the state after the batch, and `backward()`, which adds to
-    the gradients (None if they are not wanted)."""
+    """The loss over a batch.
+
+    Attributes:
+        value: its mean over the targets.
+        count: how many targets there were; with weights their sum.
+        state: after the batch, for one that goes on from it.
+        backward: a function without arguments that adds to the gradients; None if they are not wanted.
+        outcome: a function of whether scores are wanted, which gives what metrics are of; None with gradients.
+    """
 
     value: float
-    count: int
+    count: float
     state: Any
     backward: Callable[[], Any] | None
+    outcome: Callable[[bool], Outcome] | None = None
 
 
 class Model(Composite):
     """A composition of layers that knows its loss.
 
+    Its file keeps the arguments of its constructor, so they must be what JSON can hold, or types of numbers; NumPy's
+    numbers and arrays become numbers and lists. An argument that cannot be kept is refused before the constructor runs,
+    unless the class names it in `unsaved`; such a one needs a default, which a loaded model has.
+
     Attributes:
-        config: the constructor's arguments, as JSON can hold them.
+        config: the arguments that are kept: all but those of `unsaved`, and but the seed.
         notes: a dict of what belongs to the model (class names, a vocabulary, scales). It is saved with the model, so
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
+        vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
+        predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
     _seed: Any = None  # the seed that was given, if it was a whole number
-    _given: dict[str, Any]  # the constructor's arguments, until `_describe`
     config: dict[str, Any]
     notes: dict[str, Any]
+    vocabulary: Vocabulary | None = None
+    target_vocabulary: Vocabulary | None = None
+    predicts: str = ""
+    _reader: Network | None = None  # what reads x, if it is known
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        register(cls)
+    def _keep(self, bound: Mapping[str, Any]) -> None:
+        self.config, self.notes = arguments.saved(type(self), bound), {}
+        seed = arguments.flat(type(self), bound).get("seed")
+        self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
 
-    def __new__(cls, *args: Any, **options: Any) -> Model:
-        self = super().__new__(cls)
-        try:
-            self._given = inspect.signature(cls.__init__).bind(self, *args, **options).arguments
-        except TypeError:  # a copy is made without arguments; a wrong call is refused by __init__
-            self._given = {}
-        return self
+    def _config(self) -> dict[str, Any]:
+        return self.config
 
-    def _describe(self, **config: Any) -> None:
-        """Call it at the end of the constructor: it keeps the arguments that were given, for the file.
-
-        Args:
-            config: arguments to keep with another value than the given one.
+    def _network(self, outputs: int | None, pooling: str | None, options: dict[str, Any]) -> Network:
+        """The network that reads x, of the options that were given to the model.
 
         Raises:
-            ValueError: one of them could not be saved; with `_describe(name=None)` it is None in the file.
+            TypeError: there is no such option.
         """
-        given: dict[str, Any] = {}
-        named, rest = set(), False
-        bound = self.__dict__.pop("_given", {})
-        for name, taken in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
-            rest = rest or taken.kind is taken.VAR_POSITIONAL
-            if taken.kind is taken.VAR_KEYWORD:
-                given |= bound.get(name, {})
-            elif taken.kind is not taken.VAR_POSITIONAL:
-                named.add(name)
-                given |= {name: bound[name]} if name in bound else {}
-        # A derived class has arguments of its own, and sets some of this class's itself: those are left out.
-        config = {name: v for name, v in config.items() if rest or name in named or name in given}
-        config |= {name: v for name, v in given.items() if name not in config}
-        if "dtype" in config:
-            config["dtype"] = np.dtype(config["dtype"]).name
-        seed = config.pop("seed", None)
-        self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
-        self.config, self.notes = {name: plain(name, value) for name, value in config.items()}, {}
+        kind: Any = type(self)
+        taken = arguments.taken_by(kind)
+        arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
+        if "cell" in options and "cell" not in taken:
+            self.config["cell"] = cell_of(options["cell"])
+        self._reader = network(outputs, pooling, **options)
+        return self._reader
 
     def __repr__(self) -> str:
-        config = getattr(self, "config", {})
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in config.items())})"
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config.items())})"
+        )
 
     # What a model defines.
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
-        """(prediction, state, backward): how the batch flows through the layers, in training and in inference.
+        """How the batch flows through the layers, in training and in inference.
 
         Args:
+            batch: what the model reads, as `read` gives it.
+            state: of the layers before the batch, if it goes on from the one before; None for zeros.
             keep: whether to keep what the gradients need, with dropout at work. Layers take it on:
                 `layer.apply(..., keep=keep)`.
 
-        `backward(d_prediction)` adds to the gradients. It is called only after `keep`.
+        Returns:
+            (prediction, state, backward): `backward(d_prediction)` adds to the gradients; it is called only after
+            `keep`.
+
+        Raises:
+            ValueError: the batch does not fit the model.
         """
         raise NotImplementedError
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        """The loss of a prediction against the batch's targets."""
+        """The loss of a prediction against the targets of `batch`; without `gradient` its value alone.
+
+        Raises:
+            ValueError: the targets do not fit.
+        """
+        raise NotImplementedError
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        """What was true and what was predicted, for metrics; of a model that says what it `predicts`.
+
+        Args:
+            prediction: [B, ...] or [T, B, ...], as `flow` gives it.
+            batch: the Batch it is of, as `read` gives it.
+            scores: whether the probabilities of classes are wanted.
+
+        Returns:
+            An `elman.train.Outcome` of the targets that count.
+
+        Raises:
+            NotImplementedError: the model has none.
+        """
         raise NotImplementedError
 
     # What follows from that.
 
     def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
-        """The loss over a batch, as `fit` uses it."""
+        """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
+        and dropout is at work."""
         batch.targets()
+        batch = self.read(batch)
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
         if not train:
-            return Step(loss.value, loss.count, state, None)
+            return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
 
-    def _batches(self, x: Any, batch_size: int, future: Any = None) -> Iterator[Batch]:
-        return Sequences(x, future=future).batches(_check.whole_number("batch_size", batch_size, 1))
+    def read(self, batch: Batch) -> Batch:
+        """The batch as the layers and the loss take it: features in the model's type, targets as numbers of classes,
+        or shaped as the model has them. `loss` and predictions begin with it.
 
-    def _predict_rows(self, x: Any, batch_size: int, future: Any = None) -> np.ndarray:
-        """Predictions with one row for each sequence, in the order of x."""
+        Raises:
+            ValueError: something does not fit.
+        """
+        dtype = self._dtype()
+        x = read_x(batch, self._reader, dtype)
+        future = None if batch.future is None else cast("future", batch.future, dtype)
+        y = batch.y
+        if y is not None:
+            y = self._read_targets(y, known_targets(batch), _check.describe(y))
+        return replace(batch, x=x, future=future, y=y)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        """y [B, ...] as the criterion takes it. `known` [B, S]: what counts; `got`: what was given, in words."""
+        return y
+
+    def _dtype(self) -> np.dtype:
+        """The type of what the layers compute with."""
+        return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
+
+    @property
+    def vocabularies(self) -> dict[str, Any]:
+        """What makes tokens of texts, as `Sequences` takes them."""
+        return {"vocabulary": self.vocabulary, "target_vocabulary": self.target_vocabulary}
+
+    def expect_data(self, name: str, data: Data) -> None:
+        """Refuse data that this model cannot learn from, before any work; the message begins with `name`.
+
+        Raises:
+            ValueError: x or y of `Sequences`, or y of a `Stream`, does not fit. Of other data each batch is looked at
+                when it comes.
+        """
+        try:
+            if isinstance(data, Sequences):
+                if self._reader is not None:
+                    expect_x(data, self._reader)
+                if data.y is not None:
+                    self._read_targets(*all_targets(data))
+            elif isinstance(data, Stream) and not in_file(data.y):
+                self._read_targets(data.y[None], None, _check.describe(data.y))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}" if name else str(error)) from error
+
+    def _data(self, x: Any, future: Any = None, mask: Any = None) -> Sequences:
+        """What to predict from."""
+        data = Sequences(x, future=future, mask=mask, **self.vocabularies)
+        self.expect_data("", data)
+        return data
+
+    def _predict_rows(self, data: Sequences, batch_size: int) -> np.ndarray:
+        """Predictions with one row for each sequence, in the order of the data."""
         rows: np.ndarray | None = None
-        for batch in self._batches(x, batch_size, future):
-            prediction = self.flow(batch)[0]
+        for batch in data.batches(_check.whole_number("batch_size", batch_size, 1)):
+            prediction = self.flow(self.read(batch))[0]
             if rows is None:
-                rows = np.empty((len(x), *prediction.shape[1:]), prediction.dtype)
+                rows = np.empty((len(data), *prediction.shape[1:]), prediction.dtype)
             rows[batch.index] = prediction
         assert rows is not None
         return rows
 
-    def _predict_steps(self, x: Any, batch_size: int) -> list[np.ndarray]:
-        """Predictions [t_i, ...] for each step of each sequence, in the order of x."""
-        found: list[Any] = [None] * len(x)
-        for batch in self._batches(x, batch_size):
-            prediction = self.flow(batch)[0]
+    def _predict_steps(self, data: Sequences, batch_size: int) -> list[np.ndarray]:
+        """Predictions [t_i, ...] for each step of each sequence, in the order of the data; NaN at masked steps."""
+        found: list[Any] = [None] * len(data)
+        for batch in data.batches(_check.whole_number("batch_size", batch_size, 1)):
+            prediction = self.flow(self.read(batch))[0]
+            if batch.mask is not None:
+                prediction[~batch.mask] = np.nan
             ends = whole_lengths("lengths", batch.lengths, len(prediction), batch.size)
             for b, i in enumerate(batch.index):
                 found[i] = prediction[: ends[b], b]
@@ -147,11 +231,11 @@ class Model(Composite):
         Raises:
             ValueError: notes are not a dict of what JSON can hold.
         """
-        if not hasattr(self, "config"):
-            raise ValueError(
-                f"model: expected {type(self).__name__}'s constructor to end with self._describe(), got no arguments"
-            )
         if not isinstance(self.notes, dict):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
-        content = {"model": name_of(type(self)), "config": self.config, "notes": plain("notes", self.notes)}
+        content = {
+            "model": kinds.name_of(type(self)),
+            "config": self.config,
+            "notes": plain("notes", self.notes),
+        }
         files.write(path, content, self.parameters, "saving a model")

@@ -8,45 +8,78 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch
+from ..data.vocabulary import taken
 from ..losses import Loss, ctc
+from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
-from .sequences import OneNetwork
+from .one_network import OneNetwork
+from .reading import read_tokens
 
 
 class CTCRecognizer(OneNetwork):
     """Connectionist temporal classification (Graves et al. 2006): speech, handwriting, anything read frame by frame.
 
     Args:
-        labels: L, how many; the blank is label L, the last output.
+        labels: L, how many, or a Vocabulary of them; then targets may be texts. The blank is label L, the last output.
         options: of `elman.models.network`.
 
     Targets: a list of [s_i] labels, 0 to L - 1. Predictions: logits [T, B, L + 1]. A target too long for its frames
     adds nothing to the loss.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
-    def __init__(self, labels: int, **options: Any):
-        self.blank = _check.whole_number("labels", labels, 1)
+    def __init__(self, labels: Any, **options: Any):
+        self.target_vocabulary, size = taken(labels)
+        self.blank = _check.whole_number("labels", size, 1)
         self._build(self.blank + 1, None, options)
-        self._describe(labels=labels, **options)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
+        lengths, back = batch.lengths, None
+        if batch.mask is not None:
+            prediction, lengths, back = closed_up(prediction, batch.lengths, batch.mask)
         value, d = ctc(
-            prediction, batch.targets(), batch.lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
-            gradient=gradient,
+            prediction, batch.targets(), lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
+            weights=batch.weights, gradient=gradient,
         )  # fmt: skip
-        return Loss(value, d, batch.size)
+        count = batch.size if batch.weights is None else float(batch.weights.sum())
+        return Loss(value, d if back is None or d is None else back(d), count)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")
 
     def predict(
-        self, x: Any, beam_size: int | None = None, batch_size: int = 64, score: Score | None = None
+        self,
+        x: Any,
+        beam_size: int | None = None,
+        batch_size: int = 64,
+        score: Score | None = None,
+        mask: Any = None,
     ) -> list[np.ndarray]:
-        """Labels [s_i] for each sequence: along the best path, or by prefix beam search with a `beam_size`.
+        """The labels of each sequence: along the best path, or by prefix beam search.
 
-        `score`, with a `beam_size` only, is that of a language model as `ctc_beam` takes it.
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            beam_size: labellings kept at each step; None: the best path.
+            batch_size: sequences at a time.
+            score: of a language model, as `ctc_beam` takes it; with a beam_size only.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [s_i] labels.
+
+        Raises:
+            ValueError: something does not fit.
         """
         if score is not None and beam_size is None:
             raise ValueError("score: expected a beam_size with it, got None")
         found = []
-        for logits in self._predict_steps(x, batch_size):
+        data = self._data(x, mask=mask)
+        for i, logits in enumerate(self._predict_steps(data, batch_size)):
+            if data.mask is not None:
+                logits = logits[data.mask[i]]
             one = np.ascontiguousarray(logits[:, None])
             if beam_size is None:
                 found.append(ctc_greedy(one, blank=self.blank)[0])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import _check, init
 from ..data import Batch
 from ..layers import Dropout, Linear
+from ..layers.steppers import expect_out
 from ..losses import Loss
+from ..losses.outcome import Outcome
 from .base import Model
-from .network import network
+from .outcomes import of_numbers
+from .reading import read_numbers
 from .targets import Targets
 
 
@@ -27,13 +30,20 @@ class Forecaster(Model):
         horizon: S, steps to predict.
         targets: F, values in each.
         future_size: C, covariates known ahead (calendar, plans); 0 for none.
-        loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution).
-        quantiles: for the loss "quantile".
+        loss: "squared", "absolute", "huber", "gaussian" or "quantile" (the last two predict a distribution), or one
+            that `elman.losses.custom` makes.
+        quantiles: that the loss "quantile" trains, and that are predicted by default.
         options: of `elman.models.network`: input_size, hidden_size, cell, num_layers, ...
 
     Targets: [n, S, F]; NaN counts as unknown. Predictions: [B, S, F], with a last axis for "gaussian" (mean and log
     variance) and "quantile".
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
+
+    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
 
     def __init__(
         self,
@@ -41,7 +51,7 @@ class Forecaster(Model):
         *,
         targets: int = 1,
         future_size: int = 0,
-        loss: str = "squared",
+        loss: Any = "squared",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         **options: Any,
     ):
@@ -49,15 +59,16 @@ class Forecaster(Model):
         self.size = _check.whole_number("targets", targets, 1)
         self.future_size = _check.whole_number("future_size", future_size, 0)
         self.targets = Targets(loss, quantiles)
+        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         width = self.size * self.targets.width
         if not self.future_size:
-            self.encoder = network(self.horizon * width, "last", **options)
+            self.encoder = self._network(self.horizon * width, "last", options)
             self.parts = {"encoder": self.encoder}
         else:
             if options.get("bidirectional"):
                 raise ValueError("bidirectional: expected False with future_size, got True")
             seeds = init.seeds(options.get("seed"), 4)
-            self.encoder = network(None, **(options | {"seed": seeds[0]}))
+            self.encoder = self._network(None, None, options | {"seed": seeds[0]})
             recurrent = self.encoder.recurrent
             self.decoder = type(recurrent)(
                 self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
@@ -68,8 +79,6 @@ class Forecaster(Model):
             self.parts = {
                 "encoder": self.encoder, "decoder": self.decoder, "dropout": self.dropout, "head": self.head
             }  # fmt: skip
-        self._describe(horizon=horizon, targets=targets, future_size=future_size, loss=loss,
-                       quantiles=list(quantiles), **options)  # fmt: skip
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flow = self._flow_with_decoder if self.future_size else self._flow_at_once
@@ -83,7 +92,7 @@ class Forecaster(Model):
 
     def _flow_at_once(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
         """[B, S * F * width], the encoder's state, backward."""
-        flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, batch.mask, keep=keep)
         return flat, after, lambda d: backward(d, need_dx=False)
 
     def _flow_with_decoder(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
@@ -92,7 +101,9 @@ class Forecaster(Model):
             raise ValueError("future: expected covariates of the steps ahead, got None")
         shape = (self.horizon, batch.size, self.future_size)
         future = _check.array("future", batch.future, shape, self.decoder.dtype)
-        read, after, through_encoder = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+        read, after, through_encoder = self.encoder.apply(
+            batch.x, state, batch.lengths, batch.mask, keep=keep
+        )
         h, _, through_decoder = self.decoder.apply(future, after[0], keep=keep)
         kept, through_dropout = self.dropout.apply(h, keep=keep)
         steps, through_head = self.head.apply(kept, keep=keep)
@@ -104,22 +115,60 @@ class Forecaster(Model):
         return _swap(steps), after, backward
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        return self.targets.loss(prediction, batch.targets(), gradient=gradient)
+        return self.targets.loss(prediction, batch.targets(), weights=batch.weights, gradient=gradient)
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        return of_numbers(prediction, batch.targets(), None, batch.weights, self.targets)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_numbers(y, (self.horizon, self.size), False, self._dtype(), got)
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:
-        """The prediction for x [T, B, I] and future [S, B, C]."""
+        """The prediction for x [T, B, I], its lengths [B] (all steps if None) and future [S, B, C]."""
         return self.flow(Batch(x, lengths, None, None, np.arange(np.shape(x)[1]), future))[0]
 
-    def predict(self, x: Any, future: Any = None, batch_size: int = 256) -> np.ndarray:
-        """Forecasts [n, S, F] for windows x [n, T, I] (or a list) and future [n, S, C]: means, or medians for the loss
-        "quantile"."""
-        return self.targets.centre(self._predict_rows(x, batch_size, future))
+    def predict(self, x: Any, future: Any = None, batch_size: int = 256, mask: Any = None) -> np.ndarray:
+        """Forecasts: means, or medians for the loss "quantile".
+
+        Args:
+            x: windows [n, T, I], or a list of n arrays [t_i, I].
+            future: [n, S, C], for a model with covariates known ahead.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, S, F].
+
+        Raises:
+            ValueError: something does not fit.
+        """
+        return self.targets.centre(self._predict_rows(self._data(x, future, mask), batch_size))
 
     def predict_quantiles(
-        self, x: Any, quantiles: Sequence[float] = (0.1, 0.5, 0.9), future: Any = None, batch_size: int = 256
+        self,
+        x: Any,
+        quantiles: Sequence[float] | None = None,
+        future: Any = None,
+        batch_size: int = 256,
+        mask: Any = None,
     ) -> np.ndarray:
-        """Quantiles [n, S, F, Q] of the forecast, of a model with the loss "gaussian" or "quantile"."""
-        return self.targets.quantiles_of(self._predict_rows(x, batch_size, future), quantiles)
+        """Quantiles of the forecast, of a model with the loss "gaussian" or "quantile".
+
+        Args:
+            x: windows [n, T, I], or a list of n arrays [t_i, I].
+            quantiles: Q levels; the model's own (`quantiles=` of its constructor) if None.
+            future: [n, S, C], for a model with covariates known ahead.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, S, F, Q].
+
+        Raises:
+            ValueError: something does not fit, or the model predicts no distribution or not these quantiles.
+        """
+        rows = self._predict_rows(self._data(x, future, mask), batch_size)
+        return self.targets.quantiles_of(rows, quantiles)
 
     def stepper(self, batch_size: int) -> ForecastStepper:
         """A forecast after each new step of `batch_size` series."""
@@ -134,14 +183,39 @@ class ForecastStepper:
     def __init__(self, model: Forecaster, batch_size: int):
         self._model = model = copy.deepcopy(model)
         self._step = model.encoder.stepper(batch_size)
+        self._future = (model.horizon, batch_size, model.future_size)
+        self._given = model._shaped(np.empty((batch_size, model.horizon * model.size * model.targets.width)))
+        self._dtype = model.encoder.recurrent.dtype
 
-    def __call__(self, x: np.ndarray, future: np.ndarray | None = None) -> np.ndarray:
-        model, read = self._model, self._step(x)
+    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None) -> Any:
+        """Take one step.
+
+        Args:
+            x: [B, I].
+            future: [S, B, C], for a model with covariates of the future.
+            out: [B, S, F] (with a last axis where the prediction has one), C-contiguous, written to if given.
+
+        Returns:
+            The prediction: `out` if given, else a new array.
+
+        Raises:
+            ValueError: something does not fit; the state is as before.
+        """
+        model = self._model
+        if out is not None:
+            expect_out(out, self._given.shape, self._dtype)
         if model.future_size:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
+            future = _check.array("future", future, self._future, self._dtype)
+        read = self._step(x)
+        if model.future_size:
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
-        return model._shaped(read)
+        y = model._shaped(read)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
 
     @property
     def state(self) -> tuple[Any, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
 from .. import _check
 from .. import init as initial
+from ..data.vocabulary import taken
 from ..layers import Dropout, Embedding, Linear, Parameters, Pooling, Sequential
 from ..layers.files import RECURRENT
 from ..layers.recurrent import Recurrent
@@ -22,17 +24,28 @@ class Network(Sequential):
         assert isinstance(layer, Recurrent)
         return layer
 
+    @property
+    def tokens(self) -> bool:
+        """Whether it reads tokens rather than features."""
+        return "embedding" in self.parts
+
+    @property
+    def size(self) -> int:
+        """How many tokens it knows, or how many features it reads."""
+        first = self.parts.get("embedding", self.recurrent)
+        return first.num_embeddings if isinstance(first, Embedding) else self.recurrent.input_size
+
 
 def network(
     outputs: int | None,
     pooling: str | None = None,
     *,
     input_size: int | None = None,
-    vocabulary: int | None = None,
+    vocabulary: Any = None,
     embedding_size: int | None = None,
     embedding_std: float = 1.0,
     hidden_size: int = 128,
-    cell: str = "lstm",
+    cell: str | type[Recurrent] = "lstm",
     num_layers: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
@@ -47,18 +60,26 @@ def network(
         outputs: size of the head's output, or None for no head.
         pooling: "last", "mean" or "max" over time; None keeps every step.
         input_size: I, features of a step, for x [T, B, I]; or
-        vocabulary: V, how many tokens there are, for x [T, B] of tokens. One of the two is needed.
+        vocabulary: V, how many tokens there are, or an `elman.train.Vocabulary`, for x [T, B] of tokens. One of the two
+            is needed.
         embedding_size: of a token's vector; `hidden_size` if None.
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
-        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
+        cell: "lstm", "gru" or "rnn", or the class of such a layer.
         num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.
         dtype: float32 or float64.
-        seed: of initial weights and dropout.
+        seed: of initial weights and dropout: a whole number or a generator; None for new ones.
+
+    Returns:
+        A Sequential of these layers, named "embedding", "recurrent", "pooling", "head" (and dropouts between).
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
     """
-    kind = RECURRENT[_check.choice("cell", cell, tuple(RECURRENT))]
+    _, vocabulary = taken(vocabulary)
+    kind = RECURRENT[cell_of(cell)]
     if (input_size is None) == (vocabulary is None):
         raise ValueError(
             f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"
@@ -95,3 +116,15 @@ def network(
             recurrent.directions * recurrent.hidden_size, outputs, dtype=dtype, seed=next(seeds)
         )
     return Network(**parts)
+
+
+# What models take beside their own arguments.
+OPTIONS = tuple(inspect.signature(network).parameters)[2:]
+
+
+def cell_of(cell: Any) -> str:
+    """The name of a cell as `config` has it: "gru" of "GRU", or of the class GRU."""
+    for name, kind in RECURRENT.items():
+        if cell is kind:
+            return name
+    return _check.choice("cell", cell.lower() if isinstance(cell, str) else cell, tuple(RECURRENT))

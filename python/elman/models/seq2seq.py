@@ -8,12 +8,13 @@ import numpy as np
 
 from .. import _check, init, losses
 from ..data import Batch, Sequences
+from ..data.vocabulary import taken
 from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..losses import Loss
-from ..sequence.marks import whole_lengths
+from ..sequence.marks import closed_up, whole_lengths
 from .base import Model
 from .beam import beam_search
-from .network import network
+from .reading import read_tokens
 
 
 class Seq2Seq(Model):
@@ -24,7 +25,8 @@ class Seq2Seq(Model):
     tanh(W [context; h]).
 
     Args:
-        target_vocabulary: V, tokens of the target. The model adds one of its own, which begins and ends each target.
+        target_vocabulary: V, tokens of the target, or a Vocabulary; then targets may be texts. The model adds a token
+            of its own, which begins and ends each target.
         attention: without it the decoder has the encoder's final state alone.
         label_smoothing: share of each target spread over all tokens.
         options: of `elman.models.network`: vocabulary (of the source) or input_size, hidden_size, cell, num_layers,
@@ -32,15 +34,21 @@ class Seq2Seq(Model):
             before the decoder's head), ...
 
     Targets: a list of [s_i] tokens. Predictions: logits [S + 1, B, V + 1].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
     def __init__(
-        self, target_vocabulary: int, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
+        self, target_vocabulary: Any, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
     ):
-        self.boundary = _check.whole_number("target_vocabulary", target_vocabulary, 1)
+        self.target_vocabulary, size = taken(target_vocabulary)
+        self.boundary = _check.whole_number("target_vocabulary", size, 1)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         seeds = init.seeds(options.get("seed"), 7)
-        self.encoder = network(None, **(options | {"seed": seeds[0]}))
+        self.vocabulary = taken(options.get("vocabulary"))[0]
+        self.encoder = self._network(None, None, options | {"seed": seeds[0]})
         recurrent = self.encoder.recurrent
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
@@ -60,8 +68,6 @@ class Seq2Seq(Model):
             dropout, variational=True, seed=seeds[5]
         )
         self.parts["dropout"] = self.dropout = Dropout(dropout, variational=True, seed=seeds[6])
-        self._describe(target_vocabulary=target_vocabulary, attention=attention,
-                       label_smoothing=label_smoothing, **options)  # fmt: skip
 
     def _shifted(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The tokens that the decoder reads, those that it has to write, [S + 1, B] each, and their lengths."""
@@ -78,8 +84,8 @@ class Seq2Seq(Model):
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         before, _, lengths = self._shifted(batch)
-        memory, h, through_both = self._flow_to_decoder(batch, state, before, lengths, keep)
-        top, through_attention = self._flow_through_attention(h, memory, batch.lengths, lengths, keep)
+        memory, steps, h, through_both = self._flow_to_decoder(batch, state, before, lengths, keep)
+        top, through_attention = self._flow_through_attention(h, memory, steps, lengths, keep)
         kept, through_dropout = self.dropout.apply(top, keep=keep)
         logits, through_head = self.head.apply(kept, keep=keep)
 
@@ -91,9 +97,9 @@ class Seq2Seq(Model):
 
     def _flow_to_decoder(
         self, batch: Batch, state: Any, before: np.ndarray, lengths: np.ndarray, keep: bool
-    ) -> tuple[np.ndarray, np.ndarray, Any]:
-        """The encoder's outputs [T, B, H], the decoder's h [S + 1, B, H], `backward` of both."""
-        memory, after, through_encoder = self.encoder.apply(batch.x, state, batch.lengths, keep=keep)
+    ) -> tuple[np.ndarray, Any, np.ndarray, Any]:
+        """The encoder's outputs [T, B, H] and their lengths, the decoder's h [S + 1, B, H], `backward` of both."""
+        memory, lengths_in, after, through_encoder = self._encode(batch, state, keep)
         vectors, through_embedding = self.embedding.apply(before, keep=keep)
         vectors, through_dropout = self.embedding_dropout.apply(vectors, keep=keep)
         h, _, through_decoder = self.decoder.apply(vectors, self._join(after[0]), lengths, keep=keep)
@@ -101,9 +107,19 @@ class Seq2Seq(Model):
         def backward(dmemory: np.ndarray, dh: np.ndarray) -> None:
             dvectors, dstate = through_decoder(dh)
             through_embedding(through_dropout(dvectors))
-            through_encoder(dmemory, (self._part(dstate),), need_dx=False)
+            through_encoder(dmemory, self._part(dstate))
 
-        return memory, h, backward
+        return memory, lengths_in, h, backward
+
+    def _encode(self, batch: Batch, state: Any, keep: bool) -> tuple[np.ndarray, Any, Any, Any]:
+        """The encoder's outputs, how many there are of each sequence, its state, `backward`. Masked steps are no part
+        of what is attended to."""
+        memory, after, through = self.encoder.apply(batch.x, state, batch.lengths, batch.mask, keep=keep)
+        lengths: Any = batch.lengths
+        opened: Any = lambda d: d  # noqa: E731
+        if batch.mask is not None:
+            memory, lengths, opened = closed_up(memory, lengths, batch.mask)
+        return memory, lengths, after, lambda d, dstate: through(opened(d), (dstate,), need_dx=False)
 
     def _flow_through_attention(
         self, h: np.ndarray, memory: np.ndarray, lengths: Any, ends: np.ndarray, keep: bool
@@ -145,8 +161,22 @@ class Seq2Seq(Model):
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
         _, after, lengths = self._shifted(batch)
         return losses.cross_entropy(
-            prediction, after, lengths, label_smoothing=self.label_smoothing, gradient=gradient
+            prediction, after, lengths, label_smoothing=self.label_smoothing, weights=self._weights(batch, after),
+            gradient=gradient,
+        )  # fmt: skip
+
+    def _weights(self, batch: Batch, after: np.ndarray) -> np.ndarray | None:
+        """[S + 1, B]"""
+        if batch.weights is None:
+            return None
+        if batch.weights.ndim == 1:
+            return np.tile(batch.weights, (len(after), 1))
+        raise ValueError(
+            f"weights: expected [n], one for each target as a whole, got {_check.describe(batch.weights)}"
         )
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_tokens(y, known, self.boundary, f"a list of [s_i] tokens, got {got}")
 
     def predict(
         self,
@@ -156,6 +186,7 @@ class Seq2Seq(Model):
         max_length: int = 100,
         length_penalty: float = 0.0,
         batch_size: int = 64,
+        mask: Any = None,
     ) -> list[np.ndarray]:
         """The likeliest target [s_i] found for each sequence of x, by beam search; beam_size 1 is greedy.
 
@@ -165,12 +196,20 @@ class Seq2Seq(Model):
             max_length: tokens of a target.
             length_penalty: a in log probability / length^a, by which whole targets are ranked (Wu et al. 2016).
             batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [s_i] tokens.
+
+        Raises:
+            ValueError: something does not fit.
         """
         _check.whole_number("beam_size", beam_size, 1)
         _check.whole_number("max_length", max_length, 1)
-        found: list[Any] = [None] * len(x)
-        for batch in self._batches(x, batch_size):
-            step = _Decoding(self, batch, beam_size)
+        data = self._data(x, mask=mask)
+        found: list[Any] = [None] * len(data)
+        for batch in data.batches(_check.whole_number("batch_size", batch_size, 1)):
+            step = _Decoding(self, self.read(batch), beam_size)
             best = beam_search(step, batch.size, beam_size, self.boundary, max_length, length_penalty)
             for i, tokens in zip(batch.index, best, strict=True):
                 found[i] = tokens
@@ -180,7 +219,7 @@ class Seq2Seq(Model):
         """How much attention each token of a target pays to each step of its source.
 
         Args:
-            x: as for `predict`.
+            x: a list of [t_i] tokens (or [t_i, I] features), as for `predict`.
             y: a list of [s_i] target tokens, those of `predict` for instance.
             batch_size: sequences at a time.
 
@@ -193,9 +232,11 @@ class Seq2Seq(Model):
         if self.attention is None:
             raise ValueError("attention_weights: expected a model with attention, got attention=False")
         found: list[Any] = [None] * len(x)
-        for batch in Sequences(x, y).batches(_check.whole_number("batch_size", batch_size, 1)):
+        data = Sequences(x, y, **self.vocabularies)
+        self.expect_data("", data)
+        for batch in map(self.read, data.batches(_check.whole_number("batch_size", batch_size, 1))):
             before, _, ends = self._shifted(batch)
-            memory, h, _ = self._flow_to_decoder(batch, None, before, ends, keep=False)
+            memory, _, h, _ = self._flow_to_decoder(batch, None, before, ends, keep=False)
             weights = self.attention.weights(h, memory, batch.lengths, ends)
             steps = whole_lengths("lengths", batch.lengths, len(memory), batch.size)
             for b, i in enumerate(batch.index):
@@ -208,8 +249,8 @@ class _Decoding:
 
     def __init__(self, model: Seq2Seq, batch: Batch, K: int):
         self._model, self._shape = model, (K, batch.size)
-        memory, state = model.encoder(batch.x, None, batch.lengths)
-        self._attend = model.attention.over(memory, batch.lengths) if model.attention else None
+        memory, lengths, state, _ = model._encode(batch, None, keep=False)
+        self._attend = model.attention.over(memory, lengths) if model.attention else None
         self._step = model.decoder.stepper(K * batch.size)
         self._step.state = _each(model._join(state[0]), lambda part: np.tile(part, (1, K, 1)))
 

@@ -3,111 +3,172 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import _check, _core, losses
-from .._arrays import to_numpy
 from ..data import Batch
 from ..losses import Loss
-from .base import Model
-from .network import network
-from .sampling import Sampler
+from ..losses.outcome import Outcome
+from .labels import Labels
+from .one_network import OfClasses, OneNetwork
+from .outcomes import of_numbers, of_several
+from .reading import known_targets, read_numbers
 from .targets import Targets
 
 
-class OneNetwork(Model):
-    """A model whose prediction is what one Sequential gives."""
-
-    def _build(self, outputs: int, pooling: str | None, options: dict[str, Any]) -> None:
-        self.network = network(outputs, pooling, **options)
-        self.parts = {"network": self.network}
-        self.pooling = pooling
-
-    def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
-        prediction, state, backward = self.network.apply(batch.x, state, batch.lengths, keep=keep)
-        return prediction, state, lambda d: backward(d, need_dx=False)
-
-    def forward(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> Any:
-        """(prediction, state, backward) of x [T, B, I] or tokens [T, B], for training by hand; `backward(d_prediction,
-        dstate=None, need_dx=True)` adds to the gradients."""
-        return self.network.forward(x, state, lengths, mask)
-
-    def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> Any:
-        """The prediction for x [T, B, I] or tokens [T, B]: [B, outputs], or [T, B, outputs] without pooling."""
-        return self.network(x, state, lengths, mask)[0]
-
-    def stepper(self, batch_size: int) -> Any:
-        """One step per call over `batch_size` streams: `step(x)` with x [B, I], or tokens [B], gives what the model
-        predicts from the steps so far, the same bits as for the whole sequence.
-
-        Raises:
-            ValueError: the model reads both ways in time.
-        """
-        return self.network.stepper(batch_size)
-
-
-class SequenceClassifier(OneNetwork):
+class SequenceClassifier(OfClasses):
     """One of several classes for each sequence: a softmax over the pooled outputs of the recurrent layers.
 
     Args:
-        classes: how many.
+        classes: how many, which are then called 0 to C - 1; or a list of their labels (texts, numbers), which are
+            what targets are and what `predict` gives.
         pooling: "last", "mean" or "max".
+        multi_label: whether a sequence may be of several classes at once: a sigmoid for each class.
         label_smoothing: share of each target spread over all classes, in training and validation.
+        class_weight: how much a target of each class counts, in training and validation: "balanced" (all classes
+            together alike, by their numbers in the training data), a dict by label, or [C].
+        ignore: a label that does not count; None: all do.
         options: of `elman.models.network`: input_size or vocabulary, hidden_size, cell, num_layers, ...
 
-    Targets: [n] classes. Predictions: logits [B, classes].
+    Targets: [n] labels of any kind (or [n, 1]); or [n, C], one-hot or shares of each class; with multi_label [n, C] of
+    0 and 1. None and NaN are unknown, and do not count. Predictions: logits [B, C].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
-    def __init__(self, classes: int, *, pooling: str = "last", label_smoothing: float = 0.0, **options: Any):
-        self.classes = _check.whole_number("classes", classes, 2)
+    def __init__(
+        self,
+        classes: Any,
+        *,
+        pooling: str = "last",
+        multi_label: bool = False,
+        label_smoothing: float = 0.0,
+        class_weight: Any = None,
+        ignore: Any = None,
+        **options: Any,
+    ):
+        self.labels = Labels("classes", classes, ignore)
+        self.classes = self.labels.count
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
+        self.multi_label = _check.flag("multi_label", multi_label)
+        if self.multi_label and class_weight is not None:
+            raise ValueError(
+                "class_weight: expected None with multi_label=True, whose targets are of no one class"
+            )
         self._build(self.classes, _check.choice("pooling", pooling, ("last", "mean", "max")), options)
-        self._describe(classes=classes, pooling=pooling, label_smoothing=label_smoothing, **options)
+        self._weigh(class_weight)
+
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        if self.multi_label:
+            return self.labels.several(y, self._dtype(), got)
+        return super()._read_targets(y, known, got)
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        return losses.cross_entropy(
-            prediction, batch.targets(), label_smoothing=self.label_smoothing, gradient=gradient
+        if not self.multi_label:
+            return super().criterion(prediction, batch, gradient)
+        y, e = batch.targets(), self.label_smoothing
+        return losses.binary_cross_entropy(
+            prediction, (1 - e) * y + e / 2, weights=batch.weights, gradient=gradient
         )
 
-    def predict_proba(self, x: Any, batch_size: int = 256) -> np.ndarray:
-        """Probabilities [n, classes] for x [n, T, ...] or a list of arrays [t_i, ...]."""
-        logits = self._predict_rows(x, batch_size)
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        if not self.multi_label:
+            return super().outcome(prediction, batch, scores)
+        return of_several(prediction, batch.targets(), batch.weights)
+
+    def predict_proba(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
+        """Probabilities of the classes for each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, C]; each row sums to 1, but with multi_label.
+
+        Raises:
+            ValueError: something does not fit.
+        """
+        logits = self._predict_rows(self._data(x, mask=mask), batch_size)
+        if self.multi_label:
+            return 0.5 * (1 + np.tanh(0.5 * logits))
         _core.softmax(logits, logits)
         return logits
 
-    def predict(self, x: Any, batch_size: int = 256) -> np.ndarray:
-        """The most likely class [n] for each sequence."""
-        return self._predict_rows(x, batch_size).argmax(axis=1)
+    def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
+        """The most likely class for each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n] labels, or numbers where classes have no labels. With multi_label [n, C] bool: which have a probability
+            above 1/2.
+
+        Raises:
+            ValueError: something does not fit.
+        """
+        logits = self._predict_rows(self._data(x, mask=mask), batch_size)
+        return logits > 0 if self.multi_label else self._chosen(logits)
 
 
-class SequenceTagger(OneNetwork):
+class SequenceTagger(OfClasses):
     """One of several tags for each step.
 
     Args:
-        tags: how many.
+        tags: how many, which are then called 0 to C - 1; or a list of them (texts, numbers).
         label_smoothing: share of each target spread over all tags.
+        class_weight: how much a target of each tag counts: "balanced", a dict by tag, or [C].
+        ignore: a tag that does not count; None: all do.
         options: of `elman.models.network`.
 
-    Targets: [n, T], or a list of [t_i] tags. Predictions: logits [T, B, tags].
+    Targets: [n, T], or a list of [t_i] tags (or [n, T, C], one-hot or shares). None and NaN are unknown, and do not
+    count. Predictions: logits [T, B, C].
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
 
-    def __init__(self, tags: int, *, label_smoothing: float = 0.0, **options: Any):
-        self.tags = _check.whole_number("tags", tags, 2)
+    by_steps = True
+
+    def __init__(
+        self,
+        tags: Any,
+        *,
+        label_smoothing: float = 0.0,
+        class_weight: Any = None,
+        ignore: Any = None,
+        **options: Any,
+    ):
+        self.labels = Labels("tags", tags, ignore)
+        self.tags = self.labels.count
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         self._build(self.tags, None, options)
-        self._describe(tags=tags, label_smoothing=label_smoothing, **options)
+        self._weigh(class_weight)
 
-    def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        y, lengths = batch.y_steps()
-        return losses.cross_entropy(
-            prediction, y, lengths, label_smoothing=self.label_smoothing, gradient=gradient
-        )
+    def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
+        """The most likely tags for each step of each sequence.
 
-    def predict(self, x: Any, batch_size: int = 256) -> list[np.ndarray]:
-        """The most likely tags [t_i] for each of a list of sequences (or [n, T, ...])."""
-        return [logits.argmax(axis=1) for logits in self._predict_steps(x, batch_size)]
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [t_i] tags. At steps where the mask is False there is none: None, or -1 where tags have no labels.
+
+        Raises:
+            ValueError: something does not fit.
+        """
+        return [self._chosen(logits) for logits in self._predict_steps(self._data(x, mask=mask), batch_size)]
 
 
 class SequenceRegressor(OneNetwork):
@@ -116,27 +177,35 @@ class SequenceRegressor(OneNetwork):
     Args:
         outputs: F, how many numbers.
         pooling: "last", "mean" or "max"; None: numbers for each step.
-        loss: "squared", "absolute", "huber", "binary" (logits of 0 or 1), "gaussian" or "quantile".
+        loss: "squared", "absolute", "huber", "binary" (logits of 0 or 1), "gaussian", "quantile", or one that
+            `elman.losses.custom` makes.
         quantiles: for the loss "quantile".
         options: of `elman.models.network`.
 
-    Targets: [n, F], or without pooling [n, T, F] or a list of [t_i, F]; NaN counts as unknown. Predictions: [B, F] or
-    [T, B, F], with a last axis for "gaussian" (mean and log variance) and "quantile".
+    Targets: [n, F], or without pooling [n, T, F] or a list of [t_i, F]; where F is 1 that axis may be missing; NaN
+    counts as unknown. Predictions: [B, F] or [T, B, F], with a last axis for "gaussian" (mean and log variance) and
+    "quantile".
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+        TypeError: there is no such option.
     """
+
+    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
 
     def __init__(
         self,
         outputs: int = 1,
         *,
         pooling: str | None = "last",
-        loss: str = "squared",
+        loss: Any = "squared",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         **options: Any,
     ):
         self.outputs = _check.whole_number("outputs", outputs, 1)
         self.targets = Targets(loss, quantiles)
+        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
         self._build(self.outputs * self.targets.width, pooling, options)
-        self._describe(outputs=outputs, pooling=pooling, loss=loss, quantiles=list(quantiles), **options)
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flat, state, backward = super().flow(batch, state, keep)
@@ -144,82 +213,63 @@ class SequenceRegressor(OneNetwork):
         return self.targets.widened(flat, self.outputs), state, lambda d: backward(d.reshape(shape))
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        y, lengths = (batch.targets(), None) if self.pooling else batch.y_steps()
-        return self.targets.loss(prediction, y, lengths, gradient=gradient)
+        y, lengths, mask, weights = batch.targets(), None, None, batch.weights
+        if not self.pooling:
+            (y, lengths), mask, weights = batch.y_steps(), batch.step_mask(), batch.step_weights()
+        return self.targets.loss(prediction, y, lengths, mask, weights=weights, gradient=gradient)
 
-    def predict(self, x: Any, batch_size: int = 256) -> Any:
-        """What is expected: [n, F], or without pooling a list of [t_i, F]. For "quantile" the median, or the quantile
-        nearest to it."""
-        if self.pooling:
-            return self.targets.centre(self._predict_rows(x, batch_size))
-        return [self.targets.centre(steps) for steps in self._predict_steps(x, batch_size)]
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+        known = None
+        if not self.pooling:
+            prediction, known = prediction.swapaxes(0, 1), known_targets(batch)
+        return of_numbers(prediction, batch.targets(), known, batch.weights, self.targets)
 
-    def predict_quantiles(
-        self, x: Any, quantiles: Sequence[float] = (0.1, 0.5, 0.9), batch_size: int = 256
-    ) -> Any:
-        """Quantiles [n, F, Q] (without pooling a list), of a model with the loss "gaussian" or "quantile"."""
-        if self.pooling:
-            return self.targets.quantiles_of(self._predict_rows(x, batch_size), quantiles)
-        return [self.targets.quantiles_of(steps, quantiles) for steps in self._predict_steps(x, batch_size)]
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+        return read_numbers(y, (self.outputs,), not self.pooling, self._dtype(), got)
 
-
-class LanguageModel(OneNetwork):
-    """The next token of a text, at each step.
-
-    Args:
-        vocabulary: V, how many tokens there are.
-        options: of `elman.models.network`, but `bidirectional`.
-
-    Trains on a `Stream` of tokens (state carried from piece to piece), or on sequences with y a list of [t_i] next
-    tokens. Predictions: logits [T, B, V].
-    """
-
-    def __init__(self, vocabulary: int, **options: Any):
-        if options.get("bidirectional"):
-            raise ValueError("bidirectional: expected False, as a text is written forward, got True")
-        self._build(vocabulary, None, {"vocabulary": vocabulary} | options)
-        self._describe(vocabulary=vocabulary, **options)
-
-    def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        y, lengths = batch.y_steps()
-        return losses.cross_entropy(prediction, y, lengths, gradient=gradient)
-
-    def generate(
-        self,
-        length: int,
-        prompt: Sequence[int] = (0,),
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        samples: int = 1,
-        seed: Any = None,
-    ) -> np.ndarray:
-        """Write on from a prompt.
+    def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> Any:
+        """What is expected: the mean, or for the loss "quantile" the median (or the quantile nearest to it).
 
         Args:
-            length: tokens to write.
-            prompt: [t] tokens that come before, at least one.
-            temperature: logits are divided by it; 0 takes the likeliest token each time.
-            top_k: choose among so many likeliest tokens (Fan et al. 2018).
-            top_p: choose among the likeliest tokens that together have this probability (Holtzman et al. 2020).
-            samples: texts to write at once.
-            seed: of the choices.
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
 
         Returns:
-            int64 [samples, length]: the new tokens.
+            [n, F], or without pooling a list of [t_i, F] (NaN at steps where the mask is False).
+
+        Raises:
+            ValueError: something does not fit.
         """
-        length = _check.whole_number("length", length, 1)
-        tokens = to_numpy("prompt", prompt, np.int64)
-        if tokens.ndim != 1 or not tokens.size:
-            raise ValueError(f"prompt: expected [t] tokens, at least one, got {_check.describe(tokens)}")
-        sampler = Sampler(temperature, top_k, top_p, seed)
-        samples = _check.whole_number("samples", samples, 1)
-        step = self.stepper(samples)
-        written = np.empty((samples, length), np.int64)
-        for token in tokens:
-            logits = step(np.full(samples, token))
-        for t in range(length):
-            written[:, t] = sampler(logits)
-            logits = step(written[:, t])
-        return written
+        data = self._data(x, mask=mask)
+        if self.pooling:
+            return self.targets.centre(self._predict_rows(data, batch_size))
+        return [self.targets.centre(steps) for steps in self._predict_steps(data, batch_size)]
+
+    def predict_quantiles(
+        self,
+        x: Any,
+        quantiles: Sequence[float] | None = None,
+        batch_size: int = 256,
+        mask: Any = None,
+    ) -> Any:
+        """Quantiles, of a model with the loss "gaussian" or "quantile".
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            quantiles: Q levels; the model's own if None.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            [n, F, Q], or without pooling a list of [t_i, F, Q].
+
+        Raises:
+            ValueError: something does not fit, or the model predicts no distribution or not these quantiles.
+        """
+        data = self._data(x, mask=mask)
+        if self.pooling:
+            return self.targets.quantiles_of(self._predict_rows(data, batch_size), quantiles)
+        return [
+            self.targets.quantiles_of(steps, quantiles) for steps in self._predict_steps(data, batch_size)
+        ]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check, losses
-from ..losses import Loss
+from ..losses import CustomLoss, Loss
+from ..losses.custom import named
 
 LOSSES: dict[str, Callable[..., Loss]] = {
     "squared": losses.mean_squared_error,
@@ -29,34 +30,52 @@ class Targets:
         width: values predicted for each number.
     """
 
-    def __init__(self, loss: str, quantiles: Sequence[float] = (0.1, 0.5, 0.9)):
-        self.name = _check.choice("loss", loss, tuple(LOSSES))
+    def __init__(self, loss: Any, quantiles: Sequence[float] = (0.1, 0.5, 0.9)):
+        if isinstance(loss, str) and ":" in loss:  # as files keep it
+            loss = named(loss)
+        own = isinstance(loss, CustomLoss)
+        if callable(loss) and not own:
+            raise ValueError(
+                f"loss: expected a name, or one that elman.losses.custom makes, got {_check.describe(loss)}"
+            )
+        self.name = loss.name if own else _check.choice("loss", loss, tuple(LOSSES))
         self.levels = tuple(_check.fraction(f"quantiles[{i}]", q) for i, q in enumerate(quantiles))
         if not self.levels or sorted(set(self.levels)) != list(self.levels):
             raise ValueError(f"quantiles: expected rising numbers, at least one, got {list(quantiles)}")
-        self.width = {"gaussian": 2, "quantile": len(self.levels)}.get(loss, 1)
-        self.loss = LOSSES[loss]
-        if loss == "quantile":
+        axis = {"gaussian": 2, "quantile": len(self.levels)}.get(self.name, loss.width if own else 0)
+        self.width, self._axis = axis or 1, bool(axis)
+        self.loss: Callable[..., Loss] = loss if own else LOSSES[loss]
+        if self.name == "quantile":
             self.loss = partial(self.loss, quantiles=self.levels)
+
+    @property
+    def predicts(self) -> str:
+        """What metrics are of."""
+        return "classes" if self.name == "binary" else "numbers"
 
     def widened(self, flat: Any, outputs: int) -> Any:
         """[..., outputs * width] as [..., outputs, width] where the loss has that last axis, else as it is."""
-        if self.name not in ("gaussian", "quantile"):
+        if not self._axis:
             return flat
         return flat.reshape(*flat.shape[:-1], outputs, self.width)
 
     def centre(self, prediction: np.ndarray) -> np.ndarray:
-        """The expected value: mean, median, or for "binary" the probability of 1."""
+        """The expected value: mean, median, or for "binary" the probability of 1. Of a loss of one's own with several
+        values for each number the first."""
         if self.name == "gaussian":
             return prediction[..., 0]
         if self.name == "quantile":
             return prediction[..., int(np.argmin(np.abs(np.array(self.levels) - 0.5)))]
         if self.name == "binary":
             return 0.5 * (1 + np.tanh(0.5 * prediction))
-        return prediction
+        return prediction[..., 0] if self._axis else prediction
 
-    def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float]) -> np.ndarray:
-        """[..., Q] quantiles of each number."""
+    def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float] | None = None) -> np.ndarray:
+        """[..., Q] quantiles of each number; None: those that were given with the loss."""
+        if quantiles is None:
+            quantiles = self.levels
+        for i, level in enumerate(quantiles):
+            _check.positive(f"quantiles[{i}]", _check.fraction(f"quantiles[{i}]", level))
         if self.name == "gaussian":
             normal = NormalDist()
             deviations = np.array([normal.inv_cdf(q) for q in quantiles], prediction.dtype)

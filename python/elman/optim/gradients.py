@@ -69,15 +69,32 @@ def _named(parts: Mapping[str, Any], kind: str) -> Arrays:
 
 
 def global_norm(model: Model) -> float:
-    """The joint norm of all gradients of a model, or of a list of models, summed in double precision."""
+    """The joint norm of all gradients, sqrt(sum g^2), summed in double precision.
+
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+
+    Returns:
+        The norm, 0 or more; infinite or NaN if a gradient is.
+
+    Raises:
+        ValueError: the model has no parameters, or some without a gradient.
+    """
     return _norm(gather(model)[1])
 
 
 def clip_global_norm(model: Model, limit: float) -> float:
-    """Scale all gradients together so that their joint norm is at most `limit` (Pascanu et al. 2013).
+    """Scale all gradients together, in place, so that their joint norm is at most `limit` (Pascanu et al. 2013).
+
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        limit: the largest norm, above 0.
 
     Returns:
         The norm before.
+
+    Raises:
+        ValueError: limit is not above 0, or the model has no parameters.
     """
     limit = _check.positive("limit", limit)
     _, grads = gather(model)
@@ -89,10 +106,17 @@ def clip_global_norm(model: Model, limit: float) -> float:
 
 
 def clip_value(model: Model, limit: float) -> float:
-    """Clamp every element of the gradients to [-limit, limit].
+    """Clamp every element of the gradients to [-limit, limit], in place.
+
+    Args:
+        model: a layer or model with `parameters` and `grads`, or a list of such.
+        limit: the largest size of an element, above 0.
 
     Returns:
         The joint norm before.
+
+    Raises:
+        ValueError: limit is not above 0, or the model has no parameters.
     """
     limit = _check.positive("limit", limit)
     _, grads = gather(model)

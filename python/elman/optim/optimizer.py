@@ -1,4 +1,5 @@
-"""What optimisers share: they change parameters in place from the gradients beside them, in one engine call."""
+"""What optimisers share: they change parameters in place from the gradients beside them, in one engine call for each
+group of parameters."""
 
 from __future__ import annotations
 
@@ -13,8 +14,18 @@ from .. import _check, _core
 from ..layers.mapping import matching, write
 from ..layers.store import behind, change, stores_of
 from .gradients import Model, gather, place
+from .groups import Groups, frozen_names, group_options
 
-_FOUND = ("_parameters", "_arrays", "_free", "_stores")  # attributes that are looked up in the model
+_FOUND = (
+    "_parameters",
+    "_grads",
+    "_groups",
+    "_free",
+    "_stores",
+)  # attributes that are looked up in the model
+
+
+Lists = list[list[np.ndarray]]
 
 
 class Optimizer(ABC):
@@ -29,43 +40,77 @@ class Optimizer(ABC):
         learning_rate: size of an update. Set it between updates as you like, down to 0.
         weight_decay: pulls parameters towards 0.
         states: names of the arrays that the rule keeps for each parameter.
+        groups: for patterns of names another learning_rate or weight_decay:
+            {"embedding": {"learning_rate": 1e-4}, "bias*": {"weight_decay": 0}}. A pattern is a shell's. It fits a name
+            like "network.embedding.weight", or some of the words between its dots that follow each other. Where several
+            fit, later ones count more. When `learning_rate` changes, that of a group changes with it, in proportion.
+        frozen: patterns of names that stay as they are, and have no states.
 
     Attributes:
         steps: how many updates there have been.
+        groups: as given.
 
     Raises:
         ValueError: an argument has the wrong type or value, or the model's arrays are not all of one dtype.
     """
 
-    def __init__(self, model: Model, learning_rate: float, weight_decay: float, states: Sequence[str]):
+    def __init__(
+        self,
+        model: Model,
+        learning_rate: float,
+        weight_decay: float,
+        states: Sequence[str],
+        groups: Groups | None = None,
+        frozen: str | Sequence[str] = (),
+    ):
         self.learning_rate = _check.positive("learning_rate", learning_rate)
         self.weight_decay = _check.not_negative("weight_decay", weight_decay)
         self.steps = 0
         self._model = model
-        parameters, _ = gather(model)
+        everything, _ = gather(model)
+        self._frozen = frozen_names(frozen, everything)
+        parameters = self._trained(everything)
+        # By name: how many times the learning rate, and the weight decay (None: that of all).
+        self._options = {
+            name: (own.get("learning_rate", self.learning_rate) / self.learning_rate, own.get("weight_decay"))
+            for name, own in group_options(groups, parameters).items()
+        }
+        self.groups = {} if groups is None else {pattern: dict(own) for pattern, own in groups.items()}
         self._states = {
             f"{state}.{name}": np.zeros_like(value) for state in states for name, value in parameters.items()
         }
         self._look_up()
-        for kind, again, known in zip(("parameters", "grads"), gather(model), self._found(), strict=True):
+        found = (self._parameters, self._grads)
+        for kind, again, known in zip(("parameters", "grads"), gather(model), found, strict=True):
             new = [name for name, value in known.items() if place(value) != place(again[name])]
             if new:
                 raise ValueError(
                     f"model: expected the same {kind} each time it is asked, got new arrays for {', '.join(new[:5])}"
                 )
 
-    def _found(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Parameters and gradients, by name."""
-        return self._parameters, dict(zip(self._parameters, self._arrays[1], strict=True))
+    def _trained(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The ones that are not frozen."""
+        return {name: array for name, array in arrays.items() if name not in self._frozen}
 
     def _look_up(self) -> None:
-        """Find the model's arrays, and put the states in lists beside them."""
-        self._parameters, grads = gather(self._model)
-        values = [behind(value) for value in self._parameters.values()]
-        self._free = {name: v for name, v in self._parameters.items() if behind(v) is v}  # not a layer's
-        states = list(self._states.values())  # state by state, each in the order of the parameters
-        kept = [states[i : i + len(values)] for i in range(0, len(states), len(values))]
-        self._arrays = [values, [grads[name] for name in self._parameters], *kept]
+        """Find the model's arrays, and put those of each group in lists, with the states beside them."""
+        self._parameters, self._grads = map(self._trained, gather(self._model))
+        behind_them = {name: behind(value) for name, value in self._parameters.items()}
+        self._free = {
+            name: v for name, v in self._parameters.items() if behind_them[name] is v
+        }  # not a layer's
+        kinds = dict.fromkeys(name.partition(".")[0] for name in self._states)
+        groups: dict[tuple[float, float | None], list[str]] = {}
+        for name in self._parameters:
+            groups.setdefault(self._options.get(name, (1.0, None)), []).append(name)
+        self._groups = [
+            (*options, [
+                [behind_them[name] for name in names],
+                [self._grads[name] for name in names],
+                *([self._states[f"{kind}.{name}"] for name in names] for kind in kinds),
+            ])
+            for options, names in groups.items()
+        ]  # fmt: skip
         self._stores = stores_of(self._parameters.values())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -94,9 +139,14 @@ class Optimizer(ABC):
                 f"optimizer: expected one of this model, got one of other arrays: {', '.join(others[:5])}"
             )
 
+    def frozen_of(self, model: Model) -> list[str]:
+        """The names of the model's parameters that this optimiser does not change."""
+        own = set(map(place, self._parameters.values()))
+        return [name for name, value in gather(model)[0].items() if place(value) not in own]
+
     def norm(self) -> float:
-        """The joint norm of all gradients, as `global_norm` has it."""
-        return math.sqrt(_core.sum_of_squares(self._arrays[1]))
+        """The joint norm of all gradients (but of frozen parameters), as `global_norm` has it."""
+        return math.sqrt(_core.sum_of_squares(list(self._grads.values())))
 
     def step(self, scale: float = 1.0) -> None:
         """Change every parameter by its gradient times `scale`; the gradients stay as they are.
@@ -115,13 +165,15 @@ class Optimizer(ABC):
 
         def update() -> None:
             self.steps += 1
-            self._update(rate, scale)
+            for share, decay, arrays in self._groups:
+                self._update(arrays, rate * share, scale, self.weight_decay if decay is None else decay)
 
         change(self._stores, update)
 
     @abstractmethod
-    def _update(self, rate: float, scale: float) -> None:
-        """Make update number `steps` of `_arrays`: the values, the gradients and each state."""
+    def _update(self, arrays: Lists, rate: float, scale: float, decay: float) -> None:
+        """Make update number `steps` of a group's arrays: [values, gradients, one list for each of the states]. `rate`
+        and `decay` are its learning rate and weight decay; gradients count `scale` times."""
 
     def state_dict(self) -> dict[str, Any]:
         """{"steps": int, "arrays": {"state.parameter": a copy}}.

@@ -21,10 +21,11 @@ class Schedule(Protocol):
     """
 
     @abstractmethod
-    def __call__(self, epoch: float) -> float: ...
+    def __call__(self, epoch: float) -> float:
+        """The factor at `epoch`, which counts whole epochs and their parts from 0."""
 
     def observe(self, loss: float) -> None:
-        """Told after each epoch."""
+        """Told the `loss` after each epoch: the validation's, or else the training's."""
         return
 
     def state_dict(self) -> dict[str, float]:
@@ -45,7 +46,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """1."""
+    """1 at all times."""
 
     def __call__(self, epoch: float) -> float:
         return 1.0
@@ -53,7 +54,17 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine from 1 to `floor` over the first `epochs`, and `floor` from then on (Loshchilov & Hutter 2017)."""
+    """Half a cosine from 1 to `floor` over the first `epochs`, and `floor` from then on (Loshchilov & Hutter 2017):
+
+    floor + (1 - floor) (1 + cos(pi t / epochs)) / 2 at time t.
+
+    Args:
+        epochs: how long it falls, above 0.
+        floor: what it falls to, from 0 up to, not including, 1.
+
+    Raises:
+        ValueError: an argument has the wrong value.
+    """
 
     epochs: float
     floor: float = 0.0
@@ -69,7 +80,15 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Steps(Schedule):
-    """Times `factor` after every `every` epochs."""
+    """Times `factor` after every `every` epochs: factor^floor(t / every) at time t.
+
+    Args:
+        every: epochs between two steps, above 0.
+        factor: of each step, above 0.
+
+    Raises:
+        ValueError: an argument has the wrong value.
+    """
 
     every: float
     factor: float = 0.1
@@ -84,7 +103,14 @@ class Steps(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """factor^epoch."""
+    """factor^t at time t.
+
+    Args:
+        factor: of each epoch, above 0.
+
+    Raises:
+        ValueError: factor is not above 0.
+    """
 
     factor: float
 
@@ -97,7 +123,16 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp(Schedule):
-    """A straight line from `start` to where `then` begins over the first `epochs`, after which its time begins."""
+    """A straight line from `start` to where `then` begins over the first `epochs`, after which its time begins.
+
+    Args:
+        epochs: how long it rises, above 0.
+        then: the learning-rate schedule that follows.
+        start: the factor at the start, from 0 up to, not including, 1.
+
+    Raises:
+        ValueError: an argument has the wrong value.
+    """
 
     epochs: float
     then: Schedule = field(default_factory=Constant)
@@ -129,6 +164,15 @@ class Plateau(Schedule):
     """Times `factor`, down to `floor`, whenever the loss has not fallen for more than `patience` epochs.
 
     Fallen means below (1 - threshold) times the lowest loss so far; the count starts anew after each reduction.
+
+    Args:
+        factor: of each reduction, between 0 and 1.
+        patience: epochs without a fall that are borne.
+        threshold: the smallest fall that counts, as a share of the loss.
+        floor: below which no reduction goes.
+
+    Raises:
+        ValueError: an argument has the wrong value.
     """
 
     factor: float = 0.1

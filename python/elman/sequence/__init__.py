@@ -7,3 +7,7 @@ from .scaling import Standardizer
 from .windows import sliding_windows
 
 __all__ = ["Standardizer", "bucket_batches", "known_steps", "pad", "sliding_windows", "unpad"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,7 +18,7 @@ def bucket_batches(lengths: Any, batch_size: int, seed: Any = None) -> list[np.n
     Args:
         lengths: [n], of the sequences.
         batch_size: sequences in a batch; the last one of a length range may have fewer.
-        seed: shuffles sequences of the same length, and the order of the batches. None: longest batch
+        seed: a whole number: shuffles sequences of the same length, and the order of the batches. None: longest batch
             first, the same each time.
 
     Returns:

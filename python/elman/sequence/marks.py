@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ from .._arrays import returner, to_numpy
 
 
 def known_steps(T: int, B: int, lengths: Any = None, mask: Any = None) -> np.ndarray | None:
-    """[T, B] bool: True for the steps within `lengths` [B] where `mask` [T, B] is True; None if all are.
+    """Which steps count: those within the lengths where the mask is True.
+
+    Args:
+        T: steps.
+        B: sequences.
+        lengths: [B], the steps of each sequence; all if None.
+        mask: [T, B] bool; all if None.
+
+    Returns:
+        [T, B] bool, or None if both are None, which means all.
 
     Raises:
         ValueError: lengths or mask has the wrong shape, type or value.
@@ -51,6 +61,31 @@ def chosen(known: np.ndarray | None, values: np.ndarray) -> np.ndarray:
     A choice, not a product: what does not count may be NaN, and NaN times 0 is NaN.
     """
     return values if known is None else np.where(known, values, values.dtype.type(0))
+
+
+def closed_up(
+    values: np.ndarray, lengths: Any, mask: Any
+) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """The steps of [T, B, ...] that count, one after the other, for what knows lengths alone.
+
+    Returns:
+        (dense, counts, back): dense [most steps, B, ...]; counts [B], steps of each sequence; `back(d)` puts what
+        belongs to dense, with zeros beyond counts, where it was in [T, B, ...].
+    """
+    T, B = values.shape[:2]
+    known = known_steps(T, B, lengths, mask)
+    if known is None:
+        known = np.ones((T, B), bool)
+    counts = known.sum(axis=0)
+    order = np.argsort(~known, axis=0, kind="stable")[: counts.max(initial=0)]
+    order = order.reshape(order.shape + (1,) * (values.ndim - 2))
+
+    def back(d: np.ndarray) -> np.ndarray:
+        found = np.zeros((T, *d.shape[1:]), d.dtype)
+        np.put_along_axis(found, order, d, axis=0)
+        return found
+
+    return np.take_along_axis(values, order, axis=0), counts, back
 
 
 def step_axes(lengths: Any, mask: Any) -> int:

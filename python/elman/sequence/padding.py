@@ -64,7 +64,15 @@ def _filling(value: Any, dtype: np.dtype) -> Any:
 
 
 def unpad(padded: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
-    """The sequences of a padded array: views [t_i, ...] of [T, B, ...] (batch_first: [B, T, ...]), of its kind.
+    """The sequences of a padded array.
+
+    Args:
+        padded: [T, B, ...] (batch_first: [B, T, ...]), an array of any library.
+        lengths: [B], the steps of each sequence.
+        batch_first: whether padded is [B, T, ...].
+
+    Returns:
+        A list of B views [t_i, ...], of padded's kind.
 
     Raises:
         ValueError: there is not one length from 0 to T for each sequence.

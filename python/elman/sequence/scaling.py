@@ -28,6 +28,9 @@ class Standardizer:
             lengths: [B], the steps of each sequence that count.
             mask: [T, B] bool, True for steps that count.
 
+        Returns:
+            This object, which now has `mean_` and `scale_`.
+
         Raises:
             ValueError: a shape does not fit, a feature has no value at all, or one too large to be squared.
         """
@@ -60,12 +63,20 @@ class Standardizer:
         return self
 
     def transform(self, x: Any) -> Any:
-        """Scaled x, of its kind, in its own dtype if that is a float type, else float64."""
+        """Scaled x [..., F], of its kind, in its own dtype if that is a float type, else float64.
+
+        Raises:
+            ValueError: `fit` was not called, or the last axis of x is not F.
+        """
         wrap, x = returner(x), self._checked(x)
         return wrap(((x - self.mean_) / self.scale_).astype(x.dtype if x.dtype.kind == "f" else np.float64))
 
     def inverse_transform(self, x: Any) -> Any:
-        """The reverse of `transform`."""
+        """The reverse of `transform`: x [..., F] in the features' own units, of its kind.
+
+        Raises:
+            ValueError: `fit` was not called, or the last axis of x is not F.
+        """
         wrap, x = returner(x), self._checked(x)
         return wrap((x * self.scale_ + self.mean_).astype(x.dtype if x.dtype.kind == "f" else np.float64))
 

@@ -11,7 +11,12 @@ from .._arrays import to_numpy
 
 
 def sliding_windows(series: Any, length: int, stride: int = 1) -> np.ndarray:
-    """Every window of `length` steps of a series [n, ...].
+    """Every window of a series.
+
+    Args:
+        series: [n, ...], an array of any library, or a list.
+        length: steps of a window, from 1 to n.
+        stride: steps from the start of one window to that of the next.
 
     Returns:
         [windows, length, ...], window i from step i * stride on: a read-only view that takes no memory.

@@ -13,3 +13,7 @@ from .forecaster import RecurrentForecaster  # noqa: E402
 from .supervised import RecurrentClassifier, RecurrentRegressor  # noqa: E402
 
 __all__ = ["RecurrentClassifier", "RecurrentForecaster", "RecurrentRegressor"]
+
+
+def __dir__() -> list[str]:
+    return __all__

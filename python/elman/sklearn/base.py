@@ -13,7 +13,7 @@ from .. import _check
 from .._arrays import columns, has_axes, to_numpy
 from ..models import Model
 from ..sequence import Standardizer
-from ..train import Constant, Run, Sequences, fit, make_optimizer
+from ..train import Run, Sequences, Settings, fit, make_optimizer
 
 WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
 
@@ -63,6 +63,10 @@ class RecurrentEstimator(BaseEstimator):
         cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
         hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
         pooling: "last", "mean" or "max" over time.
+        vocabulary: None: X are numbers. "learn": X are texts or lists of words, and `fit` makes an
+            `elman.train.Vocabulary` of them (`vocabulary_`). Such a Vocabulary, for texts, lists of words, or their
+            numbers. A whole number V: X are tokens 0 to V - 1.
+        embedding_size: of a token's vector; hidden_size if None.
         epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
         validation_fraction: share of the sequences set apart to choose the best epoch; 0: none.
         patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
@@ -99,6 +103,8 @@ class RecurrentEstimator(BaseEstimator):
         scale: bool = True,
         verbose: bool = False,
         random_state: Any = None,
+        vocabulary: Any = None,
+        embedding_size: int | None = None,
     ):
         self.cell = cell
         self.hidden_size = hidden_size
@@ -118,6 +124,8 @@ class RecurrentEstimator(BaseEstimator):
         self.scale = scale
         self.verbose = verbose
         self.random_state = random_state
+        self.vocabulary = vocabulary
+        self.embedding_size = embedding_size
 
     def _network_options(self) -> dict[str, Any]:
         names = ("cell", "hidden_size", "num_layers", "bidirectional", "dropout", "recurrent_dropout")
@@ -165,7 +173,7 @@ class RecurrentEstimator(BaseEstimator):
         """Take a new model, with an optimiser for `partial_fit` to go on with."""
         self.model_ = model
         optimizer = make_optimizer(self.optimizer, model, self.learning_rate, self.weight_decay)
-        self._run = Run(model, optimizer, Constant(), self.clip_norm, seed=seed)
+        self._run = Run(model, optimizer, Settings(clip_norm=self.clip_norm), seed)
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -181,7 +189,7 @@ class RecurrentEstimator(BaseEstimator):
                     f"validation_fraction: expected to leave sequences to train on, got {n} in all"
                 )
             order = np.random.default_rng(seed).permutation(n)
-            validation, data = subset(data, order[:apart]), subset(data, order[apart:])
+            validation, data = data.subset(order[:apart]), data.subset(order[apart:])
         self.history_ = fit(
             self.model_, data, validation, epochs=self.epochs, batch_size=self.batch_size,
             optimizer=self._run.optimizer, clip_norm=self.clip_norm, patience=self.patience, seed=seed,
@@ -190,9 +198,12 @@ class RecurrentEstimator(BaseEstimator):
 
     def _train_epoch(self, data: Sequences) -> None:
         """One more epoch."""
-        for _ in self._run.train_epoch(data, self.batch_size):
+        if not hasattr(self, "_run"):
+            raise ValueError("partial_fit: expected an estimator fitted in this program, got one from a file")
+        self._run.settings.batch_size = self.batch_size
+        for _ in self._run.train_epoch(data):
             pass
-        self._run.end_epoch(None, self.batch_size, None)
+        self._run.end_epoch()
         self.history_ = self._run.history
 
     def _ready(self, X: Any) -> Any:
@@ -205,14 +216,3 @@ class RecurrentEstimator(BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = False
         return tags
-
-
-def subset(data: Sequences, index: np.ndarray) -> Sequences:
-    """Some of the sequences."""
-
-    def take(values: Any) -> Any:
-        if values is None or isinstance(values, np.ndarray):
-            return None if values is None else values[index]
-        return [values[i] for i in index]
-
-    return Sequences(take(data.x), take(data.y), take(data.future))

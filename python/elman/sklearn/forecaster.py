@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .. import _check
-from ..models import Forecaster
-from ..sequence import sliding_windows
-from ..train import Sequences
-from .base import WIDE, RecurrentEstimator, numbers, ragged
+from ..forecast import Backtest, backtest
+from ..forecast.plots import plot_forecast
+from ..forecast.tables import forecast_frame
+from .base import ragged
+from .series import SeriesEstimator
 
 
-class RecurrentForecaster(RecurrentEstimator):
-    """Predicts the next steps of a series from the steps before.
+class RecurrentForecaster(SeriesEstimator):
+    """Predicts the next steps of series from the steps before.
 
-    X is one series [n, d] (rows are steps, as TimeSeriesSplit cuts them), or a list of series [n_i, d].
+    X is one series [n, d] (rows are steps, as TimeSeriesSplit cuts them), or a list of series [n_i, d]. Or it is a
+    frame of pandas: with `target=`, `series=`, `time=` and so on given to `fit`, or with dates as its index.
 
     Args:
         horizon: steps to predict.
-        context: steps to read before each forecast.
-        further: as for every estimator of `elman.sklearn`, but `pooling`.
+        context: steps to read before each forecast; several numbers make a network for each, whose forecasts are
+            averaged.
+        loss: "squared", "absolute", "huber", or "gaussian" and "quantile", which predict a distribution.
+        quantiles: levels that are trained (loss "quantile") and given by default (also loss "gaussian", calibration).
+        scale: True: mean and deviation over all series; of frames, those of each series. Or "all", "series", or
+            "context": each forecast is made in the mean and deviation of its own context (reversible instance
+            normalisation). False: not at all.
+        residual: what the networks improve: None (nothing), "last" (the last value), "seasonal" (that of `season` steps
+            before) or "linear" (ridge regression).
+        season: steps after which a season begins again.
+        members: networks of different seeds whose forecasts are averaged, for each context.
+        validation_fraction: share of the origins, the last in time, that chooses the best epoch.
+        calibration_fraction: share of the origins, the last in time, on which quantiles are calibrated (conformal
+            prediction); with it any loss gives intervals. Neither share is trained on.
+
+    Further arguments are those of every estimator of `elman.sklearn`, but `pooling`.
     """
 
     def __init__(
         self,
         *,
         horizon: int = 1,
-        context: int = 24,
+        context: int | Sequence[int] = 24,
+        loss: str = "squared",
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+        residual: str | None = None,
+        season: int = 1,
+        members: int = 1,
+        calibration_fraction: float = 0.0,
         cell: str = "gru",
         hidden_size: int = 32,
         num_layers: int = 1,
@@ -45,7 +68,7 @@ class RecurrentForecaster(RecurrentEstimator):
         clip_norm: float | None = 1.0,
         validation_fraction: float = 0.0,
         patience: int | None = None,
-        scale: bool = True,
+        scale: bool | str = True,
         verbose: bool = False,
         random_state: Any = None,
     ):
@@ -53,22 +76,57 @@ class RecurrentForecaster(RecurrentEstimator):
             cell=cell, hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
             dropout=dropout, recurrent_dropout=recurrent_dropout, epochs=epochs, batch_size=batch_size,
             optimizer=optimizer, learning_rate=learning_rate, weight_decay=weight_decay, clip_norm=clip_norm,
-            validation_fraction=validation_fraction, patience=patience, scale=scale, verbose=verbose,
+            validation_fraction=validation_fraction, patience=patience, scale=scale, verbose=verbose,  # type: ignore[arg-type]
             random_state=random_state,
         )  # fmt: skip
         self.horizon = horizon
         self.context = context
+        self.loss = loss
+        self.quantiles = quantiles
+        self.residual = residual
+        self.season = season
+        self.members = members
+        self.calibration_fraction = calibration_fraction
 
-    def fit(self, X: Any, y: Any = None) -> RecurrentForecaster:
-        """Train a new network on every window of the series; y is not used."""
-        series = self._series(X, reset=True)
-        self._fit_scale(series)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        target: Any = None,
+        series: Any = None,
+        time: Any = None,
+        known: Any = None,
+        past: Any = None,
+        static: Any = None,
+        calendar: bool | Sequence[str] = True,
+        holidays: Iterable[Any] | None = None,
+        freq: Any = None,
+        columns: str = "variables",
+    ) -> RecurrentForecaster:
+        """Train new networks on every window of the series; y is not used. All but X is for frames.
+
+        Args:
+            X: series [n, d], or a list of them; or a frame.
+            target: the column (or columns) to forecast; all that have no other role, if None.
+            series: the column (or columns) that tell series apart, in a long frame.
+            time: the column of times; None: the index. Missing rows are steps that are not known.
+            known: columns known ahead, such as promotions: numbers, booleans or categories.
+            past: columns known once they are past. static: columns that do not change in a series.
+            calendar: True for waves of hour, weekday and month, as far as steps are short enough; or names among
+                "minute", "hour", "weekday", "day", "month", "quarter"; False for none.
+            holidays: dates.
+            freq: the time from step to step, such as "D"; found if None.
+            columns: of a wide frame: "variables" of one series, or "series" of one variable.
+        """
+        given = dict(
+            target=target, series=series, time=time, known=known, past=past, static=static, calendar=calendar,
+            holidays=holidays, freq=freq, columns=columns,
+        )  # fmt: skip
+        self.reader_, found = self._read_first(X, given)
         seed = self._seed()
-        model = Forecaster(
-            self.horizon, targets=self._size, input_size=self._size, seed=seed, **self._network_options()
-        )
-        self._begin(model, seed)
-        self._train(self._windows(series), seed)
+        self._take(self._core(self.reader_ is not None).fit(found, seed, self.verbose))
+        self._frame = None if self.reader_ is None else X.copy()
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> RecurrentForecaster:
@@ -79,57 +137,120 @@ class RecurrentForecaster(RecurrentEstimator):
                 return self.fit(X)
             finally:
                 self.epochs = epochs
-        self._train_epoch(self._windows(self._series(X, reset=False)))
+        self.core_.train_epoch(self._read(X, least=self._least()))
+        self._take(self.core_)
         return self
 
-    def predict(self, X: Any) -> Any:
-        """The `horizon` steps after the end of X: [horizon, d], for a list of series [n, horizon, d]."""
+    def predict(
+        self,
+        X: Any = None,
+        future: Any = None,
+        *,
+        quantiles: Sequence[float] | None = None,
+        interval: float | None = None,
+    ) -> Any:
+        """The `horizon` steps after the end of X: [horizon, d]; for a list of series [n, horizon, d]; for a frame one.
+
+        Args:
+            X: series or a frame like that of `fit`; None: the frame of `fit`.
+            future: a frame with the `known` columns for the steps ahead. Rows of X after the last known target do as
+                well.
+            quantiles: levels, for columns of their own such as sales_q0.05; None: those of the estimator, if it can
+                say. For frames; see `predict_quantiles` for arrays.
+            interval: the bounds of a central interval instead, such as 0.9.
+        """
         check_is_fitted(self, "model_")
-        series = self._series(X, reset=False)
-        last = np.stack([self._to_scale(one[-self.context :]) for one in series])
-        found = self.model_.predict(last).astype(np.float64)
-        if self._scaler is not None:
-            found = self._scaler.inverse_transform(found)
+        found = self._read_ahead(X, future)
+        said = self.core_.forecast(found)
+        levels = self._levels(quantiles, interval)
+        if self.reader_ is not None:
+            values = said.quantiles(levels, self.core_.calibration) if levels else None
+            return forecast_frame(self.reader_, found, said.centre, values, levels)
+        if quantiles is not None or interval is not None:
+            raise ValueError("quantiles, interval: expected None for arrays; predict_quantiles gives them")
+        return said.centre if ragged(X) is not None else said.centre[0]
+
+    def predict_quantiles(
+        self, X: Any = None, quantiles: Sequence[float] | None = None, future: Any = None
+    ) -> Any:
+        """Quantiles of the same steps: [horizon, d, Q], [n, horizon, d, Q]; for a frame as `predict`. None: those of
+        the estimator."""
+        check_is_fitted(self, "model_")
+        levels = tuple(self.quantiles if quantiles is None else quantiles)
+        if self.reader_ is not None:
+            return self.predict(X, future, quantiles=levels)
+        found = self.core_.forecast(self._read_ahead(X, future)).quantiles(levels, self.core_.calibration)
         return found if ragged(X) is not None else found[0]
 
     def score(self, X: Any, y: Any = None) -> float:
         """R^2 of the forecasts of every window in X."""
         check_is_fitted(self, "model_")
-        windows = self._windows(self._series(X, reset=False))
-        truth = np.asarray(windows.y).reshape(len(windows), -1)
-        return float(r2_score(truth, self.model_.predict(windows.x).reshape(len(windows), -1)))
+        found = self._read(X, least=self._least())
+        origins = [self.core_.origins(one) for one in found]
+        truth = self.core_.truth(found, origins).reshape(sum(map(len, origins)), -1)
+        said = self.core_.forecast(found, origins).centre.reshape(len(truth), -1)
+        known = ~np.isnan(truth).any(axis=1)
+        return float(r2_score(truth[known], said[known]))
 
-    def _series(self, X: Any, reset: bool) -> list[np.ndarray]:
-        context = _check.whole_number("context", self.context, 1)
-        horizon = _check.whole_number("horizon", self.horizon, 1)
-        several = self._several(X, reset)
-        series = several or [validate_data(self, numbers("X", X), dtype=WIDE, reset=reset)]
-        size = series[0].shape[1]
-        if reset:
-            self._size = size
-        least = context + horizon if reset else context
-        for i, one in enumerate(series):
-            if one.shape[1] != self._size or len(one) < least:
-                want = f"[n, {self._size}] with at least {least} steps"
-                raise ValueError(
-                    f"X: expected series {want}, got {_check.describe(one)} as series {i} (n_samples = {len(one)})"
-                )
-        return series
+    def calibrate(self, X: Any) -> RecurrentForecaster:
+        """Calibrate quantiles on every window of series that were not trained on (conformal prediction)."""
+        check_is_fitted(self, "model_")
+        self.core_.calibrate(self._read(X, least=self._least()))
+        return self
 
-    def _windows(self, series: list[np.ndarray]) -> Sequences:
-        x, y = [], []
-        for one in series:
-            if len(one) < self.context + self.horizon:
-                want = f"at least {self.context + self.horizon} steps"
-                raise ValueError(f"X: expected series of {want}, got {_check.describe(one)}")
-            scaled = self._to_scale(one)
-            x.append(sliding_windows(scaled[: len(one) - self.horizon], self.context))
-            y.append(sliding_windows(scaled[self.context :], self.horizon))
-        if len(x) == 1:
-            return Sequences(x[0], y[0])
-        return Sequences(np.concatenate(x), np.concatenate(y))
+    def backtest(
+        self,
+        X: Any,
+        *,
+        start: Any = 0.8,
+        stride: int | None = None,
+        refit: int | None = None,
+        window: int | None = None,
+        fit: bool = True,
+        quantiles: Sequence[float] | None = None,
+        **roles: Any,
+    ) -> Backtest:
+        """Forecast X from origins that roll through it, with nothing known after them but what is known ahead.
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = False
-        return tags
+        Args:
+            X: as for `fit`; `roles` are its further arguments, those of `fit` if the estimator is fitted.
+            start: the first origin: a share of all times, or a time.
+            stride: steps from one origin to the next; `horizon` if None.
+            refit: origins after which new networks are trained on all that is known then; None: they are trained once,
+                before the first origin.
+            window: steps before an origin to train on (a sliding window); None: all.
+            fit: False: forecast with the estimator as it is; it should not have seen what comes after `start`.
+            quantiles: levels; None: those of the estimator, if it can say.
+
+        Returns:
+            The forecasts, whose `frame`, `summary()` and `plot()` tell more. The estimator stays as it is.
+        """
+        if not _check.flag("fit", fit):
+            check_is_fitted(self, "model_")
+        if roles or not hasattr(self, "model_"):
+            reader, found = self._read_first(X, roles)
+        else:
+            reader, found = self.reader_, self._read(X, least=self._least())
+        core, seed = self._core(reader is not None), self._seed()
+        levels = self._levels(quantiles, None)
+        return backtest(
+            (lambda known: core.fresh().fit(known, seed)) if fit else (lambda known: self.core_),
+            found, core.horizon, 1 if core.short else max(core.contexts), start=start, stride=stride, refit=refit,
+            window=window, season=core.season, quantiles=levels, reader=reader,
+            targets=reader.roles.target if reader is not None else None,
+        )  # fmt: skip
+
+    def plot(
+        self, X: Any = None, future: Any = None, *, path: Any = None, steps: int | None = None, most: int = 6
+    ) -> Any:
+        """Draw the last `steps` steps (4 horizons, if None) of the first `most` series and the forecasts after them,
+        with a band for each interval (extra: plot). Frames only.
+
+        Returns:
+            The figure of matplotlib, written to `path` if there is one.
+        """
+        check_is_fitted(self, "model_")
+        if self.reader_ is None:
+            raise ValueError("X: expected an estimator fitted on a frame, got one fitted on arrays")
+        found = self._read_ahead(X, future)[:most]
+        return plot_forecast(self.core_, self.reader_, found, self._levels(None, None), path, steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,15 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from .. import _check
-from ..models import SequenceClassifier, SequenceRegressor
+from .._arrays import has_axes
+from .._plain import plain
+from ..data.vocabulary import is_text
+from ..models import Model, SequenceClassifier, SequenceRegressor
 from ..sequence import Standardizer
 from ..train import Sequences
 from .base import RecurrentEstimator, narrow, numbers
+from .files import Saved
+from .tokens import known_tokens, vocabulary_of
 
 
 def _needed(y: Any) -> Any:
@@ -24,7 +31,103 @@ def _needed(y: Any) -> Any:
     return y
 
 
-class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
+class Supervised(Saved, RecurrentEstimator):
+    """What a classifier and a regressor share: sequences of numbers or of tokens, and their files."""
+
+    _size: int
+    _scaler: Any
+
+    def _sequences(self, X: Any, reset: bool) -> Any:
+        """X, checked: numbers, or tokens where there is a vocabulary."""
+        if reset:
+            self.vocabulary_ = vocabulary_of(self.vocabulary, X)
+            self._by_tokens = self.vocabulary is not None
+        if not self._by_tokens:
+            if is_text(X):
+                raise ValueError("X: expected numbers, got texts; vocabulary='learn' reads them")
+            if reset and _like_tokens(X):
+                warnings.warn(
+                    "X: lists of whole numbers are taken as one feature, which is scaled; if they are tokens, "
+                    "vocabulary= says how many there are",
+                    stacklevel=3,
+                )
+            return super()._sequences(X, reset)
+        if reset:
+            self._size = len(self.vocabulary_) if self.vocabulary_ else int(self.vocabulary)
+        return known_tokens(X, self.vocabulary_, self._size)
+
+    def _fit_scale(self, sequences: Any) -> None:
+        if self._by_tokens:
+            self._scaler = None
+        else:
+            super()._fit_scale(sequences)
+
+    def _scaled(self, sequences: Any) -> Any:
+        return sequences if self._by_tokens else super()._scaled(sequences)
+
+    def _options(self, seed: int) -> dict[str, Any]:
+        """Arguments of the model."""
+        reads: dict[str, Any] = {"input_size": self._size}
+        if self._by_tokens:
+            reads = {"vocabulary": self.vocabulary_ or self._size, "embedding_size": self.embedding_size}
+        return self._network_options() | reads | {"pooling": self.pooling, "seed": seed}
+
+    def _begin(self, model: Model, seed: int) -> None:
+        model.notes |= self._learnt()
+        super()._begin(model, seed)
+
+    def _learnt(self) -> dict[str, Any]:
+        """What belongs to the model beside its parameters; its notes have it too: [mean, deviation] as "scale"."""
+        return {} if self._scaler is None else {"scale": _plain_scale(self._scaler)}
+
+    # Files.
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The arrays that it has learnt, by name."""
+        return self.model_.state_dict()
+
+    def load_state_dict(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put back what `state_dict` gave."""
+        self.model_.load_state_dict(arrays)
+
+    def _state(self) -> dict[str, Any]:
+        names = getattr(self, "feature_names_in_", None)
+        return self._learnt() | {
+            "config": self.model_.config, "size": self._size, "columns": getattr(self, "_columns", None),
+            "by_tokens": self._by_tokens, "vocabulary": self.vocabulary_,
+            "features": getattr(self, "n_features_in_", None), "names": None if names is None else list(names),
+        }  # fmt: skip
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._size, self._columns, self._by_tokens = state["size"], state["columns"], state["by_tokens"]
+        self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
+        self._scaler = _scale_of(state.get("scale"))
+        if state["features"] is not None:
+            self.n_features_in_ = state["features"]
+        if state["names"] is not None:
+            self.feature_names_in_ = np.array(state["names"], object)
+
+
+def _like_tokens(X: Any) -> bool:
+    """Whether X is a list of lists of whole numbers."""
+    if not isinstance(X, (list, tuple)) or not len(X) or not all(map(has_axes, X)):
+        return False
+    return all(np.ndim(x) == 1 and np.asarray(x).dtype.kind in "iu" and len(x) for x in X)
+
+
+def _plain_scale(scaler: Standardizer) -> list[list[float]]:
+    return [scaler.mean_.tolist(), scaler.scale_.tolist()]
+
+
+def _scale_of(plain: Any) -> Standardizer | None:
+    if plain is None:
+        return None
+    scaler = Standardizer()
+    scaler.mean_, scaler.scale_ = (np.array(part, np.float64) for part in plain)
+    return scaler
+
+
+class RecurrentClassifier(ClassifierMixin, Supervised):
     __doc__ = "Classifies sequences with a recurrent network.\n\n    classes_: the labels, sorted.\n    " + (
         RecurrentEstimator.__doc__ or ""
     )
@@ -60,6 +163,21 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
         x = self._ready(X)
         return self.classes_[self.model_.predict(x)]
 
+    def _learnt(self) -> dict[str, Any]:
+        try:
+            return super()._learnt() | {"classes": plain("classes", self.classes_)}
+        except ValueError:  # labels that no file can hold: `save` says so
+            return super()._learnt()
+
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | {"classes": self.classes_, "type": self.classes_.dtype.str}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        super()._restore(state)
+        self.classes_ = np.array(state["classes"], state["type"])
+        self.model_ = SequenceClassifier(**state["config"])
+        self.model_.notes |= self._learnt()
+
     def _labels(self, sequences: Any, y: Any) -> np.ndarray:
         labels = column_or_1d(numbers("y", _needed(y)), warn=True)
         check_classification_targets(labels)
@@ -71,8 +189,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
             raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]}")
         self._fit_scale(sequences)
         seed = self._seed()
-        options = self._network_options() | {"pooling": self.pooling, "input_size": self._size, "seed": seed}
-        self._begin(SequenceClassifier(len(self.classes_), **options), seed)
+        self._begin(SequenceClassifier(len(self.classes_), **self._options(seed)), seed)
         return seed
 
     def _data(self, sequences: Any, labels: np.ndarray) -> Sequences:
@@ -82,7 +199,7 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
         return Sequences(self._scaled(sequences), np.searchsorted(self.classes_, labels))
 
 
-class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
+class RecurrentRegressor(RegressorMixin, Supervised):
     __doc__ = "Predicts numbers from sequences with a recurrent network.\n    " + (
         RecurrentEstimator.__doc__ or ""
     )
@@ -111,6 +228,18 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
             values = self._target_scaler.inverse_transform(values)
         return values[:, 0] if self._flat else values
 
+    def _learnt(self) -> dict[str, Any]:
+        found = super()._learnt() | {"flat": self._flat}
+        if self._target_scaler is not None:
+            found["target_scale"] = _plain_scale(self._target_scaler)
+        return found
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        super()._restore(state)
+        self._flat, self._target_scaler = state["flat"], _scale_of(state.get("target_scale"))
+        self.model_ = SequenceRegressor(**state["config"])
+        self.model_.notes |= self._learnt()
+
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         sequences = self._sequences(X, reset)
         y = check_array(numbers("y", _needed(y)), dtype=np.float64, ensure_2d=False, input_name="y")
@@ -128,8 +257,7 @@ class RecurrentRegressor(RegressorMixin, RecurrentEstimator):
         self._fit_scale(sequences)
         self._target_scaler = Standardizer().fit(targets) if self.scale else None
         seed = self._seed()
-        options = self._network_options() | {"pooling": self.pooling, "input_size": self._size, "seed": seed}
-        self._begin(SequenceRegressor(targets.shape[1], **options), seed)
+        self._begin(SequenceRegressor(targets.shape[1], **self._options(seed)), seed)
         return seed
 
     def _data(self, sequences: Any, targets: np.ndarray) -> Sequences:

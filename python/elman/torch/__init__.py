@@ -1,9 +1,10 @@
 """elman under PyTorch: the recurrent modules of torch.nn on elman's engine.
 
->>> import torch, elman.torch
->>> layer = elman.torch.LSTM(7, 64, batch_first=True)     # torch.nn.LSTM's arguments, call and state_dict
->>> y, (h, c) = layer(torch.zeros(32, 100, 7), lengths=torch.full((32,), 80))
->>> model = elman.torch.accelerate(model)                 # every torch RNN inside, in place  # doctest: +SKIP
+Examples:
+    >>> import torch, elman.torch
+    >>> layer = elman.torch.LSTM(7, 64, batch_first=True)     # torch.nn.LSTM's arguments, call and state_dict
+    >>> y, (h, c) = layer(torch.zeros(32, 100, 7), lengths=torch.full((32,), 80))
+    >>> model = elman.torch.accelerate(model)                 # every torch RNN inside, in place
 
 Extra: elman[torch]. Works with PyTorch 2.4 and newer; see docs/pytorch.md.
 """
@@ -35,3 +36,7 @@ __all__ = [
     "restore",
     "restored",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

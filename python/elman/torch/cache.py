@@ -44,9 +44,10 @@ class Packed:
 
     def stepper(self, batch_size: int) -> _Stepper:
         """A stepper for single steps. The last one is kept, for calls with its batch size."""
-        if self._stepper is None or self._stepper.batch_size != batch_size:
-            self._stepper = _Stepper(self.spec, self.forward, batch_size)
-        return self._stepper
+        stepper = self._stepper  # read once: another thread may keep one of another batch size meanwhile
+        if stepper is None or stepper.batch_size != batch_size:
+            self._stepper = stepper = _Stepper(self.spec, self.forward, batch_size)
+        return stepper
 
 
 class _Stepper:

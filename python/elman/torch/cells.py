@@ -16,11 +16,24 @@ _FORWARD = (False,)
 
 
 class _Cell(Twinned, torch.nn.RNNCellBase):
-    """A subclass of its torch.nn namesake with the same arguments, call and parameters, on elman's engine."""
+    """What the three share."""
 
     _elman_cache: Cache | None = None
 
     def forward(self, input: Any, hx: Any = None) -> Any:
+        """One step, as in torch.nn.
+
+        Args:
+            input: [B, I], or [I] of one sequence.
+            hx: the state before: [B, H], for an LSTMCell the pair (h, c); zeros if None.
+
+        Returns:
+            The state after, shaped like hx.
+
+        Raises:
+            RuntimeError: a shape does not fit, as in torch.nn.
+            TypeError: an argument is no tensor.
+        """
         weights = self._elman_weights()
         if why := fallback.reason(weights[0]):
             return fallback.run(self, super().forward, why, input, hx)
@@ -52,19 +65,37 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
 
 
 class LSTMCell(_Cell, torch.nn.LSTMCell):
-    __doc__ = _Cell.__doc__
+    """torch.nn.LSTMCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
+
+    Args:
+        args, kwargs: those of torch.nn.LSTMCell, in its order or by name:
+            input_size, hidden_size, bias, device, dtype.
+    """
+
     _elman_original = torch.nn.LSTMCell
     _elman_cell = "lstm"
 
 
 class GRUCell(_Cell, torch.nn.GRUCell):
-    __doc__ = _Cell.__doc__
+    """torch.nn.GRUCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
+
+    Args:
+        args, kwargs: those of torch.nn.GRUCell, in its order or by name:
+            input_size, hidden_size, bias, device, dtype.
+    """
+
     _elman_original = torch.nn.GRUCell
     _elman_cell = "gru"
 
 
 class RNNCell(_Cell, torch.nn.RNNCell):
-    __doc__ = _Cell.__doc__
+    """torch.nn.RNNCell on elman's engine: a subclass of it with the same arguments, call, parameters and equations.
+
+    Args:
+        args, kwargs: those of torch.nn.RNNCell, in its order or by name:
+            input_size, hidden_size, bias, nonlinearity, device, dtype.
+    """
+
     _elman_original = torch.nn.RNNCell
 
     @property

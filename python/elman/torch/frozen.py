@@ -25,6 +25,9 @@ def assume_frozen(model: nn.Module, frozen: bool = True) -> nn.Module:
 
     Returns:
         `model`. `report(model)` names the modules that are assumed frozen.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
     """
     ours = [module for module in _modules(model).values() if hasattr(module, "_elman_cache")]
     for module in ours:

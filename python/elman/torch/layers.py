@@ -15,19 +15,6 @@ from .cache import Cache, cache_of
 from .spec import Layout, spec_of
 from .twins import Twinned
 
-_CALL = """on elman's engine: a subclass of it with the same arguments and parameters.
-
-    `layer(input, hx=None, lengths=None, mask=None, reset=None)`: as in torch.nn, and
-
-        lengths: [B], steps of each sequence, 0 to T, in any order. y is 0 beyond.
-        mask: [T, B] bool ([B, T] with batch_first). Steps where it is False are skipped: the state carries over
-            them, and y is 0 there.
-        reset: like mask. Where it is True an episode starts: the state is zero before that step, and no gradient
-            crosses. In a reverse direction an episode ends there instead.
-
-    Gradients flow to input, hx and all parameters in training and in eval mode, and can be differentiated again.
-    """
-
 
 class _Layer(Twinned, torch.nn.RNNBase):
     """What the three share."""
@@ -37,6 +24,27 @@ class _Layer(Twinned, torch.nn.RNNBase):
     def forward(
         self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
     ) -> tuple[Any, Any]:
+        """As in torch.nn, with three arguments more.
+
+        Gradients flow to input, hx and all parameters in training and in eval mode, and can be differentiated again.
+
+        Args:
+            input: [T, B, I] ([B, T, I] with batch_first), [T, I] of one sequence, or a PackedSequence.
+            hx: the initial state: [L*D, B, H], for an LSTM the pair (h, c); zeros if None.
+            lengths: [B], steps of each sequence, 0 to T, in any order. y is 0 beyond.
+            mask: [T, B] bool ([B, T] with batch_first). Steps where it is False are skipped: the state carries over
+                them, and y is 0 there.
+            reset: like mask, [T, B] bool. Where it is True an episode starts: the state is zero before that step, and
+                no gradient crosses. In a reverse direction an episode ends there instead.
+
+        Returns:
+            (y, state) as torch.nn has them: y [T, B, D*H], and the state after each sequence's last step.
+
+        Raises:
+            RuntimeError: a shape does not fit, as in torch.nn.
+            ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence.
+            TypeError: an argument is no tensor.
+        """
         weights = self._elman_weights()
         if why := fallback.reason(weights[0]):
             plain = super().forward
@@ -117,15 +125,39 @@ class _Layer(Twinned, torch.nn.RNNBase):
 
 
 class LSTM(_Layer, torch.nn.LSTM):
-    __doc__ = f"torch.nn.LSTM {_CALL}"
+    """torch.nn.LSTM on elman's engine: a subclass of it with the same arguments, parameters and equations.
+
+    Calls also take `lengths`, `mask` and `reset`; see `forward`.
+
+    Args:
+        args, kwargs: those of torch.nn.LSTM, in its order or by name:
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype.
+    """
+
     _elman_original = torch.nn.LSTM
 
 
 class GRU(_Layer, torch.nn.GRU):
-    __doc__ = f"torch.nn.GRU {_CALL}"
+    """torch.nn.GRU on elman's engine: a subclass of it with the same arguments, parameters and equations.
+
+    Calls also take `lengths`, `mask` and `reset`; see `forward`.
+
+    Args:
+        args, kwargs: those of torch.nn.GRU, in its order or by name:
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype.
+    """
+
     _elman_original = torch.nn.GRU
 
 
 class RNN(_Layer, torch.nn.RNN):
-    __doc__ = f"torch.nn.RNN {_CALL}"
+    """torch.nn.RNN on elman's engine: a subclass of it with the same arguments, parameters and equations.
+
+    Calls also take `lengths`, `mask` and `reset`; see `forward`.
+
+    Args:
+        args, kwargs: those of torch.nn.RNN, in its order or by name:
+            input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional, device, dtype.
+    """
+
     _elman_original = torch.nn.RNN

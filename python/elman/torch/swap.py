@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -17,6 +17,8 @@ from torch import nn
 from . import cells, layers, recorded
 from .fallback import reason
 from .twins import Twin, Twinned, settle, unsettle
+
+Net = TypeVar("Net", bound=nn.Module)
 
 _TWINS: dict[type, Any] = {
     twin.original: twin
@@ -29,12 +31,19 @@ _RECORDED = "torch's own code: a recorded program cannot be changed; accelerate 
 
 
 class Entry(NamedTuple):
-    """One recurrent module of a model."""
+    """One recurrent module of a model.
 
-    name: str  # as in model.named_modules()
-    kind: str  # its class
-    fast: bool  # whether it runs on elman's engine
-    reason: str  # why not; else "", or that its weights are assumed frozen
+    Attributes:
+        name: as in model.named_modules().
+        kind: its class.
+        fast: whether it runs on elman's engine.
+        reason: why not; else "", or that its weights are assumed frozen.
+    """
+
+    name: str
+    kind: str
+    fast: bool
+    reason: str
 
     def __str__(self) -> str:
         parts = (self.kind, "on elman's engine" if self.fast else "", self.reason)
@@ -48,7 +57,7 @@ class Report(tuple[Entry, ...]):
         return "\n".join(map(str, self)) or "no recurrent modules"
 
 
-def accelerate(model: nn.Module) -> nn.Module:
+def accelerate(model: Net) -> Net:
     """Run every torch.nn recurrent module of `model` on elman's engine, with the parameters it has.
 
     Args:
@@ -56,6 +65,9 @@ def accelerate(model: nn.Module) -> nn.Module:
 
     Returns:
         `model`. `report(model)` says what was replaced and what was not and why; for the latter there is a warning.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
     """
     for module in _modules(model).values():
         plain = _plain_class(module)
@@ -68,8 +80,18 @@ def accelerate(model: nn.Module) -> nn.Module:
     return model
 
 
-def restore(model: nn.Module) -> nn.Module:
-    """Undo `accelerate`: every module is torch's again. Returns `model`."""
+def restore(model: Net) -> Net:
+    """Undo `accelerate`: every module is torch's again.
+
+    Args:
+        model: any module; it is changed in place.
+
+    Returns:
+        `model`.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
+    """
     for module in _modules(model).values():
         plain = _plain_class(module)
         if _is_twin(plain):
@@ -79,8 +101,18 @@ def restore(model: nn.Module) -> nn.Module:
 
 
 @contextlib.contextmanager
-def restored(model: nn.Module) -> Iterator[nn.Module]:
-    """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them."""
+def restored(model: Net) -> Iterator[Net]:
+    """`with restored(model):` torch's own modules for a while, for exporters and other tools that know only them.
+
+    Args:
+        model: any module; it is changed in place, and back again when the block ends.
+
+    Yields:
+        `model`.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
+    """
     ours = [m for m in _modules(model).values() if _is_twin(_plain_class(m))]
     restore(model)
     try:
@@ -92,7 +124,17 @@ def restored(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def report(model: nn.Module) -> Report:
-    """What runs each recurrent module of `model`."""
+    """What runs each recurrent module of a model.
+
+    Args:
+        model: any torch.nn.Module.
+
+    Returns:
+        An `Entry` for each recurrent module in it; printed, a line for each.
+
+    Raises:
+        TypeError: model is no torch.nn.Module.
+    """
     found = []
     for name, module in _modules(model).items():
         plain = _plain_class(module)

@@ -28,6 +28,13 @@ class Twin(type(Protocol)):  # type: ignore[misc]
         return cls.__dict__.get("_elman_original")
 
     @property
+    def __bases__(cls) -> tuple[type, ...]:  # type: ignore[override]
+        """Without the original: it equals the twin, so inspect.getclasstree, by which help() sorts classes, would look
+        below it for ever."""
+        bases = type.__dict__["__bases__"].__get__(cls)
+        return tuple(base for base in bases if base is not cls.original)
+
+    @property
     def __signature__(cls) -> inspect.Signature | None:
         """torch's, which its tools look at."""
         return inspect.signature(cls.original) if cls.original else None

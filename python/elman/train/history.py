@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,7 +19,10 @@ class History:
         gradient_norm: mean over the epoch's updates of the gradients' joint norm, before clipping.
         learning_rate: at the epoch's end.
         seconds: that the epoch took.
-        best_epoch: the index of the epoch with the lowest validation loss (training loss if there is none).
+        metrics: of the validation data, by name.
+        best_epoch: the index of the best epoch, that with the lowest validation loss, or the best value of the metric
+            that is watched; without validation data the last one.
+        watch: which number chooses it: "loss" or a metric.
         stopped: why it ended before its last epoch, or "".
     """
 
@@ -27,7 +31,9 @@ class History:
     gradient_norm: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list, compare=False)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
+    watch: str = "loss"
     stopped: str = ""
 
     @property
@@ -37,10 +43,44 @@ class History:
 
     @property
     def watched(self) -> list[float]:
-        """The losses that choose the best epoch."""
+        """The numbers that choose the best epoch."""
+        return self.metrics.get(self.watch, self.losses)
+
+    @property
+    def losses(self) -> list[float]:
+        """Those of the validation data; of the training data if there are none."""
         return self.validation_loss or self.train_loss
 
+    def row(self, index: int) -> dict[str, Any]:
+        """The numbers of one epoch.
+
+        Args:
+            index: of the epoch, from 0; -1 is the last one.
+
+        Returns:
+            A dict of numbers by name, with "epoch" from 1.
+        """
+        lists = {name: getattr(self, name) for name in self.names({})} | self.metrics
+        found = {name: values[index] for name, values in lists.items() if values}
+        return {"epoch": range(1, self.epochs + 1)[index]} | found
+
+    def names(self, metrics: Iterable[str]) -> list[str]:
+        """The names of a row's numbers but "epoch", in their order.
+
+        Args:
+            metrics: their names.
+
+        Returns:
+            A list of names.
+        """
+        return ["train_loss", "validation_loss", *metrics, "gradient_norm", "learning_rate", "seconds"]
+
     def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON can hold it.
+
+        Returns:
+            A dict of the attributes.
+        """
         return asdict(self)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
@@ -51,6 +91,9 @@ class History:
 
         Returns:
             The matplotlib figure.
+
+        Raises:
+            ImportError: matplotlib is missing.
         """
         need("matplotlib", "plot", "a plot of the history")
         from matplotlib.figure import Figure  # not pyplot: no window, no global state
@@ -62,7 +105,7 @@ class History:
         if self.validation_loss:
             losses.plot(epochs, self.validation_loss, label="validation")
         if self.epochs:
-            best = self.watched[self.best_epoch]
+            best = self.losses[self.best_epoch]
             losses.plot(self.best_epoch + 1, best, "o", color="black", label=f"best: {best:.4g}")
         losses.set(xlabel="epoch", ylabel="loss")
         losses.legend()

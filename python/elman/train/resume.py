@@ -13,6 +13,7 @@ from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
 from .checkpoint import Arrays, Checkpoint
 from .run import Run
+from .snapshot import restore, snapshot
 
 Section = dict[str, Any]
 
@@ -24,7 +25,6 @@ class Saver:
         run: a new one.
         directory: locked until `close`.
         train, validation: the data.
-        epochs, patience, batch_size: of this call.
         seed: of the call, or None.
         seconds: between two checkpoints.
 
@@ -38,21 +38,18 @@ class Saver:
         directory: str | os.PathLike[str],
         train: Data,
         validation: Data | None,
-        epochs: int,
-        patience: int | None,
-        batch_size: int,
         seed: int | None,
         seconds: float,
     ):
-        before = run.snapshot()  # what cannot be saved is refused now, not after hours of training
+        before = snapshot(run)  # what cannot be saved is refused now, not after hours of training
         self._run, self._seconds = run, seconds
         self._checkpoint = Checkpoint(directory)
         try:
             self._identity = _identity(run, train, validation)
             self._call: dict[str, Any] = {
-                "epochs": epochs,
-                "patience": patience,
-                "settings": _settings(run, batch_size),
+                "epochs": run.settings.epochs,
+                "patience": run.settings.patience,
+                "settings": _settings(run),
             }
             found = self._checkpoint.load()
             if found is not None:
@@ -61,6 +58,7 @@ class Saver:
             self.close()
             raise
         self._kept: tuple[dict[str, Any], Arrays] | None = None
+        self._failed = False  # whether a checkpoint could not be written
         self._saved = time.monotonic()
 
     def _resume(
@@ -72,12 +70,12 @@ class Saver:
             _compare(numbers["identity"], self._identity, where)
             if seed is not None and seed != numbers["seed"]:
                 raise ValueError(f"seed: expected {numbers['seed']}, that of {where}, got {seed}")
-            run.restore(numbers, arrays)
+            restore(run, numbers, arrays)
             self._reconsider(numbers["call"])
             if run.epoch >= self._call["epochs"] or run.stop:
                 _compare_settings(numbers["call"].get("settings", {}), self._call["settings"], where)
         except BaseException as error:
-            run.restore(*before)
+            restore(run, *before)
             if isinstance(error, (LookupError, TypeError, AttributeError)):
                 raise ValueError(
                     f"checkpoint: expected one that fit wrote, got {where}, which this version cannot read "
@@ -93,31 +91,51 @@ class Saver:
         if run.stop and epochs > before["epochs"]:
             run.stop, run.patient_since = "", run.epoch  # patience counts anew
 
-    def after_batch(self) -> None:
-        """Take a snapshot if it is time. It is written after the next batch, if the loss is still a usual one: no run
+    def after_update(self) -> None:
+        """Take a snapshot if it is time. It is written after the next update, if the loss is still a usual one: no run
         could go on from parameters that have exploded, even with a lower rate."""
         if self._kept is not None and self._run.healthy(self._run.loss):
             self._write(self._kept)
-        self._kept = self._run.snapshot() if self._due() else None
+        self._kept = snapshot(self._run) if self._due() else None
 
     def after_epoch(self, last: bool) -> None:
         """The same after an epoch. After the last epoch it is written at once."""
         if not last:
-            self._kept = self._run.snapshot() if self._kept or self._due() else None
+            self._kept = snapshot(self._run) if self._kept or self._due() else None
         elif self._run.healthy(loss := self._run.history.train_loss[-1]):
-            self._write(self._run.snapshot())
+            self._write(snapshot(self._run))
         else:
             warnings.warn(
                 f"checkpoint: the training loss has risen to {loss:.4g}; none is written of where it ended",
                 stacklevel=3,  # where fit is called
             )
 
+    def after_error(self, error: BaseException) -> None:
+        """Save where an exception has ended the run, if it can go on from there."""
+        run = self._run
+        exploded = isinstance(error, FloatingPointError) or not run.healthy(run.loss)
+        if exploded or run.guard.broken or self._failed:
+            return
+        run.rewind()
+        where = os.fspath(self._checkpoint.directory)
+        try:
+            self._write(snapshot(run))
+        except OSError as failure:  # the error itself says more
+            warnings.warn(f"checkpoint: none could be written to {where!r}: {failure}", stacklevel=3)
+            return
+        if hasattr(error, "add_note"):
+            error.add_note(f"The run is saved in {where!r}: the same call of fit goes on from there.")
+
     def _due(self) -> bool:
         return time.monotonic() - self._saved >= self._seconds
 
-    def _write(self, snapshot: tuple[dict[str, Any], Arrays]) -> None:
-        numbers, arrays = snapshot
-        self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
+    def _write(self, taken: tuple[dict[str, Any], Arrays]) -> None:
+        numbers, arrays = taken
+        try:
+            self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
+        except OSError:
+            self._failed = True
+            raise
         self._saved = time.monotonic()
 
     def close(self) -> None:
@@ -134,21 +152,24 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
             "kind": type(run.optimizer).__qualname__,
             "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
         },
+        "metrics": {"metrics": sorted(run.settings.metrics), "watch": run.settings.watch},
+        "average": None if run.settings.average is None else repr(run.settings.average),
+        "frozen": run.optimizer.frozen_of(run.model),  # type: ignore[arg-type]
         "model": _describe(run.model),
     }
 
 
-def _settings(run: Run, batch_size: int) -> Section:
+def _settings(run: Run) -> Section:
     """What may change within a run, for the updates that are left."""
-    own, schedule = vars(run.optimizer), type(run.schedule)
+    own, asked, schedule = vars(run.optimizer), run.settings, type(run.settings.schedule)
     told = schedule.__repr__ is not object.__repr__  # its text is the object's address
     settings: Section = {name: own[name] for name in own if name[:1] != "_" and name not in _CHANGING}
     settings = {
         name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
     }
-    settings |= {"learning_rate": run.given_rate, "batch_size": batch_size}
-    settings |= {"clip_norm": run.clip_norm, "clip": run.clip}
-    return plain("settings", settings) | {"schedule": repr(run.schedule) if told else schedule.__qualname__}
+    settings |= {"learning_rate": run.given_rate, "groups": run.optimizer.groups}
+    settings |= {name: getattr(asked, name) for name in ("batch_size", "accumulate", "clip_norm", "clip")}
+    return plain("settings", settings) | {"schedule": repr(asked.schedule) if told else schedule.__qualname__}
 
 
 _CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run
@@ -217,6 +238,16 @@ def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
                 for section in (before, after)
             )
             raise ValueError(f"model: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    before = saved.get("metrics", {"metrics": [], "watch": "loss"})
+    for name, got in now["metrics"].items():
+        if before[name] != got:
+            raise ValueError(f"{name}: expected {before[name]}, as in {where}, got {got}{_ELSEWHERE}")
+    if saved.get("average") != now["average"]:
+        expected, got = (one.get("average") or "none" for one in (saved, now))
+        raise ValueError(f"average: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
+    if saved.get("frozen", now["frozen"]) != now["frozen"]:
+        expected, got = (", ".join(one["frozen"]) or "nothing" for one in (saved, now))
+        raise ValueError(f"frozen: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
     if saved["optimizer"] != now["optimizer"]:
         expected, got = (
             f"{one['kind']} with the states {', '.join(one['states']) or 'none'}"

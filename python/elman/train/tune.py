@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from .. import _check
 from .._extras import need
+from .callbacks import as_callbacks
 from .fit import fit
+from .metrics import METRICS
 from .run import Run
 
 
@@ -36,7 +38,7 @@ def tune(
     progress: bool = False,
     **options: Any,
 ) -> Any:
-    """Search for the hyper-parameters with the lowest validation loss.
+    """Search for the hyper-parameters with the lowest validation loss, or the best value of the metric to `watch`.
 
     Args:
         build: makes a model from a dict of hyper-parameters, or (model, arguments of `fit`) where some of them are for
@@ -51,7 +53,7 @@ def tune(
         prune: stop trials that are worse than the median of the others at the same epoch.
         seed: of the sampler (two processes with the same seed would try the same).
         progress: show a bar for each trial (extra: train).
-        options: further arguments of `fit`.
+        options: anything else that `fit` takes, by name. `watch` must be the same for all trials.
 
     Returns:
         The Optuna study: `study.best_params`, `study.best_value`, `study.trials_dataframe()` (extra: tune).
@@ -66,23 +68,31 @@ def tune(
     for key, value in space.items():
         _check_range(key, value)
 
+    watch = options.get("watch", "loss")
+    greater = (
+        METRICS[watch].greater if watch in METRICS else isinstance(watch, str) and watch.startswith("max ")
+    )
+
     def objective(trial: Any) -> float:
         built = build({key: _suggest(trial, key, value) for key, value in space.items()})
         model, own = built if isinstance(built, tuple) else (built, {})
 
         def report(run: Run) -> None:
-            trial.report(run.history.validation_loss[-1], run.epoch)
+            trial.report(run.history.watched[-1], run.epoch)
             if prune and trial.should_prune():
                 raise optuna.TrialPruned
 
+        asked = options | own
+        asked["callbacks"] = [report, *as_callbacks(asked.get("callbacks", ()))]
         try:
-            history = fit(model, *data, progress=progress, callbacks=[report], **(options | own))
+            history = fit(model, *data, progress=progress, **asked)
         except FloatingPointError as error:  # hyper-parameters that explode are bad ones, not a mistake
             raise optuna.TrialPruned(str(error)) from error
-        return min(history.validation_loss)
+        return history.watched[history.best_epoch]
 
     study = optuna.create_study(
         storage=_storage(optuna, storage),
+        direction="maximize" if greater else "minimize",
         study_name=name,
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner(),

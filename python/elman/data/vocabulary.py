@@ -1,0 +1,211 @@
+"""Words to numbers, and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+
+Split = Callable[[str], Iterable[str]]
+SPLITS: dict[str, Split] = {"words": str.split, "characters": list}
+
+
+class Vocabulary:
+    """The words that a model knows, each with a number: 0 to len(vocabulary) - 1.
+
+    `Vocabulary.of(texts)` learns one. Texts are cut into words by `split`. Where a list of words is given instead of
+    a text (of any tokenizer), it is taken as it is. Models take it as `vocabulary=`, and keep it in their files.
+
+    Args:
+        words: the word of each number.
+        unknown: the word among them that stands for those that are not known; None: they are refused.
+        padding: a word among them that stands for no word, if there is one. elman pads nothing, other libraries do.
+        split: "words" (`str.split`), "characters", or a function of a text that gives its words. A file of a model
+            keeps no function: a vocabulary loaded from there takes lists of words only, until `split` is set.
+
+    Raises:
+        ValueError: a word is there twice, or is no text; unknown or padding is not among them.
+    """
+
+    def __init__(
+        self,
+        words: Iterable[str],
+        *,
+        unknown: str | None = None,
+        padding: str | None = None,
+        split: str | Split | None = "words",
+    ):
+        self.words = tuple(words)
+        for i, word in enumerate(self.words):
+            if not isinstance(word, str):
+                raise ValueError(f"words[{i}]: expected text, got {_check.describe(word)}")
+        self._numbers = {word: i for i, word in enumerate(self.words)}
+        if len(self._numbers) < len(self.words):
+            twice = next(word for word, n in Counter(self.words).items() if n > 1)
+            raise ValueError(f"words: expected each once, got {twice!r} twice")
+        if not self.words:
+            raise ValueError("words: expected at least one, got none")
+        for name, special in (("unknown", unknown), ("padding", padding)):
+            if special is not None and special not in self._numbers:
+                raise ValueError(
+                    f"{name}: expected one of the words, or None, got {_check.describe(special)}"
+                )
+        self.unknown, self.padding = unknown, padding
+        if split is not None and not callable(split):
+            _check.choice("split", split, tuple(SPLITS))
+        self.split: str | Split | None = split
+
+    @classmethod
+    def of(
+        cls,
+        texts: Iterable[str | Iterable[str]],
+        *,
+        min_count: int = 1,
+        max_size: int | None = None,
+        unknown: str | None = "<unknown>",
+        padding: str | None = None,
+        specials: Sequence[str] = (),
+        split: str | Split = "words",
+    ) -> Vocabulary:
+        """The words of some texts (or lists of words): padding, unknown and specials first, then the most frequent
+        (of equally frequent ones the first that came).
+
+        Args:
+            texts: a list of texts, or of lists of words.
+            min_count: a whole number; words that come less often are left out.
+            max_size: the largest number of words, these first ones counted; None: no limit.
+            unknown, padding: words that are added; None: no such word.
+            specials: a list of further words that are added.
+            split: as for a Vocabulary.
+
+        Returns:
+            The Vocabulary.
+
+        Raises:
+            ValueError: an argument does not fit, or what was given is one text.
+        """
+        min_count = _check.whole_number("min_count", min_count, 1)
+        first = [word for word in (padding, unknown, *specials) if word is not None]
+        counts: Counter[str] = Counter()
+        reader = cls(["any"], split=split)
+        for text in _each(texts):
+            counts.update(reader.cut(text))
+        for word in first:
+            counts.pop(word, None)
+        words = [word for word, count in counts.most_common() if count >= min_count]
+        if max_size is not None:
+            words = words[: max(_check.whole_number("max_size", max_size, 1) - len(first), 0)]
+        return cls([*first, *words], unknown=unknown, padding=padding, split=split)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._numbers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.as_plain() == other.as_plain()
+
+    def __hash__(self) -> int:
+        return hash((self.words, self.unknown, self.padding))
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} words, unknown={self.unknown!r}, padding={self.padding!r})"
+
+    def number(self, word: str) -> int:
+        """The number of a word; that of `unknown` where it is not known.
+
+        Raises:
+            ValueError: it is not known, and there is no word for such.
+        """
+        found = self._numbers.get(word, -1 if self.unknown is None else self._numbers[self.unknown])
+        if found < 0:
+            raise ValueError(
+                f"text: expected words of the vocabulary, which has none for others, got {word!r}"
+            )
+        return found
+
+    def cut(self, text: str | Iterable[str]) -> list[str]:
+        """The words of a text; of a list of words these themselves.
+
+        Raises:
+            ValueError: it is neither, or `split` was a function that the file has not kept.
+        """
+        if isinstance(text, str):
+            if self.split is None:
+                raise ValueError(
+                    "split: expected the function that cut texts when the model was saved, got none; set "
+                    "vocabulary.split, or give lists of words"
+                )
+            split = SPLITS[self.split] if isinstance(self.split, str) else self.split
+            text = split(text)
+        words = list(text)
+        for word in words:
+            if not isinstance(word, str):
+                raise ValueError(
+                    f"text: expected a text or a list of words, got {_check.describe(word)} in it"
+                )
+        return words
+
+    def encode(self, text: str | Iterable[str]) -> np.ndarray:
+        """Numbers [t] int64 of one text, or of a list of words."""
+        return np.array([self.number(word) for word in self.cut(text)], np.int64)
+
+    def __call__(self, texts: Iterable[str | Iterable[str]]) -> list[np.ndarray]:
+        """Numbers [t_i] int64 of each of several texts, or lists of words."""
+        return [self.encode(text) for text in _each(texts)]
+
+    def decode(self, tokens: Any) -> list[str]:
+        """The words of numbers.
+
+        Args:
+            tokens: [t] whole numbers: an array of any library, or a list.
+
+        Returns:
+            A list of t words.
+
+        Raises:
+            ValueError: there is no word of such a number.
+        """
+        numbers = _check.tokens("tokens", tokens, len(self))
+        if numbers.ndim != 1:
+            raise ValueError(f"tokens: expected [t], got {_check.describe(numbers)}")
+        return [self.words[i] for i in numbers]
+
+    def as_plain(self) -> dict[str, Any]:
+        """What JSON holds of it: `Vocabulary(**vocabulary.as_plain())` is the same again, but for a `split` that is a
+        function."""
+        split = self.split if isinstance(self.split, str) else None
+        return {"words": list(self.words), "unknown": self.unknown, "padding": self.padding, "split": split}
+
+
+def _each(texts: Any) -> Iterator[Any]:
+    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+        raise ValueError(f"texts: expected several, as a list, got {_check.describe(texts)}")
+    return iter(texts)
+
+
+def is_text(values: Any) -> bool:
+    """Whether these are texts, or lists of words."""
+    if not (isinstance(values, (list, tuple, np.ndarray)) or hasattr(values, "iloc")):  # a Series of pandas
+        return False
+    if getattr(values, "ndim", 1) != 1 or getattr(getattr(values, "dtype", None), "kind", "O") not in "OU":
+        return False
+    first: Any = next(iter(values), None)
+    if isinstance(first, (list, tuple)) or (getattr(first, "ndim", 0) == 1 and first.dtype.kind in "OU"):
+        first = next((one for value in values for one in value), None)
+    return isinstance(first, str)
+
+
+def taken(value: Any) -> tuple[Vocabulary | None, Any]:
+    """(the vocabulary, its size) of a model's argument: a Vocabulary, what `as_plain` gave, or a number."""
+    if isinstance(value, dict):
+        value = Vocabulary(**value)
+    return (value, len(value)) if isinstance(value, Vocabulary) else (None, value)

@@ -1,0 +1,203 @@
+"""Forecasts as they would have been made in the past, from one origin after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._extras import need
+from . import scores
+from .core import SeriesForecaster
+from .frames import FrameReader
+from .plots import plot_backtest
+from .series import Series, checked
+from .tables import times_of
+
+
+@dataclass
+class Backtest:
+    """The forecasts of a backtest beside the truth.
+
+    Attributes:
+        frame: a row for each origin (the last time that was known), step ahead, series and target, with columns origin,
+            step, time, series, target, truth, prediction, and q0.05, ... for each quantile.
+        levels: of the quantiles.
+        naive: the error that MASE is measured in, for each series and target.
+    """
+
+    frame: Any
+    levels: tuple[float, ...] = ()
+    naive: dict[tuple[Any, Any], float] = field(default_factory=dict)
+
+    def summary(self, by: str | Sequence[str] | None = "step") -> Any:
+        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (as `scores.crps`), and for
+        each central interval its coverage and mean width.
+
+        Args:
+            by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.
+        """
+        pandas = need("pandas", "forecast", "a backtest")
+        frame = self.frame[self.frame["truth"].notna()]
+        if by is not None:
+            for name in [by] if isinstance(by, str) else by:
+                _check.choice("by", name, ("origin", "step", "time", "series", "target"))
+            groups = frame.groupby(by if isinstance(by, str) else list(by), sort=True, dropna=False)
+            return pandas.DataFrame({key: self._scores(rows) for key, rows in groups}).T.rename_axis(
+                by if isinstance(by, str) else list(by)
+            )
+        return pandas.DataFrame({"all": self._scores(frame)}).T
+
+    def _scores(self, rows: Any) -> dict[str, float]:
+        truth, prediction = rows["truth"].to_numpy(), rows["prediction"].to_numpy()
+        error = np.abs(truth - prediction)
+        naive = np.array([self.naive[key] for key in zip(rows["series"], rows["target"], strict=True)])
+        ratio = np.divide(error, naive, out=np.full(len(error), np.nan), where=naive > 0)
+        known = ~np.isnan(ratio)
+        found = {
+            "mae": error.mean(), "rmse": np.sqrt(np.square(error).mean()),
+            "mase": ratio[known].mean() if known.any() else np.nan,
+        }  # fmt: skip
+        if self.levels:
+            quantiles = rows[[f"q{level:g}" for level in self.levels]].to_numpy()
+            found["pinball"] = scores.pinball(truth, quantiles, self.levels).mean()
+            found["crps"] = scores.crps(truth, quantiles, self.levels).mean()
+            for low, high, share in scores.pairs(self.levels):
+                inside = (quantiles[:, low] <= truth) & (truth <= quantiles[:, high])
+                found[f"coverage_{share:g}"] = inside.mean()
+                found[f"width_{share:g}"] = (quantiles[:, high] - quantiles[:, low]).mean()
+        return {name: float(value) for name, value in found.items()}
+
+    def plot(self, path: Any = None, series: Any = None, step: int | None = None) -> Any:
+        """Draw truth and forecasts of one series (extra: plot), see `elman.forecast.plots.plot_backtest`."""
+        return plot_backtest(self.frame, self.levels, path, series, step)
+
+
+def backtest(
+    fitted: Callable[[list[Series]], SeriesForecaster],
+    series: Sequence[Series],
+    horizon: int,
+    context: int,
+    *,
+    start: Any = 0.8,
+    stride: int | None = None,
+    refit: int | None = None,
+    window: int | None = None,
+    season: int = 1,
+    quantiles: Sequence[float] | None = None,
+    reader: FrameReader | None = None,
+    targets: Sequence[Any] | None = None,
+) -> Backtest:
+    """Forecast from origins that roll through the series, with nothing known after them but what is known ahead.
+
+    Args:
+        fitted: gives a forecaster that has learnt from these series.
+        series: what there is.
+        horizon, context: steps that a forecast needs after and before its origin.
+        start: the first origin: a share of all times, or a time.
+        stride: steps from one origin to the next; `horizon` if None.
+        refit: origins after which a new forecaster is fitted; None: one is fitted before the first origin only.
+        window: steps before an origin to learn from (a sliding window); None: all (an expanding one).
+        season: of the naive forecast that MASE compares with.
+        quantiles: levels to forecast; none if the forecaster has none.
+    """
+    series = checked(series)
+    stride = horizon if stride is None else _check.whole_number("stride", stride, 1)
+    refit = None if refit is None else _check.whole_number("refit", refit, 1)
+    if window is not None and _check.whole_number("window", window, 1) < context + horizon:
+        raise ValueError(f"window: expected at least {context + horizon} steps, got {window}")
+    season = _check.whole_number("season", season, 1)
+    axes = [np.arange(len(one)) if one.times is None else one.times[: len(one)] for one in series]
+    axis = np.unique(np.concatenate(axes))
+    at = axis[_first(start, axis) :: stride]
+    seen = [np.searchsorted(own, at, side="right") for own in axes]  # steps of each series at each origin
+    usable = [
+        (count >= context) & (count + horizon <= len(one)) & (at >= own[0])
+        for count, one, own in zip(seen, series, axes, strict=True)
+    ]
+    any_usable = np.any(usable, axis=0)
+    if not any_usable.any():
+        raise ValueError(
+            f"start: expected an origin with {context} steps before and {horizon} after it, got none from {start} on"
+        )
+    first = int(np.argmax(any_usable))
+    parts = []
+    for begin in range(first, len(at), refit or len(at)):
+        group = np.arange(begin, min(begin + (refit or len(at)), len(at)))
+        known = [
+            one.between(0 if window is None else int(count[begin]) - window, int(count[begin]))
+            for one, count in zip(series, seen, strict=True)
+        ]
+        origins = [count[group][use[group]] for count, use in zip(seen, usable, strict=True)]
+        if not sum(map(len, origins)):
+            continue
+        forecaster = fitted([one for one in known if len(one) and not np.isnan(one.target).all()])
+        said = forecaster.forecast(series, origins)
+        found = said.quantiles(quantiles, forecaster.calibration) if quantiles else None
+        truth = forecaster.truth(series, origins)
+        parts.append(_rows(series, origins, truth, said.centre, found, quantiles or (), reader, targets))
+    frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
+    names = list(targets or range(series[0].target.shape[1]))
+    naive = {
+        (_key(one.name, i), name): scores.naive_error(one.target[: int(count[first]), f], season)
+        for i, (one, count) in enumerate(zip(series, seen, strict=True))
+        for f, name in enumerate(names)
+    }
+    return Backtest(frame, tuple(quantiles or ()), naive)
+
+
+def _key(name: Any, number: int) -> Any:
+    return number if name is None else name
+
+
+def _first(start: Any, axis: np.ndarray) -> int:
+    """The place of the first origin among all times."""
+    share = isinstance(start, (float, np.floating)) and 0 < start < 1
+    if share:
+        return max(0, round(start * len(axis)) - 1)
+    if axis.dtype.kind in "iu":
+        return int(np.searchsorted(axis, _check.whole_number("start", start, 0)))
+    pandas = need("pandas", "forecast", "a backtest")
+    try:
+        time = pandas.Timestamp(start)
+    except (ValueError, TypeError):
+        raise ValueError(f"start: expected a share between 0 and 1 or a time, got {start!r}") from None
+    if time.tz is not None:
+        time = time.tz_convert(None)
+    return int(np.searchsorted(axis, time.to_datetime64()))
+
+
+def _rows(
+    series: Sequence[Series], origins: Sequence[np.ndarray], truth: np.ndarray, centre: np.ndarray,
+    quantiles: np.ndarray | None, levels: Sequence[float], reader: FrameReader | None, targets: Sequence[Any] | None,
+) -> Any:  # fmt: skip
+    """The rows of a backtest's frame."""
+    pandas = need("pandas", "forecast", "a backtest")
+    S, F = centre.shape[1:]
+    parts, row = [], 0
+    for i, (one, at) in enumerate(zip(series, origins, strict=True)):
+        w = len(at)
+        if not w:
+            continue
+        steps = np.arange(S)
+        here = slice(row, row + w)
+        row += w
+        origin, time = (
+            times_of(reader, one, np.asarray(places).reshape(-1))
+            for places in (np.repeat(at - 1, S), at[:, None] + steps)
+        )
+        for f in range(F):
+            values = {
+                "origin": origin, "step": np.tile(steps + 1, w), "time": time,
+                "series": pandas.Series([_key(one.name, i)] * (w * S)),
+                "target": targets[f] if targets else f,
+                "truth": truth[here, :, f].reshape(-1), "prediction": centre[here, :, f].reshape(-1),
+            }  # fmt: skip
+            for k, level in enumerate(levels):
+                assert quantiles is not None
+                values[f"q{level:g}"] = quantiles[here, :, f, k].reshape(-1)
+            parts.append(pandas.DataFrame(values))
+    return pandas.concat(parts, ignore_index=True)

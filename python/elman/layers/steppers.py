@@ -1,0 +1,149 @@
+"""Steppers beside the engine's: of layers whose steps do not matter to each other, and of layers in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, overload
+
+import numpy as np
+
+from .. import _check
+from .._arrays import to_numpy
+
+
+class Steps(Protocol):
+    """What `stepper(batch_size)` of any layer or model gives: one step per call over B streams."""
+
+    def __call__(self, x: Any, *, out: np.ndarray | None = None) -> Any:
+        """y for one step x [B, I], or tokens [B]: `out` if given, else a new array of x's kind."""
+
+    @property
+    def state(self) -> Any:
+        """A copy of the state. Assign to set it."""
+
+    @state.setter
+    def state(self, value: Any) -> None: ...
+    def reset(self, rows: Any = None) -> None:
+        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
+
+
+def expect_out(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Refuse an `out` that does not fit, before any work."""
+    if not isinstance(out, np.ndarray):
+        raise ValueError(f"out: expected an array of NumPy's, got {_check.describe(out)}")
+    _check.in_place("out", out, shape, dtype)
+    if not out.flags.writeable:
+        raise ValueError("out: expected a writeable array, got a read-only one")
+
+
+class Stateless:
+    """The stepper of a layer whose steps do not matter to each other."""
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self._function = function
+
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
+        """What the layer gives for x: `out` if given, else a new array of x's kind."""
+        y = self._function(x)
+        if out is not None:
+            values = to_numpy("y", y)
+            expect_out(out, values.shape, values.dtype)
+            np.copyto(out, values)
+            return out
+        return y.copy() if y is x and isinstance(y, np.ndarray) else y
+
+    @property
+    def state(self) -> tuple[()]:
+        """There is none."""
+        return ()
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        if not isinstance(value, (tuple, list)) or len(value):
+            raise ValueError(f"state: expected (), got {_check.describe(value)}")
+
+    def reset(self, rows: Any = None) -> None:
+        """Nothing: it keeps nothing."""
+
+
+class SequentialStepper:
+    """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`.
+
+    With `out`, and arrays of NumPy as x, what lies between the layers is written to the same arrays at each step. One
+    call at a time, as with `Stepper`.
+    """
+
+    def __init__(self, steppers: list[Any]):
+        self._steppers = [one if hasattr(one, "reset") else Stateless(one) for one in steppers]
+        self._keeping = [one for one in self._steppers if not isinstance(one, Stateless)]
+        self._read: tuple[tuple[int, ...], np.dtype] | None = None  # what x was, when these were made:
+        self._between: list[np.ndarray] = []
+        self._given: tuple[tuple[int, ...], np.dtype] = (), np.dtype(np.float32)  # what the last one gave
+
+    @overload
+    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any: ...
+    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
+        """Take one step.
+
+        Args:
+            x: [B, I], or tokens [B].
+            out: [B, F], C-contiguous, written to if given.
+
+        Returns:
+            y [B, F] of the last layer: `out` if given, else a new array of x's kind.
+
+        Raises:
+            ValueError: x or out has the wrong shape or type; the state is as before.
+        """
+        if type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
+            return self._first(x, out)
+        if out is not None:
+            expect_out(out, *self._given)
+        *before, last = self._steppers
+        for stepper, between in zip(before, self._between, strict=True):
+            x = stepper(x, out=between)
+        return last(x, out=out)
+
+    def _first(self, x: Any, out: np.ndarray | None) -> Any:
+        """A step that may not fit, or of which it is not known what each layer will give."""
+        state = self.state
+        try:
+            found = [x]
+            for stepper in self._steppers:
+                found.append(stepper(found[-1]))
+            y = to_numpy("y", found[-1])
+            if out is not None:
+                expect_out(out, y.shape, y.dtype)
+                np.copyto(out, y)
+        except BaseException:
+            self.state = state
+            raise
+        if type(x) is np.ndarray:
+            self._between = [np.empty_like(one, order="C", subok=False) for one in found[1:-1]]
+            self._read, self._given = (x.shape, x.dtype), (y.shape, y.dtype)
+        return found[-1] if out is None else out
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """A copy of the state of each layer that has one. Assign to set it."""
+        return tuple(stepper.state for stepper in self._keeping)
+
+    @state.setter
+    def state(self, value: tuple[Any, ...]) -> None:
+        if not isinstance(value, (tuple, list)) or len(value) != len(self._keeping):
+            raise ValueError(f"state: expected a tuple of {len(self._keeping)}, got {_check.describe(value)}")
+        before = self.state
+        try:
+            for stepper, part in zip(self._keeping, value, strict=True):
+                stepper.state = part
+        except BaseException:  # all of it or nothing
+            for stepper, part in zip(self._keeping, before, strict=True):
+                stepper.state = part
+            raise
+
+    def reset(self, rows: Any = None) -> None:
+        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
+        for stepper in self._keeping:
+            stepper.reset(rows)

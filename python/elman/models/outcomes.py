@@ -1,0 +1,68 @@
+"""What models predicted beside what was true, for metrics: only where it counts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from ..losses.outcome import Outcome
+from .labels import UNKNOWN, Labels
+from .targets import Targets
+
+
+def known_among(shape: tuple[int, ...], known: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray:
+    """Which targets of this shape [B, ...] count: those that are `known`, and of weight above 0 (both of the first axes
+    of them)."""
+    counts = np.ones(shape, bool)
+    for some in (known, None if weights is None else weights > 0):
+        if some is not None:
+            counts &= some.reshape(some.shape + (1,) * (len(shape) - some.ndim))
+    return counts
+
+
+def of_classes(
+    logits: np.ndarray,
+    y: np.ndarray,
+    known: np.ndarray | None,
+    weights: np.ndarray | None,
+    labels: Labels,
+    scores: bool,
+) -> Outcome:
+    """For logits [B, ..., C] and numbers of classes y [B, ...], or shares of them [B, ..., C]."""
+    if y.ndim == logits.ndim:
+        y = y.argmax(axis=-1)
+    counts = known_among(y.shape, known, weights) & (y != UNKNOWN)
+    logits = np.ascontiguousarray(logits[counts])
+    predicted = logits.argmax(axis=-1)
+    if scores:
+        _core.softmax(logits, logits)
+    return Outcome(y[counts], predicted, logits if scores else None, names=labels.names)
+
+
+def of_several(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Outcome:
+    """For logits [B, C] and targets [B, C] of 0 and 1, of which several may be 1. A sequence counts where all of its
+    are known."""
+    counts = known_among(y.shape[:1], ~np.isnan(y).any(axis=1), weights)
+    logits, y = logits[counts], y[counts]
+    return Outcome((y > 0.5).astype(int), (logits > 0).astype(int), 0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def of_numbers(
+    prediction: np.ndarray,
+    y: np.ndarray,
+    known: np.ndarray | None,
+    weights: np.ndarray | None,
+    targets: Targets,
+) -> Outcome:
+    """For predictions [B, ..., F] or [B, ..., F, W] and targets [B, ..., F]."""
+    counts = known_among(y.shape, known, weights) & ~np.isnan(y)
+    prediction, y = prediction[counts], y[counts].astype(np.float64)
+    centre = targets.centre(prediction).astype(np.float64)
+    if targets.name == "binary":
+        scores = np.stack([1 - centre, centre], axis=-1)
+        return Outcome((y > 0.5).astype(int), (centre > 0.5).astype(int), scores)
+    if targets.name == "gaussian":
+        return Outcome(y, centre, spread=prediction.astype(np.float64))
+    if targets.name == "quantile":
+        return Outcome(y, centre, spread=prediction.astype(np.float64), levels=targets.levels)
+    return Outcome(y, centre)

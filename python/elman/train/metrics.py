@@ -1,0 +1,209 @@
+"""Metrics: numbers beside the loss, over all of the validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._extras import need
+from ..losses.outcome import Outcome, joined
+from ..losses.scores import crps, crps_of_normal
+from .ranks import Ranks
+
+CLASSES, NUMBERS = "classes", "numbers"  # what a model predicts
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good predictions are.
+
+    Attributes:
+        function: what it is of an Outcome.
+        kind: of the predictions it is for, "classes" or "numbers"; "" for any.
+        greater: whether more is better; None: not known.
+        scores: whether it reads the probabilities of classes.
+    """
+
+    function: Callable[[Outcome], Any]
+    kind: str = ""
+    greater: bool | None = None
+    scores: bool = False
+
+
+def _of_sklearn(name: str, **options: Any) -> Callable[[Outcome], Any]:
+    def function(outcome: Outcome) -> Any:
+        metrics = need("sklearn.metrics", "sklearn", "a metric")
+        return getattr(metrics, name)(outcome.true, outcome.predicted, **options)
+
+    return function
+
+
+def _of_positives(name: str) -> Callable[[Outcome], Any]:
+    """That of class 1 where there are two classes; else the mean of those of all classes."""
+
+    def function(outcome: Outcome) -> Any:
+        metrics = need("sklearn.metrics", "sklearn", "a metric")
+        several = outcome.true.ndim > 1
+        two = not several and outcome.scores is not None and outcome.scores.shape[1] == 2
+        options: dict[str, Any] = {"average": "binary" if two else "macro"}
+        if not two and not several and outcome.scores is not None:
+            options["labels"] = np.arange(outcome.scores.shape[1])
+        return getattr(metrics, name)(outcome.true, outcome.predicted, zero_division=0.0, **options)
+
+    return function
+
+
+def _auc(outcome: Outcome) -> Any:
+    scores = outcome.scores
+    assert scores is not None
+    metrics = need("sklearn.metrics", "sklearn", "a metric")
+    if outcome.true.ndim > 1:
+        return metrics.roc_auc_score(outcome.true, scores, average="macro")
+    if scores.shape[1] == 2:
+        return metrics.roc_auc_score(outcome.true, scores[:, 1])
+    labels = np.arange(scores.shape[1])
+    return metrics.roc_auc_score(outcome.true, scores, multi_class="ovr", labels=labels)
+
+
+def _crps(outcome: Outcome) -> Any:
+    true, spread = outcome.true, outcome.spread
+    if spread is None:  # of a number it is its distance
+        return np.abs(true - outcome.predicted).mean()
+    if outcome.levels is not None:
+        return crps(true, spread, outcome.levels).mean()
+    mean, deviation = spread[:, 0], np.exp(0.5 * spread[:, 1])
+    normal = np.frompyfunc(lambda z: 0.5 * math.erfc(-z / math.sqrt(2)), 1, 1)
+    return crps_of_normal(true, mean, deviation, normal((true - mean) / deviation).astype(float)).mean()
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(_of_sklearn("accuracy_score"), CLASSES, True),
+    "balanced_accuracy": Metric(_of_sklearn("balanced_accuracy_score"), CLASSES, True),
+    "precision": Metric(_of_positives("precision_score"), CLASSES, True, scores=True),
+    "recall": Metric(_of_positives("recall_score"), CLASSES, True, scores=True),
+    "f1": Metric(_of_positives("f1_score"), CLASSES, True, scores=True),
+    "auc": Metric(_auc, CLASSES, True, scores=True),
+    "mae": Metric(_of_sklearn("mean_absolute_error"), NUMBERS, False),
+    "mse": Metric(_of_sklearn("mean_squared_error"), NUMBERS, False),
+    "rmse": Metric(_of_sklearn("root_mean_squared_error"), NUMBERS, False),
+    "mape": Metric(_of_sklearn("mean_absolute_percentage_error"), NUMBERS, False),
+    "r2": Metric(_of_sklearn("r2_score"), NUMBERS, True),
+    "crps": Metric(_crps, NUMBERS, False),
+}
+
+
+def as_metrics(metrics: Any, predicts: str) -> dict[str, Metric]:
+    """The metrics by name, for a model that predicts classes or numbers.
+
+    Args:
+        metrics: a name, a list of names, or a dict of names to names or functions (true, predicted) -> number.
+        predicts: "classes" or "numbers"; "": something for which there are none.
+
+    Raises:
+        ValueError: one is not known, or is none for this model.
+    """
+    if metrics is None:
+        return {}
+    if isinstance(metrics, str):
+        metrics = [metrics]
+    if isinstance(metrics, (list, tuple)):
+        for i, one in enumerate(metrics):
+            if not isinstance(one, str):
+                raise ValueError(
+                    f"metrics[{i}]: expected a name, got {_check.describe(one)}; a dict names functions: "
+                    '{"mine": function}'
+                )
+        metrics = {name: name for name in metrics}
+    if not isinstance(metrics, Mapping):
+        raise ValueError(f"metrics: expected names, or a dict of functions, got {_check.describe(metrics)}")
+    if metrics and not predicts:
+        raise ValueError("metrics: expected a model that predicts classes or numbers, got another one")
+    return {_named(name): _as_metric(name, one, predicts) for name, one in metrics.items()}
+
+
+_TAKEN = ("loss", "epoch", "train_loss", "validation_loss", "gradient_norm", "learning_rate", "seconds")
+
+
+def _named(name: Any) -> str:
+    if not isinstance(name, str) or not name or name in _TAKEN:
+        raise ValueError(f"metrics: expected names, none of {', '.join(_TAKEN)}, got {_check.describe(name)}")
+    return name
+
+
+def _as_metric(name: str, one: Any, predicts: str) -> Metric:
+    if isinstance(one, str):
+        fitting = [known for known, metric in METRICS.items() if metric.kind == predicts]
+        if one not in fitting:
+            raise ValueError(
+                f"metrics: expected for a model that predicts {predicts} some of {', '.join(fitting)}, "
+                f"or a function, got {one!r}"
+            )
+        return METRICS[one]
+    if not callable(one) or isinstance(one, type):
+        raise ValueError(
+            f"metrics[{name!r}]: expected a name or a function (true, predicted), got {_check.describe(one)}"
+        )
+    greater = METRICS[name].greater if name in METRICS else None
+    return Metric(lambda outcome: one(*outcome.labels()), greater=greater)
+
+
+class Collector:
+    """Gathers outcomes batch by batch, for these metrics."""
+
+    def __init__(self, metrics: Mapping[str, Metric]):
+        self._metrics, self._parts = metrics, list[Outcome]()
+        self._scores = any(metric.scores for metric in metrics.values())
+
+    def add(self, step: Any) -> None:
+        """Take the outcome of a step of validation."""
+        if self._metrics:
+            self._parts.append(step.outcome(self._scores))
+
+    def values(self, ranks: Ranks | None = None) -> dict[str, float]:
+        """Each metric over all there was, in all processes."""
+        if not self._metrics:
+            return {}
+        parts = [self._parts] if ranks is None else ranks.gathered(self._parts)
+        outcome = joined(list(chain.from_iterable(parts)))
+        return {name: _number(name, metric.function(outcome)) for name, metric in self._metrics.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"metrics[{name!r}]: expected a number, got {_check.describe(value)}") from None
+
+
+def best_of(values: Sequence[float], greater: bool) -> bool:
+    """Whether the last one is as good as the best. A NaN is worse than anything."""
+    signed = [-value if greater else value for value in values]
+    known = [value for value in signed if not math.isnan(value)]
+    return len(values) == 1 or not known or signed[-1] <= min(known)
+
+
+def watched_of(watch: Any, metrics: Mapping[str, Metric]) -> tuple[str, bool]:
+    """Which number chooses the best epoch, and whether more of it is better.
+
+    Args:
+        watch: "loss", or the name of a metric; of one that is not known with "max " or "min " before it.
+    """
+    words = watch.split(" ", 1) if isinstance(watch, str) else []
+    direction = words[0] if len(words) == 2 and words[0] in ("max", "min") else ""
+    name = words[1] if direction else watch
+    if name == "loss" and not direction:
+        return name, False
+    if not isinstance(name, str) or name not in metrics:
+        raise ValueError(
+            f"watch: expected 'loss' or one of the metrics {list(metrics)}, got {_check.describe(watch)}"
+        )
+    greater = metrics[name].greater
+    if not direction and greater is None:
+        raise ValueError(f"watch: expected 'max {name}' or 'min {name}', got {watch!r}")
+    return name, direction == "max" if direction else bool(greater)

@@ -1,0 +1,298 @@
+"""Models of several inputs and outputs: their gradients, their files, and what they refuse."""
+
+import copy
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import elman
+from elman.data import NamedSequences
+from elman.layers import GRU, LSTM, Dropout, Embedding, Linear, Pooling, Sequential
+from elman.models import Graph, Input, Output, concatenate, repeat
+from elman.train import fit
+from tests.support.saved import equal
+
+N = 9
+
+
+def make(dtype="float64"):
+    """Every kind of node; a shared layer; outputs of samples and of steps."""
+    d = {"dtype": dtype}
+    shared = Linear(4, 4, **d, seed=9)
+    words = Input("words").through(words=Embedding(7, 3, **d, seed=0), reader=GRU(3, 4, **d, seed=1))
+    waves = Input("waves").through(
+        LSTM(2, 4, bidirectional=True, **d, seed=2), Linear(8, 4, **d, seed=3), shared
+    )
+    age = Input("age").through(Linear(1, 4, **d, seed=4)).activate("tanh")
+    place = Input("place").through(Embedding(3, 4, **d, seed=5), shared)
+    both = concatenate(
+        words.through(Pooling("mean")), waves.through(Pooling("max")), age + place, Input("facts")
+    ).activate("relu")
+    mixed = words + repeat(both.through(mix=Linear(14, 4, **d, seed=6)), words)
+    return Graph({
+        "ill": Output(both.through(Linear(14, 3, **d, seed=7)), "cross_entropy"),
+        "days": Output(both.through(head=Linear(14, 1, **d, seed=8)), weight=0.3),
+        "tags": Output(mixed.through(Sequential(GRU(4, 4, **d, seed=10), Linear(4, 5, **d, seed=11))), "cross_entropy"),
+        "levels": Output(words.through(Linear(4, 6, **d, seed=12)), "quantile", weight=0.5),
+    })  # fmt: skip
+
+
+def data(seed=0):
+    rng = np.random.default_rng(seed)
+    words = [rng.integers(0, 7, rng.integers(1, 6)) for _ in range(N)]
+    x = {
+        "words": words,
+        "waves": rng.standard_normal((N, 4, 2)),
+        "age": rng.standard_normal(N).tolist(),
+        "place": rng.integers(0, 3, N),
+        "facts": rng.integers(0, 5, (N, 2)),
+    }
+    y = {
+        "ill": rng.integers(0, 3, N),
+        "days": rng.standard_normal(N),
+        "tags": [rng.integers(0, 5, len(one)) for one in words],
+        "levels": [rng.standard_normal((len(one), 2)) for one in words],
+    }
+    return x, y
+
+
+def test_gradients_are_the_slopes_of_the_loss():
+    model = make()
+    batch = next(NamedSequences(*data()).batches(N))
+    step = model.loss(batch)
+    step.backward()
+    rng, epsilon = np.random.default_rng(1), 1e-6
+    for name, grad in model.grads.items():
+        direction = rng.standard_normal(grad.shape)
+        values = []
+        for sign in (1, -1):
+            with model.editing() as parameters:
+                parameters[name] += sign * epsilon * direction
+            values.append(model.loss(batch, train=False).value)
+            with model.editing() as parameters:
+                parameters[name] -= sign * epsilon * direction
+        slope = (values[0] - values[1]) / (2 * epsilon)
+        np.testing.assert_allclose(np.sum(grad * direction), slope, rtol=2e-5, atol=1e-8, err_msg=name)
+    assert {
+        "words.weight",
+        "reader.weight_hh_l0",
+        "lstm.weight_ih_l0",
+        "linear_2.weight",
+    } <= model.grads.keys()
+
+
+def test_beside_torch():
+    """Two inputs, two outputs, the same numbers."""
+    rng = np.random.default_rng(0)
+    read, side, ill, days = (
+        GRU(2, 4, seed=0),
+        Linear(3, 4, seed=1),
+        Linear(8, 2, seed=2),
+        Linear(8, 1, seed=3),
+    )
+    both = concatenate(
+        Input("waves").through(read, Pooling("last")), Input("facts").through(side).activate("tanh")
+    )
+    model = Graph({
+        "ill": Output(both.through(ill), "cross_entropy"), "days": Output(both.through(days), weight=0.25)
+    })  # fmt: skip
+    x = {"waves": rng.standard_normal((N, 5, 2)), "facts": rng.standard_normal((N, 3))}
+    y = {"ill": rng.integers(0, 2, N), "days": rng.standard_normal((N, 1))}
+    step = model.loss(next(NamedSequences(x, y).batches(N)))
+    step.backward()
+
+    twins = (
+        torch.nn.GRU(2, 4, batch_first=True),
+        *(torch.nn.Linear(*size) for size in ((3, 4), (8, 2), (8, 1))),
+    )
+    for twin, layer in zip(twins, (read, side, ill, days), strict=True):
+        twin.load_state_dict({name: torch.tensor(np.array(v)) for name, v in layer.parameters.items()})
+    waves, facts = (torch.tensor(value, dtype=torch.float32) for value in x.values())
+    h = torch.cat([twins[0](waves)[0][:, -1], torch.tanh(twins[1](facts))], dim=1)
+    loss = torch.nn.functional.cross_entropy(twins[2](h), torch.tensor(y["ill"]))
+    loss = loss + 0.25 * torch.nn.functional.mse_loss(
+        twins[3](h), torch.tensor(y["days"], dtype=torch.float32)
+    )
+    loss.backward()
+    assert step.value == pytest.approx(loss.item(), rel=1e-6)
+    for twin, layer in zip(twins, (read, side, ill, days), strict=True):
+        for name, parameter in twin.named_parameters():
+            np.testing.assert_allclose(layer.grads[name], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_sample_alone_has_the_bits_of_its_batch():
+    model, (x, _) = make(), data()
+    whole = model.predict(x)
+    for i in range(N):
+        alone = model.predict({name: values[i : i + 1] for name, values in x.items()})
+        for name, rows in alone.items():
+            np.testing.assert_array_equal(rows[0], whole[name][i])
+
+
+def test_it_trains_predicts_and_comes_back(tmp_path):
+    model, (x, y) = make("float32"), data()
+    history = fit(model, (x, y), (x, y), epochs=40, batch_size=4, learning_rate=0.02, seed=0, progress=False)
+    assert history.train_loss[-1] < 0.5 * history.train_loss[0]
+    model.notes["names"] = ["a", "b", "c"]
+    model.save(tmp_path / "file")
+    found = elman.load(tmp_path / "file", Graph)
+    assert equal(found, model) and found.config == model.config
+    assert found.parts["linear_2"] is not found.parts["linear"]
+    want = model.predict(x)
+    for twin in (found, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        got = twin.predict(x, batch_size=2)
+        assert got.keys() == want.keys()
+        for name, rows in want.items():
+            for a, b in zip(rows, got[name], strict=True):
+                np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(want["ill"], y["ill"])
+    assert want["days"].shape == (N, 1) and [len(one) for one in want["tags"]] == [
+        len(one) for one in x["words"]
+    ]
+    shares = model.predict_proba(x)
+    assert shares.keys() == {"ill", "tags"}
+    np.testing.assert_allclose(shares["ill"].sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(shares["ill"].argmax(axis=1), want["ill"])
+    logits = model({**x, "words": np.zeros((N, 3), int)}, {"words": np.full(N, 2)})
+    assert logits["tags"].shape == (3, N, 5) and logits["ill"].shape == (N, 3)
+
+
+def test_a_run_goes_on_bit_for_bit(tmp_path):
+    whole, pieces = make("float32"), make("float32")
+    options = {"batch_size": 4, "seed": 0, "progress": False}
+    fit(whole, data(), epochs=3, **options)
+    fit(pieces, data(), epochs=2, checkpoint=tmp_path, **options)
+    again = make("float32")
+    fit(again, data(), epochs=3, checkpoint=tmp_path, **options)
+    assert all(np.array_equal(a, again.parameters[name]) for name, a in whole.parameters.items())
+
+
+def test_a_graph_of_ones_own_class(tmp_path):
+    class Small(Graph):
+        def __init__(self, size, loss="squared"):
+            super().__init__(
+                {"out": Output(Input("x").through(GRU(1, size), Pooling(), head=Linear(size, 1)), loss)}
+            )
+
+    made = Small(3, loss="huber")
+    made.save(tmp_path / "file")
+    found = elman.load(tmp_path / "file")
+    assert type(found) is Small and found.config == {"size": 3, "loss": "huber"} and equal(found, made)
+    assert repr(found) == "Small(x -> out)"
+
+
+def test_a_part_may_be_another():
+    model = Graph({"out": Input("x").through(Linear(2, 3), head=Linear(3, 1))})
+    model.parts["head"] = Linear(3, 5)
+    assert model({"x": np.zeros((4, 2))})["out"].shape == (4, 5)
+
+
+READS = "x: expected the inputs a, b by name, got "
+WRONG = {
+    READS + "c": ({"c": [[1.0]]}, None),
+    r"head: x: expected \[..., 2\] float32, got \[2, 4\] float32": (
+        {"a": [[[1.0]], [[2.0]]], "b": np.zeros((2, 3))}, None
+    ),
+    r"y: expected the targets out by name, got other": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"other": [1.0]}),
+    r"outputs\['out'\]: .*target.*": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"out": [[[1.0]]]}),
+    r"x\['b'\]: expected \[B, T, I\] or \[B, F\], got \[1, 1, 1, 1\] int64": (
+        {"a": [[[1.0]]], "b": np.ones((1, 1, 1, 1), int)}, None
+    ),
+    r"gru: expected a sequence for each sample, got \[1, 2\] float32": (
+        {"a": np.zeros((1, 2)), "b": np.ones((1, 1))}, None
+    ),
+    r"Concatenation: expected values of one shape but for their features, got \[1, 1\] .*, \[2, 1, 1\]": (
+        {"a": [[[1.0]]], "b": np.ones((1, 2, 1))}, None
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_does_not_fit(message):
+    x, y = WRONG[message]
+    read = Input("a").through(GRU(1, 1), Pooling())
+    model = Graph({"out": concatenate(read, Input("b")).through(head=Linear(2, 1))})
+    with pytest.raises(ValueError, match=f"^{message}"):
+        model(x) if y is None else model.loss(next(NamedSequences(x, y).batches(2)))
+
+
+def test_sequences_of_other_lengths_do_not_stand_side_by_side():
+    model = Graph({"out": Input("a") + Input("b")})
+    x = np.zeros((2, 3, 1))
+    with pytest.raises(ValueError, match=r"^Sum: expected sequences of the same lengths, got others"):
+        model({"a": x, "b": x}, {"a": [3, 2]})
+    y = {"out": [np.zeros((2, 1)), np.zeros((3, 1))]}
+    with pytest.raises(
+        ValueError, match=r"^outputs\['out'\]: expected targets for as many steps as its sequences have"
+    ):
+        model.loss(next(NamedSequences({"a": x, "b": x}, y).batches(2)))
+    model = Graph({"out": repeat(Input("a"), Input("b"))})
+    with pytest.raises(ValueError, match=r"^Repetition: expected a vector for each sample and a sequence"):
+        model({"a": x, "b": x})
+
+
+NODE = Input("a")
+MADE = {
+    "outputs: expected a dict of at least one Output, got an empty dict|outputs: expected a dict.*": lambda: (
+        Graph({})
+    ),
+    r"outputs\['a'\]: expected an Output, got Linear": lambda: Graph({"a": Linear(1, 1)}),
+    "node: expected a node of a graph, got 3": lambda: Output(3),
+    "weight: expected a finite number of at least 0, got -1": lambda: Output(NODE, weight=-1),
+    "loss: expected .*, got 'square'": lambda: Output(NODE, "square"),
+    r"nodes: expected nodes of a graph, got GRU; node.through\(layer\)": lambda: concatenate(NODE, GRU(1, 1)),
+    "nodes: expected at least two, got 1": lambda: concatenate(NODE),
+    "layers: expected a layer, got Input": lambda: NODE.through(NODE),
+    "layers: expected none that is batch_first": lambda: NODE.through(GRU(1, 1, batch_first=True)),
+    "function: expected one of 'tanh', 'relu', got 'gelu'": lambda: NODE.activate("gelu"),
+    "name: expected text, got 3": lambda: Input(3),
+    "named: expected a name for one layer, without dots, got 'a'": lambda: Graph(
+        {"out": NODE.through(a=Linear(1, 1)).through(a=Linear(1, 1))}
+    ),
+    "outputs: expected the input 'a' to be tokens or numbers, got readers of both": lambda: Graph(
+        {"out": NODE.through(Embedding(2, 1)) + Input("a").through(Linear(1, 1))}
+    ),
+}
+
+
+@pytest.mark.parametrize("message", MADE)
+def test_what_is_no_graph(message):
+    with pytest.raises(ValueError, match=f"^({message})"):
+        MADE[message]()
+
+
+def test_data_by_name():
+    with pytest.raises(
+        ValueError, match=r"^x: expected a dict of arrays or lists by name, got \[2\] float64"
+    ):
+        NamedSequences(np.zeros(2))
+    with pytest.raises(ValueError, match=r"^x: expected a dict of arrays or lists by name, got an empty one"):
+        NamedSequences({})
+    with pytest.raises(ValueError, match=r"^y\['a'\]: expected one for each of 2 samples, got 3"):
+        NamedSequences({"a": [1, 2]}, {"a": [1, 2, 3]})
+    with pytest.raises(ValueError, match=r"^train: x\['b'\]: expected one for each of 2 samples, got 1"):
+        fit(make(), ({"a": [1, 2], "b": [1]}, {"a": [1, 2]}), progress=False)
+    batches = list(NamedSequences({"a": [[1], [1, 2, 3], [1, 2]]}).batches(2))
+    assert [batch.index.tolist() for batch in batches] == [[1, 2], [0]] and [b.done for b in batches] == [
+        2,
+        3,
+    ]
+    np.testing.assert_array_equal(batches[0].x["a"], [[1, 2, 3], [1, 2, 0]])
+    np.testing.assert_array_equal(batches[0].lengths["a"], [3, 2])
+
+
+def test_what_lies_beyond_the_lengths_may_be_anything():
+    model = Graph({"out": Input("a").through(Linear(1, 2, seed=0), GRU(2, 1, seed=1))})
+    x = np.ones((2, 3, 1))
+    want = model({"a": x}, {"a": [3, 1]})
+    x[1, 1:] = np.nan
+    np.testing.assert_array_equal(model({"a": x}, {"a": [3, 1]})["out"], want["out"])
+
+
+def test_a_loss_that_no_file_can_hold():
+    node = Input("a").through(Linear(1, 1), Dropout(0.5))
+    with pytest.raises(ValueError, match=r"loss: expected"):
+        Graph({"out": Output(node, SimpleNamespace())})

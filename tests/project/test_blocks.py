@@ -1,0 +1,39 @@
+"""Every block of Python on every page runs, in the order of its page, in a folder of its own."""
+
+import ast
+import sys
+import types
+
+import pytest
+
+from tests.support.pages import PAGES, blocks_of, code_of, name_of
+
+QUICK = {"docs/pytorch.md"}  # the others train something
+RUNNING = [
+    pytest.param(page, id=name_of(page), marks=() if name_of(page) in QUICK else pytest.mark.slow)
+    for page in PAGES
+    if code_of(page)
+]
+
+
+@pytest.mark.parametrize("page", RUNNING)
+@pytest.mark.filterwarnings("ignore")  # of optional packages
+def test_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    module = types.ModuleType(f"page_{page.stem.replace('-', '_').lower()}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # files name the module of a model's class
+    for line, code in code_of(page):
+        tree = ast.increment_lineno(ast.parse(code, name_of(page)), line - 1)
+        exec(compile(tree, page, "exec"), vars(module))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_blocks_of_other_libraries_are_python(page):
+    """Those of libraries that the tests do not install are of the language `py`."""
+    for block in blocks_of(page, "py"):
+        ast.parse(block)
+
+
+def test_most_pages_of_the_guide_run_something():
+    assert {"README.md", "docs/training.md", "docs/pytorch.md"} <= {param.id for param in RUNNING}
