@@ -5,6 +5,7 @@
 # make bench         the speed grid beside its peers       make bench-quick     the same in under two minutes
 # make bench-training   whole training runs beside PyTorch   make docs   the pages and the reference, into build/site
 # make cuda          compile the GPU's kernels, without a GPU
+# make test-tools    the adapters for sktime and darts, in an environment of their own, .venv-tools
 # make clean         remove all that these made
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
@@ -19,7 +20,7 @@ EXAMPLES := $(wildcard examples/*.py)
 ARCHITECTURE := 90a
 NVCC := nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl
 
-.PHONY: cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
+.PHONY: test-tools cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -43,6 +44,10 @@ test: $(VENV)/test
 # One instruction set, and none of the tests that are slow, end processes or need an emulator.
 test-quick: $(VENV)/test
 	ELMAN_TEST_ISA=best $(BIN)/python -m pytest -q -m "not slow and not kills and not emulated"
+
+# sktime and darts need earlier versions of what the other tests use.
+test-tools: $(VENV)-tools/tools
+	$(VENV)-tools/bin/python -m pytest tests/forecast_tools
 
 bench: $(VENV)/bench
 	$(BIN)/python -m bench --out out/bench
@@ -89,7 +94,7 @@ dist: $(VENV)/dev
 	$(BIN)/python tests/support/check_dist.py dist
 
 clean:
-	rm -rf $(VENV) build dist out
+	rm -rf $(VENV) $(VENV)-tools build dist out
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -98,6 +103,12 @@ $(BIN)/python:
 # One rule for every extra: .venv/NAME says that elman[NAME] is installed from sources no newer than it.
 $(VENV)/demo $(VENV)/examples $(VENV)/bench $(VENV)/docs $(VENV)/dev: $(VENV)/%: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+$(VENV)-tools/tools: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-tools
+	$(VENV)-tools/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-tools/bin/python -m pip install --quiet --editable '.[sktime,darts]' 'pytest>=8'
 	touch $@
 
 $(VENV)/test: $(BIN)/python $(SOURCES)

@@ -8,8 +8,8 @@ Examples:
 Shapes throughout: T steps, B sequences in a batch, I inputs, H hidden units, L layers, D directions.
 
 Rooms, each imported when it is first used: `elman.layers`; `elman.models`, `elman.train`, `elman.optim`,
-`elman.losses` and `elman.data` to train; `elman.sequence` and `elman.datasets`; `elman.forecast`; `elman.sklearn` and
-`elman.torch`, which need those packages.
+`elman.losses` and `elman.data` to train; `elman.sequence` and `elman.datasets`; `elman.forecast`; `elman.sklearn`,
+`elman.torch`, `elman.sktime` and `elman.darts`, which need those packages.
 """
 
 import importlib
@@ -22,8 +22,10 @@ from ._version import __version__
 from .layers import GRU, LSTM, RNN, Linear, Stepper
 
 if TYPE_CHECKING:
+    from . import darts as darts
     from . import data, datasets, forecast, layers, losses, models, optim, train
     from . import sklearn as sklearn
+    from . import sktime as sktime
     from . import torch as torch
 
 __all__ = [
@@ -51,7 +53,7 @@ __all__ = [
     "use_isa",
 ]
 # Rooms that need another package are not in `__all__`: `from elman import *` serves without it.
-_WITH_EXTRAS = ("sklearn", "torch")
+_WITH_EXTRAS = ("darts", "sklearn", "sktime", "torch")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,17 +1,17 @@
 """Samples of a source: every one once, in windows, the same for the same seed, from any place on."""
 
+import functools
+
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.data import Blocks, Ragged, Samples, Sequences
+from elman.data import Blocks, NamedSequences, Ragged, Samples, Sequences, Vocabulary
 from elman.data.batch import size_of
 from elman.data.fingerprint import fingerprint
-from elman.models import SequenceTagger
-from elman.train import Constant, Cosine, Steps, WarmUp, evaluate, fit
-from tests.support.runs import data, regressor, run, same
+from tests.support.runs import data
 
 
 def samples(n, seed=0):
@@ -53,16 +53,22 @@ def numbers(batches):
     truncate=st.none() | st.integers(1, 4),
     skip=st.integers(0, 9),
     ahead=st.integers(0, 2),
+    count=st.none() | st.integers(1, 40),
 )
-def test_every_sequence_once(shards, window, batch_size, seed, truncate, skip, ahead):
+def test_every_sequence_once(shards, window, batch_size, seed, truncate, skip, ahead, count):
     source = Shards(*zip(*shards, strict=True))
-    n = sum(size for size, _ in shards)
-    given = Samples(source, window, truncate=truncate, ahead=ahead)
+    n = whole = sum(size for size, _ in shards)
+    if count is not None:
+        n = min(n, count)
+    given = Samples(source, window, truncate=truncate, ahead=ahead, count=count)
     batches = list(given.batches(batch_size, seed))
     assert batches[-1].done == n and all(batch.size <= batch_size for batch in batches)
     if truncate is None:
-        assert sorted(numbers(batches)) == list(range(n))
+        assert len({*numbers(batches)}) == len(numbers(batches)) == n
+        if n == whole or seed is None:
+            assert sorted(numbers(batches)) == list(range(n))
         assert sorted(np.concatenate([batch.index for batch in batches])) == list(range(n))
+    skip = min(skip, len(batches))
     for batch, other in zip(given.batches(batch_size, seed, skip=skip), batches[skip:], strict=True):
         np.testing.assert_array_equal(batch.x, other.x)
         np.testing.assert_array_equal(batch.y, other.y)
@@ -189,6 +195,45 @@ def test_transform():
     assert sorted(numbers(source.batches(2, 0))) == list(range(9))
 
 
+def test_functions_are_known_by_their_arguments_too():
+    def part(i):
+        return iter(samples(8)[i::2])
+
+    one, same, other = (
+        fingerprint(Samples([functools.partial(part, i) for i in order]))
+        for order in ((0, 1), (0, 1), (1, 0))
+    )
+    assert one == same != other
+
+
+def test_texts():
+    words = Vocabulary(["a", "b", "?"], unknown="?")
+    source = Samples(lambda: zip(["a b", "b", "c a a"], [0, 1, 0], strict=True), vocabulary=words)
+    (batch,) = source.batches(3)
+    assert batch.x.T.tolist() == [[2, 0, 0], [0, 1, 0], [1, 0, 0]] and batch.y.tolist() == [0, 0, 1]
+
+
+def test_masks_and_weights():
+    x, y = data(n=12)
+    mask, weights = np.ones((12, 5), bool), np.arange(12.0)
+    mask[:, 2] = False
+    parts = [{"x": x[i], "y": y[i], "mask": mask[i], "weights": weights[i]} for i in range(12)]
+    got = Samples(parts, window=12).batches(5)
+    for batch, other in zip(got, Sequences(x, y, mask=mask, weights=weights).batches(5), strict=True):
+        for name in ("x", "y", "mask", "weights"):
+            np.testing.assert_array_equal(getattr(batch, name), getattr(other, name))
+
+
+def test_named_inputs():
+    x, y = data(n=12)
+    parts = [{"x": {"a": x[i], "b": x[i, 0]}, "y": {"t": y[i]}} for i in range(12)]
+    want = NamedSequences({"a": x, "b": x[:, 0]}, {"t": y}).batches(5)
+    for batch, other in zip(Samples(parts, window=12).batches(5), want, strict=True):
+        for name in "ab":
+            np.testing.assert_array_equal(batch.x[name], other.x[name])
+        np.testing.assert_array_equal(batch.y["t"], other.y["t"])
+
+
 def test_blocks_of_hdf5(tmp_path, rng):
     """Of variable length, of whole arrays, and ragged by an index."""
     lengths = rng.integers(1, 6, 30)
@@ -212,66 +257,6 @@ def test_blocks_of_hdf5(tmp_path, rng):
             assert fingerprint(source) == fingerprint(Samples(Blocks(x, y, block=4), window=12))
 
 
-@pytest.mark.parametrize("kind", ["function", "items", "blocks"])
-def test_resumes_bit_for_bit(tmp_path, kind):
-    x, y = data(n=44)
-    parts = list(zip(x, y, strict=True))
-    source = {"function": lambda: iter(parts), "items": parts, "blocks": Blocks(x, y, block=3)}[kind]
-    options = {"epochs": 3, "schedule": Cosine(3, floor=0.1)}
-
-    def given():
-        return Samples(source, window=16)
-
-    whole = regressor(dropout=0.1)
-    want = run(whole, None, given(), given(), **options)
-
-    class Stopping(Samples):
-        def batches(self, batch_size, seed=None, skip=0):
-            for i, batch in enumerate(super().batches(batch_size, seed, skip)):
-                if seed is not None and (seed[1], i) == self.at:
-                    raise OSError("the disk is gone")
-                yield batch
-
-        def fingerprint(self):
-            return fingerprint(given())
-
-    for at in ((0, 3), (1, 1)):
-        stopping = Stopping(source, window=16)
-        stopping.at = at
-        with pytest.raises(OSError, match="the disk is gone"):
-            run(regressor(dropout=0.1), tmp_path, stopping, given(), **options)
-    model = regressor(dropout=0.1)
-    assert run(model, tmp_path, given(), given(), **options) == want
-    assert same(model.state_dict(), whole.state_dict())
-
-
-def test_schedules_count_an_unknown_size_in_the_first_epoch(tmp_path):
-    """It stands still in the first epoch, and goes on as if the size were known from then on; also after a resume."""
-    x, y = data(n=24)
-    parts = list(zip(x, y, strict=True))
-    rates = {}
-    for name, count in (("known", 24), ("unknown", None)):
-        seen = rates[name] = []
-        for epochs in (1, 2, 3):  # three calls: the size is in the checkpoint
-            source = Samples(lambda: iter(parts), window=8, count=count)
-            run(regressor(), tmp_path / name, source, epochs=epochs, schedule=Cosine(4), batch_size=4,
-                callbacks=[lambda run, seen=seen: seen.append(run.optimizer.learning_rate)])  # fmt: skip
-    assert rates["unknown"][0] == 1e-3 > rates["known"][0]
-    assert rates["unknown"][1:] == rates["known"][1:]
-
-
-def test_a_schedule_from_zero_needs_the_size():
-    source = Samples(lambda: iter(samples(9)))
-    model = SequenceTagger(9, input_size=2, hidden_size=2, seed=0)
-    with pytest.raises(
-        ValueError, match="schedule: expected one that does not begin at 0, for data of unknown size"
-    ):
-        fit(model, source, epochs=1, schedule=WarmUp(1), progress=False)
-    for schedule in (Constant(), Steps(1), WarmUp(1, start=0.1)):
-        assert fit(model, source, epochs=1, schedule=schedule, progress=False).epochs == 1
-    assert np.isfinite(evaluate(model, source))
-
-
 REFUSALS = {
     "source: expected what can be read again in each epoch, got generator, which can be read once":
         lambda: Samples(x for x in samples(2)),
@@ -284,6 +269,8 @@ REFUSALS = {
     "ahead: expected a whole number of at least 0, got -1": lambda: Samples(samples(2), ahead=-1),
     "transform: expected a function of a sample, got 3": lambda: Samples(samples(2), transform=3),
     r"samples: expected \(x, y\), \(x, y, future\) or a dict, got 5": lambda: list(Samples([5, 6]).batches(2)),
+    "samples: expected x, y as in others, got x":
+        lambda: list(Samples([{"x": np.ones((2, 1)), "y": 1}, {"x": np.ones((2, 1))}]).batches(2)),
     "block: expected a whole number of at least 1, got 0": lambda: Blocks(np.zeros((2, 1, 1)), block=0),
     "y: expected one for each of 2 sequences, got 3": lambda: Blocks(np.zeros((2, 1, 1)), np.zeros(3)),
 }  # fmt: skip

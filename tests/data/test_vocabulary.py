@@ -62,6 +62,7 @@ def test_a_model_reads_texts(put, tmp_path):
     model.save(tmp_path / "m")
     again = elman.load(tmp_path / "m")
     assert again.vocabulary == words and again.predict(["good", "utterly bad"]).tolist() == ["pos", "neg"]
+    assert "vocabulary=Vocabulary(5 words, unknown='<unknown>', padding=None)" in repr(again) == repr(model)
     same = model.predict_proba(words(texts))
     np.testing.assert_array_equal(model.predict_proba(put(texts)), same)
     model.notes["words"] = words

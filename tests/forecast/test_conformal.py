@@ -49,6 +49,9 @@ def test_quantiles():
     normal = forecast([[[[1.0]]]], normal=True, unit=2.0)
     want = [NormalDist(1, 2).inv_cdf(q) for q in (0.1, 0.5, 0.975)]
     np.testing.assert_allclose(normal.quantiles((0.1, 0.5, 0.975))[0, 0, 0], want, rtol=1e-12)
+    np.testing.assert_allclose(
+        normal.quantiles((0.975, 0.1, 0.5))[0, 0, 0], np.array(want)[[2, 0, 1]], rtol=1e-12
+    )
     crossed = forecast([[[[2.0, 1.0]]]], levels=(0.1, 0.9))
     np.testing.assert_array_equal(crossed.quantiles((0.1, 0.9))[0, 0, 0], [1, 2])
     with pytest.raises(

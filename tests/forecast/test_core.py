@@ -38,7 +38,7 @@ def test_the_parts_of_the_origins_share_no_step_ahead():
 
 
 @pytest.mark.parametrize("residual", [None, "last", "seasonal", "linear"])
-@pytest.mark.parametrize("scale", ["all", "series", "context", None])
+@pytest.mark.parametrize("scale", ["all", "series", "context", "last", None])
 def test_forecasts_are_what_the_network_says_in_the_units_of_the_series(residual, scale):
     core = made(residual=residual, season=4, scale=scale).fit(series(), 0)
     (member,) = core.members
@@ -71,6 +71,28 @@ def test_members_are_averaged(loss):
     assert len({one.centre[0, 0, 0] for one in each}) == 4
 
 
+@pytest.mark.parametrize("loss", ["squared", "gaussian", "quantile"])
+def test_a_blend_is_the_share_that_serves_best_where_it_was_held_out(loss):
+    core = made(blend="linear", validation=0.4, network={"loss": loss}, scale="all").fit(series(120), 0)
+    (member,) = core.members
+    held = core._parts(series(120))[1]
+    windows = core._windows(series(120), held, member)
+    part = windows.take(np.arange(len(windows)))
+    other = part.level + part.unit * member.other(part.batch.x, part.batch.future)
+    truth, mixed = core.truth(series(120), held), core.forecast(series(120), held)
+    share, member.share = member.share, np.ones((3, 1))
+    network = core.forecast(series(120), held)
+    assert (share >= 0).all() and (share < 1).all()
+    np.testing.assert_allclose(mixed.centre, other + share * (network.centre - other), rtol=1e-5)
+    moved = mixed.heads - network.heads - (mixed.centre - network.centre)[..., None]
+    np.testing.assert_allclose(moved, 0, atol=1e-5)
+
+    def error(w):
+        return np.square(truth - other - w * (network.centre - other)).mean(axis=0)
+
+    assert all((error(share) <= error(np.clip(share + d, 0, 1)) + 1e-6).all() for d in (-0.2, 0.2))
+
+
 def test_a_series_has_the_same_forecast_alone_and_among_others_and_without_what_follows():
     core = made(scale="context", residual="linear").fit(series(count=3), 0)
     several = core.forecast(series(count=3), [np.array([20, 30])] * 3).centre
@@ -94,9 +116,9 @@ def test_short_series_and_gaps():
         made().fit([many[1]], 0)
 
 
-@pytest.mark.parametrize("residual", [None, "linear"])
-def test_a_file_holds_all_of_it(residual):
-    core = made(calibration=0.3, residual=residual, context=(6, 8)).fit(series(), 0)
+@pytest.mark.parametrize("options", [{}, {"residual": "linear"}, {"blend": "linear", "validation": 0.2}])
+def test_a_file_holds_all_of_it(options):
+    core = made(calibration=0.3, context=(6, 8), **options).fit(series(), 0)
     again = restored(state_of(core))
     load_arrays(again, {name: value.copy() for name, value in arrays_of(core).items()})
     a, b = core.forecast(series()), again.forecast(series())
@@ -116,8 +138,10 @@ REFUSALS = {
     "context: expected a whole number of at least 1, got 0": lambda: SeriesForecaster(1, [4, 0]),
     "context: expected at least one, got none": lambda: SeriesForecaster(1, []),
     "members: expected a whole number": lambda: made(members=0),
-    "scale: expected one of 'all', 'series', 'context', got 'robust'": lambda: made(scale="robust"),
+    "scale: expected one of 'all', 'series', 'context', 'last', got 'robust'": lambda: made(scale="robust"),
     "residual: expected one of 'last', 'seasonal', 'linear', got 'naive'": lambda: made(residual="naive"),
+    "blend: expected one of 'last', 'seasonal', 'linear', got 'mean'": lambda: made(blend="mean", validation=0.1),
+    "blend: expected a validation_fraction above 0 with it, got 0": lambda: made(blend="linear"),
     "season: expected at most the context of 8 steps, got 9": lambda: made(residual="seasonal", season=9),
     "calibration_fraction: expected a number from 0": lambda: made(calibration=1),
     "validation_fraction: expected series long enough": lambda: made(validation=0.01).fit(series(30), 0),

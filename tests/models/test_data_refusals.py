@@ -45,6 +45,12 @@ REFUSALS = {
     "train: y: expected shares of at least 0 of 3 classes that together are 1, got 2 in all; multi_label": refused(
         SequenceClassifier(3, **SMALL), X, np.array([[1, 1, 0]] * 12)
     ),
+    r"train: y\[0\]: expected 4 steps, as many as x\[0\] has, got 3": refused(
+        SequenceTagger(2, **SMALL), X, np.zeros((12, 3), int)
+    ),
+    r"train: y\[1\]: expected 2 steps, as many as x\[1\] has, got 1": refused(
+        SequenceRegressor(1, pooling=None, **SMALL), [X[0], X[1, :2]], [np.zeros(4), np.zeros(1)]
+    ),
     r"train: y: expected \[n, 3\] of 0 and 1, a flag for each class, got \[12\] int64": refused(
         SequenceClassifier(3, **SEVERAL), X, Y
     ),

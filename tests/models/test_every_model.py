@@ -213,6 +213,15 @@ def test_quantiles():
     np.testing.assert_array_equal(q[..., 1], gaussian.predict(x))
     model = Forecaster(2, loss="quantile", quantiles=(0.2, 0.6), input_size=3, hidden_size=4, seed=0)
     np.testing.assert_array_equal(model.predict_quantiles(x, [0.6])[..., 0], model.predict(x))
+    np.testing.assert_array_equal(
+        model.predict_quantiles(x), model.predict_quantiles(x, (0.2, 0.6))
+    )  # its own
+    regressor = SequenceRegressor(
+        1, loss="quantile", quantiles=(0.3, 0.7), input_size=3, hidden_size=4, seed=0
+    )
+    assert regressor.predict_quantiles(x).shape == (4, 1, 2)
+    with pytest.raises(ValueError, match=r"quantiles\[0\]: expected a number above 0, got 0"):
+        gaussian.predict_quantiles(x, [0])
     with pytest.raises(ValueError, match=r"quantiles: expected quantiles among \[0.2, 0.6\], got \[0.5\]"):
         model.predict_quantiles(x, [0.5])
     with pytest.raises(ValueError, match="quantiles: expected a model of a distribution, got"):

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ import torch
 
 import elman
 from elman.data import NamedSequences
-from elman.layers import GRU, LSTM, Dropout, Embedding, Linear, Pooling, Sequential
-from elman.models import Graph, Input, Output, concatenate, repeat
+from elman.layers import GRU, LSTM, Embedding, Linear, Pooling, Sequential
+from elman.losses import custom
+from elman.models import Graph, Input, Output, attend, concatenate, repeat
 from elman.train import fit
 from tests.support.saved import equal
 
@@ -31,7 +31,11 @@ def make(dtype="float64"):
     both = concatenate(
         words.through(Pooling("mean")), waves.through(Pooling("max")), age + place, Input("facts")
     ).activate("relu")
-    mixed = words + repeat(both.through(mix=Linear(14, 4, **d, seed=6)), words)
+    mixed = (
+        words
+        + repeat(both.through(mix=Linear(14, 4, **d, seed=6)), words)
+        + attend(words, waves, scaled=True)
+    )
     return Graph({
         "ill": Output(both.through(Linear(14, 3, **d, seed=7)), "cross_entropy"),
         "days": Output(both.through(head=Linear(14, 1, **d, seed=8)), weight=0.3),
@@ -190,98 +194,56 @@ def test_a_part_may_be_another():
     assert model({"x": np.zeros((4, 2))})["out"].shape == (4, 5)
 
 
-READS = "x: expected the inputs a, b by name, got "
-WRONG = {
-    READS + "c": ({"c": [[1.0]]}, None),
-    r"head: x: expected \[..., 2\] float32, got \[2, 4\] float32": (
-        {"a": [[[1.0]], [[2.0]]], "b": np.zeros((2, 3))}, None
-    ),
-    r"y: expected the targets out by name, got other": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"other": [1.0]}),
-    r"outputs\['out'\]: .*target.*": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"out": [[[1.0]]]}),
-    r"x\['b'\]: expected \[B, T, I\] or \[B, F\], got \[1, 1, 1, 1\] int64": (
-        {"a": [[[1.0]]], "b": np.ones((1, 1, 1, 1), int)}, None
-    ),
-    r"gru: expected a sequence for each sample, got \[1, 2\] float32": (
-        {"a": np.zeros((1, 2)), "b": np.ones((1, 1))}, None
-    ),
-    r"Concatenation: expected values of one shape but for their features, got \[1, 1\] .*, \[2, 1, 1\]": (
-        {"a": [[[1.0]]], "b": np.ones((1, 2, 1))}, None
-    ),
-}  # fmt: skip
+def test_weights_of_samples():
+    """A sample of weight 0 counts as if it were not there."""
+    model, (x, y) = make(), data()
+    kept = np.arange(N) % 3 > 0
+    whole = NamedSequences(x, y, weights=kept * 2.0)
+    some = NamedSequences(x, y).subset(np.flatnonzero(kept))
+    for one in (whole, some):
+        model.zero_grad()
+        step = model.loss(next(one.batches(N)))
+        step.backward()
+        found = step.value, {name: grad.copy() for name, grad in model.grads.items()}
+        if one is whole:
+            want, count = found, step.count
+    assert count == 2 * kept.sum() and step.count == kept.sum()
+    assert found[0] == pytest.approx(want[0], rel=1e-12)
+    for name, grad in found[1].items():
+        np.testing.assert_allclose(grad, want[1][name], rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match=r"^weights: expected finite numbers of at least 0"):
+        NamedSequences(x, y, weights=np.full(N, -1.0))
+    with pytest.raises(ValueError, match=r"^weights: expected one for each of 9 sequences, got 3"):
+        NamedSequences(x, y, weights=np.ones(3))
 
 
-@pytest.mark.parametrize("message", WRONG)
-def test_what_does_not_fit(message):
-    x, y = WRONG[message]
-    read = Input("a").through(GRU(1, 1), Pooling())
-    model = Graph({"out": concatenate(read, Input("b")).through(head=Linear(2, 1))})
-    with pytest.raises(ValueError, match=f"^{message}"):
-        model(x) if y is None else model.loss(next(NamedSequences(x, y).batches(2)))
-
-
-def test_sequences_of_other_lengths_do_not_stand_side_by_side():
-    model = Graph({"out": Input("a") + Input("b")})
-    x = np.zeros((2, 3, 1))
-    with pytest.raises(ValueError, match=r"^Sum: expected sequences of the same lengths, got others"):
-        model({"a": x, "b": x}, {"a": [3, 2]})
-    y = {"out": [np.zeros((2, 1)), np.zeros((3, 1))]}
+def test_validation_split_and_what_fit_refuses():
+    model, (x, y) = make("float32"), data()
+    history = fit(model, (x, y), validation_split=0.3, epochs=2, seed=0, progress=False)
+    assert len(history.validation_loss) == 2
     with pytest.raises(
-        ValueError, match=r"^outputs\['out'\]: expected targets for as many steps as its sequences have"
+        ValueError, match=r"^train: expected \(x, y\) of dicts, or NamedSequences, for a Graph, got Seq"
     ):
-        model.loss(next(NamedSequences({"a": x, "b": x}, y).batches(2)))
-    model = Graph({"out": repeat(Input("a"), Input("b"))})
-    with pytest.raises(ValueError, match=r"^Repetition: expected a vector for each sample and a sequence"):
-        model({"a": x, "b": x})
+        fit(model, (np.zeros((2, 3, 1)), np.zeros(2)), progress=False)
+    with pytest.raises(ValueError, match=r"^train: x: expected words, waves, .* by name, got age$"):
+        fit(model, ({"age": x["age"]}, y), progress=False)
+    with pytest.raises(ValueError, match=r"^validation: y: expected ill, .* by name, got days$"):
+        fit(model, (x, y), (x, {"days": y["days"]}), progress=False)
+    with pytest.raises(ValueError, match=r"^metrics: expected a model that predicts classes or numbers"):
+        fit(model, (x, y), (x, y), metrics="accuracy", progress=False)
 
 
-NODE = Input("a")
-MADE = {
-    "outputs: expected a dict of at least one Output, got an empty dict|outputs: expected a dict.*": lambda: (
-        Graph({})
-    ),
-    r"outputs\['a'\]: expected an Output, got Linear": lambda: Graph({"a": Linear(1, 1)}),
-    "node: expected a node of a graph, got 3": lambda: Output(3),
-    "weight: expected a finite number of at least 0, got -1": lambda: Output(NODE, weight=-1),
-    "loss: expected .*, got 'square'": lambda: Output(NODE, "square"),
-    r"nodes: expected nodes of a graph, got GRU; node.through\(layer\)": lambda: concatenate(NODE, GRU(1, 1)),
-    "nodes: expected at least two, got 1": lambda: concatenate(NODE),
-    "layers: expected a layer, got Input": lambda: NODE.through(NODE),
-    "layers: expected none that is batch_first": lambda: NODE.through(GRU(1, 1, batch_first=True)),
-    "function: expected one of 'tanh', 'relu', got 'gelu'": lambda: NODE.activate("gelu"),
-    "name: expected text, got 3": lambda: Input(3),
-    "named: expected a name for one layer, without dots, got 'a'": lambda: Graph(
-        {"out": NODE.through(a=Linear(1, 1)).through(a=Linear(1, 1))}
-    ),
-    "outputs: expected the input 'a' to be tokens or numbers, got readers of both": lambda: Graph(
-        {"out": NODE.through(Embedding(2, 1)) + Input("a").through(Linear(1, 1))}
-    ),
-}
+def test_a_loss_of_ones_own(tmp_path):
+    def cubic(prediction, target):
+        error = prediction - target
+        return np.abs(error) ** 3, 3 * np.abs(error) * error
 
-
-@pytest.mark.parametrize("message", MADE)
-def test_what_is_no_graph(message):
-    with pytest.raises(ValueError, match=f"^({message})"):
-        MADE[message]()
-
-
-def test_data_by_name():
-    with pytest.raises(
-        ValueError, match=r"^x: expected a dict of arrays or lists by name, got \[2\] float64"
-    ):
-        NamedSequences(np.zeros(2))
-    with pytest.raises(ValueError, match=r"^x: expected a dict of arrays or lists by name, got an empty one"):
-        NamedSequences({})
-    with pytest.raises(ValueError, match=r"^y\['a'\]: expected one for each of 2 samples, got 3"):
-        NamedSequences({"a": [1, 2]}, {"a": [1, 2, 3]})
-    with pytest.raises(ValueError, match=r"^train: x\['b'\]: expected one for each of 2 samples, got 1"):
-        fit(make(), ({"a": [1, 2], "b": [1]}, {"a": [1, 2]}), progress=False)
-    batches = list(NamedSequences({"a": [[1], [1, 2, 3], [1, 2]]}).batches(2))
-    assert [batch.index.tolist() for batch in batches] == [[1, 2], [0]] and [b.done for b in batches] == [
-        2,
-        3,
-    ]
-    np.testing.assert_array_equal(batches[0].x["a"], [[1, 2, 3], [1, 2, 0]])
-    np.testing.assert_array_equal(batches[0].lengths["a"], [3, 2])
+    loss = custom(cubic)
+    made = Graph({"out": Output(Input("a").through(Linear(1, 1)), loss)})
+    made.save(tmp_path / "file")
+    found = elman.load(tmp_path / "file")
+    batch = next(NamedSequences({"a": [1.0, 2.0]}, {"out": [0.5, 0.25]}).batches(2))
+    assert found.loss(batch).value == made.loss(batch).value
 
 
 def test_what_lies_beyond_the_lengths_may_be_anything():
@@ -290,9 +252,3 @@ def test_what_lies_beyond_the_lengths_may_be_anything():
     want = model({"a": x}, {"a": [3, 1]})
     x[1, 1:] = np.nan
     np.testing.assert_array_equal(model({"a": x}, {"a": [3, 1]})["out"], want["out"])
-
-
-def test_a_loss_that_no_file_can_hold():
-    node = Input("a").through(Linear(1, 1), Dropout(0.5))
-    with pytest.raises(ValueError, match=r"loss: expected"):
-        Graph({"out": Output(node, SimpleNamespace())})

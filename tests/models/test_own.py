@@ -9,9 +9,9 @@ import pytest
 
 import elman.models
 from elman import load
-from elman.layers import GRU, Linear
-from elman.models import Model, SequenceClassifier
-from elman.train import fit, mean_squared_error
+from elman.layers import GRU, LSTM, Embedding, Linear
+from elman.models import Forecaster, Model, SequenceClassifier, SequenceRegressor
+from elman.train import Sequences, fit, mean_squared_error
 from tests.support.runs import data, same
 
 
@@ -193,7 +193,93 @@ def test_cells_by_any_name(name, cell, tmp_path):
     assert found.config == made.config and same(found.state_dict(), made.state_dict())
 
 
+class Fixed(SequenceClassifier):
+    def __init__(self, size):
+        super().__init__(2, input_size=2, hidden_size=size, cell="GRU", class_weight="balanced")
+
+
+class Weighed(SequenceClassifier):
+    def __init__(self, **options):
+        super().__init__(2, input_size=2, hidden_size=3, **options)
+
+
+class Huber(SequenceRegressor):
+    def __init__(self, size, *, cell="small", **options):
+        cells = {"small": "rnn", "large": LSTM}
+        super().__init__(loss="huber", input_size=2, hidden_size=size, cell=cells[cell], **options)
+
+
+class Ahead(Forecaster):
+    def __init__(self, size):
+        super().__init__(3, loss="quantile", input_size=2, hidden_size=size, cell=GRU, quantiles=(0.2, 0.8))
+
+
+DERIVED = {
+    "fixed": (lambda: Fixed(3), {"size": 3}),
+    "weighed": (
+        lambda: Weighed(class_weight={0: 1.0, 1: 3.0}, cell=GRU),
+        {"class_weight": [1.0, 3.0], "cell": "gru"},
+    ),
+    "huber": (lambda: Huber(3, cell="large", dropout=0.5), {"size": 3, "cell": "large", "dropout": 0.5}),
+    "ahead": (lambda: Ahead(3), {"size": 3}),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_what_a_derived_class_gives_of_its_own_is_not_kept(name, tmp_path):
+    make, config = DERIVED[name]
+    made = make()
+    assert made.config == config
+    made.save(tmp_path / "file")
+    found = load(tmp_path / "file")
+    assert type(found) is type(made) and found.config == config
+    assert same(found.state_dict(), made.state_dict()) and repr(found.parts) == repr(made.parts)
+
+
 def test_no_cell():
     for wrong in ("grus", Linear, None):
         with pytest.raises(ValueError, match=r"^cell: expected one of .*'lstm'.*, got "):
             SequenceClassifier(2, input_size=2, cell=wrong)
+
+
+class Columns(Model):
+    """Reads two columns of tokens, which no one may take for features."""
+
+    def __init__(self):
+        self.parts = {
+            "a": Embedding(4, 3, seed=0),
+            "b": Embedding(5, 3, seed=1),
+            "head": Linear(3, 1, seed=2),
+        }
+
+    def flow(self, batch, state=None, keep=False):
+        assert batch.x.dtype == np.uint8
+        vectors = sum(self.parts[name](batch.x[-1, :, i]) for i, name in enumerate("ab"))
+        prediction, back = self.parts["head"].apply(vectors, keep=keep)
+        return prediction, None, back
+
+    def criterion(self, prediction, batch, gradient):
+        return mean_squared_error(prediction, batch.y, weights=batch.weights, gradient=gradient)
+
+
+def test_whole_numbers_for_ones_own_layers_stay_so():
+    x = np.random.default_rng(0).integers(0, 4, (6, 3, 2)).astype(np.uint8)
+    fit(Columns(), (x, np.zeros((6, 1))), epochs=1, progress=False)
+
+
+def test_floats_become_the_type_of_ones_own_layers():
+    model, (x, y) = Last(), data()
+    fit(model, (x.astype(np.float64), y), epochs=1, seed=0, progress=False)
+    twin = Last()
+    fit(twin, (x, y), epochs=1, seed=0, progress=False)
+    assert same(model.state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("name", ["mask", "weights"])
+def test_a_model_that_does_not_look_at_masks_and_weights_is_refused(name):
+    x, y = data()
+    given = {"mask": np.ones(x.shape[:2], bool)} if name == "mask" else {"weights": np.ones(len(x))}
+    with pytest.raises(
+        ValueError, match=f"{name}: expected a model that looks at batch.{name}, got Last, which"
+    ):
+        fit(Last(), Sequences(x, y, **given), epochs=1, progress=False)

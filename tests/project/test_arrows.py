@@ -28,6 +28,8 @@ CPP = {
 # Files of python/elman itself are the room `base`, but for those at the top.
 PYTHON = {
     "__init__.py": (
+        "sktime",
+        "darts",
         "sklearn",
         "torch",
         "datasets",
@@ -38,6 +40,8 @@ PYTHON = {
     "__main__.py": ("_info.py",),
     "_info.py": ("stack",),
     "_load.py": ("sklearn",),
+    "sktime": ("sklearn",),
+    "darts": ("forecast",),
     "sklearn": ("forecast",),
     "forecast": ("models",),
     "models": ("train", "layers"),

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # What says of an argument of any type which it may be, where that is no array: those have a shape in letters.
 KINDS = re.compile(
     r"""\[|"|float32|float64|number|object|anything|None|True|False|text|time|generator|function"""
-    "|layer|model|state|column|frame|shaped|those of"
+    "|layer|model|state|column|frame|shaped|those of|Sequences|`fit`"
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from elman.train import Callback, CSVLog, MLflowLog, TensorBoardLog, fit
 from tests.support.runs import data, noise, regressor, run
+from tests.support.thread_ranks import on_ranks
 
 
 class Interrupt(Callback):
@@ -146,3 +147,13 @@ def test_a_log_that_cannot_be_written_ends_the_run_before_it_begins(tmp_path):
     with pytest.raises(OSError):
         fit(model, data(), progress=False, callbacks=[CSVLog(tmp_path / "file" / "log.csv")])
     assert all(np.array_equal(before[name], value) for name, value in model.parameters.items())
+
+
+def test_of_several_processes_the_first_writes(tmp_path):
+    def work(communicator):
+        log = CSVLog(tmp_path / f"{communicator.rank}.csv")
+        return run(regressor(), None, callbacks=[log], communicator=communicator)
+
+    first, second = on_ranks(2, work)
+    assert first == second and len(read(tmp_path / "0.csv")) == 3
+    assert not (tmp_path / "1.csv").exists()

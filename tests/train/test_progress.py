@@ -6,6 +6,7 @@ import types
 
 import pytest
 
+from elman.data import Samples
 from elman.train import Sequences, fit
 from elman.train.progress import Lines
 from tests.support.runs import data, noise, regressor, run
@@ -58,6 +59,23 @@ def test_one_line_a_minute_within_an_epoch(capsys, monkeypatch):
     assert len(lines) == 9  # every third of 24 batches, and the epoch itself
     assert re.fullmatch(r"12% of epoch 1 of 1: loss \S+, norm \S+", lines[0])
     assert Lines.seconds == 60
+
+
+def test_data_of_unknown_size(capsys, monkeypatch, tmp_path):
+    """The bar has no end in the first epoch, and one from then on, also where a run goes on; lines count sequences."""
+    source = Samples(lambda: zip(*data(), strict=True), window=8)
+    options = {"seed": 0, "batch_size": 8, "checkpoint": tmp_path, "checkpoint_seconds": 0.0}
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fit(regressor(), source, epochs=1, **options)
+    text = capsys.readouterr().err
+    assert text.split("\r")[1].startswith("0.00 sequences") and "24.0/24.0" in text
+    fit(regressor(), source, epochs=3, **options)
+    assert "24.0/72.0" in capsys.readouterr().err.split("\r")[1]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    clock = iter(range(0, 100_000, 25))
+    monkeypatch.setattr("elman.train.progress.time.monotonic", lambda: next(clock))
+    fit(regressor(), source, epochs=1, batch_size=1, seed=0)
+    assert capsys.readouterr().err.startswith("3 sequences of epoch 1 of 1: loss")
 
 
 def test_silence_and_refusal(capsys):

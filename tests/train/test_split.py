@@ -6,6 +6,7 @@ import pytest
 from elman.data.split import split
 from elman.models import LanguageModel, SequenceClassifier
 from elman.train import Callback, Sequences, Stream, fit, forecast_windows
+from tests.support.filed import Counted
 from tests.support.runs import data, forecaster, regressor, run, same
 
 
@@ -120,12 +121,24 @@ def test_refusals(message):
         fit(regressor(), **{"train": data(), "epochs": 1, "progress": False} | REFUSALS[message])
 
 
-def test_data_in_a_file_is_refused(tmp_path):
+def test_data_in_a_file(tmp_path, rng):
+    """Parted as in memory, and left where they are: sequences, windows of some columns, and a stream."""
     x, y = data()
-    np.save(tmp_path / "x.npy", x)
-    with pytest.raises(
-        ValueError, match="validation_split: expected data in memory with it, got x in a file"
-    ):
-        fit(
-            regressor(), (np.load(tmp_path / "x.npy", mmap_mode="r"), y), validation_split=0.1, progress=False
-        )
+    series, tokens = rng.standard_normal((60, 3)), rng.integers(0, 5, 60)
+
+    def filed(array):
+        name = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"
+        np.save(name, array)
+        return np.load(name, mmap_mode="r")
+
+    pairs = [
+        (Sequences(x, y), Sequences(filed(x), filed(y))),
+        (forecast_windows(series, 5, 3, [2, 0]), forecast_windows(filed(series), 5, 3, [2, 0])),
+        (forecast_windows(series, 5, 3, [2]), forecast_windows(Counted(series), 5, 3, [2])),
+        (Stream(tokens, steps=4), Stream(Counted(tokens), steps=4)),
+    ]
+    for here, there in pairs:
+        for part, other in zip(split(here, 0.25, 0), split(there, 0.25, 0), strict=True):
+            for batch, want in zip(part.batches(4, 0), other.batches(4, 0), strict=True):
+                np.testing.assert_array_equal(batch.x, want.x)
+                np.testing.assert_array_equal(batch.y, want.y)

@@ -1,9 +1,11 @@
 """Metrics in a run: in its history, choosing the best epoch, and what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from elman.train import Plateau, fit
+from elman.train import Plateau, evaluate, fit
 from elman.train.metrics import best_of
 from tests.support.runs import data, noise, regressor, run, same
 from tests.support.thread_ranks import on_ranks
@@ -92,6 +94,16 @@ def test_refusals(message):
     options = {"validation": noise(1), "progress": False} | REFUSALS[message]
     with pytest.raises(ValueError, match=message):
         fit(regressor(), data(), epochs=1, **options)
+
+
+def test_a_missing_library_is_named_before_any_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    model = regressor()
+    before = model.state_dict()
+    with pytest.raises(ImportError, match=r"a metric needs sklearn: pip install 'elman\[sklearn\]'"):
+        fit(model, data(), noise(1), epochs=1, metrics="mae", progress=False)
+    assert same(before, model.state_dict())
+    assert "crps" in evaluate(model, data(), metrics="crps")  # its formula is elman's own
 
 
 def test_several_processes_have_the_same_ones():

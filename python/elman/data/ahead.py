@@ -27,6 +27,9 @@ def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
         items: it may wait for disks or networks: nothing else waits with it.
         depth: 0 makes each item when it is asked for, without a thread.
 
+    Yields:
+        The items.
+
     Raises:
         RuntimeError: the process has forked since the first item. A child has no such thread; it makes an iterator of
             its own.

@@ -28,8 +28,8 @@ class ArrowFiles:
 
     Args:
         paths: of files; one, several, a directory, or a pattern with *.
-        x, y: the column for each, and `columns`, those for other arguments of `Sequences`. The names of several columns
-            make one array of them: their numbers are its last axis.
+        x, y: the column for each. The names of several columns make one array of them: their numbers are its last axis.
+        columns: the same for other arguments of `Sequences`.
         group: None: each row is a sequence. Columns of lists are [t], of lists of lists [t, F], and plain ones have one
             value for each sequence. A row group of Parquet, or a batch of Arrow, is a shard. With the name of a column:
             each row is a step, and rows that follow each other and have the same value there are a sequence. A file is
@@ -63,6 +63,16 @@ class ArrowFiles:
             self.sizes = [None] * len(self.files.paths)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         if self.group is not None:
             path = self.files.paths[shard]
             shards = [i for i, (own, _, _) in enumerate(self.files.shards) if own == path]
@@ -104,8 +114,8 @@ class ArrowFiles:
             name: held[name][begin] if name in self.once else held[name][begin:end] for name in self.columns
         }
 
-    def known_by(self) -> Any:
-        return [self.files.known_by(), self.columns, self.group, self.once]
+    def _known_by(self) -> Any:
+        return [self.files._known_by(), self.columns, self.group, self.once]
 
 
 class ArrowTable(Lazy):
@@ -145,8 +155,8 @@ class ArrowTable(Lazy):
         parts = [_values("columns", batch, self.columns) for batch in self.files.batches(shard)]
         return np.concatenate(parts).astype(self.dtype, copy=False)
 
-    def known_by(self) -> Any:
-        return [self.files.known_by(), self.columns]
+    def _known_by(self) -> Any:
+        return [self.files._known_by(), self.columns]
 
 
 class _Files:
@@ -192,7 +202,7 @@ class _Files:
         """The NumPy type of a column."""
         return self._schema.field(name).type.to_pandas_dtype()
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [file_facts(path) for path in self.paths]
 
 

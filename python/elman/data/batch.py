@@ -43,10 +43,12 @@ class Batch:
 
     @property
     def size(self) -> int:
+        """B, how many sequences."""
         return len(self.index)
 
     def part(self, rows: slice) -> Batch:
-        """Some of the sequences, in arrays of their own. `done` is that of the whole batch."""
+        """Some of the sequences, those of the slice `rows`, in arrays of their own. `done` is that of the whole
+        batch."""
 
         def taken(value: Any, axis: int = 0) -> Any:
             if isinstance(value, dict):
@@ -60,13 +62,21 @@ class Batch:
         return replace(self, **seconds, **firsts)
 
     def targets(self) -> Any:
-        """y, which must be there."""
+        """y, which must be there.
+
+        Raises:
+            ValueError: it is not.
+        """
         if self.y is None:
             raise ValueError("y: expected targets, got None")
         return self.y
 
     def y_steps(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """y as [S, B, ...], beside predictions for each step, and its lengths; None where all have S."""
+        """y as [S, B, ...], beside predictions for each step, and its lengths; None where all have S.
+
+        Raises:
+            ValueError: there is no y, or it has no steps.
+        """
         y, lengths = self.targets(), self.y_lengths
         if y.ndim < 2:
             raise ValueError(f"y: expected a target for each step, got {_check.describe(y)}")
@@ -109,7 +119,8 @@ class Data(Protocol):
         ...
 
     def batches(self, batch_size: int, seed: Any = None) -> Iterator[Batch]:
-        """Every sequence once, in an order that the seed decides; with None in a fixed order."""
+        """Every sequence once, `batch_size` at a time (the last batches may have fewer), in an order that the seed
+        decides; with None in a fixed order."""
         ...
 
 

@@ -48,10 +48,10 @@ def _add(hasher: Any, value: Any, inside: tuple[int, ...]) -> None:
     inside = (*inside, id(value))
     hasher.update(f"<{type(value).__qualname__}>".encode())
     if isinstance(value, Lazy):
-        _add(hasher, [value.shape, value.dtype.str, value.known_by()], inside)
+        _add(hasher, [value.shape, value.dtype.str, value._known_by()], inside)
         _add_sample(hasher, value)
-    elif hasattr(value, "known_by") and not isinstance(value, type):
-        _add(hasher, value.known_by(), inside)
+    elif hasattr(value, "_known_by") and not isinstance(value, type):
+        _add(hasher, value._known_by(), inside)
     elif value is None or isinstance(value, (bool, int, float, complex, str, bytes, range)):
         hasher.update(repr(value).encode(errors="surrogatepass"))
     elif isinstance(value, (list, tuple)):

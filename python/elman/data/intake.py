@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._arrays import columns, each_to_numpy, has_axes
 from ..sequence.padding import alike
-from .lazy import Lazy, Ragged, lazily
+from .lazy import Lazy, Picked, Ragged, lazily
 from .mapped import memory_map
 
 
@@ -73,6 +73,15 @@ def in_file(values: Any) -> bool:
     elif isinstance(values, list):
         values = values[0]
     return isinstance(values, Lazy) or memory_map(values) is not None
+
+
+def picked(values: Any, index: np.ndarray) -> Any:
+    """Some of an array's rows, or of a list's arrays, by their numbers; None of None. What is in a file stays there."""
+    if values is None:
+        return None
+    if is_array(values):
+        return Picked(values, index) if in_file(values) else values[index]
+    return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
 
 
 def _each(name: str, values: list[Any], floats: Any, labels: bool) -> list[np.ndarray]:
@@ -190,3 +199,10 @@ def weights_of(name: str, values: Any, y: Any) -> Any:
                 want = f"{_check.shape_text(steps)}, one for each step of y"
                 raise ValueError(f"{name}[{i}]: expected {want}, got {shown}")
     return found
+
+
+def steps_of(values: Any) -> np.ndarray:
+    """[n], how many each sequence has."""
+    if is_array(values) and values.ndim > 1:
+        return np.full(len(values), values.shape[1])
+    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])

@@ -55,7 +55,7 @@ class Lazy:
                 taken[part] = self.between(begin, int(index[part[-1]]) + 1)[index[part] - begin]
         return taken
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         """What a fingerprint takes beside a sample of the rows."""
         return None
 
@@ -73,7 +73,7 @@ class Stored(Lazy):
         mapped.was_read(self.values, rows.nbytes)
         return rows
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         """The file, where the library tells it, and the array's name in it."""
         if isinstance(self.values, np.ndarray):
             return self.values
@@ -91,8 +91,8 @@ class Part(Lazy):
     def between(self, begin: int, end: int) -> np.ndarray:
         return self.values.between(self.begin + begin, self.begin + end)
 
-    def known_by(self) -> Any:
-        return [self.values.known_by(), self.begin]
+    def _known_by(self) -> Any:
+        return [self.values._known_by(), self.begin]
 
 
 def part(values: Any, begin: int, end: int) -> Any:
@@ -114,7 +114,7 @@ class Picked(Lazy):
         rows = self.index[index]
         return self.values.take(rows) if isinstance(self.values, Lazy) else mapped.rows(self.values, rows)
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self.values, self.index]
 
 
@@ -136,7 +136,7 @@ class Windows(Lazy):
         mapped.was_read(self.series, series.nbytes)
         return sliding_windows(series, self.length, self.stride)
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self.series, repr(self.columns), self.stride]
 
 
@@ -181,7 +181,7 @@ class Ragged:
         """Some of them, which are not read."""
         return _PickedRagged(self, index)
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self.values, self.offsets]
 
 
@@ -198,7 +198,7 @@ class _PickedRagged(Ragged):
     def between(self, rows: range) -> list[np.ndarray]:
         return [self[i] for i in rows]
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self._whole, self._index]
 
 

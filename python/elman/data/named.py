@@ -13,7 +13,7 @@ from ..sequence import bucket_batches, pad
 from . import mapped
 from .ahead import prefetch
 from .batch import Batch
-from .intake import in_file, is_array, series_of
+from .intake import in_file, is_array, picked, series_of, weights_of
 
 
 class NamedSequences:
@@ -23,14 +23,15 @@ class NamedSequences:
         x: a dict of inputs by name, each as for `Sequences`, or for each sample one value, [n], or one vector, an
             array [n, F]. (Lists of lists are sequences.) Inputs need not be equally long.
         y: a dict of targets by name, each as for `Sequences`; None for predicting.
+        weights: [n], how much each sample counts in the losses.
 
     Raises:
-        ValueError: they are not dicts, or not of as many samples.
+        ValueError: x or y is not a dict, or something is not of as many samples.
     """
 
     unit = "sequences"
 
-    def __init__(self, x: Mapping[str, Any], y: Mapping[str, Any] | None = None):
+    def __init__(self, x: Mapping[str, Any], y: Mapping[str, Any] | None = None, *, weights: Any = None):
         self.x = _by_name("x", x, np.float32)
         n = len(next(iter(self.x.values())))
         self.y = None if y is None else _by_name("y", y, np.float64)
@@ -40,6 +41,7 @@ class NamedSequences:
                     raise ValueError(
                         f"{what}[{name!r}]: expected one for each of {n} samples, got {len(values)}"
                     )
+        self.weights = None if weights is None else _weights(weights, n)
         self.lengths = np.zeros(n, np.int64)  # of the longest list
         for values in self.x.values():
             if not is_array(values):
@@ -49,8 +51,8 @@ class NamedSequences:
         return len(self.lengths)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of samples of similar length; the order within a length and of the batches is shuffled. The first
-        `skip` are not read."""
+        """Batches of up to `batch_size` samples of similar length. The seed shuffles the order within a length, and of
+        the batches; with None it is fixed. The first `skip` are not read."""
         filed = any(map(in_file, [*self.x.values(), *(self.y or {}).values()]))
         return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
 
@@ -62,10 +64,31 @@ class NamedSequences:
                 yield replace(self.take(index), done=done)
 
     def take(self, index: np.ndarray) -> Batch:
-        """These samples as one batch."""
+        """The samples of these numbers, index [B], as one batch."""
         x, lengths = _rows(self.x, index)
         y, y_lengths = (None, None) if self.y is None else _rows(self.y, index)
-        return Batch(x, lengths, y, y_lengths, index)
+        weights = None if self.weights is None else self.weights[index]
+        return Batch(x, lengths, y, y_lengths, index, weights=weights)
+
+    def subset(self, index: Any) -> NamedSequences:
+        """Some of the samples.
+
+        Args:
+            index: [k], their numbers from 0 to n - 1, each once.
+
+        Returns:
+            NamedSequences of these.
+
+        Raises:
+            ValueError: a number is too large, or comes twice.
+        """
+        index = _check.rows("index", index, len(self))
+        x, y = (
+            None if held is None else {k: picked(v, index) for k, v in held.items()}
+            for held in (self.x, self.y)
+        )
+        assert x is not None
+        return NamedSequences(x, y, weights=None if self.weights is None else self.weights[index])
 
 
 def _by_name(what: str, values: Any, floats: Any) -> dict[str, Any]:
@@ -75,9 +98,17 @@ def _by_name(what: str, values: Any, floats: Any) -> dict[str, Any]:
     return {name: series_of(f"{what}[{name!r}]", one, None, floats) for name, one in values.items()}
 
 
+def _weights(values: Any, n: int) -> np.ndarray:
+    found = weights_of("weights", values, np.zeros(n))
+    if found.shape != (n,):
+        raise ValueError(f"weights: expected [{n}], one for each sample, got {_check.describe(found)}")
+    return found
+
+
 def _rows(held: dict[str, Any], index: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Some samples: arrays [B, ...] by name, and the lengths [B] of those that are lists."""
-    rows, lengths = {}, {}
+    rows: dict[str, Any] = {}
+    lengths: dict[str, Any] = {}
     for name, values in held.items():
         if is_array(values):
             rows[name] = mapped.rows(values, index) if isinstance(values, np.ndarray) else values[index]

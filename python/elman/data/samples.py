@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count as counting
 from itertools import islice
@@ -15,8 +15,10 @@ from .._arrays import to_numpy
 from .ahead import prefetch
 from .batch import Batch
 from .mapped import memory_map
+from .named import NamedSequences
 from .sequences import Sequences
 from .sources import Sample, as_source
+from .vocabulary import Vocabulary
 
 NAMES = ("x", "y", "future")
 
@@ -39,6 +41,7 @@ class Samples:
             and learning-rate schedules and the progress bar go by it. None: as many as there are, which the first
             epoch counts.
         truncate: as in `Sequences`.
+        vocabulary: makes tokens of x, if that holds texts or lists of words.
         transform: a function of a sample that gives the sample to use (to cut it, to turn text into tokens). It runs in
             the thread that reads.
         ahead: batches to prepare in a thread while the engine works; 0: no thread.
@@ -56,6 +59,7 @@ class Samples:
         *,
         count: int | None = None,
         truncate: int | None = None,
+        vocabulary: Vocabulary | None = None,
         transform: Callable[[Sample], Sample] | None = None,
         ahead: int = 2,
     ):
@@ -65,7 +69,7 @@ class Samples:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if transform is not None and not callable(transform):
             raise ValueError(f"transform: expected a function of a sample, got {_check.describe(transform)}")
-        self.transform = transform
+        self.transform, self.vocabulary = transform, vocabulary
         self.ahead = _check.whole_number("ahead", ahead, 0)
         sizes = self.source.sizes
         if not len(sizes):
@@ -82,18 +86,20 @@ class Samples:
     def __bool__(self) -> bool:
         return True  # also where the size is not known
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         """By its arguments, its source, and the first samples of some shards; of functions by their names alone."""
         source = self.source
         own = getattr(source, "fingerprint", None)
         shards = np.unique(np.linspace(0, len(source.sizes) - 1, 8).astype(int)).tolist()
         some = [_named(sample) for shard in shards for sample in islice(source.read(shard, [0], 0), 2)]
         name = getattr(self.transform, "__qualname__", None)
-        return [own() if callable(own) else source, self.count, self.window, self.truncate, name, some]
+        settings = [self.count, self.window, self.truncate, self.vocabulary, name]
+        return [own() if callable(own) else source, settings, some]
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of similar length within each window. The first `skip` are not made, and not read where the source
-        can do without."""
+        """Batches of up to `batch_size` sequences, of similar length within each window; the seed shuffles shards and
+        windows, with None the order is fixed. The first `skip` are not made, and not read where the source can do
+        without."""
         return prefetch(self._batches(batch_size, seed, skip), self.ahead)
 
     def _batches(self, batch_size: int, seed: Any, skip: int) -> Iterator[Batch]:
@@ -107,8 +113,12 @@ class Samples:
         )
         for number, samples in reading:
             before = number * each * batch_size
-            window = Sequences(**_columns(samples), truncate=self.truncate)
+            columns = _columns(samples)
             del samples  # they have been copied
+            if isinstance(columns["x"], Mapping):
+                window: Any = NamedSequences(**columns)
+            else:
+                window = Sequences(**columns, truncate=self.truncate, vocabulary=self.vocabulary)
             inner = None if seed is None else [*seeds, number]
             for batch in window.batches(batch_size, inner):
                 if skip:
@@ -123,7 +133,7 @@ class Samples:
         begin = first * size
         reading = self._samples(seed, begin, shuffled)
         if self.count is not None:
-            reading = islice(reading, self.count - begin)
+            reading = islice(reading, max(0, self.count - begin))
         for number in counting(first):
             samples = list(islice(reading, size))
             if not samples:
@@ -154,8 +164,11 @@ class Samples:
 
 
 def _columns(samples: list[Sample]) -> dict[str, Any]:
-    """The arguments of Sequences that these samples make."""
+    """The arguments of Sequences that these samples make; of NamedSequences, where their x are dicts."""
     named = [_named(sample) for sample in samples]
+    for sample in named:
+        if sample.keys() != named[0].keys():
+            raise ValueError(f"samples: expected {', '.join(named[0])} as in others, got {', '.join(sample)}")
     return {name: _stacked(name, [sample[name] for sample in named]) for name in named[0]}
 
 
@@ -168,7 +181,9 @@ def _named(sample: Sample) -> dict[str, Any]:
 
 
 def _stacked(name: str, values: list[Any]) -> Any:
-    """[n, ...] where all are alike, as in memory, or a list."""
+    """[n, ...] where all are alike, as in memory, or a list; of dicts a dict of these."""
+    if isinstance(values[0], Mapping):
+        return {key: _stacked(f"{name}[{key!r}]", [value[key] for value in values]) for key in values[0]}
     if not all(hasattr(value, "shape") for value in values):
         return values
     arrays = [to_numpy(name, value) for value in values]

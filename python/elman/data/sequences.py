@@ -15,8 +15,8 @@ from ..sequence.marks import whole_lengths
 from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import in_file, is_array, marks_of, series_of, weights_of
-from .lazy import Lazy, Picked, Ragged
+from .intake import in_file, is_array, marks_of, picked, series_of, steps_of, weights_of
+from .lazy import Lazy, Ragged
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
 
@@ -37,13 +37,6 @@ def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray 
     if not is_array(values):
         return pad([values[i] for i in index])
     return np.ascontiguousarray(_rows(values, index)[0].swapaxes(0, 1)), None
-
-
-def _steps(values: Any) -> np.ndarray:
-    """[n], how many each sequence has."""
-    if is_array(values) and values.ndim > 1:
-        return np.full(len(values), values.shape[1])
-    return values.lengths if isinstance(values, Ragged) else np.array([len(np.atleast_1d(v)) for v in values])
 
 
 class Sequences:
@@ -90,6 +83,8 @@ class Sequences:
         vocabulary: Vocabulary | None = None,
         target_vocabulary: Vocabulary | None = None,
     ):
+        if isinstance(x, Mapping):
+            raise ValueError("x: expected an array or a list, got a dict; NamedSequences takes several inputs by name")
         if is_text(x):
             if vocabulary is None:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
@@ -109,8 +104,8 @@ class Sequences:
         self.truncate = None if truncate is None else _check.whole_number("truncate", truncate, 1)
         if self.truncate and isinstance(self.y, np.ndarray):
             self.y = list(self.y)
-        self.lengths = _steps(self.x)
-        if self.truncate and (self.y is None or _steps(self.y).tolist() != self.lengths.tolist()):
+        self.lengths = steps_of(self.x)
+        if self.truncate and (self.y is None or steps_of(self.y).tolist() != self.lengths.tolist()):
             raise ValueError("truncate: expected y with a target for each step of x")
         if mask is not None:
             self.mask = marks_of("mask", mask, self.lengths)
@@ -123,8 +118,8 @@ class Sequences:
         return len(self.x)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """Batches of sequences of similar length; the order within a length and of the batches is shuffled. The first
-        `skip` are not read."""
+        """Batches of up to `batch_size` sequences of similar length. The seed shuffles the order within a length, and
+        of the batches; with None it is fixed. The first `skip` are not read."""
         filed = any(map(in_file, (self.x, self.y, self.future)))
         return prefetch(self._batches(batch_size, seed, skip), 2 if filed else 0)
 
@@ -141,7 +136,7 @@ class Sequences:
             skip = 0
 
     def take(self, index: np.ndarray) -> Batch:
-        """These sequences as one batch."""
+        """The sequences of these numbers, index [B], as one batch."""
         x, lengths = _time_first(self.x, index)
         y, y_lengths = None, None
         if self.y is not None:
@@ -152,17 +147,15 @@ class Sequences:
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:
-        """Some of the sequences, by their numbers. What is in a file stays there."""
+        """Some of the sequences, by their numbers: index [m], each from 0 to n - 1. What is in a file stays there.
+
+        Raises:
+            ValueError: index is not that.
+        """
         index = _check.rows("index", index, len(self))
-
-        def take(values: Any) -> Any:
-            if values is None:
-                return None
-            if is_array(values):
-                return Picked(values, index) if in_file(values) else values[index]
-            return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
-
-        x, y, future, mask, weights = map(take, (self.x, self.y, self.future, self.mask, self.weights))
+        x, y, future, mask, weights = (
+            picked(values, index) for values in (self.x, self.y, self.future, self.mask, self.weights)
+        )
         return Sequences(x, y, future, self.truncate, mask=mask, weights=weights)
 
 
@@ -183,7 +176,20 @@ def _pieces(batch: Batch, steps: int) -> Iterator[Batch]:
 
 
 def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
-    """`data` itself, the Sequences of a tuple (x, y), NamedSequences of dicts; `vocabularies` as of Sequences."""
+    """What `fit` was given, as data.
+
+    Args:
+        name: of the argument, for the message.
+        data: (x, y), which becomes `Sequences`, or `NamedSequences` where both are dicts; or anything with `batches`,
+            which stays what it is.
+        vocabularies: those of `Sequences`, by name.
+
+    Returns:
+        An object with `batches`.
+
+    Raises:
+        ValueError: it is none of these, or x and y do not fit each other.
+    """
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
             if isinstance(data[0], Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,8 +35,12 @@ class Source(Protocol):
         """The samples of a shard.
 
         Args:
+            shard: its number, from 0.
             seed: of the epoch, for samples that are drawn.
             begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            The samples, in their order.
         """
         ...
 
@@ -45,6 +50,9 @@ class Functions:
 
     A function may have an argument `seed`, a list of whole numbers that is another one in each epoch, and an argument
     `begin`, how many samples to leave out: one that can seek need not read them when a run resumes.
+
+    Args:
+        functions: a list of them.
     """
 
     def __init__(self, functions: Sequence[Callable[..., Iterable[Sample]]]):
@@ -52,28 +60,52 @@ class Functions:
         self.sizes = [None] * len(self.functions)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         function = self.functions[shard]
         takes = inspect.signature(function).parameters
         options = {name: value for name, value in (("seed", seed), ("begin", begin)) if name in takes}
         yield from islice(function(**options), 0 if "begin" in takes else begin, None)
 
-    def known_by(self) -> Any:
-        return [(getattr(one, "__module__", ""), getattr(one, "__qualname__", "")) for one in self.functions]
+    def _known_by(self) -> Any:
+        return [_name(one) for one in self.functions]
 
 
 class Items:
     """Samples by number: anything with `len` and `[i]`, such as a torch Dataset. Each is a shard of its own, so that
-    they are shuffled one by one."""
+    they are shuffled one by one.
+
+    Args:
+        values: an object with `len` and `[i]`.
+    """
 
     def __init__(self, values: Any):
         self.values, self.sizes = values, np.ones(len(values), np.int64)
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         if not begin:
             yield self.values[shard]
 
-    def known_by(self) -> Any:
-        return [type(self.values).__qualname__]
+    def _known_by(self) -> Any:
+        return [type(self.values).__qualname__, len(self.values)]
 
 
 class Blocks:
@@ -83,9 +115,11 @@ class Blocks:
     compressed in chunks or on a disk that turns.
 
     Args:
-        x, y: as of `Sequences`, and `columns`, its other arguments by name: memory maps, arrays of h5py (also of
-            variable length) or zarr, `Ragged`, or arrays in memory.
+        x, y: as of `Sequences`: memory maps, arrays of h5py (also of variable length) or zarr, `Ragged`, or arrays in
+            memory.
+        columns: other arguments of `Sequences`, likewise.
         block: sequences in a shard.
+        columns: other arguments of `Sequences`, by name, arrays like these.
 
     Raises:
         ValueError: they are not of the same length.
@@ -102,11 +136,27 @@ class Blocks:
         self.sizes = np.diff([*range(0, n, self.block), n])
 
     def read(self, shard: int, seed: list[int], begin: int) -> Iterator[Sample]:
+        """The samples of a shard.
+
+        Args:
+            shard: its number.
+            seed: of the epoch.
+            begin: samples to leave out at the shard's beginning.
+
+        Returns:
+            An iterator of samples.
+        """
         first = shard * self.block
         rows = range(first + begin, first + int(self.sizes[shard]))
         parts = {name: _between(values, rows) for name, values in self.columns.items()}
         for i in range(len(rows)):
             yield {name: part[i] for name, part in parts.items()}
+
+
+def _name(function: Any) -> Any:
+    if isinstance(function, partial):
+        return [_name(function.func), function.args, function.keywords]
+    return [getattr(function, "__module__", ""), getattr(function, "__qualname__", "")]
 
 
 def _column(name: str, values: Any) -> Any:
@@ -164,5 +214,5 @@ class _Iterable(Functions):
         super().__init__([lambda: iter(values)])
         self._kind = type(values).__qualname__
 
-    def known_by(self) -> Any:
+    def _known_by(self) -> Any:
         return [self._kind]

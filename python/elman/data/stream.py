@@ -25,6 +25,9 @@ class Stream:
         steps: of a piece.
 
     The lanes are of equal length; what is left over at the end of the series is not read.
+
+    Raises:
+        ValueError: x and y do not fit each other, or steps is not at least 1.
     """
 
     unit = "steps"
@@ -47,7 +50,8 @@ class Stream:
         return len(self.x)
 
     def batches(self, batch_size: int, seed: Any = None, skip: int = 0) -> Iterator[Batch]:
-        """The pieces in their order (there is no other: the seed changes nothing). The first `skip` are not read."""
+        """The pieces of `batch_size` lanes in their order (there is no other: the seed changes nothing). The first
+        `skip` are not read."""
         filed = in_file(self.x) or in_file(self.y)
         return prefetch(self._batches(batch_size, skip), 2 if filed else 0)
 

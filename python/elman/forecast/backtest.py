@@ -23,8 +23,9 @@ class Backtest:
     """The forecasts of a backtest beside the truth.
 
     Attributes:
-        frame: a row for each origin (the last time that was known), step ahead, series and target, with columns origin,
-            step, time, series, target, truth, prediction, and q0.05, ... for each quantile.
+        frame: an object of pandas, a DataFrame with a row for each origin (the last time that was known), step ahead,
+            series and target, with columns origin, step, time, series, target, truth, prediction, and q0.05, ... for
+            each quantile.
         levels: of the quantiles.
         naive: the error that MASE is measured in, for each series and target.
     """
@@ -39,6 +40,12 @@ class Backtest:
 
         Args:
             by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.
+
+        Returns:
+            A DataFrame with a row for each value of `by` and a column for each score.
+
+        Raises:
+            ValueError: there is no such column.
         """
         pandas = need("pandas", "forecast", "a backtest")
         frame = self.frame[self.frame["truth"].notna()]
@@ -72,7 +79,19 @@ class Backtest:
         return {name: float(value) for name, value in found.items()}
 
     def plot(self, path: Any = None, series: Any = None, step: int | None = None) -> Any:
-        """Draw truth and forecasts of one series (extra: plot), see `elman.forecast.plots.plot_backtest`."""
+        """Draw truth and forecasts of one series (extra: plot).
+
+        Args:
+            path: a file to write; None leaves the figure open.
+            series: its name, of any kind of object; None: the first.
+            step: draw each time as it was expected so many steps before; None: the forecasts of each origin.
+
+        Returns:
+            The figure of matplotlib.
+
+        Raises:
+            ValueError: there is no such series.
+        """
         return plot_backtest(self.frame, self.levels, path, series, step)
 
 
@@ -97,12 +116,20 @@ def backtest(
         fitted: gives a forecaster that has learnt from these series.
         series: what there is.
         horizon, context: steps that a forecast needs after and before its origin.
-        start: the first origin: a share of all times, or a time.
+        start: the first origin: a number between 0 and 1, which is a share of all times, or a time.
         stride: steps from one origin to the next; `horizon` if None.
         refit: origins after which a new forecaster is fitted; None: one is fitted before the first origin only.
         window: steps before an origin to learn from (a sliding window); None: all (an expanding one).
         season: of the naive forecast that MASE compares with.
         quantiles: levels to forecast; none if the forecaster has none.
+        reader: what has read the series, for their times; None: steps are counted.
+        targets: names of the targets; None: they are counted.
+
+    Returns:
+        The forecasts beside the truth.
+
+    Raises:
+        ValueError: an argument does not fit, or there is no origin with a context before and a horizon after it.
     """
     series = checked(series)
     stride = horizon if stride is None else _check.whole_number("stride", stride, 1)

@@ -30,7 +30,12 @@ class Distribution:
     normal: bool = False
 
     def quantiles(self, levels: Sequence[float], calibration: Calibration | None = None) -> np.ndarray:
-        """[W, S, F, Q], rising. With a calibration each is moved by as much as those before were wrong."""
+        """[W, S, F, Q], which rise with their levels. With a calibration each is moved by as much as those before were
+        wrong.
+
+        Raises:
+            ValueError: a level is not between 0 and 1, or cannot be told from the heads.
+        """
         found = []
         for i, level in enumerate(levels):
             level = _check.positive(f"quantiles[{i}]", _check.fraction(f"quantiles[{i}]", level))
@@ -52,7 +57,8 @@ class Distribution:
                     f"got {list(levels)} of one that forecasts single numbers"
                 )
             found.append(self.heads[..., k] + (self.unit * shift if np.any(shift) else 0))
-        return np.sort(np.stack(found, axis=-1), axis=-1)
+        order = np.argsort(np.argsort(levels, kind="stable"), kind="stable")
+        return np.sort(np.stack(found, axis=-1), axis=-1)[..., order]
 
 
 class Calibration:
@@ -66,6 +72,9 @@ class Calibration:
 
     Args:
         errors: [n, S, F, K], (truth - head) / unit; NaN where the truth is not known.
+
+    Raises:
+        ValueError: for a step and target no truth is known.
     """
 
     def __init__(self, errors: np.ndarray):
@@ -76,11 +85,11 @@ class Calibration:
 
     @classmethod
     def of(cls, forecast: Distribution, truth: np.ndarray) -> Calibration:
-        """From forecasts and their truth [W, S, F]."""
+        """From a forecast of W windows and its truth [W, S, F]."""
         return cls((truth[..., None] - forecast.heads) / forecast.unit[..., None])
 
     def shift(self, level: float, head: int) -> np.ndarray:
-        """[S, F]: by how many units the quantile of this level is moved."""
+        """[S, F]: by how many units the quantile of this level is moved, from the head of this number."""
         n = self.counts[..., head]
         upper = np.ceil((n + 1) * level - 1e-9)
         lower = np.floor((n + 1) * level + 1e-9)

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import _check, init
 from ..models import Forecaster
-from ..optim import make_optimizer
-from ..train import History, Run, fit
-from ..train.settings import Settings
 from .conformal import Calibration, Distribution
-from .linear import Baseline
+from .linear import KINDS, Baseline
+from .member import Member, learnt, spread_of
 from .scales import MODES, Scales
 from .series import Series, checked
 from .windows import Windows
-
-EVERY = 4096  # windows that are looked at for spreads and linear maps: more say little more
-
-
-@dataclass
-class Member:
-    """One of the networks whose forecasts are averaged."""
-
-    context: int
-    model: Forecaster
-    plain: Baseline
-    spread: np.ndarray  # [S, F], of what the network learns
-    history: History
-    run: Run | None = None
 
 
 class SeriesForecaster:
@@ -41,14 +25,19 @@ class SeriesForecaster:
         horizon: S, steps to predict.
         context: steps to read; several numbers make a network for each.
         members: networks for each context, of different seeds. The forecasts of all are averaged.
-        scale: of targets, as `Scales` has it: "all", "series", "context" or None.
+        scale: of targets, as `Scales` has it: "all", "series", "context", "last" or None.
         residual: what plain forecast the networks learn to improve: None, "last", "seasonal" or "linear".
+        blend: what plain forecast theirs are mixed with, of the same names: for each step ahead with the share that was
+            best on the validation origins.
         season: steps of a season, for "seasonal".
         validation, calibration: shares of the origins, the last in time, that choose the best epoch and calibrate
             quantiles. They are not trained on.
         short: whether series may be shorter than the context.
         network: options of `elman.models.Forecaster`.
         training: options of `elman.train.fit`, and learning_rate, weight_decay.
+
+    Raises:
+        ValueError: an argument does not fit.
     """
 
     def __init__(
@@ -59,6 +48,7 @@ class SeriesForecaster:
         members: int = 1,
         scale: str | None = "all",
         residual: str | None = None,
+        blend: str | None = None,
         season: int = 1,
         validation: float = 0.0,
         calibration: float = 0.0,
@@ -74,10 +64,14 @@ class SeriesForecaster:
             raise ValueError("context: expected at least one, got none")
         self.count = _check.whole_number("members", members, 1)
         self.mode = None if scale is None else _check.choice("scale", scale, MODES)
-        self.residual, self.short = residual, short
+        self.residual, self.blend, self.short = residual, blend, short
         self.season = _check.whole_number("season", season, 1)
         Baseline(residual, horizon, 1)  # refused before any work
-        if residual == "seasonal" and self.season > min(self.contexts):
+        if blend is not None:
+            _check.choice("blend", blend, KINDS)
+        if blend is not None and not validation:
+            raise ValueError(f"blend: expected a validation_fraction above 0 with it, got {validation}")
+        if "seasonal" in (residual, blend) and self.season > min(self.contexts):
             raise ValueError(
                 f"season: expected at most the context of {min(self.contexts)} steps, got {season}"
             )
@@ -94,9 +88,19 @@ class SeriesForecaster:
     # Training.
 
     def fit(self, series: Sequence[Series], seed: int, progress: bool = False) -> SeriesForecaster:
-        """Learn from all windows of the series."""
+        """Learn from all windows of the series; `seed` is that of weights and order, `progress` shows a bar.
+
+        Raises:
+            ValueError: the series differ in their sizes, or are too short.
+        """
         series = checked(series)
         series = [one for one in series if not np.isnan(one.target).all()] or series
+        # In scales of their own, if there are such: without names they would be strangers.
+        several = len(series) > 1
+        series = [
+            replace(one, name=f"series {i}") if several and one.name is None else one
+            for i, one in enumerate(series)
+        ]
         self.sizes = series[0].sizes
         train, validation, calibration = self._parts(series)
         read = [
@@ -119,46 +123,20 @@ class SeriesForecaster:
     def _member(
         self, series: Any, train: Any, validation: Any, context: int, own: Any, seed: int, progress: bool
     ) -> Member:
-        F = self.sizes[0]
-        plain = Baseline(None, self.horizon, F)
-        windows = Windows(series, train, self.scales, context, self.horizon, self.marks, plain)
-        plain = self._learnt(windows, F)
+        S, F = self.horizon, self.sizes[0]
+        windows = Windows(series, train, self.scales, context, S, self.marks, Baseline(None, S, F))
+        plain, other = (
+            learnt(Baseline(kind, S, F, self.season), windows) for kind in (self.residual, self.blend)
+        )
         windows.plain = plain
-        spread = self._spread(windows) if self.residual else np.ones((self.horizon, F), np.float32)
-        windows.spread = spread
+        if self.residual:
+            windows.spread = spread_of(windows)
         inputs, ahead = windows.sizes
-        model = Forecaster(
-            self.horizon, targets=F, input_size=inputs, future_size=ahead, seed=own, **self.network
-        )
-        training = dict(self.training)
-        optimizer = make_optimizer(
-            training.pop("optimizer", "adam"), model, training.pop("learning_rate", None),
-            training.pop("weight_decay", None),
-        )  # fmt: skip
-        member = Member(context, model, plain, spread, History())
-        member.run = Run(model, optimizer, Settings(clip_norm=training.get("clip_norm", 1.0)), seed)
-        held = None
-        if self.validation:
-            held = Windows(series, validation, self.scales, context, self.horizon, self.marks, plain)
-            held.spread = spread
-        member.history = fit(
-            model, windows, held, optimizer=optimizer, seed=seed, progress=progress, **training
-        )
+        model = Forecaster(S, targets=F, input_size=inputs, future_size=ahead, seed=own, **self.network)
+        member = Member(context, model, plain, other, windows.spread, np.ones((S, F)))
+        held = self._windows(series, validation, member) if self.validation else None
+        member.train(windows, held, self.training, seed, progress)
         return member
-
-    def _learnt(self, windows: Windows, F: int) -> Baseline:
-        plain = Baseline(self.residual, self.horizon, F, self.season)
-        if self.residual == "linear":
-            batch = windows.take(_some(len(windows))).batch
-            plain.fit(batch.x, batch.future, batch.targets())
-        return plain
-
-    def _spread(self, windows: Windows) -> np.ndarray:
-        """The deviation [S, F] of what is left over by the plain forecast."""
-        left = windows.take(_some(len(windows))).batch.targets()
-        known = ~np.isnan(left)
-        square = np.where(known, np.square(left), 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        return np.maximum(np.sqrt(square), 1e-3).astype(np.float32)
 
     def _parts(self, series: list[Series]) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Origins to train on, to choose the epoch, and to calibrate, in this order in time. Between two of these there
@@ -196,7 +174,11 @@ class SeriesForecaster:
         return np.arange(first, last + 1)
 
     def train_epoch(self, series: Sequence[Series]) -> None:
-        """One more epoch, on these series alone."""
+        """One more epoch, on these series alone.
+
+        Raises:
+            ValueError: the series are not like those of `fit`, or the forecaster is from a file.
+        """
         series = self._known(series)
         at = [self.origins(one) for one in series]
         for member in self.members:
@@ -228,61 +210,29 @@ class SeriesForecaster:
     def forecast(
         self, series: Sequence[Series], origins: Sequence[np.ndarray] | None = None, batch_size: int = 256
     ) -> Distribution:
-        """The mean of what all networks say, for W windows: those with these origins of each series, or its end."""
+        """The mean of what all networks say, for W windows: those with these origins of each series, or its end.
+        `batch_size` windows are computed at a time."""
         series = self._known(series)
         if origins is None:
             origins = [np.array([len(one)]) for one in series]
-        found = [
-            self._said(self._windows(series, origins, member), member, batch_size) for member in self.members
-        ]
+        found = [member.said(self._windows(series, origins, member), batch_size) for member in self.members]
         centre, heads, unit = (np.mean(values, axis=0) for values in zip(*found, strict=True))
         targets = self.members[0].model.targets
         levels = targets.levels if targets.name == "quantile" else None
         return Distribution(centre, heads, unit, levels, targets.name == "gaussian")
 
-    def _said(self, windows: Windows, member: Member, batch_size: int) -> tuple[np.ndarray, ...]:
-        """centre [W, S, F], heads [W, S, F, K] and unit [W, S, F] of one network."""
-        shape = (len(windows), self.horizon, self.sizes[0])
-        targets = member.model.targets
-        K = len(targets.levels) if targets.name == "quantile" else 1
-        centre, heads, unit = np.empty(shape), np.empty((*shape, K)), np.empty(shape)
-        for begin in range(0, len(windows), batch_size):
-            index = np.arange(begin, min(begin + batch_size, len(windows)))
-            part = windows.take(index)
-            raw = member.model.flow(part.batch)[0].astype(np.float64)
-
-            def own(values: Any, part: Any = part) -> np.ndarray:
-                return part.level + part.unit * (part.plain + member.spread * values)
-
-            centre[index] = own(targets.centre(raw))
-            unit[index] = np.broadcast_to(part.unit, (len(index), *shape[1:]))
-            if targets.name == "quantile":  # rising, whatever the network says
-                raw = np.sort(raw, axis=-1)
-                centre[index] = own(targets.centre(raw))
-                heads[index] = np.stack([own(raw[..., k]) for k in range(K)], axis=-1)
-            else:
-                heads[index] = centre[index, ..., None]
-            if targets.name == "gaussian":
-                unit[index] = part.unit * member.spread * np.exp(0.5 * raw[..., 1])
-        return centre, heads, unit
-
     def calibrate(self, series: Sequence[Series], origins: Sequence[np.ndarray] | None = None) -> None:
-        """Learn how far the forecasts of these origins (all, if None) are from the truth. They must not be among those
-        trained on."""
+        """Learn how far the forecasts of these origins of the series (all, if None) are from the truth. They must not
+        be among those trained on."""
         series = self._known(series)
         origins = [self.origins(one) for one in series] if origins is None else origins
         self.calibration = Calibration.of(self.forecast(series, origins), self.truth(series, origins))
 
     def truth(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> np.ndarray:
-        """[W, S, F], what came after each origin; NaN beyond the end."""
+        """[W, S, F], what came after each of the origins of the series; NaN beyond the end."""
         found = []
         for one, at in zip(series, origins, strict=True):
             end = np.full((self.horizon, one.target.shape[1]), np.nan)
             steps = np.asarray(at, np.int64)[:, None] + np.arange(self.horizon)
             found.append(np.concatenate([one.target, end])[np.minimum(steps, len(one))])
         return np.concatenate(found)
-
-
-def _some(n: int) -> np.ndarray:
-    """At most EVERY of n windows, evenly spread."""
-    return np.unique(np.linspace(0, n - 1, min(n, EVERY)).astype(np.int64))

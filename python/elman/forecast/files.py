@@ -10,8 +10,9 @@ import numpy as np
 from ..models import Forecaster
 from ..train import History
 from .conformal import Calibration
-from .core import Member, SeriesForecaster
+from .core import SeriesForecaster
 from .linear import Baseline
+from .member import Member
 from .scales import Scales
 
 Arrays = Mapping[str, np.ndarray]
@@ -21,6 +22,7 @@ def state_of(forecaster: SeriesForecaster) -> dict[str, Any]:
     """All but arrays."""
     members = [
         {
+            "other": m.other.state(),
             "context": m.context,
             "config": m.model.config,
             "plain": m.plain.state(),
@@ -41,8 +43,10 @@ def arrays_of(forecaster: SeriesForecaster) -> dict[str, np.ndarray]:
     for i, member in enumerate(forecaster.members):
         found |= {f"member{i}.{name}": value for name, value in member.model.state_dict().items()}
         found[f"spread{i}"] = member.spread
-        if member.plain.weights is not None:
-            found[f"linear{i}"] = member.plain.weights
+        found[f"share{i}"] = member.share
+        for name, plain in (("linear", member.plain), ("other", member.other)):
+            if plain.weights is not None:
+                found[f"{name}{i}"] = plain.weights
     if forecaster.calibration is not None:
         found["calibration"] = forecaster.calibration.errors
     return found
@@ -54,9 +58,9 @@ def restored(state: dict[str, Any]) -> SeriesForecaster:
     found.sizes, found.marks = tuple(state["sizes"]), state["marks"]
     found.scales = Scales.restored(state["scales"])
     for one in state["members"]:
-        model, plain = Forecaster(**one["config"]), Baseline(**one["plain"])
+        model, plain, other = Forecaster(**one["config"]), Baseline(**one["plain"]), Baseline(**one["other"])
         history = History(**one["history"])
-        found.members.append(Member(one["context"], model, plain, np.ones(1, np.float32), history))
+        found.members.append(Member(one["context"], model, plain, other, np.ones(1), np.ones(1), history))
     return found
 
 
@@ -67,7 +71,7 @@ def load_arrays(forecaster: SeriesForecaster, arrays: Arrays) -> None:
         member.model.load_state_dict(
             {name[len(begin) :]: value for name, value in arrays.items() if name.startswith(begin)}
         )
-        member.spread = arrays[f"spread{i}"]
-        member.plain.weights = arrays.get(f"linear{i}")
+        member.spread, member.share = arrays[f"spread{i}"], arrays[f"share{i}"]
+        member.plain.weights, member.other.weights = arrays.get(f"linear{i}"), arrays.get(f"other{i}")
     errors = arrays.get("calibration")
     forecaster.calibration = None if errors is None else Calibration(errors)

@@ -35,7 +35,11 @@ class FrameReader:
         self.encoders: dict[str, Encoder] = {}
 
     def fit(self, frame: Any) -> list[Series]:
-        """Learn columns, categories and frequency of a frame; its series."""
+        """Learn columns, categories and frequency of a frame, and give its series.
+
+        Raises:
+            ValueError: the frame lacks a column, or what is in it is not what its role needs.
+        """
         if self.roles.target and self.roles.columns == "series":
             raise ValueError("target: expected None with columns='series', whose columns are the targets")
         table = self._table(frame, first=True)
@@ -52,8 +56,15 @@ class FrameReader:
         """The series of a frame like that of `fit`.
 
         Args:
-            future: a frame of what is known of the steps after them.
+            frame: an object of pandas, a DataFrame or Series.
+            future: None, or a DataFrame of what is known of the steps after them.
             ahead: whether all `known` covariates must be there for the `horizon` steps after each.
+
+        Returns:
+            The series.
+
+        Raises:
+            ValueError: it is not like that frame, or a covariate that is known ahead is missing.
         """
         groups = list(self._groups(self._table(frame, first=False), "X"))
         later = {}
@@ -244,6 +255,7 @@ class FrameReader:
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> FrameReader:
+        """The reader of a `state`."""
         found = cls(Roles.restored(state["roles"]), state["horizon"])
         found.encoders = {c: Encoder(c, categories) for c, categories in state["categories"]}
         found.grid, found.calendar, found.names = Grid(*state["grid"]), state["calendar"], state["names"]

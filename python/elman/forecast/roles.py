@@ -38,7 +38,11 @@ class Roles:
 
     @classmethod
     def of(cls, **options: Any) -> Roles:
-        """From what a user wrote: one column for a list of one."""
+        """From `options` as a user writes them: one column for a list of one.
+
+        Raises:
+            ValueError: a column has two roles, or `columns` is none of its words.
+        """
         given: dict[str, Any] = dict(options)
         for name in ("target", "series", "known", "past", "static"):
             given[name] = names(given.get(name))
@@ -62,7 +66,11 @@ class Roles:
         return roles
 
     def check(self, there: Iterable[Any]) -> None:
-        """Refuse columns that a frame does not have."""
+        """Refuse columns that a frame, whose columns are `there`, does not have.
+
+        Raises:
+            ValueError: there is one.
+        """
         there = list(there)
         for name in ("target", "series", "known", "past", "static"):
             for column in getattr(self, name):
@@ -72,10 +80,12 @@ class Roles:
             raise ValueError(f"time: expected one of the frame's columns {there}, got {self.time!r}")
 
     def state(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
         return asdict(self)
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Roles:
+        """The roles of a `state`."""
         lists = ("target", "series", "known", "past", "static", "holidays")
         kept: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in state.items()}
         return cls(**kept)

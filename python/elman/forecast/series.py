@@ -24,7 +24,7 @@ class Series:
         past: [n, P], covariates that are known only once they are past; NaN where not.
         known: [n + ahead, C], covariates that are known ahead.
         static: [G], what does not change.
-        name: of the series.
+        name: of the series, None or any object that JSON can hold.
         times: [n + ahead], datetime64 or whole numbers; None counts from 0.
     """
 

@@ -72,11 +72,11 @@ def flat(kind: type, bound: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def saved(kind: type, bound: Mapping[str, Any]) -> dict[str, Any]:
+def saved(kind: type, bound: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
     """Those arguments of `bind` that a file keeps, as JSON can hold them.
 
-    Left out are those that the class names in `unsaved`, a seed that the constructor can do without, as the file has
-    what was drawn, and defaults that JSON cannot hold.
+    Left out are those of `without` and of `unsaved`, a seed that the constructor can do without, as the file
+    has what was drawn, and defaults that JSON cannot hold.
 
     Raises:
         ValueError: one of the others cannot be held.
@@ -86,7 +86,11 @@ def saved(kind: type, bound: Mapping[str, Any]) -> dict[str, Any]:
         default = (
             taken[name].default if name in taken else None
         )  # of one among **options it is not known here
-        if name in getattr(kind, "unsaved", ()) or (name == "seed" and default is not Parameter.empty):
+        if (
+            name in without
+            or name in getattr(kind, "unsaved", ())
+            or (name == "seed" and default is not Parameter.empty)
+        ):
             continue
         try:
             if name == "dtype" and value is not None and not hasattr(value, "__len__"):

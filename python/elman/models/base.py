@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
-from .reading import all_targets, cast, expect_x, known_targets, read_x
+from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
+from .watched import expect_seen, watched
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,37 @@ class Model(Composite):
             it must be what JSON can hold. NumPy's numbers and arrays come back as numbers and lists, and tuples as
             lists. Keys must be text.
         vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
+        by_steps: whether there is a target for each step of x.
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
+    _own_words: ClassVar[tuple[str, ...]] = (
+        "cell",
+    )  # arguments that the constructor keeps itself, by `_word`
+    _worded: Set[str] = frozenset()  # those of them that this model was given
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
     target_vocabulary: Vocabulary | None = None
     predicts: str = ""
+    by_steps: bool = False
     _reader: Network | None = None  # what reads x, if it is known
 
     def _keep(self, bound: Mapping[str, Any]) -> None:
-        self.config, self.notes = arguments.saved(type(self), bound), {}
+        kind: Any = type(self)
+        given = arguments.flat(kind, bound).keys()
+        # What a derived class gives to the constructors of elman's is not an argument, and its own mean what it says.
+        named = () if kinds.is_ours(kind) else arguments.taken_by(kind)
+        self._worded = {name for name in self._own_words if name in given and name not in named}
+        self.config, self.notes = arguments.saved(kind, bound, self._worded), {}
         seed = arguments.flat(type(self), bound).get("seed")
         self._seed = int(seed) if isinstance(seed, (int, np.integer)) else None
+
+    def _word(self, name: str, value: Any) -> None:
+        """Keep an argument of `_own_words` in the constructor's words."""
+        if name in self._worded:
+            self.config[name] = value
 
     def _config(self) -> dict[str, Any]:
         return self.config
@@ -83,15 +100,17 @@ class Model(Composite):
         kind: Any = type(self)
         taken = arguments.taken_by(kind)
         arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
-        if "cell" in options and "cell" not in taken:
-            self.config["cell"] = cell_of(options["cell"])
+        if "cell" in options:
+            self._word("cell", cell_of(options["cell"]))
         self._reader = network(outputs, pooling, **options)
         return self._reader
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config.items())})"
-        )
+        shown = dict(self.config)
+        for name, value in shown.items():
+            if isinstance(value, dict) and "words" in value:  # of a Vocabulary, as files have it
+                shown[name] = Vocabulary(**value)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     # What a model defines.
 
@@ -143,9 +162,10 @@ class Model(Composite):
         """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
         and dropout is at work."""
         batch.targets()
-        batch = self.read(batch)
+        batch = watched(self.read(batch))
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
+        expect_seen(batch, type(self).__name__)
         if not train:
             return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
@@ -191,6 +211,8 @@ class Model(Composite):
                     expect_x(data, self._reader)
                 if data.y is not None:
                     self._read_targets(*all_targets(data))
+                    if self.by_steps:
+                        expect_steps(data)
             elif isinstance(data, Stream) and not in_file(data.y):
                 self._read_targets(data.y[None], None, _check.describe(data.y))
         except ValueError as error:

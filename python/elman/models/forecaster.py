@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Forecaster(Model):
         TypeError: there is no such option.
     """
 
-    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
+    _own_words = (*Model._own_words, "loss")
 
     def __init__(
         self,
@@ -59,7 +59,8 @@ class Forecaster(Model):
         self.size = _check.whole_number("targets", targets, 1)
         self.future_size = _check.whole_number("future_size", future_size, 0)
         self.targets = Targets(loss, quantiles)
-        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
+        self._word("loss", self.targets.name)
+        self.predicts = self.targets.predicts
         width = self.size * self.targets.width
         if not self.future_size:
             self.encoder = self._network(self.horizon * width, "last", options)

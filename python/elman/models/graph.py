@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _check
-from ..data import Batch, NamedSequences
+from ..data import Batch, Data, NamedSequences, Sequences
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
-from .base import Model, Step
+from .base import Model
 from .graph_files import described, outputs_of
 from .nodes import Back, Input, Node, Through, Value
 from .outputs import Output, softmax
@@ -147,41 +147,46 @@ class Graph(Model):
         return {name: values[id(output.node)] for name, output in self.outputs.items()}, None, backward
 
     def _read(self, node: Input, batch: Batch) -> Value:
-        if not isinstance(batch.x, Mapping) or node.name not in batch.x:
-            got = ", ".join(batch.x) if isinstance(batch.x, Mapping) else _check.describe(batch.x)
-            raise ValueError(f"x: expected the inputs {', '.join(self.inputs)} by name, got {got}")
+        _expect_names("x", batch.x, self.inputs)
         lengths = batch.lengths or {}
         return node.read(batch.x[node.name], lengths.get(node.name), self._tokens[node.name], self._dtype())
-
-    def _dtype(self) -> np.dtype:
-        return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
 
     def read(self, batch: Batch) -> Batch:
         """The batch as it is: each input is read by its node."""
         return batch
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        """The sum of the outputs' losses, each times its weight; it counts as many targets as there are samples."""
+        """The sum of the outputs' losses, each times its weight; it counts as many targets as there are samples (or
+        their weights)."""
         value, count, gradients = 0.0, 0.0, {}
         targets = batch.targets()
-        if not isinstance(targets, Mapping) or targets.keys() != self.outputs.keys():
-            got = ", ".join(targets) if isinstance(targets, Mapping) else _check.describe(targets)
-            raise ValueError(f"y: expected the targets {', '.join(self.outputs)} by name, got {got}")
+        _expect_names("y", targets, self.outputs)
         for name, output in self.outputs.items():
             try:
                 y, y_lengths = targets[name], (batch.y_lengths or {}).get(name)
-                loss = output.loss_of(prediction[name], y, y_lengths, gradient)
+                loss = output.loss_of(prediction[name], y, y_lengths, batch.weights, gradient)
             except ValueError as error:
                 raise ValueError(f"outputs[{name!r}]: {error}") from error
             value += output.weight * loss.value
             count = max(count, loss.count)
             if gradient:
                 gradients[name] = loss.gradient if output.weight == 1 else loss.gradient * output.weight
-        return Loss(value, gradients if gradient else None, batch.size if count else 0)
+        whole = batch.size if batch.weights is None else float(batch.weights.sum())
+        return Loss(value, gradients if gradient else None, whole if count else 0)
 
-    def loss(self, batch: Batch, state: Any = None, train: bool = True) -> Step:
-        """The loss over a batch, as `fit` uses it."""
-        return replace(super().loss(batch, state, train), state=None)
+    def expect_data(self, name: str, data: Data) -> None:
+        """Refuse data without the inputs and the targets of this graph, before any work.
+
+        Raises:
+            ValueError: it is not by name, or something is missing.
+        """
+        if isinstance(data, NamedSequences):
+            _expect_names(f"{name}: x", data.x, self.inputs)
+            _expect_names(f"{name}: y", data.y, self.outputs)
+        elif isinstance(data, Sequences):
+            raise ValueError(
+                f"{name}: expected (x, y) of dicts, or NamedSequences, for a Graph, got Sequences"
+            )
 
     # Predictions.
 
@@ -201,6 +206,16 @@ class Graph(Model):
         batch = data.take(np.arange(len(data)))
         batch = replace(batch, lengths={**batch.lengths, **(lengths or {})})
         return {name: value.array for name, value in self.flow(batch)[0].items()}
+
+    def stepper(self, batch_size: int) -> Any:
+        """There is none: a graph reads whole sequences.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "stepper: expected a model of one sequence, got a Graph, which reads whole ones; its layers have steppers"
+        )
 
     def predict(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
         """What is expected of each output: the likeliest class, or the number (as `SequenceRegressor.predict`).
@@ -238,6 +253,13 @@ class Graph(Model):
                 for b, i in enumerate(batch.index):
                     kept[i] = rows[: ends[b], b]
         return found
+
+
+def _expect_names(what: str, held: Any, names: Iterable[str]) -> None:
+    """Refuse what is no dict with all of these names; others may be there too."""
+    if not isinstance(held, Mapping) or not all(name in held for name in names):
+        got = ", ".join(held) if isinstance(held, Mapping) else _check.describe(held)
+        raise ValueError(f"{what}: expected {', '.join(names)} by name, got {got}")
 
 
 def _in_order(ends: list[Node]) -> list[Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -55,9 +55,9 @@ class OneNetwork(Model):
 class OfClasses(OneNetwork):
     """A model that chooses among classes, for each sequence or for each step."""
 
-    by_steps = False
     predicts = "classes"
-    unsaved: ClassVar[tuple[str, ...]] = ("class_weight",)  # numbers may be its keys; see `_weigh`
+    _own_words = (*OneNetwork._own_words, "class_weight")  # numbers may be its keys
+    _balanced = False  # whether `begin` counts the classes
     labels: Labels
     label_smoothing: float = 0.0
     _of_class: np.ndarray | None = None  # how much a target of each class counts
@@ -66,17 +66,17 @@ class OfClasses(OneNetwork):
         """Keep the weights of the classes: as numbers, or as "balanced" until `begin` has counted them."""
         if class_weight is None:
             return
-        self.config["class_weight"] = "balanced"
         if not isinstance(class_weight, str):
             self._of_class = _class_weights(class_weight, self.labels)
-            self.config["class_weight"] = self._of_class.tolist()
+            self._word("class_weight", self._of_class.tolist())
         else:
-            _check.choice("class_weight", class_weight, ("balanced",))
+            self._word("class_weight", _check.choice("class_weight", class_weight, ("balanced",)))
+            self._balanced = True
 
     def begin(self, train: Data) -> None:
         """Look at the training data, as `fit` lets a model do: count its classes for class_weight="balanced". A target
         of class c counts n / (C n_c), where n_c of all n targets are of it. The file keeps these in `notes`."""
-        if self.config.get("class_weight") != "balanced":
+        if not self._balanced:
             return
         counts = np.zeros(self.labels.count)
         if isinstance(train, Sequences) and not in_file(train.y):
@@ -101,7 +101,7 @@ class OfClasses(OneNetwork):
     def _weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         """Those of targets y, of which `weights` is given by the data."""
         of_class = self._of_class
-        if self.config.get("class_weight") == "balanced":
+        if self._balanced:
             if "class_weight" not in self.notes:
                 raise ValueError(
                     "class_weight: expected fit, which counts the classes for 'balanced', before a loss"

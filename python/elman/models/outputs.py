@@ -48,9 +48,16 @@ class Output:
         loss = plain(f"outputs[{name!r}].loss", self.loss)
         return {"loss": loss, "weight": self.weight, "quantiles": list(self.quantiles)}
 
-    def loss_of(self, value: Value, y: np.ndarray, y_lengths: np.ndarray | None, gradient: bool) -> Loss:
-        """The loss of a prediction, a `value`, against y [B, ...], or [B, T, ...] with `y_lengths` [B] if it has steps;
-        not yet weighted. Without `gradient` its value alone.
+    def loss_of(
+        self,
+        value: Value,
+        y: np.ndarray,
+        y_lengths: np.ndarray | None,
+        weights: np.ndarray | None,
+        gradient: bool,
+    ) -> Loss:
+        """The loss of a prediction, a `value`, against y [B, ...], or [B, T, ...] with `y_lengths` [B] if it has steps.
+        `weights` [B] are those of the samples; the output's own is not in it. Without `gradient` its value alone.
 
         Raises:
             ValueError: y does not fit.
@@ -63,11 +70,13 @@ class Output:
                     f"expected targets for as many steps as its sequences have, {ends}, got {y_lengths}"
                 )
             y = np.ascontiguousarray(y.swapaxes(0, 1)) if y.ndim > 1 else y
+            if weights is not None:
+                weights = np.ascontiguousarray(np.broadcast_to(weights, prediction.shape[:2]))
         if self.classes:
-            return losses.cross_entropy(prediction, y, lengths, gradient=gradient)
+            return losses.cross_entropy(prediction, y, lengths, weights=weights, gradient=gradient)
         if y.ndim == prediction.ndim - 1 and prediction.shape[-1] == self._targets.width:
             y = y[..., None]  # one number for each
-        found = self._targets.loss(self._widened(prediction), y, lengths, gradient=gradient)
+        found = self._targets.loss(self._widened(prediction), y, lengths, weights=weights, gradient=gradient)
         back = None if found.gradient is None else found.gradient.reshape(prediction.shape)
         return Loss(found.value, back, found.count)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch, Sequences
-from ..data.intake import in_file, is_array
+from ..data.intake import in_file, is_array, steps_of
 from ..sequence.marks import chosen, known_steps, whole_lengths
 from .network import Network
 
@@ -50,14 +50,14 @@ def as_whole(values: np.ndarray) -> np.ndarray:
 
 
 def read_x(batch: Batch, reader: Network | None, dtype: np.dtype) -> np.ndarray:
-    """x [T, B, ...] of a batch for the network that reads it. None: it is not known what reads it; then only features
-    [T, B, F, ...] are cast."""
+    """x [T, B, ...] of a batch for the network that reads it. None: it is not known what reads it; then only floats
+    are cast, as whole numbers may be tokens."""
     x = batch.x
     if reader is not None and reader.tokens:
         return as_whole(chosen(_known(batch), x)) if x.dtype.kind == "f" and x.ndim == 2 else x
     if reader is not None and x.ndim == 2 and reader.size == 1:
         x = x[..., None]
-    return cast("x", x, dtype, batch) if x.ndim > 2 else x
+    return cast("x", x, dtype, batch) if reader is not None or x.dtype.kind == "f" else x
 
 
 def expect_x(data: Sequences, reader: Network) -> None:
@@ -130,6 +130,19 @@ def all_targets(data: Sequences) -> tuple[np.ndarray, np.ndarray | None, str]:
     if len({len(one) for one in y}) == 1:
         return np.stack(y), np.stack(list(mask)) if by_steps else None, shown
     return np.concatenate(y)[None], np.concatenate(list(mask))[None] if by_steps else None, shown
+
+
+def expect_steps(data: Sequences) -> None:
+    """Refuse targets of steps that are not as many as the steps of x.
+
+    Raises:
+        ValueError: those of a sequence are more or fewer.
+    """
+    steps = steps_of(data.y)
+    wrong = np.flatnonzero(steps != data.lengths)
+    if wrong.size:
+        i = wrong[0]
+        raise ValueError(f"y[{i}]: expected {data.lengths[i]} steps, as many as x[{i}] has, got {steps[i]}")
 
 
 def read_numbers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -191,7 +191,7 @@ class SequenceRegressor(OneNetwork):
         TypeError: there is no such option.
     """
 
-    unsaved: ClassVar[tuple[str, ...]] = ("loss",)  # its name is kept
+    _own_words = (*OneNetwork._own_words, "loss")
 
     def __init__(
         self,
@@ -204,8 +204,10 @@ class SequenceRegressor(OneNetwork):
     ):
         self.outputs = _check.whole_number("outputs", outputs, 1)
         self.targets = Targets(loss, quantiles)
-        self.config["loss"], self.predicts = self.targets.name, self.targets.predicts
+        self._word("loss", self.targets.name)
+        self.predicts = self.targets.predicts
         self._build(self.outputs * self.targets.width, pooling, options)
+        self.by_steps = pooling is None
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         flat, state, backward = super().flow(batch, state, keep)

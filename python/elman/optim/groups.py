@@ -41,15 +41,15 @@ def fitting(argument: str, patterns: Any, names: Iterable[str]) -> dict[str, lis
     return found
 
 
-def frozen_names(frozen: str | Sequence[str], names: Iterable[str]) -> set[str]:
+def frozen_names(frozen: str | Sequence[str] | None, names: Iterable[str]) -> set[str]:
     """The names of what stays as it is.
 
     Raises:
         ValueError: a pattern fits nothing, or nothing is left.
     """
     names = list(names)
-    if isinstance(frozen, str):
-        frozen = [frozen]
+    if frozen is None or isinstance(frozen, str):
+        frozen = [] if frozen is None else [frozen]
     elif not isinstance(frozen, (list, tuple, set)):
         raise ValueError(f"frozen: expected a list of patterns of names, got {_check.describe(frozen)}")
     found = {name for some in fitting("frozen", frozen, names).values() for name in some}

@@ -31,16 +31,26 @@ class RecurrentForecaster(SeriesEstimator):
         quantiles: levels that are trained (loss "quantile") and given by default (also loss "gaussian", calibration).
         scale: True: mean and deviation over all series; of frames, those of each series. Or "all", "series", or
             "context": each forecast is made in the mean and deviation of its own context (reversible instance
-            normalisation). False: not at all.
+            normalisation); or "last": relative to its last value, which is an input too. False: not at all.
         residual: what the networks improve: None (nothing), "last" (the last value), "seasonal" (that of `season` steps
             before) or "linear" (ridge regression).
+        blend: what their forecasts are mixed with, of the same names: for each step ahead with the share that was best
+            on the validation origins. None: nothing.
         season: steps after which a season begins again.
         members: networks of different seeds whose forecasts are averaged, for each context.
         validation_fraction: share of the origins, the last in time, that chooses the best epoch.
         calibration_fraction: share of the origins, the last in time, on which quantiles are calibrated (conformal
             prediction); with it any loss gives intervals. Neither share is trained on.
+        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
+        hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
+        epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
+        patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
+        verbose: show a progress bar.
+        random_state: None, a number or a generator of scikit-learn's, for initial weights, dropout and order.
 
-    Further arguments are those of every estimator of `elman.sklearn`, but `pooling`.
+    Attributes:
+        model_: the `elman.models.Forecaster` (the first one). history_: its `elman.train.History`.
+        core_: the `elman.forecast.SeriesForecaster`, which has all of them.
     """
 
     def __init__(
@@ -51,6 +61,7 @@ class RecurrentForecaster(SeriesEstimator):
         loss: str = "squared",
         quantiles: Sequence[float] = (0.05, 0.5, 0.95),
         residual: str | None = None,
+        blend: str | None = None,
         season: int = 1,
         members: int = 1,
         calibration_fraction: float = 0.0,
@@ -84,6 +95,7 @@ class RecurrentForecaster(SeriesEstimator):
         self.loss = loss
         self.quantiles = quantiles
         self.residual = residual
+        self.blend = blend
         self.season = season
         self.members = members
         self.calibration_fraction = calibration_fraction
@@ -108,16 +120,24 @@ class RecurrentForecaster(SeriesEstimator):
 
         Args:
             X: series [n, d], or a list of them; or a frame.
+            y: None; not used.
             target: the column (or columns) to forecast; all that have no other role, if None.
-            series: the column (or columns) that tell series apart, in a long frame.
+            series: None, or the column (or columns) that tell series apart, in a long frame.
             time: the column of times; None: the index. Missing rows are steps that are not known.
             known: columns known ahead, such as promotions: numbers, booleans or categories.
-            past: columns known once they are past. static: columns that do not change in a series.
+            past: None, or columns known once they are past.
+            static: None, or columns that do not change in a series.
             calendar: True for waves of hour, weekday and month, as far as steps are short enough; or names among
                 "minute", "hour", "weekday", "day", "month", "quarter"; False for none.
             holidays: dates.
             freq: the time from step to step, such as "D"; found if None.
             columns: of a wide frame: "variables" of one series, or "series" of one variable.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: an argument does not fit, a column is missing or not what its role needs, or series are short.
         """
         given = dict(
             target=target, series=series, time=time, known=known, past=past, static=static, calendar=calendar,
@@ -130,7 +150,8 @@ class RecurrentForecaster(SeriesEstimator):
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> RecurrentForecaster:
-        """Train for one more epoch, on these series alone; the first call is like `fit` with one epoch."""
+        """Train for one more epoch, on the series X alone (y is not used); the first call is like `fit` with one
+        epoch."""
         if not hasattr(self, "model_"):
             epochs, self.epochs = self.epochs, 1
             try:
@@ -153,11 +174,17 @@ class RecurrentForecaster(SeriesEstimator):
 
         Args:
             X: series or a frame like that of `fit`; None: the frame of `fit`.
-            future: a frame with the `known` columns for the steps ahead. Rows of X after the last known target do as
-                well.
+            future: None, or a frame with the `known` columns for the steps ahead. Rows of X after the last known target
+                do as well.
             quantiles: levels, for columns of their own such as sales_q0.05; None: those of the estimator, if it can
                 say. For frames; see `predict_quantiles` for arrays.
             interval: the bounds of a central interval instead, such as 0.9.
+
+        Returns:
+            Forecasts: float64, or a frame in the form of X.
+
+        Raises:
+            ValueError: X is not like that of `fit`, or a column that is known ahead has gaps in the steps ahead.
         """
         check_is_fitted(self, "model_")
         found = self._read_ahead(X, future)
@@ -173,8 +200,8 @@ class RecurrentForecaster(SeriesEstimator):
     def predict_quantiles(
         self, X: Any = None, quantiles: Sequence[float] | None = None, future: Any = None
     ) -> Any:
-        """Quantiles of the same steps: [horizon, d, Q], [n, horizon, d, Q]; for a frame as `predict`. None: those of
-        the estimator."""
+        """Quantiles of the steps that `predict(X, future)` gives: [horizon, d, Q], [n, horizon, d, Q]; for a frame its
+        frame. `quantiles` None: those of the estimator."""
         check_is_fitted(self, "model_")
         levels = tuple(self.quantiles if quantiles is None else quantiles)
         if self.reader_ is not None:
@@ -183,7 +210,7 @@ class RecurrentForecaster(SeriesEstimator):
         return found if ragged(X) is not None else found[0]
 
     def score(self, X: Any, y: Any = None) -> float:
-        """R^2 of the forecasts of every window in X."""
+        """R^2 of the forecasts of every window in X; y is not used."""
         check_is_fitted(self, "model_")
         found = self._read(X, least=self._least())
         origins = [self.core_.origins(one) for one in found]
@@ -193,7 +220,7 @@ class RecurrentForecaster(SeriesEstimator):
         return float(r2_score(truth[known], said[known]))
 
     def calibrate(self, X: Any) -> RecurrentForecaster:
-        """Calibrate quantiles on every window of series that were not trained on (conformal prediction)."""
+        """Calibrate quantiles on every window of the series X, which were not trained on (conformal prediction)."""
         check_is_fitted(self, "model_")
         self.core_.calibrate(self._read(X, least=self._least()))
         return self
@@ -213,8 +240,10 @@ class RecurrentForecaster(SeriesEstimator):
         """Forecast X from origins that roll through it, with nothing known after them but what is known ahead.
 
         Args:
-            X: as for `fit`; `roles` are its further arguments, those of `fit` if the estimator is fitted.
-            start: the first origin: a share of all times, or a time.
+            X: arrays [n, d] or a frame, as for `fit`.
+            roles: None, or the further arguments of `fit`; those that it had, if the estimator is fitted and none are
+                given.
+            start: the first origin: a number between 0 and 1, which is a share of all times, or a time.
             stride: steps from one origin to the next; `horizon` if None.
             refit: origins after which new networks are trained on all that is known then; None: they are trained once,
                 before the first origin.
@@ -224,6 +253,9 @@ class RecurrentForecaster(SeriesEstimator):
 
         Returns:
             The forecasts, whose `frame`, `summary()` and `plot()` tell more. The estimator stays as it is.
+
+        Raises:
+            ValueError: an argument does not fit, or there is no origin with a context before and a horizon after it.
         """
         if not _check.flag("fit", fit):
             check_is_fitted(self, "model_")
@@ -243,11 +275,20 @@ class RecurrentForecaster(SeriesEstimator):
     def plot(
         self, X: Any = None, future: Any = None, *, path: Any = None, steps: int | None = None, most: int = 6
     ) -> Any:
-        """Draw the last `steps` steps (4 horizons, if None) of the first `most` series and the forecasts after them,
-        with a band for each interval (extra: plot). Frames only.
+        """Draw the end of the series and the forecasts after it, with a band for each interval (extra: plot).
+
+        Args:
+            X: None or a frame, as for `predict`.
+            future: None or a frame, as for `predict`.
+            path: a file to write; None leaves the figure open.
+            steps: how many of the last steps are drawn; 4 horizons if None.
+            most: how many series are drawn, the first ones.
 
         Returns:
-            The figure of matplotlib, written to `path` if there is one.
+            The figure of matplotlib.
+
+        Raises:
+            ValueError: the estimator was fitted on arrays, or `predict` would refuse.
         """
         check_is_fitted(self, "model_")
         if self.reader_ is None:

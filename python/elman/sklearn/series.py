@@ -24,6 +24,7 @@ class SeriesEstimator(Saved, RecurrentEstimator):
     loss: Any
     quantiles: Any
     residual: Any
+    blend: Any
     season: Any
     members: Any
     calibration_fraction: Any
@@ -38,7 +39,7 @@ class SeriesEstimator(Saved, RecurrentEstimator):
         if self.loss == "quantile":
             network["quantiles"] = tuple(self.quantiles)
         return SeriesForecaster(
-            self.horizon, self.context, members=self.members, scale=scale, residual=self.residual,
+            self.horizon, self.context, members=self.members, scale=scale, residual=self.residual, blend=self.blend,
             season=self.season, validation=self.validation_fraction, calibration=self.calibration_fraction,
             short=frames, network=network, training={name: getattr(self, name) for name in TRAINING},
         )  # fmt: skip

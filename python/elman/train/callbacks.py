@@ -14,7 +14,12 @@ class Callback:
 
     It may read everything there, change `run.base_rate` (the learning rate before the schedule's factor), and end the
     run by `run.stop = "a reason"`. An exception ends the run as well: it comes out of `fit`.
+
+    Attributes:
+        everywhere: whether each of several processes calls it, or only the first.
     """
+
+    everywhere: bool = True
 
     def on_start(self, run: Run) -> None:
         """Before the first batch of this call. A run that goes on has its history already.

@@ -156,11 +156,13 @@ def fit(
         )
     between = as_communicator(communicator)
     first = between is None or between.rank == 0
-    called = [*as_callbacks(callbacks), *progress_of(progress if first else False, train_data)]
+    called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
+    called = [callback for callback in called if first or callback.everywhere]
     checkpoint_seconds = _check.not_negative("checkpoint_seconds", checkpoint_seconds)
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
+    begin(model, train_data)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, settings, order, between)
     with contextlib.ExitStack() as ends:
@@ -177,7 +179,8 @@ def fit(
                 _train(run, train_data, validation_data, called, saver)
         except BaseException as error:
             run.error = error
-            error.history = run.history  # type: ignore[attr-defined]
+            with contextlib.suppress(AttributeError):  # an exception of another library may take none
+                error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:
                 saver.after_error(error)
             run.ranks.leave(error)
@@ -201,7 +204,6 @@ def _parts(
     validation_data = None if validation is None else data_for(model, "validation", validation)
     if share is not None:
         train_data, validation_data = split(train_data, share, seed or 0)
-    begin(model, train_data)
     return train_data, validation_data
 
 

@@ -14,7 +14,13 @@ from .callbacks import Callback
 from .run import Run
 
 
-class CSVLog(Callback):
+class Logger(Callback):
+    """What writes something down: once, not in each of several processes."""
+
+    everywhere = False
+
+
+class CSVLog(Logger):
     """A table with a row for each epoch: losses, metrics, gradient norm, learning rate, seconds.
 
     Args:
@@ -39,7 +45,7 @@ class CSVLog(Callback):
             csv.DictWriter(file, self._names).writerows(rows)
 
 
-class TensorBoardLog(Callback):
+class TensorBoardLog(Logger):
     """What TensorBoard draws: losses, metrics, gradient norm and learning rate over the updates (extra: tensorboard).
 
     Args:
@@ -93,7 +99,7 @@ _BESIDE = ("epoch", "seconds")
 _TAGS = {"train_loss": "loss/train", "validation_loss": "loss/validation"}  # in one picture
 
 
-class MLflowLog(Callback):
+class MLflowLog(Logger):
     """A run of MLflow: settings as parameters; losses, metrics, gradient norm and learning rate by epoch (extra:
     mlflow).
 

@@ -144,6 +144,8 @@ def _as_metric(name: str, one: Any, predicts: str) -> Metric:
                 f"metrics: expected for a model that predicts {predicts} some of {', '.join(fitting)}, "
                 f"or a function, got {one!r}"
             )
+        if one != "crps":
+            need("sklearn.metrics", "sklearn", "a metric")  # now rather than after an epoch
         return METRICS[one]
     if not callable(one) or isinstance(one, type):
         raise ValueError(

@@ -20,7 +20,7 @@ def progress_of(progress: bool | str, data: Data) -> list[Callback]:
         return []
     label = progress if isinstance(progress, str) else ""
     notebook = "IPKernelApp" in getattr(_ipython(), "config", {})
-    if notebook or sys.stderr.isatty():
+    if notebook or getattr(sys.stderr, "isatty", bool)():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # tqdm's, where a notebook has no widgets: it shows text then
@@ -35,7 +35,13 @@ def _ipython() -> Any:
     return None if module is None else module.get_ipython()
 
 
-class Bar(Callback):
+class Shown(Callback):
+    """What shows the progress: that of the first of several processes."""
+
+    everywhere = False
+
+
+class Bar(Shown):
     """One bar over all epochs: loss, gradient norm, and how many sequences (or steps) a second (extra: train)."""
 
     def __init__(self, tqdm: Any, label: str, data: Data):
@@ -75,7 +81,7 @@ class Bar(Callback):
         self._bar.update(self._done(run) - self._bar.n)
 
 
-class Lines(Callback):
+class Lines(Shown):
     """A line for each epoch, and at most one a minute within it."""
 
     seconds = 60.0

@@ -1,0 +1,117 @@
+"""What graphs of layers, and their data, refuse."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from elman.data import NamedSequences, Sequences
+from elman.layers import GRU, Dropout, Embedding, Linear, Pooling
+from elman.models import Graph, Input, Output, attend, concatenate, repeat
+from elman.train import fit
+
+READS = "x: expected a, b by name, got "
+WRONG = {
+    READS + "c": ({"c": [[1.0]]}, None),
+    r"head: x: expected \[..., 2\] float32, got \[2, 4\] float32": (
+        {"a": [[[1.0]], [[2.0]]], "b": np.zeros((2, 3))}, None
+    ),
+    r"y: expected out by name, got other": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"other": [1.0]}),
+    r"outputs\['out'\]: .*target.*": ({"a": [[[1.0]]], "b": np.ones((1, 1))}, {"out": [[[1.0]]]}),
+    r"x\['b'\]: expected \[B, T, I\] or \[B, F\], got \[1, 1, 1, 1\] int64": (
+        {"a": [[[1.0]]], "b": np.ones((1, 1, 1, 1), int)}, None
+    ),
+    r"gru: expected a sequence for each sample, got \[1, 2\] float32": (
+        {"a": np.zeros((1, 2)), "b": np.ones((1, 1))}, None
+    ),
+    r"Concatenation: expected values of one shape but for their features, got \[1, 1\] .*, \[2, 1, 1\]": (
+        {"a": [[[1.0]]], "b": np.ones((1, 2, 1))}, None
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_does_not_fit(message):
+    x, y = WRONG[message]
+    read = Input("a").through(GRU(1, 1), Pooling())
+    model = Graph({"out": concatenate(read, Input("b")).through(head=Linear(2, 1))})
+    with pytest.raises(ValueError, match=f"^{message}"):
+        model(x) if y is None else model.loss(next(NamedSequences(x, y).batches(2)))
+
+
+def test_sequences_of_other_lengths_do_not_stand_side_by_side():
+    model = Graph({"out": Input("a") + Input("b")})
+    x = np.zeros((2, 3, 1))
+    with pytest.raises(ValueError, match=r"^Sum: expected sequences of the same lengths, got others"):
+        model({"a": x, "b": x}, {"a": [3, 2]})
+    y = {"out": [np.zeros((2, 1)), np.zeros((3, 1))]}
+    with pytest.raises(
+        ValueError, match=r"^outputs\['out'\]: expected targets for as many steps as its sequences have"
+    ):
+        model.loss(next(NamedSequences({"a": x, "b": x}, y).batches(2)))
+    model = Graph({"out": repeat(Input("a"), Input("b"))})
+    with pytest.raises(ValueError, match=r"^Repetition: expected a vector for each sample and a sequence"):
+        model({"a": x, "b": x})
+    model = Graph({"out": attend(Input("a"), Input("b"))})
+    with pytest.raises(ValueError, match=r"^Attention: expected two sequences for each sample"):
+        model({"a": x, "b": x[:, 0]})
+    with pytest.raises(ValueError, match=r"^stepper: expected a model of one sequence, got a Graph"):
+        model.stepper(1)
+
+
+NODE = Input("a")
+MADE = {
+    "outputs: expected a dict of at least one Output, got an empty dict|outputs: expected a dict.*": lambda: (
+        Graph({})
+    ),
+    r"outputs\['a'\]: expected an Output, got Linear": lambda: Graph({"a": Linear(1, 1)}),
+    "node: expected a node of a graph, got 3": lambda: Output(3),
+    "weight: expected a finite number of at least 0, got -1": lambda: Output(NODE, weight=-1),
+    "loss: expected .*, got 'square'": lambda: Output(NODE, "square"),
+    r"nodes: expected nodes of a graph, got GRU; node.through\(layer\)": lambda: concatenate(NODE, GRU(1, 1)),
+    "nodes: expected at least two, got 1": lambda: concatenate(NODE),
+    "layers: expected a layer, got Input": lambda: NODE.through(NODE),
+    "layers: expected none that is batch_first": lambda: NODE.through(GRU(1, 1, batch_first=True)),
+    "function: expected one of 'tanh', 'relu', got 'gelu'": lambda: NODE.activate("gelu"),
+    "name: expected text, got 3": lambda: Input(3),
+    "named: expected a name for one layer, without dots, got 'a'": lambda: Graph(
+        {"out": NODE.through(a=Linear(1, 1)).through(a=Linear(1, 1))}
+    ),
+    "outputs: expected the input 'a' to be tokens or numbers, got readers of both": lambda: Graph(
+        {"out": NODE.through(Embedding(2, 1)) + Input("a").through(Linear(1, 1))}
+    ),
+}
+
+
+@pytest.mark.parametrize("message", MADE)
+def test_what_is_no_graph(message):
+    with pytest.raises(ValueError, match=f"^({message})"):
+        MADE[message]()
+
+
+def test_data_by_name():
+    with pytest.raises(
+        ValueError, match=r"^x: expected a dict of arrays or lists by name, got \[2\] float64"
+    ):
+        NamedSequences(np.zeros(2))
+    with pytest.raises(ValueError, match=r"^x: expected a dict of arrays or lists by name, got an empty one"):
+        NamedSequences({})
+    with pytest.raises(ValueError, match=r"^y\['a'\]: expected one for each of 2 samples, got 3"):
+        NamedSequences({"a": [1, 2]}, {"a": [1, 2, 3]})
+    with pytest.raises(ValueError, match=r"^train: x\['b'\]: expected one for each of 2 samples, got 1"):
+        fit(Graph({"a": Input("a")}), ({"a": [1, 2], "b": [1]}, {"a": [1, 2]}), progress=False)
+    with pytest.raises(ValueError, match=r"^x: expected an array or a list, got a dict; NamedSequences takes"):
+        Sequences({"a": np.zeros((2, 3, 1))})
+    batches = list(NamedSequences({"a": [[1], [1, 2, 3], [1, 2]]}).batches(2))
+    assert [batch.index.tolist() for batch in batches] == [[1, 2], [0]] and [b.done for b in batches] == [
+        2,
+        3,
+    ]
+    np.testing.assert_array_equal(batches[0].x["a"], [[1, 2, 3], [1, 2, 0]])
+    np.testing.assert_array_equal(batches[0].lengths["a"], [3, 2])
+
+
+def test_a_loss_that_no_file_can_hold():
+    node = Input("a").through(Linear(1, 1), Dropout(0.5))
+    with pytest.raises(ValueError, match=r"loss: expected"):
+        Graph({"out": Output(node, SimpleNamespace())})
