@@ -100,7 +100,9 @@ def test_data_by_name():
         NamedSequences({"a": [1, 2]}, {"a": [1, 2, 3]})
     with pytest.raises(ValueError, match=r"^train: x\['b'\]: expected one for each of 2 samples, got 1"):
         fit(Graph({"a": Input("a")}), ({"a": [1, 2], "b": [1]}, {"a": [1, 2]}), progress=False)
-    with pytest.raises(ValueError, match=r"^x: expected an array or a list, got a dict; NamedSequences takes"):
+    with pytest.raises(
+        ValueError, match=r"^x: expected an array or a list, got a dict; NamedSequences takes"
+    ):
         Sequences({"a": np.zeros((2, 3, 1))})
     batches = list(NamedSequences({"a": [[1], [1, 2, 3], [1, 2]]}).batches(2))
     assert [batch.index.tolist() for batch in batches] == [[1, 2], [0]] and [b.done for b in batches] == [

@@ -84,7 +84,9 @@ class Sequences:
         target_vocabulary: Vocabulary | None = None,
     ):
         if isinstance(x, Mapping):
-            raise ValueError("x: expected an array or a list, got a dict; NamedSequences takes several inputs by name")
+            raise ValueError(
+                "x: expected an array or a list, got a dict; NamedSequences takes several inputs by name"
+            )
         if is_text(x):
             if vocabulary is None:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
