@@ -37,6 +37,9 @@ def load(path: str | os.PathLike[str], kind: type | None = None) -> Any:
         path: of the file.
         kind: the class that is expected, for type checkers too: `load(path, SequenceClassifier)`.
 
+    Returns:
+        The layer, model or estimator, with its parameters and notes.
+
     Raises:
         ValueError: `save` did not write the file, or it has changed since, or it is of a class that is not imported or
             that takes other arguments now, or of another class than `kind`.

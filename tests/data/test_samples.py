@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.data import Blocks, Ragged, Samples, Sequences, Vocabulary
+from elman.data import Blocks, NamedSequences, Ragged, Samples, Sequences, Vocabulary
 from elman.data.batch import size_of
 from elman.data.fingerprint import fingerprint
 from tests.support.runs import data
@@ -53,16 +53,22 @@ def numbers(batches):
     truncate=st.none() | st.integers(1, 4),
     skip=st.integers(0, 9),
     ahead=st.integers(0, 2),
+    count=st.none() | st.integers(1, 40),
 )
-def test_every_sequence_once(shards, window, batch_size, seed, truncate, skip, ahead):
+def test_every_sequence_once(shards, window, batch_size, seed, truncate, skip, ahead, count):
     source = Shards(*zip(*shards, strict=True))
-    n = sum(size for size, _ in shards)
-    given = Samples(source, window, truncate=truncate, ahead=ahead)
+    n = whole = sum(size for size, _ in shards)
+    if count is not None:
+        n = min(n, count)
+    given = Samples(source, window, truncate=truncate, ahead=ahead, count=count)
     batches = list(given.batches(batch_size, seed))
     assert batches[-1].done == n and all(batch.size <= batch_size for batch in batches)
     if truncate is None:
-        assert sorted(numbers(batches)) == list(range(n))
+        assert len({*numbers(batches)}) == len(numbers(batches)) == n
+        if n == whole or seed is None:
+            assert sorted(numbers(batches)) == list(range(n))
         assert sorted(np.concatenate([batch.index for batch in batches])) == list(range(n))
+    skip = min(skip, len(batches))
     for batch, other in zip(given.batches(batch_size, seed, skip=skip), batches[skip:], strict=True):
         np.testing.assert_array_equal(batch.x, other.x)
         np.testing.assert_array_equal(batch.y, other.y)
@@ -218,6 +224,16 @@ def test_masks_and_weights():
             np.testing.assert_array_equal(getattr(batch, name), getattr(other, name))
 
 
+def test_named_inputs():
+    x, y = data(n=12)
+    parts = [{"x": {"a": x[i], "b": x[i, 0]}, "y": {"t": y[i]}} for i in range(12)]
+    want = NamedSequences({"a": x, "b": x[:, 0]}, {"t": y}).batches(5)
+    for batch, other in zip(Samples(parts, window=12).batches(5), want, strict=True):
+        for name in "ab":
+            np.testing.assert_array_equal(batch.x[name], other.x[name])
+        np.testing.assert_array_equal(batch.y["t"], other.y["t"])
+
+
 def test_blocks_of_hdf5(tmp_path, rng):
     """Of variable length, of whole arrays, and ragged by an index."""
     lengths = rng.integers(1, 6, 30)
@@ -253,6 +269,8 @@ REFUSALS = {
     "ahead: expected a whole number of at least 0, got -1": lambda: Samples(samples(2), ahead=-1),
     "transform: expected a function of a sample, got 3": lambda: Samples(samples(2), transform=3),
     r"samples: expected \(x, y\), \(x, y, future\) or a dict, got 5": lambda: list(Samples([5, 6]).batches(2)),
+    "samples: expected x, y as in others, got x":
+        lambda: list(Samples([{"x": np.ones((2, 1)), "y": 1}, {"x": np.ones((2, 1))}]).batches(2)),
     "block: expected a whole number of at least 1, got 0": lambda: Blocks(np.zeros((2, 1, 1)), block=0),
     "y: expected one for each of 2 sequences, got 3": lambda: Blocks(np.zeros((2, 1, 1)), np.zeros(3)),
 }  # fmt: skip

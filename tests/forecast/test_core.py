@@ -38,7 +38,7 @@ def test_the_parts_of_the_origins_share_no_step_ahead():
 
 
 @pytest.mark.parametrize("residual", [None, "last", "seasonal", "linear"])
-@pytest.mark.parametrize("scale", ["all", "series", "context", None])
+@pytest.mark.parametrize("scale", ["all", "series", "context", "last", None])
 def test_forecasts_are_what_the_network_says_in_the_units_of_the_series(residual, scale):
     core = made(residual=residual, season=4, scale=scale).fit(series(), 0)
     (member,) = core.members
@@ -138,7 +138,7 @@ REFUSALS = {
     "context: expected a whole number of at least 1, got 0": lambda: SeriesForecaster(1, [4, 0]),
     "context: expected at least one, got none": lambda: SeriesForecaster(1, []),
     "members: expected a whole number": lambda: made(members=0),
-    "scale: expected one of 'all', 'series', 'context', got 'robust'": lambda: made(scale="robust"),
+    "scale: expected one of 'all', 'series', 'context', 'last', got 'robust'": lambda: made(scale="robust"),
     "residual: expected one of 'last', 'seasonal', 'linear', got 'naive'": lambda: made(residual="naive"),
     "blend: expected one of 'last', 'seasonal', 'linear', got 'mean'": lambda: made(blend="mean", validation=0.1),
     "blend: expected a validation_fraction above 0 with it, got 0": lambda: made(blend="linear"),

@@ -69,6 +69,21 @@ def test_a_window_in_the_scale_of_its_context():
     np.testing.assert_allclose(part.level + part.unit * part.batch.y, one.target[None, 8:10], rtol=1e-5)
 
 
+def test_a_window_relative_to_its_last_value():
+    one = made()
+    scales, plain = Scales("last").fit([one]), Baseline(None, 2, 2)
+    windows = Windows([one], [np.array([6])], scales, 4, 2, True, plain)
+    same = Windows([one], [np.array([6])], Scales("all").fit([one]), 4, 2, True, plain).take(np.array([0]))
+    part = windows.take(np.array([0]))
+    last = same.batch.x[-1, 0, :2]  # the first of the two is carried from two steps before
+    np.testing.assert_allclose(part.batch.x[:, 0, :2], same.batch.x[:, 0, :2] - last, atol=1e-6)
+    np.testing.assert_array_equal(part.batch.x[:, 0, 2:-2], same.batch.x[:, 0, 2:])
+    np.testing.assert_array_equal(part.batch.x[:, 0, -2:], np.broadcast_to(last, (4, 2)))
+    np.testing.assert_allclose(part.level[0, 0], [one.target[3, 0], one.target[5, 1]], rtol=1e-6)
+    np.testing.assert_allclose(part.level + part.unit * part.batch.y, one.target[None, 6:8], rtol=1e-5)
+    assert windows.sizes == (part.batch.x.shape[2], 2)
+
+
 def test_carried():
     values = np.array([[np.nan, 1], [2, np.nan], [np.nan, np.nan], [3, 4]])
     np.testing.assert_array_equal(carried(values), [[np.nan, 1], [2, 1], [2, 1], [3, 4]])

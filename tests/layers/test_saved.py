@@ -72,6 +72,16 @@ def test_a_layer_comes_back(name, tmp_path):
     assert first == again
 
 
+def test_a_composite_without_a_constructor(tmp_path):
+    made = Composite()
+    made.parts = {"a": GRU(2, 3), "b": Linear(3, 1)}
+    made.parts["c"] = made.parts["a"]
+    made.save(tmp_path / "file")
+    found = elman.load(tmp_path / "file", Composite)
+    assert repr(found.parts) == repr(made.parts) and found.parts["c"] is found.parts["a"]
+    assert all(np.array_equal(value, found.parameters[name]) for name, value in made.parameters.items())
+
+
 def test_parts_that_were_changed(tmp_path):
     made = Sequential(body=GRU(2, 3), head=Linear(3, 2))
     made.parts["head"] = Linear(3, 7)

@@ -11,7 +11,7 @@ import elman
 from elman.data import NamedSequences
 from elman.layers import GRU, LSTM, Embedding, Linear, Pooling, Sequential
 from elman.losses import custom
-from elman.models import Graph, Input, Output, concatenate, repeat
+from elman.models import Graph, Input, Output, attend, concatenate, repeat
 from elman.train import fit
 from tests.support.saved import equal
 
@@ -31,7 +31,11 @@ def make(dtype="float64"):
     both = concatenate(
         words.through(Pooling("mean")), waves.through(Pooling("max")), age + place, Input("facts")
     ).activate("relu")
-    mixed = words + repeat(both.through(mix=Linear(14, 4, **d, seed=6)), words)
+    mixed = (
+        words
+        + repeat(both.through(mix=Linear(14, 4, **d, seed=6)), words)
+        + attend(words, waves, scaled=True)
+    )
     return Graph({
         "ill": Output(both.through(Linear(14, 3, **d, seed=7)), "cross_entropy"),
         "days": Output(both.through(head=Linear(14, 1, **d, seed=8)), weight=0.3),

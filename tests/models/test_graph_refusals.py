@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from elman.data import NamedSequences
+from elman.data import NamedSequences, Sequences
 from elman.layers import GRU, Dropout, Embedding, Linear, Pooling
-from elman.models import Graph, Input, Output, concatenate, repeat
+from elman.models import Graph, Input, Output, attend, concatenate, repeat
 from elman.train import fit
 
 READS = "x: expected a, b by name, got "
@@ -52,6 +52,11 @@ def test_sequences_of_other_lengths_do_not_stand_side_by_side():
     model = Graph({"out": repeat(Input("a"), Input("b"))})
     with pytest.raises(ValueError, match=r"^Repetition: expected a vector for each sample and a sequence"):
         model({"a": x, "b": x})
+    model = Graph({"out": attend(Input("a"), Input("b"))})
+    with pytest.raises(ValueError, match=r"^Attention: expected two sequences for each sample"):
+        model({"a": x, "b": x[:, 0]})
+    with pytest.raises(ValueError, match=r"^stepper: expected a model of one sequence, got a Graph"):
+        model.stepper(1)
 
 
 NODE = Input("a")
@@ -95,6 +100,10 @@ def test_data_by_name():
         NamedSequences({"a": [1, 2]}, {"a": [1, 2, 3]})
     with pytest.raises(ValueError, match=r"^train: x\['b'\]: expected one for each of 2 samples, got 1"):
         fit(Graph({"a": Input("a")}), ({"a": [1, 2], "b": [1]}, {"a": [1, 2]}), progress=False)
+    with pytest.raises(
+        ValueError, match=r"^x: expected an array or a list, got a dict; NamedSequences takes"
+    ):
+        Sequences({"a": np.zeros((2, 3, 1))})
     batches = list(NamedSequences({"a": [[1], [1, 2, 3], [1, 2]]}).batches(2))
     assert [batch.index.tolist() for batch in batches] == [[1, 2], [0]] and [b.done for b in batches] == [
         2,

@@ -6,9 +6,13 @@ import pytest
 import torch
 
 import elman
+from elman.layers import GRU, Linear, Pooling
 from elman.models import (
     Forecaster,
+    Graph,
+    Input,
     LanguageModel,
+    Output,
     SequenceClassifier,
     SequenceRegressor,
     SequenceTagger,
@@ -199,3 +203,26 @@ def test_labels_of_a_stream():
     same(*models)
     with pytest.raises(ValueError, match="train: y: expected labels among 'O', 'B', got 'I'"):
         fit(models[1], Stream(x, ["I"] * 40), **QUICK)
+
+
+@pytest.mark.parametrize("form", ["column", "one-hot", "floats", "Series", "tensor", "list"])
+def test_classes_of_a_graph_in_every_form(form):
+    def trained(y):
+        node = Input("x").through(GRU(2, 3, seed=0), Pooling("last"), Linear(3, 3, seed=1))
+        model = Graph({"kind": Output(node, "cross_entropy")})
+        fit(model, ({"x": X}, {"kind": y}), **QUICK)
+        return model
+
+    same(trained(FORMS[form]), trained(Y))
+
+
+def test_unknown_classes_of_a_graph_do_not_count():
+    node = Input("x").through(GRU(2, 3, seed=0), Linear(3, 2, seed=1))
+    model = Graph({"tag": Output(node, "cross_entropy")})
+    tags = RNG.integers(0, 2, (12, 4)).astype(float)
+    gaps = np.where(RNG.random((12, 4)) < 0.3, np.nan, tags)
+    got = evaluate(model, ({"x": X}, {"tag": gaps}))
+    known = ~np.isnan(gaps)
+    p = model.predict_proba({"x": X})["tag"]
+    want = -np.log(np.stack(p)[known, tags[known].astype(int)]).mean()
+    assert got == pytest.approx(want, rel=1e-5)

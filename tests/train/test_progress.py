@@ -1,6 +1,11 @@
 """What a run shows."""
 
+import contextlib
+import os
+import pathlib
 import re
+import struct
+import subprocess
 import sys
 import types
 
@@ -10,6 +15,8 @@ from elman.data import Samples
 from elman.train import Sequences, fit
 from elman.train.progress import Lines
 from tests.support.runs import data, noise, regressor, run
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def shown(capsys, **options):
@@ -90,3 +97,28 @@ def test_a_bar_goes_on_where_the_run_does(tmp_path, capsys, monkeypatch):
     fit(regressor(), data(), epochs=3, seed=0, batch_size=8, checkpoint=tmp_path)
     first = capsys.readouterr().err.split("\r")[1]
     assert "48.0/72.0" in first
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+@pytest.mark.parametrize("columns", [0, 100])
+def test_a_terminal_without_width_gets_lines(columns):
+    import fcntl
+    import pty
+    import termios
+
+    code = "from tests.support.runs import *; fit(regressor(), data(), epochs=2, progress='a label')"
+    own, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=other, stderr=other, stdin=other
+    )
+    os.close(other)
+    shown = b""
+    with contextlib.suppress(OSError):  # that is how its end shows
+        while part := os.read(own, 9999):
+            shown += part
+    os.close(own)
+    assert process.wait() == 0
+    assert (b"a label: epoch 2 of 2: loss" in shown) == (columns == 0)
+    assert (b"48.0/48.0" in shown) == (columns > 0)

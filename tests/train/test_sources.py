@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from elman.data import Blocks, Samples
 from elman.data.fingerprint import fingerprint
@@ -75,3 +76,20 @@ def test_a_schedule_from_zero_needs_the_size():
     for schedule in (Constant(), Steps(1), WarmUp(1, start=0.1)):
         assert fit(model, source, epochs=1, schedule=schedule, progress=False).epochs == 1
     assert np.isfinite(evaluate(model, source))
+
+
+def test_datasets_of_torch():
+    """One in order trains to the bits of the same arrays in one block; one with items has an order of its own."""
+    x, y = data(n=24)
+    x, y = torch.from_numpy(x), torch.from_numpy(y).float()
+
+    class InOrder(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(zip(x, y, strict=True))
+
+    models = []
+    for source in (torch.utils.data.TensorDataset(x, y), InOrder(), Blocks(x, y, block=24)):
+        models.append(regressor())
+        run(models[-1], None, Samples(source, window=24))
+    assert same(models[1].state_dict(), models[2].state_dict())
+    assert not same(models[0].state_dict(), models[2].state_dict())

@@ -28,7 +28,8 @@ class RecurrentModel(Described):
         likelihood: None (numbers), "gaussian" or "quantile". With one of these, `num_samples` and
             `predict_likelihood_parameters` work; a single sample is the mean or median.
         quantiles: of the likelihood "quantile".
-        scale: what the network scales targets by, see `elman.forecast.Scales`: "all", "context", "series" or None.
+        scale: what targets are measured in, as for `elman.forecast.SeriesForecaster`: "all", "context", "last",
+            "series" or None.
         residual, season, members: as for `elman.sklearn.RecurrentForecaster`.
         use_static_covariates: whether to read them, if there are any.
         cell, hidden_size, num_layers, dropout, recurrent_dropout: of the networks.

@@ -171,14 +171,14 @@ class Ragged:
         return self.values[int(self.offsets[i]) : int(self.offsets[i + 1])]
 
     def between(self, rows: range) -> list[np.ndarray]:
-        """Sequences that follow each other, read at once."""
+        """The sequences of these rows, which follow each other, read at once."""
         begin, end = int(self.offsets[rows.start]), int(self.offsets[rows.stop])
         read = np.array(self.values[begin:end])
         mapped.was_read(self.values, read.nbytes)
         return np.split(read, np.asarray(self.offsets[rows.start + 1 : rows.stop], np.int64) - begin)
 
     def subset(self, index: np.ndarray) -> Ragged:
-        """Some of them, which are not read."""
+        """Some of them, by their numbers, index [m]; they are not read."""
         return _PickedRagged(self, index)
 
     def _known_by(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count as counting
 from itertools import islice
@@ -15,6 +15,7 @@ from .._arrays import to_numpy
 from .ahead import prefetch
 from .batch import Batch
 from .mapped import memory_map
+from .named import NamedSequences
 from .sequences import Sequences
 from .sources import Sample, as_source
 from .vocabulary import Vocabulary
@@ -112,8 +113,12 @@ class Samples:
         )
         for number, samples in reading:
             before = number * each * batch_size
-            window = Sequences(**_columns(samples), truncate=self.truncate, vocabulary=self.vocabulary)
+            columns = _columns(samples)
             del samples  # they have been copied
+            if isinstance(columns["x"], Mapping):
+                window: Any = NamedSequences(**columns)
+            else:
+                window = Sequences(**columns, truncate=self.truncate, vocabulary=self.vocabulary)
             inner = None if seed is None else [*seeds, number]
             for batch in window.batches(batch_size, inner):
                 if skip:
@@ -128,7 +133,7 @@ class Samples:
         begin = first * size
         reading = self._samples(seed, begin, shuffled)
         if self.count is not None:
-            reading = islice(reading, self.count - begin)
+            reading = islice(reading, max(0, self.count - begin))
         for number in counting(first):
             samples = list(islice(reading, size))
             if not samples:
@@ -159,8 +164,11 @@ class Samples:
 
 
 def _columns(samples: list[Sample]) -> dict[str, Any]:
-    """The arguments of Sequences that these samples make."""
+    """The arguments of Sequences that these samples make; of NamedSequences, where their x are dicts."""
     named = [_named(sample) for sample in samples]
+    for sample in named:
+        if sample.keys() != named[0].keys():
+            raise ValueError(f"samples: expected {', '.join(named[0])} as in others, got {', '.join(sample)}")
     return {name: _stacked(name, [sample[name] for sample in named]) for name in named[0]}
 
 
@@ -173,7 +181,9 @@ def _named(sample: Sample) -> dict[str, Any]:
 
 
 def _stacked(name: str, values: list[Any]) -> Any:
-    """[n, ...] where all are alike, as in memory, or a list."""
+    """[n, ...] where all are alike, as in memory, or a list; of dicts a dict of these."""
+    if isinstance(values[0], Mapping):
+        return {key: _stacked(f"{name}[{key!r}]", [value[key] for value in values]) for key in values[0]}
     if not all(hasattr(value, "shape") for value in values):
         return values
     arrays = [to_numpy(name, value) for value in values]

@@ -83,6 +83,10 @@ class Sequences:
         vocabulary: Vocabulary | None = None,
         target_vocabulary: Vocabulary | None = None,
     ):
+        if isinstance(x, Mapping):
+            raise ValueError(
+                "x: expected an array or a list, got a dict; NamedSequences takes several inputs by name"
+            )
         if is_text(x):
             if vocabulary is None:
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")

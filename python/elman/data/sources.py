@@ -117,7 +117,6 @@ class Blocks:
     Args:
         x, y: as of `Sequences`: memory maps, arrays of h5py (also of variable length) or zarr, `Ragged`, or arrays in
             memory.
-        columns: other arguments of `Sequences`, likewise.
         block: sequences in a shard.
         columns: other arguments of `Sequences`, by name, arrays like these.
 

@@ -25,7 +25,7 @@ class SeriesForecaster:
         horizon: S, steps to predict.
         context: steps to read; several numbers make a network for each.
         members: networks for each context, of different seeds. The forecasts of all are averaged.
-        scale: of targets, as `Scales` has it: "all", "series", "context" or None.
+        scale: of targets, as `Scales` has it: "all", "series", "context", "last" or None.
         residual: what plain forecast the networks learn to improve: None, "last", "seasonal" or "linear".
         blend: what plain forecast theirs are mixed with, of the same names: for each step ahead with the share that was
             best on the validation origins.

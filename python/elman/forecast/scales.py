@@ -10,7 +10,7 @@ import numpy as np
 from ..sequence import Standardizer
 from .series import Series
 
-MODES = ("all", "series", "context")
+MODES = ("all", "series", "context", "last")
 LEAST = 0.03  # of a context's deviation, in deviations of all series: a constant context has no scale
 
 
@@ -20,7 +20,8 @@ class Scales:
     Args:
         mode: for targets. "all": mean and deviation over all series. "series": those of each series. "context": as
             "all", and then each window by mean and deviation of its context, which its forecast is given back
-            (reversible instance normalisation without its affine map: Kim et al. 2022). None: nothing is scaled.
+            (reversible instance normalisation without its affine map: Kim et al. 2022). "last": as "all", and then each
+            window as its difference to the last value, which is an input of each step. None: nothing is scaled.
     """
 
     def __init__(self, mode: str | None):

@@ -30,8 +30,9 @@ class Windows:
     """Windows of `context` steps to read and `horizon` steps to predict, cut when a batch is made.
 
     Inputs of a step: the targets [F], whether each was known [F] (only with `marks`), past covariates [P] (and whether
-    they were known), known ones [C], static ones [G]. Of a step ahead: known and static ones. What is not known is the
-    last value before, or the mean where there is none. Steps before the series begin are the mean, and not known.
+    they were known), known ones [C], static ones [G]; in the scale "last" the last targets [F]. Of a step ahead: known
+    and static ones. What is not known is the last value before, or the mean where there is none. Steps before the
+    series begin are the mean, and not known.
 
     Args:
         series: n of them.
@@ -53,7 +54,7 @@ class Windows:
         self.context, self.horizon, self.marks = context, horizon, marks
         self.plain = plain
         self.spread = np.ones((horizon, series[0].target.shape[1]), np.float32)
-        self.by_context = scales.mode == "context"
+        self.mode = scales.mode
         F, _, C, _ = series[0].sizes
         self.F, self.ahead = F, C > 0
         inputs, targets, future, rows, levels, units, offset = [], [], [], [], [], [], 0
@@ -101,7 +102,8 @@ class Windows:
     @property
     def sizes(self) -> tuple[int, int]:
         """Inputs of a step, and of a step ahead."""
-        return self.inputs.shape[1], 0 if self.future is None else self.future.shape[1]
+        levels = self.F if self.mode == "last" else 0
+        return self.inputs.shape[1] + levels, 0 if self.future is None else self.future.shape[1]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -129,11 +131,16 @@ class Windows:
         future = None if self.future is None else self.future[ahead]
         y = self.targets[ahead.T]
         level, unit = self.level[index, None], self.scale[index, None]
-        if self.by_context:
-            mean, deviation = self._of_context(x)
+        if self.mode in ("context", "last"):
+            mean, deviation = (
+                self._of_context(x) if self.mode == "context" else (x[-1, :, : self.F].copy(), 1)
+            )
             x[:, :, : self.F] = (x[:, :, : self.F] - mean) / deviation
-            y = (y - mean[:, None]) / deviation[:, None]
-            level, unit = level + unit * mean[:, None], unit * deviation[:, None]
+            deviation = np.broadcast_to(deviation, mean.shape)[:, None]
+            y = (y - mean[:, None]) / deviation
+            level, unit = level + unit * mean[:, None], unit * deviation
+        if self.mode == "last":
+            x = np.concatenate([x, np.broadcast_to(mean, (len(x), *mean.shape))], axis=-1)
         plain = self.plain(x, future)
         y = (y - plain) / self.spread
         return Part(Batch(x, None, y, None, index, future), plain, level, unit)

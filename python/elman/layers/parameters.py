@@ -240,6 +240,18 @@ class Composite(Parameters):
 
     parts: dict[str, Parameters]
 
+    def _config(self) -> dict[str, Any]:
+        # One of a class without a constructor is known by its parts.
+        return super()._config() if _constructs(type(self)) else arguments.described(self.parts)
+
+    @classmethod
+    def _from_config(cls, config: Mapping[str, Any]) -> Self:
+        if _constructs(cls):
+            return super()._from_config(config)
+        made = cls()
+        made.parts = arguments.made_of(dict(config))
+        return made
+
     def __getitem__(self, path: str) -> Parameters:
         """The part at a path of names: `model["network.head"]` is `model.parts["network"].parts["head"]`.
 
@@ -271,3 +283,7 @@ class Composite(Parameters):
     def set_random_state(self, state: Mapping[str, Any]) -> None:
         for name, part in self.parts.items():
             part.set_random_state(state[name])
+
+
+def _constructs(kind: Any) -> bool:
+    return kind.__init__ is not object.__init__

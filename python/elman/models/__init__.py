@@ -6,9 +6,10 @@ from .ctc import CTCRecognizer
 from .decoding import ctc_beam, ctc_greedy
 from .forecaster import Forecaster
 from .graph import Graph
+from .joins import attend, concatenate, repeat
 from .language import LanguageModel
 from .network import network
-from .nodes import Input, Node, concatenate, repeat
+from .nodes import Input, Node
 from .outputs import Output
 from .seq2seq import Seq2Seq
 from .sequences import SequenceClassifier, SequenceRegressor, SequenceTagger
@@ -26,6 +27,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
+    "attend",
     "concatenate",
     "ctc_beam",
     "ctc_greedy",

@@ -207,6 +207,16 @@ class Graph(Model):
         batch = replace(batch, lengths={**batch.lengths, **(lengths or {})})
         return {name: value.array for name, value in self.flow(batch)[0].items()}
 
+    def stepper(self, batch_size: int) -> Any:
+        """There is none: a graph reads whole sequences.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "stepper: expected a model of one sequence, got a Graph, which reads whole ones; its layers have steppers"
+        )
+
     def predict(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
         """What is expected of each output: the likeliest class, or the number (as `SequenceRegressor.predict`).
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..layers import Parameters, arguments
-from .nodes import Activation, Concatenation, Input, Node, Repetition, Sum, Through
+from .joins import Attention, Concatenation, Repetition
+from .nodes import Activation, Input, Node, Sum, Through
 from .outputs import Output
 
-_NODES = {kind.__name__: kind for kind in (Input, Through, Sum, Concatenation, Repetition, Activation)}
+_NODES = {
+    kind.__name__: kind for kind in (Input, Through, Sum, Concatenation, Attention, Repetition, Activation)
+}
 
 
 class Drawn(Protocol):

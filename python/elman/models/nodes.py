@@ -170,36 +170,9 @@ class Sum(Node):
     """The sum of values of one shape."""
 
     def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
-        _expect_beside(values, "one shape", lambda value: value.array.shape)
+        expect_beside(values, "one shape", lambda value: value.array.shape)
         total = values[0].array + values[1].array
         return values[0]._replace(array=total), lambda d: [d, d]
-
-
-class Concatenation(Node):
-    """The features of several values side by side."""
-
-    def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
-        _expect_beside(values, "one shape but for their features", lambda value: value.array.shape[:-1])
-        joined = np.concatenate([value.array for value in values], axis=-1)
-        ends = np.cumsum([value.array.shape[-1] for value in values])[:-1]
-        return values[0]._replace(array=joined), lambda d: [
-            np.ascontiguousarray(part) for part in np.split(d, ends, axis=-1)
-        ]
-
-
-class Repetition(Node):
-    """A vector for each sample, at every step of a sequence of that sample."""
-
-    def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
-        vector, like = values
-        if vector.steps or not like.steps:
-            raise ValueError("expected a vector for each sample and a sequence, in this order")
-        T, B = like.array.shape[:2]
-        known = known_steps(T, B, like.lengths)
-        known = None if known is None else known[..., None]
-        repeated = np.broadcast_to(vector.array, (T, *vector.array.shape))
-        repeated = np.ascontiguousarray(chosen(known, repeated))
-        return Value(repeated, like.lengths, True), lambda d: [chosen(known, d).sum(axis=0), None]
 
 
 # Each function, and its slope times a gradient d, from what it gives, y.
@@ -225,36 +198,6 @@ class Activation(Node):
         return values[0]._replace(array=y), lambda d: [slope(y, d)]
 
 
-def concatenate(*nodes: Node) -> Node:
-    """The features of several values side by side.
-
-    Args:
-        nodes: at least two: vectors, or sequences of the same steps.
-
-    Returns:
-        A node of [.., F], F being the sum of theirs.
-
-    Raises:
-        ValueError: there are fewer than two, or one is no node.
-    """
-    if len(nodes) < 2:
-        raise ValueError(f"nodes: expected at least two, got {len(nodes)}")
-    return Concatenation(*nodes)
-
-
-def repeat(vector: Node, like: Node) -> Node:
-    """A vector for each sample, at every step of a sequence.
-
-    Args:
-        vector: a node of [B, F].
-        like: a node of [T, B, ...], whose steps these are.
-
-    Returns:
-        A node of [T, B, F].
-    """
-    return Repetition(vector, like)
-
-
 def _leaves(layer: Parameters) -> Iterator[Parameters]:
     if isinstance(layer, Composite):
         for part in layer.parts.values():
@@ -263,7 +206,7 @@ def _leaves(layer: Parameters) -> Iterator[Parameters]:
         yield layer
 
 
-def _expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) -> None:
+def expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) -> None:
     first = values[0]
     for value in values[1:]:
         if value.steps != first.steps or of(value) != of(first):

@@ -11,6 +11,7 @@ from .. import _check, _core, losses
 from .._plain import plain
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
+from .labels import UNKNOWN, Labels
 from .nodes import Node, Value
 from .targets import Targets
 
@@ -63,6 +64,9 @@ class Output:
             ValueError: y does not fit.
         """
         prediction, lengths, steps = value
+        if self.classes:
+            known = None if y_lengths is None or not steps else np.arange(y.shape[1]) < y_lengths[:, None]
+            y = Labels("classes", prediction.shape[-1])(y, known, steps, _check.describe(y))
         if steps:
             ends = whole_lengths("lengths", lengths, *prediction.shape[:2])
             if y_lengths is not None and not np.array_equal(y_lengths, ends):
@@ -73,7 +77,9 @@ class Output:
             if weights is not None:
                 weights = np.ascontiguousarray(np.broadcast_to(weights, prediction.shape[:2]))
         if self.classes:
-            return losses.cross_entropy(prediction, y, lengths, weights=weights, gradient=gradient)
+            return losses.cross_entropy(
+                prediction, y, lengths, ignore=UNKNOWN, weights=weights, gradient=gradient
+            )
         if y.ndim == prediction.ndim - 1 and prediction.shape[-1] == self._targets.width:
             y = y[..., None]  # one number for each
         found = self._targets.loss(self._widened(prediction), y, lengths, weights=weights, gradient=gradient)

@@ -59,24 +59,9 @@ def narrow(name: str, values: np.ndarray) -> np.ndarray:
 class RecurrentEstimator(BaseEstimator):
     """Parameters of every estimator here.
 
-    Args:
-        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
-        hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
-        pooling: "last", "mean" or "max" over time.
-        vocabulary: None: X are numbers. "learn": X are texts or lists of words, and `fit` makes an
-            `elman.train.Vocabulary` of them (`vocabulary_`). Such a Vocabulary, for texts, lists of words, or their
-            numbers. A whole number V: X are tokens 0 to V - 1.
-        embedding_size: of a token's vector; hidden_size if None.
-        epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
-        validation_fraction: share of the sequences set apart to choose the best epoch; 0: none.
-        patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
-        scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1, in float64. Without
-            it they are cast to float32 as they are.
-        verbose: show a progress bar.
-        random_state: of initial weights, dropout, order and validation share.
-
     Attributes:
-        model_: the `elman.models` model. history_: the `elman.train.History`.
+        model_: the `elman.models` model.
+        history_: the `elman.train.History`.
     """
 
     model_: Any
@@ -106,6 +91,25 @@ class RecurrentEstimator(BaseEstimator):
         vocabulary: Any = None,
         embedding_size: int | None = None,
     ):
+        """Keep the parameters; `fit` looks at them.
+
+        Args:
+            cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
+            hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
+            pooling: "last", "mean" or "max" over time.
+            vocabulary: None: X are numbers. "learn": X are texts or lists of words, and `fit` makes an
+                `elman.train.Vocabulary` of them (`vocabulary_`). Such a Vocabulary, for texts, lists of words, or their
+                numbers. A whole number V: X are tokens 0 to V - 1.
+            embedding_size: of a token's vector; hidden_size if None.
+            epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
+            validation_fraction: share of the sequences set apart to choose the best epoch; 0: none.
+            patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
+            scale: bring every feature (and a regressor's targets) to mean 0 and standard deviation 1, in float64.
+                Without it they are cast to float32 as they are.
+            verbose: show a progress bar.
+            random_state: of initial weights, dropout, order and validation share: a whole number or a RandomState; None
+                for a new one.
+        """
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers

@@ -31,7 +31,7 @@ class RecurrentForecaster(SeriesEstimator):
         quantiles: levels that are trained (loss "quantile") and given by default (also loss "gaussian", calibration).
         scale: True: mean and deviation over all series; of frames, those of each series. Or "all", "series", or
             "context": each forecast is made in the mean and deviation of its own context (reversible instance
-            normalisation). False: not at all.
+            normalisation); or "last": relative to its last value, which is an input too. False: not at all.
         residual: what the networks improve: None (nothing), "last" (the last value), "seasonal" (that of `season` steps
             before) or "linear" (ridge regression).
         blend: what their forecasts are mixed with, of the same names: for each step ahead with the share that was best

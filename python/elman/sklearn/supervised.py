@@ -128,9 +128,15 @@ def _scale_of(plain: Any) -> Standardizer | None:
 
 
 class RecurrentClassifier(ClassifierMixin, Supervised):
-    __doc__ = "Classifies sequences with a recurrent network.\n\n    classes_: the labels, sorted.\n    " + (
-        RecurrentEstimator.__doc__ or ""
-    )
+    """Classifies sequences with a recurrent network: a softmax over the pooled outputs of its layers.
+
+    X is a list of arrays [t_i, d], an array [n, t, d], or [n, t] of one feature; or texts and tokens, with vocabulary=.
+
+    Attributes:
+        classes_: the labels, sorted.
+        model_: the `elman.models.SequenceClassifier`.
+        history_: the `elman.train.History`.
+    """
 
     def fit(self, X: Any, y: Any) -> RecurrentClassifier:
         """Train a new network on X with labels y [n]."""
@@ -142,8 +148,8 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> RecurrentClassifier:
-        """Train for one more epoch, on these sequences alone; `classes` names all labels there will be, in the first
-        call."""
+        """Train for one more epoch, on X with labels y [n] alone; `classes` names all labels there will be, in the
+        first call."""
         first = not hasattr(self, "model_")
         sequences = self._sequences(X, reset=first)
         labels = self._labels(sequences, y)
@@ -154,12 +160,12 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities [n, classes], in the order of `classes_`."""
+        """Probabilities [n, classes] for X, in the order of `classes_`."""
         x = self._ready(X)
         return self.model_.predict_proba(x)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels [n]."""
+        """Labels [n] for X."""
         x = self._ready(X)
         return self.classes_[self.model_.predict(x)]
 
@@ -200,9 +206,14 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
 
 
 class RecurrentRegressor(RegressorMixin, Supervised):
-    __doc__ = "Predicts numbers from sequences with a recurrent network.\n    " + (
-        RecurrentEstimator.__doc__ or ""
-    )
+    """Predicts numbers from sequences with a recurrent network, by least squares.
+
+    X is a list of arrays [t_i, d], an array [n, t, d], or [n, t] of one feature; or texts and tokens, with vocabulary=.
+
+    Attributes:
+        model_: the `elman.models.SequenceRegressor`.
+        history_: the `elman.train.History`.
+    """
 
     def fit(self, X: Any, y: Any) -> RecurrentRegressor:
         """Train a new network on X with targets y, [n] or [n, outputs]."""
@@ -212,7 +223,7 @@ class RecurrentRegressor(RegressorMixin, Supervised):
         return self
 
     def partial_fit(self, X: Any, y: Any) -> RecurrentRegressor:
-        """Train for one more epoch, on these sequences alone. The scales are those of the first call."""
+        """Train for one more epoch, on X with targets y alone. The scales are those of the first call."""
         first = not hasattr(self, "model_")
         sequences, targets = self._checked(X, y, reset=first)
         if first:
@@ -221,7 +232,7 @@ class RecurrentRegressor(RegressorMixin, Supervised):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """[n], or [n, outputs] if y was so."""
+        """Numbers [n] for X, or [n, outputs] if y was so."""
         x = self._ready(X)
         values = self.model_.predict(x).astype(np.float64)
         if self._target_scaler is not None:

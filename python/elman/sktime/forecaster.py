@@ -31,7 +31,7 @@ class RecurrentForecaster(BaseForecaster):
         cell, hidden_size, num_layers, dropout, recurrent_dropout: of the recurrent layers.
         epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of the training.
         validation_fraction, patience: share of the origins that chooses the epoch; epochs without a better one.
-        scale: True, False, "all", "series" or "context": what the targets are measured in.
+        scale: True, False, "all", "series", "context" or "last": what the targets are measured in.
         verbose: show a progress bar.
         random_state: None, a number or a generator of scikit-learn's.
 

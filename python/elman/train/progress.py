@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
 import warnings
@@ -20,7 +21,7 @@ def progress_of(progress: bool | str, data: Data) -> list[Callback]:
         return []
     label = progress if isinstance(progress, str) else ""
     notebook = "IPKernelApp" in getattr(_ipython(), "config", {})
-    if notebook or getattr(sys.stderr, "isatty", bool)():
+    if notebook or _on_terminal():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # tqdm's, where a notebook has no widgets: it shows text then
@@ -28,6 +29,17 @@ def progress_of(progress: bool | str, data: Data) -> list[Callback]:
         except ImportError:  # the bare wheel
             pass
     return [Lines(label, data)]
+
+
+def _on_terminal() -> bool:
+    if not getattr(sys.stderr, "isatty", bool)():
+        return False
+    try:
+        return (
+            os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        )  # some have no width, and so no room for a bar
+    except (OSError, ValueError):
+        return True
 
 
 def _ipython() -> Any:
