@@ -1,7 +1,7 @@
 """Translate short English verses of the Bible into the Spanish of 1909.
 
 An LSTM reads the English pieces of words both ways; another writes the Spanish ones, looking back through attention.
-There are only some five thousand pairs to learn from, so that everything against learning them by heart is used: few
+There are only some ten thousand pairs to learn from, so that everything against learning them by heart is used: few
 word pieces, cut anew at random in each epoch, dropout, and label smoothing. What comes out is Spanish of that kind and
 often about the right things, but no translation to rely on.
 

@@ -5,9 +5,10 @@ reports come every quarter. The target is the log of the realised variance (the 
 of the next five trading days, for Apple, IBM and Microsoft, learned before 2010 and tested from then on.
 
 The customary forecast is linear in the logs of the mean variance of the last 5, 22 and 61 days (HAR: Corsi 2009).
-Here ridge regression also sees the day's range, volume and the place in the quarter, and networks learn what it leaves
-over: a GRU reads 66 days, a second one goes on through the next four weeks with their place in the quarter, and both
-mean and variance of what is left are predicted. Each network stops early on quarters of its own, and all are averaged.
+Here ridge regression and networks also see the day's range, volume and the place in the quarter: a GRU reads 66 days, a
+second one goes on through the next four weeks with their place in the quarter, and predicts mean and variance. Each
+network leaves out some quarters, and what it forecasts there decides when its training ends, and how far to trust the
+networks where they and ridge regression differ.
 
     python examples/volatility.py
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import pathlib
 from dataclasses import dataclass
 
@@ -34,6 +36,9 @@ STOCKS = ("AAPL", "IBM", "MSFT")
 CONTEXT, WEEK, WEEKS = 66, 5, 4  # days read; days of a week; weeks forecast, of which the first is scored
 MEANS = (5, 22, 61)  # days of HAR's three means
 TEST = np.datetime64("2010-01-01")
+FOLDS = 4  # a network leaves out one quarter of every year
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+MEDIAN = LEVELS.index(0.5)
 PENALTY = 100.0  # of ridge regression; chosen, as all else, on validation quarters before 2010
 FLOOR = 1e-10  # a variance of zero has no logarithm
 
@@ -92,6 +97,15 @@ class Task:
         return self.day.astype("M8[M]").astype(int) // 3
 
     @property
+    def learn(self) -> np.ndarray:
+        """All that is forecast is over before the test."""
+        return self.last_day < TEST
+
+    @property
+    def last_day(self) -> np.ndarray:
+        return self.day + np.timedelta64(7 * WEEKS, "D")
+
+    @property
     def test(self) -> np.ndarray:
         return self.day >= TEST
 
@@ -120,21 +134,18 @@ def make_task(stocks: dict[str, dict[str, np.ndarray]]) -> Task:
     return Task(scale.transform(x).astype(np.float32), future, har, truth, stock, day, scale)
 
 
-def build_model(task: Task, hidden: int = 32, dropout: float = 0.3, seed: int = 0) -> Forecaster:
+def build_model(task: Task, hidden: int = 64, dropout: float = 0.5, seed: int = 0) -> Forecaster:
     return Forecaster(
         WEEKS, input_size=task.x.shape[2], future_size=task.future.shape[2], hidden_size=hidden, cell="gru",
         loss="gaussian", dropout=dropout, recurrent_dropout=dropout, seed=seed,
     )  # fmt: skip
 
 
-def linear(
-    x: np.ndarray, task: Task, train: np.ndarray, penalty: float = 0.0
-) -> tuple[np.ndarray, list[Ridge]]:
-    """[n, WEEKS], and what was fitted: linear regression of each week on x, [n, F] or for each week [n, WEEKS, F]."""
-    x = np.broadcast_to(x[:, None], (len(x), WEEKS, x.shape[1])) if x.ndim == 2 else x
+def linear(x: np.ndarray, task: Task, train: np.ndarray, penalty: float = 0.0) -> np.ndarray:
+    """[n, WEEKS]: linear regression of each week on x, [n, WEEKS, F]."""
     known = train[:, None] & ~np.isnan(task.truth)
     fits = [Ridge(penalty).fit(x[known[:, w], w], task.truth[known[:, w], w]) for w in range(WEEKS)]
-    return np.stack([fits[w].predict(x[:, w]) for w in range(WEEKS)], axis=1), fits
+    return np.stack([fits[w].predict(x[:, w]) for w in range(WEEKS)], axis=1)
 
 
 def same_inputs(task: Task) -> np.ndarray:
@@ -144,20 +155,67 @@ def same_inputs(task: Task) -> np.ndarray:
     return np.concatenate([means, task.future], axis=2)
 
 
-def split(task: Task, member: int, members: int) -> tuple[np.ndarray, np.ndarray]:
-    """(train, validation) of one network: it validates on every so-manyth quarter. No training window has a week to
-    forecast in a validation quarter, nor in the test."""
-    last = (task.day + np.timedelta64(7 * WEEKS, "D")).astype("M8[M]")
-    ends = last.astype(int) // 3
-    early = last.astype("M8[D]") < TEST
-    mine, mine_at_end = task.quarter % members == member, ends % members == member
-    return early & ~mine & ~mine_at_end, early & mine & mine_at_end
+def split(task: Task, k: int, folds: int) -> tuple[np.ndarray, np.ndarray]:
+    """(train, validation) of one network, which leaves out every so-manyth quarter. No training window has a week to
+    forecast in them, nor in the test."""
+    ends = task.last_day.astype("M8[M]").astype(int) // 3
+    mine, mine_at_end = task.quarter % folds == k, ends % folds == k
+    return task.learn & ~mine & ~mine_at_end, task.learn & mine & mine_at_end
+
+
+def ridge_forecast(task: Task, folds: int) -> np.ndarray:
+    """[n, WEEKS]: in quarters that learn by a regression that left out the quarter, in the test by one on all."""
+    inputs = same_inputs(task)
+    forecast = np.full(task.truth.shape, np.nan)
+    for train, part in [*(split(task, k, folds) for k in range(folds)), (task.learn, task.test)]:
+        forecast[part] = linear(inputs, task, train, PENALTY)[part]
+    return forecast
+
+
+def network_forecast(
+    task: Task, folds: int, members: int, epochs: int, seed: int
+) -> tuple[np.ndarray, Forecaster]:
+    """[n, WEEKS, Q] quantiles, and the first network. In quarters that learn they are by the networks that left out the
+    quarter; in the test they are the mean of all networks'."""
+    level = float(np.nanmean(task.truth[task.learn]))
+    y = (task.truth - level)[:, :, None].astype(np.float32)
+    total, count = np.zeros((*task.truth.shape, len(LEVELS))), np.zeros(len(y))
+    networks: list[Forecaster] = []
+    for k, _ in itertools.product(range(folds), range(members)):
+        train, left_out = split(task, k, folds)
+        model = build_model(task, seed=seed + len(networks))
+        model.notes["level"] = level
+        fit(
+            model,
+            Sequences(task.x[train], y[train], task.future[train]),
+            Sequences(task.x[left_out], y[left_out], task.future[left_out]),
+            epochs=epochs,
+            batch_size=64,
+            schedule=Cosine(epochs, floor=0.05),
+            patience=6,
+            seed=seed + len(networks),
+            progress=f"network {len(networks) + 1} of {folds * members}",
+        )
+        for part in (left_out, task.test):
+            quantiles = model.predict_quantiles(task.x[part], LEVELS, task.future[part])
+            total[part] += level + quantiles[:, :, 0]
+            count[part] += 1
+        networks.append(model)
+    return total / np.where(count, count, np.nan)[:, None, None], networks[0]
+
+
+def trust(task: Task, network: np.ndarray, ridge: np.ndarray) -> float:
+    """How much of the difference between the networks and ridge regression is best added to the latter, in the quarters
+    that both had left out: a linear regression with one coefficient."""
+    part = task.learn & ~np.isnan(network[:, 0])
+    more, missing = (network - ridge)[part, 0], (task.truth - ridge)[part, 0]
+    return float(more @ missing / (more @ more))
 
 
 def plot(task: Task, quantiles: np.ndarray, path: pathlib.Path, name: str) -> None:
     """The forecasts of the next week, one a week, as a fan around the truth, for the first stock."""
     rows = np.flatnonzero(task.test & (task.stock == 0))[::WEEK]
-    percent = 100 * np.sqrt(252 * np.exp(quantiles[rows, 0, 0]))
+    percent = 100 * np.sqrt(252 * np.exp(quantiles[rows, 0]))
     figure, axis = plt.subplots(figsize=(11, 5), layout="constrained")
     axis.fill_between(task.day[rows], percent[:, 0], percent[:, 4], color="tab:blue", alpha=0.2,
                       label="9 of 10 weeks")  # fmt: skip
@@ -178,47 +236,38 @@ def main() -> None:
     example = Example(
         "Volatility of stocks", __doc__, "a CSV file (or .gz) with columns Ticker, Date, High, Low, Volume, "
         "Adj Close; days from 2010 on are the test",
-        members={"type": int, "default": 4, "help": "networks whose forecasts are averaged"},
-        epochs={"type": int, "default": 10, "help": "at most, for each network"},
+        members={"type": int, "default": 2, "help": "networks for each choice of quarters left out"},
+        epochs={"type": int, "default": 20, "help": "at most, for each network"},
     )  # fmt: skip
-    members, epochs = (2, 2) if example.quick else (example.options.members, example.options.epochs)
-    stocks = load_stocks(example.options.data)
+    options, folds = example.options, FOLDS
+    if example.quick:
+        folds, options.members, options.epochs = 2, 1, 2
+    stocks = load_stocks(options.data)
     task = make_task(stocks)
-    every = ~task.test
-    inputs = same_inputs(task)
-    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
-    means, quantiles = [], []
-    for k in range(members):
-        model = build_model(task, seed=example.options.seed + k)
-        train, validation = split(task, k, max(members, 2))
-        base, fits = linear(inputs, task, train, penalty=PENALTY)
-        left = (task.truth - base)[:, :, None].astype(np.float32)  # what the network learns
-        parts = [Sequences(task.x[part], left[part], task.future[part]) for part in (train, validation)]
-        fit(model, *parts, epochs=epochs, batch_size=64, schedule=Cosine(epochs, floor=0.05), patience=6,
-            seed=example.options.seed + k, progress=f"network {k + 1} of {members}")  # fmt: skip
-        means.append(base + model.predict(task.x, task.future)[:, :, 0])
-        quantiles.append(base[:, :, None, None] + model.predict_quantiles(task.x, levels, task.future))
-        if k == 0:
-            model.notes["stocks"] = list(stocks)
-            model.notes["scale"] = [task.scale.mean_.tolist(), task.scale.scale_.tolist()]
-            model.notes["adds_to"] = [[float(ridge.intercept_), *ridge.coef_.tolist()] for ridge in fits]
-            model.save(example.path("safetensors"))
-    network, fan = np.mean(means, axis=0), np.mean(quantiles, axis=0)
+    fan, model = network_forecast(task, folds, options.members, options.epochs, options.seed)
+    model.notes["stocks"] = list(stocks)
+    model.notes["scale"] = [task.scale.mean_.tolist(), task.scale.scale_.tolist()]
+    model.save(example.path("safetensors"))
+    network, ridge = fan[:, :, MEDIAN], ridge_forecast(task, folds)
+    share = trust(task, network, ridge)
+    both = ridge + share * (network - ridge)
+    fan += (both - network)[:, :, None]
     plot(task, fan, example.path("png"), next(iter(stocks)))
 
     def error(forecast: np.ndarray) -> float:
         return float(np.mean((forecast - task.truth)[task.test, 0] ** 2))
 
-    inside = (task.truth[:, 0] > fan[:, 0, 0, 0]) & (task.truth[:, 0] < fan[:, 0, 0, 4])
-    har, same = error(linear(task.har, task, every)[0]), error(linear(inputs, task, every, PENALTY)[0])
-    persistence = error(np.repeat(task.har[:, :1], WEEKS, axis=1))
+    har = np.repeat(task.har[:, None], WEEKS, axis=1)
+    inside = (task.truth[:, 0] > fan[:, 0, 0]) & (task.truth[:, 0] < fan[:, 0, 4])
     example.report(
         [
-            Result("error² of log variance", error(network), har, "linear (HAR)"),
-            Result("error² of log variance", error(network), same, "ridge on the networks' inputs"),
+            Result(
+                "error² of log variance", error(both), error(linear(har, task, task.learn)), "linear (HAR)"
+            ),
+            Result("error² of log variance", error(both), error(ridge), "ridge on the networks' inputs"),
         ],
-        f"persistence {persistence:.3f}; the networks also read range, volume and the calendar, which HAR does not; "
-        f"the first network alone {error(means[0]):.3f}; in the 90 % band {inside[task.test].mean():.0%}",
+        f"persistence {error(har[:, :, 0]):.3f}; the networks alone {error(network):.3f}, of which a share of "
+        f"{share:.2f} is trusted beside ridge regression; in the 90 % band {inside[task.test].mean():.0%}",
     )
 
 

@@ -1,8 +1,9 @@
-"""Forecast tomorrow's temperature at JFK airport from three days of weather at three airports.
+"""Forecast tomorrow's temperature at JFK airport from two days of weather at three airports.
 
-Trains a few GRUs on nine and a half months of 2013 to say, for each hour ahead, between what bounds the temperature
-will be (a normal distribution's mean and variance), averages what they say, and compares the medians with persistence,
-the same hour of the day before and ridge regression on the rest of the year.
+Learns from nine and a half months of 2013 and is tested on the rest of the year, against ridge regression, persistence
+and the same hour of the day before. A GRU says between what bounds the temperature will be, one to 24 hours ahead. Each
+network leaves out every sixth week, and what it forecasts there decides when its training ends, and how far to trust
+the networks, for each hour ahead, where they and ridge regression differ.
 
     python examples/weather.py            # or: make demo
 """
@@ -24,7 +25,8 @@ from elman.sequence import Standardizer, sliding_windows
 from elman.train import Cosine, fit
 from support.run import Example, Result
 
-WINDOW = 72  # hours the network reads
+DAY = 24
+WINDOW = 2 * DAY  # hours that are read
 HORIZONS = np.array(
     [1, 2, 3, 4, 6, 8, 12, 18, 24]
 )  # hours ahead it learns; more than shown, which steadies it
@@ -33,7 +35,8 @@ SHOWN_AT = [list(HORIZONS).index(ahead) for ahead in SHOWN]
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 MEDIAN = QUANTILES.index(0.5)
 STATION = 1  # JFK
-DAY = 24
+
+FOLDS = 6  # a network leaves out the weeks k, k + 6, k + 12, ...
 
 
 def carry_forward(values: np.ndarray) -> np.ndarray:
@@ -46,123 +49,136 @@ def carry_forward(values: np.ndarray) -> np.ndarray:
 
 
 class Task:
-    """Inputs and targets at every hour, and which hours train, validate and test.
-
-    The last fifth of the year is the test. Of the rest, every sixth week validates, so that every season
-    has a part in both. A training target never lies in a validation week, nor in the test.
-    """
+    """Inputs and targets at every hour. The last fifth of the year is the test."""
 
     def __init__(self, weather: Weather):
-        n = len(weather.hours)
+        n, stations, variables = weather.values.shape
         test_begin = int(0.8 * n)
         filled = carry_forward(weather.values).reshape(n, -1)
-        mean = np.nanmean(filled[:test_begin], axis=0)
-        filled = np.where(np.isnan(filled), mean, filled)
-        self.weather = Standardizer().fit(filled[:test_begin]).transform(filled)
-        self.hour_of_day = weather.hours.astype(int) % DAY
-        turn = self.hour_of_day * (2 * np.pi / DAY)
-        self.inputs = np.column_stack([self.weather, np.sin(turn), np.cos(turn)]).astype(np.float32)
+        filled = np.where(np.isnan(filled), np.nanmean(filled[:test_begin], axis=0), filled)
+        self.hours = weather.hours
+        self.temperature = weather.values[:, STATION, 0]  # as recorded: NaN where it was not
+        self.known = filled[:, STATION * variables]  # what the forecaster starts from
 
         self.now = np.arange(WINDOW - 1, n - 1)  # the last hour that each window knows
-        end = np.minimum(self.now + HORIZONS[-1], n - 1)
-        validation_week = np.arange(n) // (7 * DAY) % 6 == 5
-        weeks_before = np.concatenate([[0], np.cumsum(validation_week)])
-        touches = weeks_before[end + 1] > weeks_before[self.now]
-        early = self.now + HORIZONS[-1] < test_begin
-        self.train = early & ~touches
-        self.validation = early & validation_week[self.now] & validation_week[end]
+        self.end = np.minimum(self.now + HORIZONS[-1], n - 1)  # the last that it forecasts
+        self.learn = self.now + HORIZONS[-1] < test_begin
         self.test = self.now + 1 >= test_begin
 
-        self.temperature = weather.values[:, :, 0]  # as recorded: NaN where it was not
-        self.known = filled.reshape(n, *weather.values.shape[1:])[:, :, 0]  # what the forecaster starts from
-        self.hours = weather.hours
+        scaled = Standardizer().fit(filled[:test_begin]).transform(filled)
+        day = (weather.hours - weather.hours[0].astype("M8[Y]")).astype(int) / DAY
+        # How high the sun stands. With it, autumn can be learned from spring, which has days as long.
+        self.season = np.cos(2 * np.pi * (day + 10) / 365)[self.now]
+        self.hour_of_day = weather.hours.astype(int) % DAY
+        past = sliding_windows(scaled, WINDOW)[: len(self.now)]  # [windows, WINDOW, stations * variables]
+        self.past_at_station = past.reshape(*past.shape[:2], stations, variables)[:, :, STATION].reshape(
+            len(past), -1
+        )
+        self.x = self._inputs(past)
 
-    def change(self) -> np.ndarray:
-        """[windows, stations, horizons]: by how much the temperature will have changed; NaN where unknown."""
-        target = np.full((len(self.now), self.temperature.shape[1], len(HORIZONS)), np.nan)
-        for j, ahead in enumerate(HORIZONS):
-            known = self.now + ahead < len(self.temperature)
-            target[known, :, j] = self.temperature[self.now[known] + ahead]
-        return target - self.known[self.now][:, :, None]
+        measured = np.concatenate([weather.values[:, :, 0], np.full((HORIZONS[-1], stations), np.nan)])
+        level = filled.reshape(n, stations, variables)[self.now, :, 0]
+        # [windows, horizons, stations]: by how much the temperature will have changed; NaN where unknown
+        self.change = measured[self.now[:, None] + HORIZONS] - level[:, None]
+
+    def fold(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The windows that learn where every sixth week is left out, and those that forecast within these weeks. What
+        learns has no target in them, nor in the test."""
+        left_out = np.arange(len(self.hours)) // (7 * DAY) % FOLDS == k
+        hours_before = np.concatenate([[0], np.cumsum(left_out)])
+        touches = hours_before[self.end + 1] > hours_before[self.now]
+        return self.learn & ~touches, self.learn & left_out[self.now] & left_out[self.end]
+
+    def _inputs(self, past: np.ndarray) -> np.ndarray:
+        """[windows, WINDOW, F]: how the weather differed from what it is now; what it is now; hour and season."""
+        now = np.broadcast_to(past[:, -1:], past.shape)
+        turn = 2 * np.pi / DAY * self.hour_of_day[self.now]
+        calendar = np.stack([np.sin(turn), np.cos(turn), self.season], axis=1)
+        calendar = np.repeat(calendar[:, None], WINDOW, axis=1)
+        return np.concatenate([past - now, now, calendar], axis=2).astype(np.float32)
 
 
-def network_forecast(task: Task, members: int, hidden: int, epochs: int) -> tuple[np.ndarray, Forecaster]:
-    """Quantiles of the change at JFK for the test windows, [windows, horizons, quantiles]: the mean of what `members`
-    networks say; and the last of these."""
-    change = task.change().swapaxes(1, 2)  # [windows, horizons, stations]
-    scale = np.nanstd(change[task.train], axis=(0, 2), keepdims=True)
-    windows = sliding_windows(task.inputs, WINDOW)[: len(task.now)]
-    target = (change / scale).astype(np.float32)
-    forecasts = []
-    for seed in range(members):
+def network_forecast(
+    task: Task, folds: int, members: int, hidden: int, epochs: int, seed: int
+) -> tuple[np.ndarray, Forecaster]:
+    """Quantiles of the change at JFK, [windows, horizons, quantiles], and the first network. In the weeks that learn
+    they are by the networks that left out the week; in the test they are the mean of all networks'."""
+    scale = np.nanstd(task.change[task.learn], axis=(0, 2), keepdims=True)
+    x, y = task.x, (task.change / scale).astype(np.float32)
+    total, count = np.zeros((len(x), len(HORIZONS), len(QUANTILES))), np.zeros(len(x))
+    networks: list[Forecaster] = []
+    for k, _ in itertools.product(range(folds), range(members)):
+        train, validation = task.fold(k)
         model = Forecaster(
-            len(HORIZONS), targets=target.shape[2], input_size=windows.shape[2], hidden_size=hidden, cell="gru",
-            num_layers=2, dropout=0.3, recurrent_dropout=0.3, loss="gaussian", seed=seed,
+            len(HORIZONS), targets=y.shape[2], input_size=x.shape[2], hidden_size=hidden, cell="gru", dropout=0.5,
+            recurrent_dropout=0.5, loss="quantile", quantiles=QUANTILES, seed=seed + len(networks),
         )  # fmt: skip
+        model.notes["scale"] = scale.ravel().tolist()
         fit(
             model,
-            (windows[task.train], target[task.train]),
-            (windows[task.validation], target[task.validation]),
+            (x[train], y[train]),
+            (x[validation], y[validation]),
             epochs=epochs,
             batch_size=64,
             schedule=Cosine(epochs, floor=0.1),
             patience=8,
-            seed=seed,
-            progress=f"network {seed + 1} of {members}",
+            seed=seed + len(networks),
+            progress=f"network {len(networks) + 1} of {folds * members}",
         )
-        forecasts.append(model.predict_quantiles(windows[task.test], QUANTILES)[:, :, STATION])
-    model.notes["scale"] = scale.reshape(-1).tolist()  # of the change at each hour ahead
-    return np.mean(forecasts, axis=0) * scale[0], model
+        for part in (validation, task.test):
+            total[part] += model.predict_quantiles(x[part], QUANTILES)[:, :, STATION]
+            count[part] += 1
+        networks.append(model)
+    return total / np.where(count, count, np.nan)[:, None, None] * scale[0], networks[0]
 
 
-def ridge_forecast(task: Task, hours: int = 48, variables: int = 8) -> np.ndarray:
-    """Linear regression on two days at JFK and the hour of day; the penalty is chosen on the validation weeks,
-    which then join the training."""
-    at_jfk = task.weather[:, STATION * variables : (STATION + 1) * variables]
-    windows = sliding_windows(at_jfk, hours)[WINDOW - hours :][: len(task.now)]
-    x = np.column_stack([windows.reshape(len(task.now), -1), np.eye(DAY)[task.hour_of_day[task.now]]])
-    forecast = np.empty((int(task.test.sum()), len(HORIZONS)))
-    for j, target in enumerate(task.change()[:, STATION].T):
-        train, validation = task.train & ~np.isnan(target), task.validation & ~np.isnan(target)
+def ridge_forecast(task: Task, folds: int, season: bool) -> np.ndarray:
+    """[windows, horizons]: linear regression on two days at JFK and the hour of day, and on the season if so said. In
+    the weeks that learn it is by a regression that left out the week; this chooses the penalty for each hour ahead."""
+    x = np.column_stack([task.past_at_station, np.eye(DAY)[task.hour_of_day[task.now]]])
+    if season:
+        x = np.column_stack([x, task.season])
+    y = task.change[:, :, STATION]
+    known = ~np.isnan(y).any(axis=1)
+    tried, errors = [], []
+    for penalty in (1, 10, 100, 1000, 10000):
+        forecast = np.full(y.shape, np.nan)
+        for train, part in [*map(task.fold, range(folds)), (task.learn, task.test)]:
+            forecast[part] = Ridge(penalty).fit(x[train & known], y[train & known]).predict(x[part])
+        tried.append(forecast)
+        errors.append(np.nanmean(np.abs(forecast - y)[task.learn], axis=0))
+    best = np.argmin(errors, axis=0)
+    return np.take_along_axis(np.stack(tried), best[None, None], axis=0)[0]
 
-        def error(penalty: float, y=target, train=train, validation=validation) -> float:
-            return float(
-                np.abs(Ridge(penalty).fit(x[train], y[train]).predict(x[validation]) - y[validation]).mean()
-            )
 
-        both = train | validation
-        best = Ridge(min((1, 10, 100, 1000, 10000), key=error)).fit(x[both], target[both])
-        forecast[:, j] = best.predict(x[task.test])
-    return forecast
+def trust(task: Task, network: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+    """[horizons]: how much of the difference between the networks and ridge regression is best added to the latter,
+    in the weeks that each had left out."""
+    truth, ridge, network = task.change[task.learn, :, STATION], ridge[task.learn], network[task.learn]
+    shares = np.linspace(0, 1.2, 25)
+    errors = [np.nanmean(np.abs(ridge + share * (network - ridge) - truth), axis=0) for share in shares]
+    return shares[np.argmin(errors, axis=0)]
 
 
 def same_hour_yesterday(task: Task) -> np.ndarray:
-    now = task.now[task.test]
-    temperature = task.known[:, STATION]
-    return (
-        np.stack([temperature[now + ahead - DAY] for ahead in HORIZONS], axis=1) - temperature[now][:, None]
-    )
+    before = np.minimum(task.now[:, None] + HORIZONS, len(task.known) - 1) - DAY
+    return task.known[before] - task.known[task.now][:, None]
 
 
-def follow(path: pathlib.Path, task: Task, hours: int = 6) -> None:
-    """Let a saved network follow the last three days as they come in, and print what it expects in the last hours."""
+def show_latest(path: pathlib.Path, task: Task, hours: int = 6) -> None:
+    """Load a saved network, and print what it expects in the last hours of the year."""
     model = elman.load(path)
-    step = model.stepper(batch_size=1)
-    last = len(task.inputs) - 1
-    for now in range(last - WINDOW + 1, last + 1):
-        change = model.targets.centre(step(task.inputs[now : now + 1]))[0, :, STATION] * model.notes["scale"]
-        if now > last - hours:
-            expected = ", ".join(
-                f"{task.known[now, STATION] + change[j]:5.1f} in {HORIZONS[j]:2} h" for j in SHOWN_AT
-            )
-            print(f"  {task.hours[now]}:00  {task.known[now, STATION]:5.1f} C, expected {expected}")
+    change = model.predict(task.x[-hours:])[:, :, STATION] * model.notes["scale"]
+    for now, more in zip(task.now[-hours:], change, strict=True):
+        expected = ", ".join(f"{task.known[now] + more[j]:5.1f} in {HORIZONS[j]:2} h" for j in SHOWN_AT)
+        print(f"  {task.hours[now]}:00  {task.known[now]:5.1f} C, expected {expected}")
 
 
 def plot(task: Task, forecast: np.ndarray, path: pathlib.Path, days: int = 14) -> None:
     """Fans: the forecast of every midnight; and each hour as it was expected the day before."""
     now = task.now[task.test][: days * DAY]
-    level = task.known[now, STATION][:, None, None] + forecast[: len(now)]
-    truth = task.temperature[:, STATION]
+    level = task.known[now][:, None, None] + forecast[: len(now)]
+    truth = task.temperature
     figure, axes = plt.subplots(2, 1, figsize=(11, 7.5), sharex=True, layout="constrained")
     for axis in axes:
         axis.plot(task.hours[now], truth[now], color="0.3", linewidth=1.5, label="measured", zorder=3)
@@ -177,7 +193,7 @@ def plot(task: Task, forecast: np.ndarray, path: pathlib.Path, days: int = 14) -
 
     ahead = np.array([0, *HORIZONS])
     for i in np.flatnonzero(task.hour_of_day[now[:-DAY]] == 0):
-        start = np.full((1, len(QUANTILES)), task.known[now[i], STATION])
+        start = np.full((1, len(QUANTILES)), task.known[now[i]])
         fan(axes[0], now[i] + ahead, np.concatenate([start, level[i]]))
     axes[0].set_title("Temperature at JFK, the first two weeks of the test (UTC): forecasts made at midnight")
     fan(axes[1], now[:-DAY] + DAY, level[:-DAY, -1])
@@ -193,47 +209,54 @@ def plot(task: Task, forecast: np.ndarray, path: pathlib.Path, days: int = 14) -
 def main() -> None:
     example = Example(
         "Forecasting, temperature at JFK", __doc__, "",  # the weather comes with elman
-        members={"type": int, "default": 5, "help": "networks whose forecasts are averaged"},
-        hidden={"type": int, "default": 64, "help": "units of each of the two layers"},
+        members={"type": int, "default": 2, "help": "networks for each choice of weeks left out"},
+        hidden={"type": int, "default": 64, "help": "units of each network"},
         epochs={"type": int, "default": 30, "help": "at most, for each network"},
     )  # fmt: skip
-    options = example.options
+    options, folds = example.options, FOLDS
     if example.quick:
-        options.members, options.hidden, options.epochs = 1, 16, 2
+        folds, options.members, options.hidden, options.epochs = 1, 1, 16, 2
 
     task = Task(load_weather())
     print(
-        f"{task.train.sum()} windows to train on, {task.validation.sum()} to choose the epoch, "
-        f"{task.test.sum()} to test, from {task.hours[task.now[task.test][0]]}:00 UTC"
+        f"{task.learn.sum()} windows to learn from, {task.test.sum()} to test, "
+        f"from {task.hours[task.now[task.test][0]]}:00 UTC"
     )
-    fans, model = network_forecast(task, options.members, options.hidden, options.epochs)
+    fans, model = network_forecast(task, folds, options.members, options.hidden, options.epochs, options.seed)
     model.save(example.path("safetensors"))
-    network, ridge = fans[:, :, MEDIAN], ridge_forecast(task)
+    network, ridge = fans[:, :, MEDIAN], ridge_forecast(task, folds, season=True)
+    share = trust(task, network, ridge)
+    both = ridge + share * (network - ridge)
     forecasts = {
-        "elman": network,
-        "ridge regression": ridge,
-        "mean of these two": (network + ridge) / 2,
+        "elman": both,
+        "the networks alone": network,
+        "ridge and the season": ridge,
+        "ridge regression": ridge_forecast(task, folds, season=False),
         "persistence": np.zeros_like(network),
         "same hour yesterday": same_hour_yesterday(task),
     }
-    truth = task.change()[task.test, STATION]
+    truth = task.change[task.test, :, STATION]
     print("\nmean absolute error at JFK in degrees C, on the test")
     print(f"{'':22}" + "".join(f"{f'+{ahead} h':>8}" for ahead in SHOWN))
-    errors = {name: np.nanmean(np.abs(f - truth), axis=0)[SHOWN_AT] for name, f in forecasts.items()}
-    for name, error in errors.items():
-        print(f"{name:22}" + "".join(f"{value:8.3f}" for value in error))
-    known = ~np.isnan(truth)
-    inside = ((fans[:, :, 0] <= truth) & (truth <= fans[:, :, -1]))[known].mean()
-    print("\nthe saved network, as the last hours of the year come in:")
-    follow(example.path("safetensors"), task)
+    errors = {}
+    for name, forecast in forecasts.items():
+        errors[name] = np.nanmean(np.abs(forecast[task.test] - truth), axis=0)[SHOWN_AT]
+        print(f"{name:22}" + "".join(f"{value:8.3f}" for value in errors[name]))
+    print("elman is ridge regression and, of what the networks say beside it, "
+          + ", ".join(f"{share[j]:.0%} at +{HORIZONS[j]} h" for j in SHOWN_AT))  # fmt: skip
+
+    fans = (fans + (both - network)[:, :, None])[task.test]
+    inside = ((fans[:, :, 0] <= truth) & (truth <= fans[:, :, -1]))[~np.isnan(truth)].mean()
+    print("\none saved network, in the last hours of the year:")
+    show_latest(example.path("safetensors"), task)
     plot(task, fans, example.path("png"))
     example.report(
         [
-            Result(f"MAE at +{ahead} h, C", errors["elman"][k], errors["ridge regression"][k], "ridge")
+            Result(f"MAE at +{ahead} h, C", errors["elman"][k], errors[name][k], name)
             for k, ahead in enumerate(SHOWN)
+            for name in ("ridge regression", "ridge and the season")
         ],
-        note=f"{100 * inside:.0f} % of the test lies between the quantiles 5 and 95 %; averaged with the ridge "
-        f"regression, the error at +24 h is {errors['mean of these two'][-1]:.3f}",
+        note=f"{inside:.0%} of the test lies between the quantiles 5 and 95 %",
     )
 
 

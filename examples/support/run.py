@@ -10,6 +10,8 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+QUICK = "--quick: a small slice and hardly any training, to see that it runs. The figures mean nothing."
+
 
 @dataclass
 class Result:
@@ -47,7 +49,11 @@ class Example:
         parser = argparse.ArgumentParser(
             description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        parser.add_argument("--quick", action="store_true", help="a small slice of it: to see that it runs")
+        parser.add_argument(
+            "--quick",
+            action="store_true",
+            help="a small slice, to see that it runs; its figures mean nothing",
+        )
         parser.set_defaults(data=None)
         if data_help:
             parser.add_argument("--data", type=pathlib.Path, help=data_help)
@@ -60,6 +66,8 @@ class Example:
         self.options = parser.parse_args()
         self.options.out.mkdir(parents=True, exist_ok=True)
         self._begin = time.perf_counter()
+        if self.quick:
+            print(f"{QUICK}\n", flush=True)
 
     @property
     def quick(self) -> bool:
@@ -81,6 +89,8 @@ class Example:
             print(f"  {result.metric}: {result.value:.4g}{against}")
         if note:
             print(f"  {note}")
+        if self.quick:
+            print(f"  {QUICK}")
         for end in ("safetensors", "png"):
             if self.path(end).exists():
                 print(f"  {self.path(end)}")

@@ -40,4 +40,4 @@ def test_the_workflow_pins_what_it_runs():
 def test_wheels_are_tested_by_files_that_are_there():
     (*commands,) = PROJECT["tool"]["cibuildwheel"]["test-command"]
     paths = re.findall(r"\{project\}/(\S+)", " ".join(commands))
-    assert len(paths) > 3 and all((ROOT / path).exists() for path in paths)
+    assert len(paths) > 2 and all((ROOT / path).exists() for path in paths)

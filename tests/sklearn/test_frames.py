@@ -191,6 +191,11 @@ REFUSALS = {
 }  # fmt: skip
 
 
+def test_a_role_that_is_not_known_is_named():
+    with pytest.raises(TypeError, match=r"targt: expected an argument of fit, .*; did you mean target\?"):
+        RecurrentForecaster(**FAST).backtest(FRAME, targt="sales")
+
+
 @pytest.fixture(scope="module")
 def two():
     plain = RecurrentForecaster(horizon=1, context=3, epochs=1, hidden_size=2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .. import _check
 from .._extras import need
+from ..layers.arguments import refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Roles:
         """From `options` as a user writes them: one column for a list of one.
 
         Raises:
+            TypeError: there is no such option.
             ValueError: a column has two roles, or `columns` is none of its words.
         """
+        refuse_unknown("fit", options, (field.name for field in fields(cls)))
         given: dict[str, Any] = dict(options)
         for name in ("target", "series", "known", "past", "static"):
             given[name] = names(given.get(name))
@@ -130,18 +133,12 @@ class Encoder:
             except (ValueError, TypeError):
                 kind = values.dtype
                 raise ValueError(f"{self.column}: expected numbers, as in fit, got {kind}") from None
-        places = {category: i for i, category in enumerate(self.categories)}
-        found = numpy.zeros((len(values), self.size))
-        for row, value in enumerate(values):
-            if pandas.isna(value):
-                continue
-            place = places.get(plain_id(value))
-            if place is None:
-                raise ValueError(
-                    f"{self.column}: expected one of {self.categories}, as in fit, got {value!r}"
-                )
-            found[row, place] = 1
-        return found
+        codes = pandas.Index(self.categories, dtype=object).get_indexer(values.astype(object))
+        strange = numpy.flatnonzero((codes < 0) & values.notna().to_numpy())
+        if len(strange):
+            value = values.iloc[strange[0]]
+            raise ValueError(f"{self.column}: expected one of {self.categories}, as in fit, got {value!r}")
+        return numpy.eye(self.size + 1)[codes, : self.size]  # the last row, which is 0, where there is none
 
 
 def plain_id(value: Any) -> Any:

@@ -147,6 +147,7 @@ def counted(count: float) -> float:
     """
     if not count:
         raise ValueError(
-            "y: expected at least one target that counts, got none: all are unknown, ignored, masked, of weight 0 or beyond the lengths"
+            "y: expected at least one target that counts, got none: all are unknown (NaN), ignored, masked, of "
+            "weight 0 or beyond the lengths"
         )
     return count
