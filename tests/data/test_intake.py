@@ -56,6 +56,38 @@ def test_labels_that_are_missing():
     assert batch.y[0].tolist() == ["B", None, "I"] and batch.y[1, 0] == "B"
 
 
+def test_columns_of_lists():
+    tags = [["B", None], ["O", "B", "I"], [np.nan, "O"]]
+    table = pd.DataFrame({"id": np.repeat([7, 8, 9], [2, 3, 2]), "tag": [tag for row in tags for tag in row]})
+    column = table.groupby("id")["tag"].agg(list)
+    x = [np.zeros((len(row), 1)) for row in tags]
+    for given in (column, column.to_numpy(), tags):
+        y = Sequences(x, given).y
+        assert [one.tolist() for one in y] == [["B", None], ["O", "B", "I"], [None, "O"]]
+    numbers = pd.Series([[0.5, 1.5], [2.5]], index=[3, 1])
+    data = Sequences(
+        numbers, pd.Series([[0, 1], [1]]), mask=pd.Series([[True, False], [True]]), weights=numbers
+    )
+    assert [one.tolist() for one in data.x] == [[0.5, 1.5], [2.5]] and [one.tolist() for one in data.y] == [
+        [0, 1],
+        [1],
+    ]
+    assert data.lengths.tolist() == [2, 1] and data.weights[1].tolist() == [2.5]
+
+
+def test_texts_in_a_table_or_alone():
+    table = pd.DataFrame({"text": ["a b", "c"], "n": [1, 2]}).astype(object)
+    with pytest.raises(
+        ValueError,
+        match=r"x: expected numbers, got \[2, 2\] object with 'a b'; texts are one column of a table",
+    ):
+        Sequences(table)
+    with pytest.raises(
+        ValueError, match=r"x: expected an array \[n, ...\] or a list, got 'a b'; \[x\] is a list of"
+    ):
+        Sequences("a b")
+
+
 def test_features_of_any_form():
     frames = [pd.DataFrame(one, columns=["a", "b"]) for one in X]
     nullable = [frame.astype("Float32") for frame in frames]

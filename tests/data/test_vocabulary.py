@@ -26,6 +26,18 @@ def test_words_by_how_often_they_come():
     assert Vocabulary.of([["the cat", "sat"], ["sat"]]).words == ("<unknown>", "sat", "the cat")
 
 
+def test_plain_words():
+    words = Vocabulary.of(
+        ["Don't, WHERE's my phone-case?!", "- a_1 \u201cb\u201d 3.5", "\u00c9t\u00e9"], split="plain"
+    )
+    text = ["don't", ",", "where's", "my", "phone-case", "?", "!"]
+    assert words.cut("Don't, WHERE's my phone-case?!") == text and words.cut(" \n") == []
+    assert words.cut("- a_1 \u201cb\u201d 3.5") == ["-", "a_1", "\u201c", "b", "\u201d", "3", ".", "5"]
+    again = Vocabulary(**json.loads(json.dumps(words.as_plain())))
+    assert again.encode("my \u00c9T\u00c9!").tolist() == words.encode(["my", "\u00e9t\u00e9", "!"]).tolist()
+    assert 0 not in again.encode("MY \u00e9t\u00e9")
+
+
 def test_there_and_back():
     words = Vocabulary.of(TEXTS)
     numbers = words(["the cat down", [], ["a", "mouse"]])
@@ -105,12 +117,27 @@ REFUSALS = {
     r"words\[1\]: expected text, got 3": lambda: Vocabulary(["a", 3]),
     "unknown: expected one of the words, or None, got '<u>'": lambda: Vocabulary(["a"], unknown="<u>"),
     "padding: expected one of the words, or None, got 0": lambda: Vocabulary(["a"], padding=0),
-    "split: expected one of 'words', 'characters', got 'letters'": lambda: Vocabulary(["a"], split="letters"),
+    "split: expected one of 'words', 'plain', 'characters', got 'letters'": lambda: Vocabulary(
+        ["a"], split="letters"
+    ),
     "text: expected words of the vocabulary, which has none for others, got 'c'": lambda: Vocabulary(
         ["a"]
     ).encode("a c"),
     "texts: expected several, as a list, got 'a b'": lambda: Vocabulary.of("a b"),
-    "text: expected a text or a list of words, got 3 in it": lambda: Vocabulary.of([["a", 3]]),
+    r"texts\[1\]: expected a text or a list of words, got 3 in it": lambda: Vocabulary.of([["b"], ["a", 3]]),
+    r"texts\[1\]: expected a text or a list of words, got nan; leave it out, or give '' for it": lambda: (
+        Vocabulary.of(pd.Series(["a", None]).astype(object).fillna(np.nan))
+    ),
+    r"texts\[0\]: expected a text or a list of words, got None; leave it out": lambda: Vocabulary(["a"])(
+        [None, "a"]
+    ),
+    r"texts\[1\]: expected a text or a list of words, got 7$": lambda: Vocabulary(["a"])(["a", 7]),
+    "text: expected a text or a list of words, got None; leave it out": lambda: Vocabulary(["a"]).encode(
+        None
+    ),
+    r"train: texts\[0\]: expected a text or a list of words, got nan": lambda: fit(
+        SequenceClassifier(2, vocabulary=Vocabulary(["a"]), hidden_size=2), (pd.Series([np.nan, "a"]), [0, 1])
+    ),
     "tokens: expected 0 to 0, got 1 to 1": lambda: Vocabulary(["a"]).decode([1]),
     r"tokens: expected \[t\], got \[1, 1\] int64": lambda: Vocabulary(["a"]).decode([[0]]),
     "min_count: expected a whole number of at least 1, got 0": lambda: Vocabulary.of(TEXTS, min_count=0),

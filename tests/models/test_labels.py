@@ -51,6 +51,28 @@ FORMS = {
 }
 
 
+def test_probabilities_of_tags():
+    model = SequenceTagger(["B", "I", "O"], **SMALL)
+    x, mask = (
+        [X[0], X[1][:2], X[2][:0]],
+        [np.array([True, False, True, True]), np.ones(2, bool), np.ones(0, bool)],
+    )
+    found = model.predict_proba(x)
+    assert model.labels.names == ["B", "I", "O"] and [one.shape for one in found] == [(4, 3), (2, 3), (0, 3)]
+    for one, tags, row in zip(found, model.predict(x), x, strict=True):
+        assert [model.labels.names[i] for i in one.argmax(axis=1)] == tags.tolist()
+        if len(row):
+            logits = model(row[:, None])[:, 0].astype(np.float64)
+            np.testing.assert_allclose(one, np.exp(logits) / np.exp(logits).sum(axis=1)[:, None], rtol=1e-5)
+    masked = model.predict_proba(x, mask=mask)
+    assert np.isnan(masked[0][1]).all() and not np.isnan(masked[0][[0, 2, 3]]).any()
+
+
+def test_a_missing_label_is_no_class():
+    with pytest.raises(ValueError, match=r"classes\[2\]: expected a label, got nan"):
+        SequenceClassifier(["a", "b", np.nan], **SMALL)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_classes_in_every_form(form):
     def make():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -66,6 +67,9 @@ def test_classifier(ragged):
     objects = np.empty(20, object)
     objects[:] = list(x[60:])
     np.testing.assert_array_equal(estimator.predict_proba(objects), p)
+    column = pd.Series([one.tolist() for one in x[60:]], index=range(40, 60))
+    if ragged:
+        np.testing.assert_array_equal(estimator.predict_proba(column), p)
 
 
 def test_classifier_goes_on_with_partial_fit():

@@ -7,8 +7,9 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 import elman
+from elman.models import SequenceClassifier
 from elman.sklearn import RecurrentClassifier, RecurrentRegressor
-from elman.train import Vocabulary
+from elman.train import Vocabulary, fit
 
 TEXTS = ["good film", "bad film", "very good", "a bad one"] * 6
 Y = ["pos", "neg", "pos", "neg"] * 6
@@ -49,6 +50,45 @@ def test_numbers_from_texts():
     y = [1.0 if label == "pos" else -1.0 for label in Y]
     model = RecurrentRegressor(vocabulary="learn", **QUICK).fit(TEXTS, y)
     assert model.score(TEXTS, y) > 0.8
+
+
+def test_a_vocabulary_learnt_as_a_dict_says(tmp_path):
+    texts = [text.upper() + "!" for text in TEXTS] + ["once"]
+    model = RecurrentClassifier(vocabulary={"min_count": 2, "split": "plain"}, **QUICK).fit(
+        texts, [*Y, "pos"]
+    )
+    assert set(model.vocabulary_) == {"<unknown>", "!", "good", "bad", "film", "very", "a", "one"}
+    model.save(tmp_path / "m")
+    again = elman.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(["A good one?"]), model.predict_proba(["a GOOD one?"]))
+    assert again.get_params()["vocabulary"] == {"min_count": 2, "split": "plain"}
+    assert clone(again).fit(texts, [*Y, "pos"]).vocabulary_ == model.vocabulary_
+
+
+@pytest.mark.parametrize("weight", ["balanced", {"pos": 3}, {"pos": 3.0, "neg": 1.0}])
+def test_weights_of_classes(weight, tmp_path):
+    y = ["pos", "neg", "neg", "neg"] * 6
+    model = RecurrentClassifier(vocabulary="learn", class_weight=weight, **QUICK).fit(TEXTS, y)
+    own = {"neg": 24 / (2 * 18), "pos": 24 / (2 * 6)} if weight == "balanced" else {"neg": 1.0, "pos": 3.0}
+    network = SequenceClassifier(
+        ["neg", "pos"], vocabulary=model.vocabulary_, class_weight=own, hidden_size=8, cell="gru",
+        seed=model._seed(),
+    )  # fmt: skip
+    fit(network, (TEXTS, y), epochs=12, learning_rate=0.02, seed=model._seed(), progress=False)
+    np.testing.assert_array_equal(network.predict_proba(TEXTS), model.predict_proba(TEXTS))
+    plain = RecurrentClassifier(vocabulary="learn", **QUICK).fit(TEXTS, y)
+    assert (plain.predict_proba(TEXTS) != model.predict_proba(TEXTS)).any()
+    model.save(tmp_path / "m")
+    assert elman.load(tmp_path / "m").class_weight == weight
+    numbered = RecurrentClassifier(vocabulary="learn", class_weight={7: 3.0}, **QUICK).fit(
+        TEXTS, [7, 1, 1, 1] * 6
+    )
+    numbered.save(tmp_path / "n")
+    assert elman.load(tmp_path / "n").class_weight == {7: 3.0} and numbered.class_weight == {7: 3.0}
+    if weight != "balanced":
+        np.testing.assert_array_equal(numbered.predict_proba(TEXTS), model.predict_proba(TEXTS))
+        part = RecurrentClassifier(vocabulary="learn", class_weight=weight, **QUICK)
+        assert part.partial_fit(TEXTS, y, classes=["neg", "pos"]).predict(TEXTS).shape == (24,)
 
 
 X = [np.random.default_rng(i).standard_normal((3 + i % 3, 2)) * 5 + 100 for i in range(24)]
@@ -122,9 +162,27 @@ REFUSALS = {
     "X: expected numbers, got texts; vocabulary='learn' reads them": lambda: RecurrentClassifier().fit(
         TEXTS, Y
     ),
-    "X: expected texts or lists of words with vocabulary='learn', got none": lambda: RecurrentClassifier(
+    r"X: expected texts or lists of words, \[n\], with vocabulary='learn', got list": lambda: (
+        RecurrentClassifier(vocabulary="learn").fit([[1], [2]], [0, 1])
+    ),
+    r"X: expected texts or lists of words, \[n\], with .*'min_count': 2}, got DataFrame": lambda: (
+        RecurrentClassifier(vocabulary={"min_count": 2}).fit(pd.DataFrame({"text": TEXTS}), Y)
+    ),
+    r"texts\[1\]: expected a text or a list of words, got nan; leave it out": lambda: RecurrentClassifier(
         vocabulary="learn"
-    ).fit([[1], [2]], [0, 1]),
+    ).fit(["a", np.nan], [0, 1]),
+    r"y\[1\]: expected a label, got nan": lambda: RecurrentClassifier(vocabulary="learn").fit(
+        TEXTS[:3], pd.Series(["pos", np.nan, "neg"])
+    ),
+    "class_weight: expected one of 'balanced', got 'even'": lambda: RecurrentClassifier(
+        vocabulary="learn", class_weight="even"
+    ).fit(TEXTS, Y),
+    "class_weight: The classes, .*, are not in class_weight": lambda: RecurrentClassifier(
+        vocabulary="learn", class_weight={"good": 2.0}
+    ).fit(TEXTS, Y),
+    "class_weight: expected a dict or None with partial_fit, which does not see all": lambda: (
+        RecurrentClassifier(vocabulary="learn", class_weight="balanced").partial_fit(TEXTS, Y)
+    ),
     "X: expected tokens, got texts; a Vocabulary, or": lambda: RecurrentClassifier(vocabulary=5).fit(
         TEXTS, Y
     ),

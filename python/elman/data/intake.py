@@ -26,11 +26,12 @@ def series_of(
         labels: whether texts and missing values may be among them.
     """
     if isinstance(values, (str, bytes)):
-        raise ValueError(f"{name}: expected an array [n, ...] or a list, got {_check.describe(values)}")
-    objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1
+        raise ValueError(
+            f"{name}: expected an array [n, ...] or a list, got {_check.describe(values)}; [{name}] is a list of one"
+        )
     if isinstance(values, Ragged):
         pass
-    elif (objects or isinstance(values, (list, tuple))) and any(map(_is_series, values)):
+    elif (holds_objects(values) or isinstance(values, (list, tuple))) and any(map(_is_series, values)):
         values = _each(name, list(values), floats, labels)
     else:
         values = array_of(name, values, floats, labels)
@@ -59,6 +60,12 @@ def array_of(name: str, values: Any, floats: Any = np.float32, labels: bool = Fa
             raise ValueError(f"{name}: expected numbers, got {_check.describe(lazy)}")
         return lazy
     return each_to_numpy([(name, _without_objects(name, values, labels))], floats)[0]
+
+
+def holds_objects(values: Any) -> bool:
+    """Whether it is a column of Python's objects, such as lists: an array of NumPy, or a Series of pandas."""
+    column = isinstance(values, np.ndarray) or hasattr(values, "iloc")
+    return column and getattr(values, "ndim", 0) == 1 and values.dtype == object
 
 
 def is_array(values: Any) -> bool:
@@ -127,12 +134,12 @@ def _holds_objects(values: Any) -> bool:
         if isinstance(one, (list, tuple)):
             if _holds_objects(one):
                 return True
-        elif isinstance(one, (str, bytes)) or _is_missing(one, nan=False):
+        elif isinstance(one, (str, bytes)) or is_missing(one, nan=False):
             return True
     return False
 
 
-def _is_missing(value: Any, nan: bool = True) -> bool:
+def is_missing(value: Any, nan: bool = True) -> bool:
     """Whether it is None, or pandas' sign for no value (with `nan` NaN too)."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -142,12 +149,13 @@ def _is_missing(value: Any, nan: bool = True) -> bool:
 def _plain(name: str, array: np.ndarray, labels: bool) -> np.ndarray:
     """Objects as bool, int64 or float64; as objects if there are texts among them."""
     flat = [one.item() if getattr(one, "ndim", None) == 0 else one for one in array.reshape(-1)]
-    missing = [_is_missing(one) for one in flat]
+    missing = [is_missing(one) for one in flat]
     there = [one for one, gone in zip(flat, missing, strict=True) if not gone]
     wrong = [one for one in there if not isinstance(one, (numbers.Number, *([str] if labels else [])))]
     if wrong:
+        hint = "; texts are one column of a table" if isinstance(wrong[0], str) and array.ndim > 1 else ""
         raise ValueError(
-            f"{name}: expected numbers{' or texts' * labels}, got {_check.describe(array)} with {wrong[0]!r}"
+            f"{name}: expected numbers{' or texts' * labels}, got {_check.describe(array)} with {wrong[0]!r}{hint}"
         )
     if any(isinstance(one, str) for one in there):
         found = np.empty(len(flat), object)

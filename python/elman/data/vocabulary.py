@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -9,9 +10,17 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .intake import is_missing
 
 Split = Callable[[str], Iterable[str]]
-SPLITS: dict[str, Split] = {"words": str.split, "characters": list}
+
+
+def _plain(text: str) -> list[str]:
+    """Words in small letters, and each other sign apart; a word may have ' and - inside."""
+    return re.findall(r"\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
+
+
+SPLITS: dict[str, Split] = {"words": str.split, "plain": _plain, "characters": list}
 
 
 class Vocabulary:
@@ -24,8 +33,9 @@ class Vocabulary:
         words: the word of each number.
         unknown: the word among them that stands for those that are not known; None: they are refused.
         padding: a word among them that stands for no word, if there is one. elman pads nothing, other libraries do.
-        split: "words" (`str.split`), "characters", or a function of a text that gives its words. A file of a model
-            keeps no function: a vocabulary loaded from there takes lists of words only, until `split` is set.
+        split: "words" (what stands between blanks, `str.split`), "plain" (words in small letters, with . , ? ! and
+            other signs apart), "characters", or a function of a text that gives its words. A file of a model keeps no
+            function: a vocabulary loaded from there takes lists of words only, until `split` is set.
 
     Raises:
         ValueError: a word is there twice, or is no text; unknown or padding is not among them.
@@ -76,7 +86,8 @@ class Vocabulary:
 
         Args:
             texts: a list of texts, or of lists of words.
-            min_count: a whole number; words that come less often are left out.
+            min_count: a whole number; words that come less often are left out. With 2 or more the texts have words
+                that are not known, and so a model learns what to make of these.
             max_size: the largest number of words, these first ones counted; None: no limit.
             unknown, padding: words that are added; None: no such word.
             specials: a list of further words that are added.
@@ -92,8 +103,8 @@ class Vocabulary:
         first = [word for word in (padding, unknown, *specials) if word is not None]
         counts: Counter[str] = Counter()
         reader = cls(["any"], split=split)
-        for text in _each(texts):
-            counts.update(reader.cut(text))
+        for i, text in enumerate(_each(texts)):
+            counts.update(reader._cut(f"texts[{i}]", text))
         for word in first:
             counts.pop(word, None)
         words = [word for word, count in counts.most_common() if count >= min_count]
@@ -138,6 +149,9 @@ class Vocabulary:
         Raises:
             ValueError: it is neither, or `split` was a function that the file has not kept.
         """
+        return self._cut("text", text)
+
+    def _cut(self, name: str, text: Any) -> list[str]:
         if isinstance(text, str):
             if self.split is None:
                 raise ValueError(
@@ -146,21 +160,27 @@ class Vocabulary:
                 )
             split = SPLITS[self.split] if isinstance(self.split, str) else self.split
             text = split(text)
+        if not hasattr(text, "__iter__") or getattr(text, "ndim", 1) != 1:
+            hint = "; leave it out, or give '' for it" if is_missing(text) else ""
+            raise ValueError(f"{name}: expected a text or a list of words, got {_check.describe(text)}{hint}")
         words = list(text)
         for word in words:
             if not isinstance(word, str):
                 raise ValueError(
-                    f"text: expected a text or a list of words, got {_check.describe(word)} in it"
+                    f"{name}: expected a text or a list of words, got {_check.describe(word)} in it"
                 )
         return words
 
     def encode(self, text: str | Iterable[str]) -> np.ndarray:
         """Numbers [t] int64 of one text, or of a list of words."""
-        return np.array([self.number(word) for word in self.cut(text)], np.int64)
+        return self._encode("text", text)
+
+    def _encode(self, name: str, text: Any) -> np.ndarray:
+        return np.array([self.number(word) for word in self._cut(name, text)], np.int64)
 
     def __call__(self, texts: Iterable[str | Iterable[str]]) -> list[np.ndarray]:
         """Numbers [t_i] int64 of each of several texts, or lists of words."""
-        return [self.encode(text) for text in _each(texts)]
+        return [self._encode(f"texts[{i}]", text) for i, text in enumerate(_each(texts))]
 
     def decode(self, tokens: Any) -> list[str]:
         """The words of numbers.
@@ -193,15 +213,19 @@ def _each(texts: Any) -> Iterator[Any]:
 
 
 def is_text(values: Any) -> bool:
-    """Whether these are texts, or lists of words."""
+    """Whether these are texts, or lists of words; some may be missing."""
     if not (isinstance(values, (list, tuple, np.ndarray)) or hasattr(values, "iloc")):  # a Series of pandas
         return False
     if getattr(values, "ndim", 1) != 1 or getattr(getattr(values, "dtype", None), "kind", "O") not in "OU":
         return False
-    first: Any = next(iter(values), None)
+    first = _first(values)
     if isinstance(first, (list, tuple)) or (getattr(first, "ndim", 0) == 1 and first.dtype.kind in "OU"):
-        first = next((one for value in values for one in value), None)
+        first = _first(one for value in values if hasattr(value, "__iter__") for one in value)
     return isinstance(first, str)
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((one for one in values if not is_missing(one)), None)
 
 
 def taken(value: Any) -> tuple[Vocabulary | None, Any]:

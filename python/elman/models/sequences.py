@@ -89,16 +89,13 @@ class SequenceClassifier(OfClasses):
             mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
 
         Returns:
-            [n, C]; each row sums to 1, but with multi_label.
+            [n, C], in the order of `classes` (`labels.names`); each row sums to 1, but with multi_label.
 
         Raises:
             ValueError: something does not fit.
         """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
-        if self.multi_label:
-            return 0.5 * (1 + np.tanh(0.5 * logits))
-        _core.softmax(logits, logits)
-        return logits
+        return 0.5 * (1 + np.tanh(0.5 * logits)) if self.multi_label else _probabilities(logits)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
         """The most likely class for each sequence.
@@ -117,6 +114,12 @@ class SequenceClassifier(OfClasses):
         """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
         return logits > 0 if self.multi_label else self._chosen(logits)
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    """The softmax of logits [..., C], in their place."""
+    _core.softmax(logits, logits)
+    return logits
 
 
 class SequenceTagger(OfClasses):
@@ -153,6 +156,25 @@ class SequenceTagger(OfClasses):
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         self._build(self.tags, None, options)
         self._weigh(class_weight)
+
+    def predict_proba(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
+        """Probabilities of the tags for each step of each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [t_i, C], in the order of `tags` (`labels.names`); rows sum to 1. NaN where the mask is False.
+
+        Raises:
+            ValueError: something does not fit.
+        """
+        return [
+            _probabilities(np.ascontiguousarray(logits))
+            for logits in self._predict_steps(self._data(x, mask=mask), batch_size)
+        ]
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
         """The most likely tags for each step of each sequence.

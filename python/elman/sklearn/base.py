@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
 from .._arrays import columns, has_axes, to_numpy
+from ..data.intake import holds_objects
 from ..models import Model
 from ..sequence import Standardizer
 from ..train import Run, Sequences, Settings, fit, make_optimizer
@@ -25,9 +26,7 @@ def numbers(name: str, X: Any) -> Any:
 
 def ragged(X: Any) -> list[np.ndarray] | None:
     """The arrays [t_i, d] of a list of sequences, or of a list of [t_i] that differ in length; None for another X."""
-    if not isinstance(X, (list, tuple)) and not (
-        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    ):
+    if not isinstance(X, (list, tuple)) and not holds_objects(X):
         return None
     if not len(X) or not all(map(has_axes, X)):
         return None
@@ -98,7 +97,8 @@ class RecurrentEstimator(BaseEstimator):
             hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
             pooling: "last", "mean" or "max" over time.
             vocabulary: None: X are numbers. "learn": X are texts or lists of words, and `fit` makes an
-                `elman.train.Vocabulary` of them (`vocabulary_`). Such a Vocabulary, for texts, lists of words, or their
+                `elman.train.Vocabulary` of them (`vocabulary_`); or a dict of arguments of `Vocabulary.of`, to learn it
+                with: {"min_count": 2, "split": "plain"}. Such a Vocabulary, for texts, lists of words, or their
                 numbers. A whole number V: X are tokens 0 to V - 1.
             embedding_size: of a token's vector; hidden_size if None.
             epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.

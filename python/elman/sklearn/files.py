@@ -30,6 +30,8 @@ class Saved:
         parameters = self.get_params(deep=False)  # type: ignore[attr-defined]
         if not isinstance(parameters.get("random_state"), (int, np.integer)):
             parameters["random_state"] = None
+        if isinstance(parameters.get("class_weight"), dict):  # `_state` has it
+            parameters["class_weight"] = None
         content = {
             "estimator": name_of(type(self)),
             "params": plain("params", parameters),

@@ -2,129 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from .. import _check
-from .._arrays import has_axes
 from .._plain import plain
-from ..data.vocabulary import is_text
-from ..models import Model, SequenceClassifier, SequenceRegressor
+from ..data.intake import is_missing
+from ..models import SequenceClassifier, SequenceRegressor
 from ..sequence import Standardizer
 from ..train import Sequences
-from .base import RecurrentEstimator, narrow, numbers
-from .files import Saved
-from .tokens import known_tokens, vocabulary_of
-
-
-def _needed(y: Any) -> Any:
-    if y is None:
-        raise ValueError(
-            "y: expected targets; this estimator requires y to be passed, but the target y is None"
-        )
-    return y
-
-
-class Supervised(Saved, RecurrentEstimator):
-    """What a classifier and a regressor share: sequences of numbers or of tokens, and their files."""
-
-    _size: int
-    _scaler: Any
-
-    def _sequences(self, X: Any, reset: bool) -> Any:
-        """X, checked: numbers, or tokens where there is a vocabulary."""
-        if reset:
-            self.vocabulary_ = vocabulary_of(self.vocabulary, X)
-            self._by_tokens = self.vocabulary is not None
-        if not self._by_tokens:
-            if is_text(X):
-                raise ValueError("X: expected numbers, got texts; vocabulary='learn' reads them")
-            if reset and _like_tokens(X):
-                warnings.warn(
-                    "X: lists of whole numbers are taken as one feature, which is scaled; if they are tokens, "
-                    "vocabulary= says how many there are",
-                    stacklevel=3,
-                )
-            return super()._sequences(X, reset)
-        if reset:
-            self._size = len(self.vocabulary_) if self.vocabulary_ else int(self.vocabulary)
-        return known_tokens(X, self.vocabulary_, self._size)
-
-    def _fit_scale(self, sequences: Any) -> None:
-        if self._by_tokens:
-            self._scaler = None
-        else:
-            super()._fit_scale(sequences)
-
-    def _scaled(self, sequences: Any) -> Any:
-        return sequences if self._by_tokens else super()._scaled(sequences)
-
-    def _options(self, seed: int) -> dict[str, Any]:
-        """Arguments of the model."""
-        reads: dict[str, Any] = {"input_size": self._size}
-        if self._by_tokens:
-            reads = {"vocabulary": self.vocabulary_ or self._size, "embedding_size": self.embedding_size}
-        return self._network_options() | reads | {"pooling": self.pooling, "seed": seed}
-
-    def _begin(self, model: Model, seed: int) -> None:
-        model.notes |= self._learnt()
-        super()._begin(model, seed)
-
-    def _learnt(self) -> dict[str, Any]:
-        """What belongs to the model beside its parameters; its notes have it too: [mean, deviation] as "scale"."""
-        return {} if self._scaler is None else {"scale": _plain_scale(self._scaler)}
-
-    # Files.
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """The arrays that it has learnt, by name."""
-        return self.model_.state_dict()
-
-    def load_state_dict(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Put back what `state_dict` gave."""
-        self.model_.load_state_dict(arrays)
-
-    def _state(self) -> dict[str, Any]:
-        names = getattr(self, "feature_names_in_", None)
-        return self._learnt() | {
-            "config": self.model_.config, "size": self._size, "columns": getattr(self, "_columns", None),
-            "by_tokens": self._by_tokens, "vocabulary": self.vocabulary_,
-            "features": getattr(self, "n_features_in_", None), "names": None if names is None else list(names),
-        }  # fmt: skip
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        self._size, self._columns, self._by_tokens = state["size"], state["columns"], state["by_tokens"]
-        self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
-        self._scaler = _scale_of(state.get("scale"))
-        if state["features"] is not None:
-            self.n_features_in_ = state["features"]
-        if state["names"] is not None:
-            self.feature_names_in_ = np.array(state["names"], object)
-
-
-def _like_tokens(X: Any) -> bool:
-    """Whether X is a list of lists of whole numbers."""
-    if not isinstance(X, (list, tuple)) or not len(X) or not all(map(has_axes, X)):
-        return False
-    return all(np.ndim(x) == 1 and np.asarray(x).dtype.kind in "iu" and len(x) for x in X)
-
-
-def _plain_scale(scaler: Standardizer) -> list[list[float]]:
-    return [scaler.mean_.tolist(), scaler.scale_.tolist()]
-
-
-def _scale_of(plain: Any) -> Standardizer | None:
-    if plain is None:
-        return None
-    scaler = Standardizer()
-    scaler.mean_, scaler.scale_ = (np.array(part, np.float64) for part in plain)
-    return scaler
+from .base import narrow, numbers
+from .shared import Supervised, needed, plain_scale, scale_of
 
 
 class RecurrentClassifier(ClassifierMixin, Supervised):
@@ -138,24 +31,79 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         history_: the `elman.train.History`.
     """
 
+    def __init__(
+        self,
+        *,
+        cell: str = "gru",
+        hidden_size: int = 32,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        pooling: str = "last",
+        epochs: int = 50,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 0.005,
+        weight_decay: float | None = None,
+        clip_norm: float | None = 1.0,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        scale: bool = True,
+        verbose: bool = False,
+        random_state: Any = None,
+        vocabulary: Any = None,
+        embedding_size: int | None = None,
+        class_weight: Any = None,
+    ):
+        """Keep the parameters; `fit` looks at them. They are those of every estimator, and one more.
+
+        Args:
+            cell, hidden_size, num_layers, bidirectional, dropout, recurrent_dropout, pooling: of the network.
+            epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
+            validation_fraction, patience: what chooses the best epoch, as for `RecurrentRegressor`.
+            scale, verbose: as for `RecurrentRegressor`.
+            random_state: a whole number or a RandomState; None for a new one.
+            vocabulary, embedding_size: of texts and tokens, as for `RecurrentRegressor`.
+            class_weight: how much each class counts: "balanced" (all classes together alike), or a dict by label, where
+                those that it does not name have 1. None: all sequences count alike.
+        """
+        super().__init__(
+            cell=cell, hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
+            dropout=dropout, recurrent_dropout=recurrent_dropout, pooling=pooling, epochs=epochs,
+            batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, weight_decay=weight_decay,
+            clip_norm=clip_norm, validation_fraction=validation_fraction, patience=patience, scale=scale,
+            verbose=verbose, random_state=random_state, vocabulary=vocabulary, embedding_size=embedding_size,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
     def fit(self, X: Any, y: Any) -> RecurrentClassifier:
         """Train a new network on X with labels y [n]."""
         sequences = self._sequences(X, reset=True)
         labels = self._labels(sequences, y)
         self.classes_ = np.unique(labels)
-        seed = self._make(sequences)
+        seed = self._make(sequences, labels)
         self._train(self._data(sequences, labels), seed)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> RecurrentClassifier:
         """Train for one more epoch, on X with labels y [n] alone; `classes` names all labels there will be, in the
-        first call."""
+        first call.
+
+        Raises:
+            ValueError: X or y does not fit, or class_weight is "balanced".
+        """
         first = not hasattr(self, "model_")
+        if first and isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight: expected a dict or None with partial_fit, which does not see all labels at once, got "
+                f"{self.class_weight!r}"
+            )
         sequences = self._sequences(X, reset=first)
         labels = self._labels(sequences, y)
         if first:
             self.classes_ = np.unique(labels if classes is None else classes)
-            self._make(sequences)
+            self._make(sequences, labels)
         self._train_epoch(self._data(sequences, labels))
         return self
 
@@ -176,26 +124,48 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
             return super()._learnt()
 
     def _state(self) -> dict[str, Any]:
-        return super()._state() | {"classes": self.classes_, "type": self.classes_.dtype.str}
+        found = super()._state() | {"classes": self.classes_, "type": self.classes_.dtype.str}
+        if isinstance(self.class_weight, dict):  # its keys may be numbers, which those of JSON are not
+            found["class_weight"] = list(self.class_weight.items())
+        return found
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
         self.classes_ = np.array(state["classes"], state["type"])
+        if "class_weight" in state:
+            self.class_weight = dict(state["class_weight"])
         self.model_ = SequenceClassifier(**state["config"])
         self.model_.notes |= self._learnt()
 
     def _labels(self, sequences: Any, y: Any) -> np.ndarray:
-        labels = column_or_1d(numbers("y", _needed(y)), warn=True)
+        labels = column_or_1d(numbers("y", needed(y)), warn=True)
+        if labels.dtype == object:
+            missing = [i for i, label in enumerate(labels) if is_missing(label)]
+            if missing:
+                raise ValueError(
+                    f"y[{missing[0]}]: expected a label, got {_check.describe(labels[missing[0]])}"
+                )
         check_classification_targets(labels)
         check_consistent_length(sequences, labels)
         return labels
 
-    def _make(self, sequences: Any) -> int:
+    def _class_weight(self, labels: np.ndarray) -> list[float] | None:
+        if self.class_weight is None:
+            return None
+        if not isinstance(self.class_weight, dict):
+            _check.choice("class_weight", self.class_weight, ("balanced",))
+        try:
+            return compute_class_weight(self.class_weight, classes=self.classes_, y=labels).tolist()
+        except ValueError as error:
+            raise ValueError(f"class_weight: {error}") from error
+
+    def _make(self, sequences: Any, labels: np.ndarray) -> int:
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]}")
         self._fit_scale(sequences)
         seed = self._seed()
-        self._begin(SequenceClassifier(len(self.classes_), **self._options(seed)), seed)
+        options = self._options(seed) | {"class_weight": self._class_weight(labels)}
+        self._begin(SequenceClassifier(len(self.classes_), **options), seed)
         return seed
 
     def _data(self, sequences: Any, labels: np.ndarray) -> Sequences:
@@ -242,18 +212,18 @@ class RecurrentRegressor(RegressorMixin, Supervised):
     def _learnt(self) -> dict[str, Any]:
         found = super()._learnt() | {"flat": self._flat}
         if self._target_scaler is not None:
-            found["target_scale"] = _plain_scale(self._target_scaler)
+            found["target_scale"] = plain_scale(self._target_scaler)
         return found
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
-        self._flat, self._target_scaler = state["flat"], _scale_of(state.get("target_scale"))
+        self._flat, self._target_scaler = state["flat"], scale_of(state.get("target_scale"))
         self.model_ = SequenceRegressor(**state["config"])
         self.model_.notes |= self._learnt()
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         sequences = self._sequences(X, reset)
-        y = check_array(numbers("y", _needed(y)), dtype=np.float64, ensure_2d=False, input_name="y")
+        y = check_array(numbers("y", needed(y)), dtype=np.float64, ensure_2d=False, input_name="y")
         if y.ndim > 1 and y.shape[1] == 1 and reset:
             y = column_or_1d(y, warn=True)
         check_consistent_length(sequences, y)

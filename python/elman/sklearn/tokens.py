@@ -13,15 +13,18 @@ from ..train import Vocabulary
 
 
 def vocabulary_of(given: Any, X: Any) -> Vocabulary | None:
-    """The Vocabulary that the argument `vocabulary` says, which may be that of X; None where there is none.
+    """The Vocabulary that the argument `vocabulary` says, which may be learnt from X; None where there is none.
 
     Raises:
         ValueError: it is nothing that stands for one, or X are no texts to learn from.
     """
-    if isinstance(given, str) and given == "learn":
+    how = {} if isinstance(given, str) and given == "learn" else given
+    if isinstance(how, dict) and "words" not in how:
         if not is_text(X):
-            raise ValueError("X: expected texts or lists of words with vocabulary='learn', got none")
-        return Vocabulary.of(X)
+            raise ValueError(
+                f"X: expected texts or lists of words, [n], with vocabulary={given!r}, got {_check.describe(X)}"
+            )
+        return Vocabulary.of(X, **how)
     found, size = taken(given)
     if found is None and size is not None:
         if isinstance(size, str):
