@@ -109,6 +109,27 @@ def test_resume_bit_for_bit(tmp_path, average, validation):
     assert same(model.state_dict(), whole.state_dict())
 
 
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_ctrl_c_while_the_average_and_the_parameters_change_places(tmp_path, monkeypatch, call):
+    """Each validation puts the average in their place, and then the parameters back."""
+    whole, model = regressor(), regressor()
+    want = run(whole, tmp_path / "a", None, VALIDATION, average=EMA(0.8))
+    put, calls = model.load_state_dict, []
+
+    def interrupted(state):
+        calls.append(state)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        put(state)
+
+    monkeypatch.setattr(model, "load_state_dict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, tmp_path / "b", None, VALIDATION, average=EMA(0.8), checkpoint_seconds=1e9)
+    model = regressor()
+    assert run(model, tmp_path / "b", None, VALIDATION, average=EMA(0.8)) == want
+    assert same(model.state_dict(), whole.state_dict())
+
+
 def test_an_interrupted_validation_counts_no_epoch_twice(tmp_path):
     class Stopping:
         """Data that raises once, in the validation after the third epoch."""

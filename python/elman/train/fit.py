@@ -179,6 +179,7 @@ def fit(
                 _train(run, train_data, validation_data, called, saver)
         except BaseException as error:
             run.error = error
+            run.rewind()
             with contextlib.suppress(AttributeError):  # an exception of another library may take none
                 error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:

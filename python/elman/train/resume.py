@@ -116,7 +116,6 @@ class Saver:
         exploded = isinstance(error, FloatingPointError) or not run.healthy(run.loss)
         if exploded or run.guard.broken or self._failed:
             return
-        run.rewind()
         where = os.fspath(self._checkpoint.directory)
         try:
             self._write(snapshot(run))

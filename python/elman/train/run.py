@@ -78,6 +78,7 @@ class Run:
         self.ranks = Ranks(communicator, self.guard)
         self.update = Update(model, optimizer, self.settings, self.ranks)
         self._random: dict[str, Any] | None = None  # the random streams before an update that is not complete
+        self._own: Arrays = {}  # the parameters, while the model has their average in their place
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -150,7 +151,11 @@ class Run:
         return self.length if known is None else known
 
     def rewind(self) -> None:
-        """Go back to the last update, from one that an exception has ended before the parameters changed."""
+        """Go back to the last update: from one that an exception has ended before the parameters changed, or from the
+        average of the parameters, which is validated."""
+        if self._own:
+            self.model.load_state_dict(self._own)
+            self._own = {}
         if self._random is not None:
             self.model.set_random_state(self._random)
             self._random = None
@@ -188,9 +193,12 @@ class Run:
         loss, average = None, self.average.after_epoch(self.model, self.epoch)
         found = Collector(self.settings.metrics)
         if validation is not None:
-            with average.within(self.model):
-                size = self.settings.batch_size
-                loss = mean_loss(self.model, validation, size, self._check_validation, self.ranks, found.add)
+            if average.arrays:
+                self._own = self.model.state_dict()
+                self.model.load_state_dict(average.arrays)
+            size = self.settings.batch_size
+            loss = mean_loss(self.model, validation, size, self._check_validation, self.ranks, found.add)
+            self.rewind()
         values = found.values(self.ranks)
         with self.guard:
             self.average = average
