@@ -55,8 +55,8 @@ def test_whatever_overlaps_is_cut_in_time():
         (NamedSequences({"a": windows.x}, {"b": plain}), lambda data: data.y["b"]),
         (Sequences(windows.x, plain), lambda data: data.y),
     ]
-    for data, targets in cases:
-        parts = [{int(v) for y in targets(part) for v in y[:, 0]} for part in split(data, 0.2, 0)]
+    for held, targets in cases:
+        parts = [{int(v) for y in targets(part) for v in y[:, 0]} for part in split(held, 0.2, 0)]
         assert max(parts[0]) < min(parts[1]) <= max(parts[0]) + 5
     train = split(NamedSequences({"a": windows.x}, {"b": windows.y}, weights=np.arange(376)), 0.2, 0)[0]
     assert np.shares_memory(train.x["a"], series) and train.weights[-1] == len(train) - 1

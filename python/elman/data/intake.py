@@ -189,15 +189,17 @@ def weights_of(name: str, values: Any, y: Any) -> Any:
         rows[i] = one.astype(np.float64)
     found = rows if isinstance(found, list) else rows[0]
     if by_steps:
-        for i, (one, target) in enumerate(zip(found, y, strict=True)):
-            steps, shown = np.shape(target)[:1], _check.describe(one)
-            if not steps:
-                raise ValueError(
-                    f"{name}: expected [n], as y has one target for each sequence, got {shown} for each"
-                )
-            if one.shape != steps:
-                want = f"{_check.shape_text(steps)}, one for each step of y"
-                raise ValueError(f"{name}[{i}]: expected {want}, got {shown}")
+        if is_array(y) and y.ndim < 2:
+            shown = _check.describe(found[0])
+            raise ValueError(
+                f"{name}: expected [n], as y has one target for each sequence, got {shown} for each"
+            )
+        for i, (one, steps) in enumerate(zip(found, steps_of(y), strict=True)):
+            if one.shape != (steps,):
+                want = f"[{steps}], one for each step of y"
+                raise ValueError(f"{name}[{i}]: expected {want}, got {_check.describe(one)}")
+            if isinstance(found, np.ndarray) and is_array(y):
+                break  # all are as the first
     return found
 
 

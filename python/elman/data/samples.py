@@ -116,6 +116,10 @@ class Samples:
             columns = _columns(samples)
             del samples  # they have been copied
             if isinstance(columns["x"], Mapping):
+                for name, value in (("truncate", self.truncate), ("vocabulary", self.vocabulary)):
+                    if value is not None:
+                        got = _check.describe(value)
+                        raise ValueError(f"{name}: expected None with x that are dicts, got {got}")
                 window: Any = NamedSequences(**columns)
             else:
                 window = Sequences(**columns, truncate=self.truncate, vocabulary=self.vocabulary)

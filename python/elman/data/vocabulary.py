@@ -89,6 +89,8 @@ class Vocabulary:
             ValueError: an argument does not fit, or what was given is one text.
         """
         min_count = _check.whole_number("min_count", min_count, 1)
+        if isinstance(specials, str):
+            raise ValueError(f"specials: expected a list of words, got {specials!r}")
         first = [word for word in (padding, unknown, *specials) if word is not None]
         counts: Counter[str] = Counter()
         reader = cls(["any"], split=split)
@@ -98,7 +100,7 @@ class Vocabulary:
             counts.pop(word, None)
         words = [word for word, count in counts.most_common() if count >= min_count]
         if max_size is not None:
-            words = words[: max(_check.whole_number("max_size", max_size, 1) - len(first), 0)]
+            words = words[: _check.whole_number("max_size", max_size, max(1, len(first))) - len(first)]
         return cls([*first, *words], unknown=unknown, padding=padding, split=split)
 
     def __len__(self) -> int:
@@ -146,6 +148,8 @@ class Vocabulary:
                 )
             split = SPLITS[self.split] if isinstance(self.split, str) else self.split
             text = split(text)
+        if not isinstance(text, Iterable):
+            raise ValueError(f"text: expected a text or a list of words, got {_check.describe(text)}")
         words = list(text)
         for word in words:
             if not isinstance(word, str):
