@@ -35,6 +35,16 @@ def describe(value: Any) -> str:
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
 
 
+class Described:
+    """`describe(value)`, made when it is written: for messages that may not be needed."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __str__(self) -> str:
+        return describe(self._value)
+
+
 def _number(value: Any) -> bool | int | float | None:
     """A number of Python's, of NumPy's or in an array without axes, as Python's own; None for anything else."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):

@@ -22,6 +22,8 @@ _read = 0  # bytes so far, where the system does not say how many pages are mapp
 def memory_map(values: Any) -> np.memmap | None:
     """The np.memmap that an array is a view of, if it is one."""
     for _ in range(16):  # views of views
+        if values is None:
+            break
         if isinstance(values, np.memmap) and getattr(values, "_mmap", None) is not None:
             return values
         values = getattr(values, "base", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from .._plain import plain
 from ..data import Batch, Data, Sequences, Stream, Vocabulary
 from ..data.intake import in_file
 from ..layers import arguments, kinds
-from ..layers.parameters import Composite
+from ..layers.parameters import Composite, Parameters
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
@@ -182,16 +182,17 @@ class Model(Composite):
         future = None if batch.future is None else cast("future", batch.future, dtype)
         y = batch.y
         if y is not None:
-            y = self._read_targets(y, known_targets(batch), _check.describe(y))
-        return replace(batch, x=x, future=future, y=y)
+            y = self._read_targets(y, known_targets(batch), _check.Described(y))
+        return batch.but(x=x, future=future, y=y)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         """y [B, ...] as the criterion takes it. `known` [B, S]: what counts; `got`: what was given, in words."""
         return y
 
     def _dtype(self) -> np.dtype:
         """The type of what the layers compute with."""
-        return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
+        found = _some_parameter(self)
+        return np.dtype(np.float32) if found is None else found.dtype
 
     @property
     def vocabularies(self) -> dict[str, Any]:
@@ -261,3 +262,11 @@ class Model(Composite):
             "notes": plain("notes", self.notes),
         }
         files.write(path, content, self.parameters, "saving a model")
+
+
+def _some_parameter(part: Parameters) -> np.ndarray | None:
+    """One of its parameters, without a look at all of them; None where there is none."""
+    if not isinstance(part, Composite):
+        return next(iter(part.parameters.values()), None)
+    found = map(_some_parameter, part.parts.values())
+    return next((one for one in found if one is not None), None)

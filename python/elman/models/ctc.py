@@ -47,7 +47,7 @@ class CTCRecognizer(OneNetwork):
         count = batch.size if batch.weights is None else float(batch.weights.sum())
         return Loss(value, d if back is None or d is None else back(d), count)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")
 
     def predict(

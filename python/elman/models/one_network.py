@@ -95,7 +95,7 @@ class OfClasses(OneNetwork):
             even, counts, where=counts > 0, out=np.zeros_like(counts)
         ).tolist()
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return self.labels(y, known, self.by_steps, got)
 
     def _weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:

@@ -146,7 +146,7 @@ def expect_steps(data: Sequences) -> None:
 
 
 def read_numbers(
-    y: np.ndarray, want: tuple[int, ...], by_steps: bool, dtype: np.dtype, got: str
+    y: np.ndarray, want: tuple[int, ...], by_steps: bool, dtype: np.dtype, got: object
 ) -> np.ndarray:
     """y as [B, *want], or [B, S, *want] by steps. Axes of size 1 may be missing, or be too many.
 
@@ -159,7 +159,7 @@ def read_numbers(
     if not alike or y.dtype.kind not in "biuf":
         axes = ("n", "T") if by_steps else ("n",)
         raise ValueError(f"y: expected {_check.shape_text((*axes, *want))} numbers, got {got}")
-    return cast("y", y.reshape(*y.shape[:base], *want), dtype)
+    return cast("y", y if tail == want else y.reshape(*y.shape[:base], *want), dtype)
 
 
 def read_tokens(y: np.ndarray, known: np.ndarray | None, count: int, words: str) -> np.ndarray:

@@ -175,7 +175,7 @@ class Seq2Seq(Model):
             f"weights: expected [n], one for each target as a whole, got {_check.describe(batch.weights)}"
         )
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_tokens(y, known, self.boundary, f"a list of [s_i] tokens, got {got}")
 
     def predict(

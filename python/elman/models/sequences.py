@@ -62,7 +62,7 @@ class SequenceClassifier(OfClasses):
         self._build(self.classes, _check.choice("pooling", pooling, ("last", "mean", "max")), options)
         self._weigh(class_weight)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         if self.multi_label:
             return self.labels.several(y, self._dtype(), got)
         return super()._read_targets(y, known, got)
@@ -226,7 +226,7 @@ class SequenceRegressor(OneNetwork):
             prediction, known = prediction.swapaxes(0, 1), known_targets(batch)
         return of_numbers(prediction, batch.targets(), known, batch.weights, self.targets)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_numbers(y, (self.outputs,), not self.pooling, self._dtype(), got)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> Any:
