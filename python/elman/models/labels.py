@@ -113,9 +113,9 @@ class Labels:
 
     def _checked(self, labels: np.ndarray) -> np.ndarray:
         """Numbers of these labels [...], which are numbers themselves."""
-        if labels.dtype.kind != "f" and labels.size and labels.min() >= 0 and labels.max() < self.count:
-            if self.ignore is None:  # none is missing, the usual case
-                return labels.astype(np.int64, copy=False)
+        whole = labels.dtype.kind != "f" and self.ignore is None  # then none is missing
+        if whole and labels.size and labels.min() >= 0 and labels.max() < self.count:
+            return labels.astype(np.int64, copy=False)
         missing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(labels.shape, bool)
         if self.ignore is not None:
             missing |= labels == self.ignore
