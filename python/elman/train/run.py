@@ -74,6 +74,7 @@ class Run:
         self.stop = ""
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
+        self.rate = optimizer.learning_rate  # of the last update
         self.guard = Guard()
         self.ranks = Ranks(communicator, self.guard)
         self.update = Update(model, optimizer, self.settings, self.ranks)
@@ -131,7 +132,7 @@ class Run:
         share = batch.done / whole if whole else 0.0
         rate = self.base_rate * float(self.settings.schedule(self.epoch + share))
         with self.guard:
-            self.optimizer.learning_rate = rate
+            self.optimizer.learning_rate = self.rate = rate
             update.apply(norm)
             self.state, self.done = update.state, batch.done
             self.norm, self.loss = norm, update.total / update.count if update.count else 0.0
@@ -208,7 +209,7 @@ class Run:
             for name, value in values.items():
                 history.metrics.setdefault(name, []).append(value)
             history.gradient_norm.append(self.norms / max(self.updates, 1))
-            history.learning_rate.append(self.optimizer.learning_rate)
+            history.learning_rate.append(self.rate)
             history.seconds.append(self.seconds)
             self._keep_best()
             self.settings.schedule.observe(history.losses[-1])

@@ -23,6 +23,7 @@ _NUMBERS = (
     "seconds",
     "given_rate",
     "base_rate",
+    "rate",
     "first",
     "batch_size",
     "patient_since",
@@ -60,6 +61,7 @@ def restore(run: Run, numbers: dict[str, Any], arrays: Arrays) -> None:
         "done": 0,
         "length": None,
         "averaged": 0,
+        "rate": numbers["base_rate"],
     } | numbers  # older ones do not have these
     run.model.load_state_dict(within("parameters", arrays))
     run.model.set_random_state(numbers["random"])
