@@ -204,7 +204,7 @@ def is_text(values: Any) -> bool:
     return isinstance(first, str)
 
 
-def taken(value: Any) -> tuple[Vocabulary | None, Any]:
+def as_vocabulary(value: Any) -> tuple[Vocabulary | None, Any]:
     """(the vocabulary, its size) of a model's argument: a Vocabulary, what `as_plain` gave, or a number."""
     if isinstance(value, dict):
         value = Vocabulary(**value)

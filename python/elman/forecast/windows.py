@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data import Batch
+from ..models.reading import cast
 from ..sequence import bucket_batches
 from .linear import Baseline
 from .scales import LEAST, Scales
 from .series import Series, carried
+
+FLOAT32 = np.dtype(np.float32)  # which the networks compute with
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ class Windows:
             levels.append(np.broadcast_to(level, (len(at), F)))
             units.append(np.broadcast_to(unit, (len(at), F)))
             offset += len(read)
-        self.inputs = _narrow(np.concatenate(inputs))
-        self.future = _narrow(np.concatenate(future)) if self.ahead else None
+        self.inputs = cast("series", np.concatenate(inputs), FLOAT32)
+        self.future = cast("series", np.concatenate(future), FLOAT32) if self.ahead else None
         self.targets = np.concatenate(targets).astype(np.float32)
         self.rows = np.concatenate(rows)
         self.level, self.scale = np.concatenate(levels), np.concatenate(units)
@@ -107,14 +110,6 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def chosen(self, index: np.ndarray) -> Windows:
-        """Some of the windows, over the same memory."""
-        some = object.__new__(Windows)
-        some.__dict__ = self.__dict__ | {
-            "rows": self.rows[index], "level": self.level[index], "scale": self.scale[index]
-        }  # fmt: skip
-        return some
 
     def batches(self, batch_size: int, seed: object = None) -> Iterator[Batch]:
         """Every window once."""
@@ -159,14 +154,4 @@ def _placed(values: np.ndarray, before: int, reach: int) -> np.ndarray:
     """[before + reach, K], zeros but for the values."""
     found = np.zeros((before + reach, values.shape[1]))
     found[before : before + len(values)] = values[:reach]
-    return found
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        found = values.astype(np.float32)
-    if not np.isfinite(found).all():
-        raise ValueError(
-            f"series: expected numbers that float32 can hold, got up to {np.nanmax(np.abs(values)):.3g}"
-        )
     return found
