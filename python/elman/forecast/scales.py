@@ -76,7 +76,7 @@ class Scales:
             found.append(values if scaler is None else scaler.transform(values))
         return found[0], found[1], found[2]
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
         own = [[name, mean.tolist(), scale.tolist()] for name, (mean, scale) in self.by_series.items()]
         scalers = {name: getattr(self, name) for name in SCALED}
@@ -85,7 +85,7 @@ class Scales:
         }
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> Scales:
+    def from_plain(cls, state: dict[str, Any]) -> Scales:
         found = cls(state["mode"])
         for name in SCALED:
             if state[name] is not None:

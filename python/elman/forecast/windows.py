@@ -10,7 +10,7 @@ import numpy as np
 from ..data import Batch
 from ..models.reading import cast
 from ..sequence import bucket_batches
-from .linear import Baseline
+from .baseline import Baseline
 from .scales import LEAST, Scales
 from .series import Series, carried
 
@@ -19,12 +19,12 @@ FLOAT32 = np.dtype(np.float32)  # which the networks compute with
 
 @dataclass(frozen=True)
 class Part:
-    """Some windows: their batch, whose y is what is left over by the plain forecast; that forecast [B, S, F]; and what
-    a number of the network's is in the user's units: level + unit * (plain + spread * number), with level and unit
+    """Some windows: their batch, whose y is what is left over by the baseline; its forecast [B, S, F]; and what
+    a number of the network's is in the user's units: level + unit * (baseline + spread * number), with level and unit
     [B, 1, F]."""
 
     batch: Batch
-    plain: np.ndarray | float
+    baseline: np.ndarray | float
     level: np.ndarray
     unit: np.ndarray
 
@@ -52,10 +52,10 @@ class Windows:
         context: int,
         horizon: int,
         marks: bool,
-        plain: Baseline,
+        baseline: Baseline,
     ):
         self.context, self.horizon, self.marks = context, horizon, marks
-        self.plain = plain
+        self.baseline = baseline
         self.spread = np.ones((horizon, series[0].target.shape[1]), np.float32)
         self.mode = scales.mode
         F, _, C, _ = series[0].sizes
@@ -136,9 +136,9 @@ class Windows:
             level, unit = level + unit * mean[:, None], unit * deviation
         if self.mode == "last":
             x = np.concatenate([x, np.broadcast_to(mean, (len(x), *mean.shape))], axis=-1)
-        plain = self.plain(x, future)
-        y = (y - plain) / self.spread
-        return Part(Batch(x, None, y, None, index, future), plain, level, unit)
+        baseline = self.baseline(x, future)
+        y = (y - baseline) / self.spread
+        return Part(Batch(x, None, y, None, index, future), baseline, level, unit)
 
     def _of_context(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation [B, F] of the targets that were known in each context."""
