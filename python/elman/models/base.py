@@ -60,9 +60,8 @@ class Model(Composite):
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
-    _own_words: ClassVar[tuple[str, ...]] = (
-        "cell",
-    )  # arguments that the constructor keeps itself, by `_word`
+    # Arguments that may come in several words: the constructor itself keeps one of them in `config`, by `_word`.
+    _own_words: ClassVar[tuple[str, ...]] = ("cell",)
     _worded: Set[str] = frozenset()  # those of them that this model was given
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
