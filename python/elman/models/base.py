@@ -20,8 +20,8 @@ from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
+from .noted import expect_noted, noting
 from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
-from .watched import expect_seen, watched
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ class Model(Composite):
         """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
         and dropout is at work."""
         batch.targets()
-        batch = watched(self.read(batch))
+        batch = noting(self.read(batch))
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
-        expect_seen(batch, type(self).__name__)
+        expect_noted(batch, type(self).__name__)
         if not train:
             return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
