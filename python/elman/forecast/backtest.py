@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import _check
 from .._extras import need
-from . import scores
+from ..losses.scores import crps, pinball
 from .core import SeriesForecaster
 from .frames import FrameReader
 from .plots import plot_backtest
+from .scores import naive_error, pairs
 from .series import Series, checked
 from .tables import times_of
 
@@ -35,8 +36,8 @@ class Backtest:
     naive: dict[tuple[Any, Any], float] = field(default_factory=dict)
 
     def summary(self, by: str | Sequence[str] | None = "step") -> Any:
-        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (as `scores.crps`), and for
-        each central interval its coverage and mean width.
+        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (twice the integral of pinball
+        over all levels, from these), and for each central interval its coverage and mean width.
 
         Args:
             by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.
@@ -70,9 +71,9 @@ class Backtest:
         }  # fmt: skip
         if self.levels:
             quantiles = rows[[f"q{level:g}" for level in self.levels]].to_numpy()
-            found["pinball"] = scores.pinball(truth, quantiles, self.levels).mean()
-            found["crps"] = scores.crps(truth, quantiles, self.levels).mean()
-            for low, high, share in scores.pairs(self.levels):
+            found["pinball"] = pinball(truth, quantiles, self.levels).mean()
+            found["crps"] = crps(truth, quantiles, self.levels).mean()
+            for low, high, share in pairs(self.levels):
                 inside = (quantiles[:, low] <= truth) & (truth <= quantiles[:, high])
                 found[f"coverage_{share:g}"] = inside.mean()
                 found[f"width_{share:g}"] = (quantiles[:, high] - quantiles[:, low]).mean()
@@ -169,7 +170,7 @@ def backtest(
     frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
     names = list(targets or range(series[0].target.shape[1]))
     naive = {
-        (_key(one.name, i), name): scores.naive_error(one.target[: int(count[first]), f], season)
+        (_key(one.name, i), name): naive_error(one.target[: int(count[first]), f], season)
         for i, (one, count) in enumerate(zip(series, seen, strict=True))
         for f, name in enumerate(names)
     }

@@ -263,19 +263,19 @@ class FrameReader:
             parts.append(self.encoders[column].encoded((known if len(known) else rows[column]).iloc[:1])[0])
         return np.concatenate(parts)
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
         return {
-            "roles": self.roles.state(), "horizon": self.horizon, "calendar": self.calendar,
+            "roles": self.roles.as_plain(), "horizon": self.horizon, "calendar": self.calendar,
             "categories": [[c, e.categories] for c, e in self.encoders.items()],
             "grid": [self.grid.freq, self.grid.zone, self.grid.period],
             "names": getattr(self, "names", []),
         }  # fmt: skip
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> FrameReader:
-        """The reader of a `state`."""
-        found = cls(Roles.restored(state["roles"]), state["horizon"])
+    def from_plain(cls, state: dict[str, Any]) -> FrameReader:
+        """The reader whose `as_plain` gave this `state`."""
+        found = cls(Roles.from_plain(state["roles"]), state["horizon"])
         found.encoders = {c: Encoder(c, categories) for c, categories in state["categories"]}
         found.grid, found.calendar, found.names = Grid(*state["grid"]), state["calendar"], state["names"]
         return found

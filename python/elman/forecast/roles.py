@@ -85,13 +85,13 @@ class Roles:
         if self.time is not None and self.time not in there:
             raise ValueError(f"time: expected one of the frame's columns {there}, got {self.time!r}")
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
         return asdict(self)
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> Roles:
-        """The roles of a `state`."""
+    def from_plain(cls, state: dict[str, Any]) -> Roles:
+        """The roles whose `as_plain` gave this `state`."""
         lists = ("target", "series", "known", "past", "static", "holidays")
         kept: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in state.items()}
         return cls(**kept)

@@ -13,7 +13,7 @@ from .. import files
 from .._plain import plain
 from . import arguments, kinds
 from .mapping import Arrays, matching, write
-from .steppers import Stateless, Steps
+from .steppers import AnyStepper, Stateless
 from .store import Store, closed, stores_of
 from .summary import summary
 
@@ -198,7 +198,7 @@ class Parameters:
         result = self(x, *args, **options)
         return (*result, None) if self.carries_state else (result, None)
 
-    def stepper(self, batch_size: int) -> Steps:
+    def stepper(self, batch_size: int) -> AnyStepper:
         """What does this layer's work one step at a time, for `batch_size` streams. That is the layer itself if no step
         matters to another."""
         return Stateless(self)

@@ -11,7 +11,7 @@ from .. import _check
 from .._arrays import to_numpy
 
 
-class Steps(Protocol):
+class AnyStepper(Protocol):
     """What `stepper(batch_size)` of any layer or model gives: one step per call over B streams."""
 
     def __call__(self, x: Any, *, out: np.ndarray | None = None) -> Any:

@@ -16,7 +16,8 @@ from ..sequence.marks import whole_lengths
 from .base import Model
 from .graph_files import described, outputs_of
 from .nodes import Back, Input, Node, Through, Value
-from .outputs import Output, softmax
+from .outputs import Output
+from .probabilities import softmax
 
 if TYPE_CHECKING:
     from typing_extensions import Self
