@@ -140,7 +140,7 @@ def backtest(
     season = _check.whole_number("season", season, 1)
     axes = [np.arange(len(one)) if one.times is None else one.times[: len(one)] for one in series]
     axis = np.unique(np.concatenate(axes))
-    at = axis[_first(start, axis) :: stride]
+    at = axis[_first(start, axis, None if reader is None else reader.grid.zone) :: stride]
     seen = [np.searchsorted(own, at, side="right") for own in axes]  # steps of each series at each origin
     usable = [
         (count >= context) & (count + horizon <= len(one)) & (at >= own[0])
@@ -181,8 +181,8 @@ def _key(name: Any, number: int) -> Any:
     return number if name is None else name
 
 
-def _first(start: Any, axis: np.ndarray) -> int:
-    """The place of the first origin among all times."""
+def _first(start: Any, axis: np.ndarray, zone: str | None) -> int:
+    """The place of the first origin among all times, which are of UTC if there is a zone."""
     share = isinstance(start, (float, np.floating)) and 0 < start < 1
     if share:
         return max(0, round(start * len(axis)) - 1)
@@ -190,11 +190,15 @@ def _first(start: Any, axis: np.ndarray) -> int:
         return int(np.searchsorted(axis, _check.whole_number("start", start, 0)))
     pandas = need("pandas", "forecast", "a backtest")
     try:
+        if isinstance(start, (int, float, np.number)):
+            raise ValueError
         time = pandas.Timestamp(start)
+        if zone is not None:
+            time = (time.tz_localize(zone) if time.tz is None else time).tz_convert(None)
     except (ValueError, TypeError):
         raise ValueError(f"start: expected a share between 0 and 1 or a time, got {start!r}") from None
     if time.tz is not None:
-        time = time.tz_convert(None)
+        raise ValueError(f"start: expected a time without a zone, as the series have none, got {start!r}")
     return int(np.searchsorted(axis, time.to_datetime64()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from typing import Any
 
 from .. import _check
@@ -58,7 +59,9 @@ class Roles:
         calendar = given.get("calendar", True)
         given["calendar"] = list(calendar) if isinstance(calendar, (tuple, list)) else calendar
         freq = given.get("freq")
-        given["freq"] = freq if freq is None or isinstance(freq, int) else getattr(freq, "freqstr", str(freq))
+        if isinstance(freq, timedelta):
+            freq = need("pandas", "forecast", "frames").tseries.frequencies.to_offset(freq)
+        given["freq"] = getattr(freq, "freqstr", freq)
         _check.choice("columns", given.get("columns", "variables"), ("variables", "series"))
         roles = cls(**given)  # type: ignore[arg-type]
         twice = [c for c in roles.target if c in (*roles.known, *roles.past, *roles.static)]
