@@ -77,10 +77,8 @@ class Graph(Model):
         self.parts = {}
         self.part_of: dict[int, str] = {}  # of the nodes, by their place in the order
         through = {i: node for i, node in enumerate(self.order) if isinstance(node, Through)}
-        names: dict[int, str] = {}
-        for node in through.values():
-            if node.name is not None:
-                names.setdefault(id(node.layer), node.name)
+        named = [(id(node.layer), node.name) for node in through.values() if node.name is not None]
+        names = dict(reversed(named))  # the first of a layer counts
         given = set(names.values())
         for i, node in through.items():
             kind = type(node.layer).__name__.lower()
