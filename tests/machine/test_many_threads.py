@@ -12,31 +12,12 @@ import pytest
 import elman
 from elman import _core
 from elman.optim import SGD
+from tests.support.at_once import at_once
 from tests.support.runs import data, regressor, same
 from tests.support.thread_ranks import on_ranks
 
 FREE = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 THREADS = 6
-
-
-def at_once(*works):
-    """Each of these functions in a thread of its own, all begun at the same time; what they raise is raised."""
-    begin, errors = threading.Barrier(len(works)), []
-
-    def one(work):
-        begin.wait()
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=one, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 @pytest.mark.skipif(not FREE, reason="this Python has the GIL")
