@@ -1,4 +1,4 @@
-"""All that a program may do with elman in one process, at the same time, with the bits of one thread that does it alone.
+"""All that a program may do with elman in one process, at the same time: every bit is that of one thread alone.
 
 ELMAN_STRESS_SECONDS makes it last (`make test-free-threaded` does); with the GIL a moment is enough.
 """
@@ -11,6 +11,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 import elman
 from elman.layers import DotAttention, Embedding
@@ -71,6 +72,7 @@ def flat(value):
     return np.asarray(value).tobytes()
 
 
+@pytest.mark.slow
 def test_everything_at_once_has_the_bits_of_one_alone():
     shared = elman.LSTM(3, 24, num_layers=2, bidirectional=True, seed=0)
     one_way = elman.GRU(3, 16, num_layers=2, seed=1)

@@ -11,6 +11,8 @@ import pytest
 
 import elman
 from elman import _core
+from elman.files import NotImportedError
+from elman.layers import kinds
 from elman.optim import SGD
 from tests.support.at_once import at_once
 from tests.support.runs import data, regressor, same
@@ -92,6 +94,21 @@ def test_layers_come_and_go():
             assert (elman.Linear(2, 3, seed=seed).parameters["bias"] == 0).all()
 
     at_once(*[work] * THREADS)
+
+
+def test_classes_are_defined_while_others_are_looked_for(monkeypatch):
+    monkeypatch.setattr(kinds, "_kinds", dict(kinds._kinds))
+
+    def define():
+        for i in range(500):
+            type(f"Own{threading.get_ident()}_{i}", (elman.Linear,), {})
+
+    def look():
+        for _ in range(500):
+            with pytest.raises(NotImportedError):
+                kinds.find("__main__:Nowhere", "elman.layers")
+
+    at_once(*[define, look] * (THREADS // 2))
 
 
 def test_plans_are_those_of_each_call():
