@@ -124,7 +124,7 @@ $(FREE)/test: $(SOURCES)
 	  { echo "$(PYTHON) is no free-threaded Python; name one: make test-free-threaded PYTHON=python3.13t"; exit 1; }
 	$(PYTHON) -m venv $(FREE)
 	$(FREE)/bin/python -m pip install --quiet --upgrade pip
-	$(FREE)/bin/python -m pip install --quiet --editable . 'pytest>=8'
+	$(FREE)/bin/python -m pip install --quiet --prefer-binary --editable . 'pytest>=8'
 	touch $@
 
 $(VENV)/test: $(BIN)/python $(SOURCES)
