@@ -11,7 +11,7 @@ from .. import _check
 from .._arrays import returner, to_numpy
 from .marks import known_steps
 
-BLOCK = 2**22  # numbers that are looked at at once: rows may lie in a file that is larger than memory
+BLOCK = 2**20  # numbers that are looked at at once: rows may lie in a file that is larger than memory
 
 
 class Standardizer:
