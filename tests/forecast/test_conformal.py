@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from elman.forecast import Calibration, Distribution
-from elman.forecast.scores import crps, naive_error, pairs, pinball
+from elman.forecast.scores import naive_error, pairs
+from elman.losses.scores import crps, pinball
 
 
 def forecast(heads, levels=None, normal=False, unit=1.0):

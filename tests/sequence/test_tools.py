@@ -1,6 +1,7 @@
 """Padding, bucketing, windows and scaling."""
 
 import itertools
+import json
 import tracemalloc
 
 import numpy as np
@@ -147,3 +148,10 @@ def test_a_memory_map_is_looked_at_part_by_part(tmp_path, monkeypatch):
         ValueError, match=r"x: expected a value for every feature, got none for features \[1\]"
     ):
         Standardizer().fit(mapped[:120])
+
+
+def test_a_scale_comes_back_from_what_json_holds():
+    x = np.random.default_rng(3).normal(5, 2, (40, 3))
+    scaler = Standardizer().fit(x)
+    again = Standardizer.from_plain(json.loads(json.dumps(scaler.as_plain())))
+    assert np.array_equal(again.transform(x), scaler.transform(x))

@@ -210,7 +210,7 @@ def _may_hold_text(values: Any) -> bool:
     return getattr(values, "ndim", 0) == 1 and kind in ("O", "U")
 
 
-def taken(value: Any) -> tuple[Vocabulary | None, Any]:
+def as_vocabulary(value: Any) -> tuple[Vocabulary | None, Any]:
     """(the vocabulary, its size) of a model's argument: a Vocabulary, what `as_plain` gave, or a number."""
     if isinstance(value, dict):
         value = Vocabulary(**value)

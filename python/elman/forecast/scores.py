@@ -1,13 +1,10 @@
-"""How good forecasts are."""
+"""What scores of forecasts are measured against: a naive forecast, and the shares that intervals are to cover."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-
-from ..losses.scores import crps as crps
-from ..losses.scores import pinball as pinball
 
 
 def naive_error(target: np.ndarray, season: int = 1) -> float:

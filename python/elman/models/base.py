@@ -15,7 +15,7 @@ from .._plain import plain
 from ..data import Batch, Data, Sequences, Stream, Vocabulary
 from ..data.intake import in_file
 from ..layers import arguments, kinds
-from ..layers.parameters import Composite
+from ..layers.parameters import Composite, constructs
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
@@ -89,7 +89,7 @@ class Model(Composite):
             self.config[name] = value
 
     def _config(self) -> dict[str, Any]:
-        return self.config
+        return self.config if constructs(type(self)) else super()._config()
 
     def _network(self, outputs: int | None, pooling: str | None, options: dict[str, Any]) -> Network:
         """The network that reads x, of the options that were given to the model.
@@ -257,7 +257,7 @@ class Model(Composite):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
         content = {
             "model": kinds.name_of(type(self)),
-            "config": self.config,
+            "config": self._config(),
             "notes": plain("notes", self.notes),
         }
         files.write(path, content, self.parameters, "saving a model")

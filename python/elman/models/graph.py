@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from ..sequence.marks import whole_lengths
 from .base import Model
 from .graph_files import described, outputs_of
 from .nodes import Back, Input, Node, Through, Value
-from .outputs import Output, softmax
+from .outputs import Output
+from .probabilities import softmax
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,8 +46,7 @@ class Graph(Model):
         order: its nodes, sources first.
 
     Targets: as for `SequenceTagger` and `SequenceRegressor`, for each output by its name: one for each step, if that
-    which is predicted has steps, else one for each sample. `parts` has the layers under the names that `through` gave
-    them.
+    which is predicted has steps, else one for each sample. `parts` has the layers by their names.
 
     Raises:
         ValueError: an output is none, or an input is read both as tokens and as numbers.
@@ -58,6 +59,8 @@ class Graph(Model):
             )
         self.outputs: dict[str, Output] = {}
         for name, output in outputs.items():
+            if not isinstance(name, str):
+                raise ValueError(f"outputs: expected text as names, got {name!r}")
             if not isinstance(output, (Output, Node)):
                 raise ValueError(f"outputs[{name!r}]: expected an Output, got {_check.describe(output)}")
             self.outputs[name] = Output(output) if isinstance(output, Node) else output
@@ -73,18 +76,18 @@ class Graph(Model):
         """Give each layer a name, the one of `through` or one that tells its class."""
         self.parts = {}
         self.part_of: dict[int, str] = {}  # of the nodes, by their place in the order
-        known: dict[int, str] = {}
-        for i, node in enumerate(self.order):
-            if not isinstance(node, Through):
-                continue
-            name = known.get(id(node.layer)) or node.name
-            if name is None:
-                kind = type(node.layer).__name__.lower()
-                same = sum(other.rpartition("_")[0] == kind or other == kind for other in self.parts)
-                name = f"{kind}_{same + 1}" if same else kind
+        through = {i: node for i, node in enumerate(self.order) if isinstance(node, Through)}
+        named = [(id(node.layer), node.name) for node in through.values() if node.name is not None]
+        names = dict(reversed(named))  # the first of a layer counts
+        given = set(names.values())
+        for i, node in through.items():
+            kind = type(node.layer).__name__.lower()
+            free = (kind if n == 1 else f"{kind}_{n}" for n in itertools.count(1))
+            if id(node.layer) not in names:
+                names[id(node.layer)] = next(name for name in free if name not in {*given, *self.parts})
+            name = self.part_of[i] = names[id(node.layer)]
             if self.parts.setdefault(name, node.layer) is not node.layer or "." in name:
                 raise ValueError(f"named: expected a name for one layer, without dots, got {name!r}")
-            self.part_of[i] = known[id(node.layer)] = name
 
     @property
     def inputs(self) -> tuple[str, ...]:
