@@ -15,9 +15,8 @@ Kind = TypeVar("Kind")
 def _make_layer(content: dict[str, Any]) -> Any:
     content = dict(content)
     kind: Any = find(content.pop("layer"), "elman.layers")
-    return kind._from_config(
-        content.get("config", content)
-    )  # earlier files have the arguments beside the class
+    config = content.get("config", content)  # earlier files have the arguments beside the class
+    return kind._from_config(config)
 
 
 def _make_model(content: dict[str, Any]) -> Any:

@@ -11,10 +11,10 @@ import numpy as np
 from .. import _check
 from .._extras import need
 from ..losses.scores import crps, pinball
+from .conformal import central_intervals
 from .core import SeriesForecaster
 from .frames import FrameReader
 from .plots import plot_backtest
-from .scores import naive_error, pairs
 from .series import Series, checked
 from .tables import times_of
 
@@ -73,7 +73,7 @@ class Backtest:
             quantiles = rows[[f"q{level:g}" for level in self.levels]].to_numpy()
             found["pinball"] = pinball(truth, quantiles, self.levels).mean()
             found["crps"] = crps(truth, quantiles, self.levels).mean()
-            for low, high, share in pairs(self.levels):
+            for low, high, share in central_intervals(self.levels):
                 inside = (quantiles[:, low] <= truth) & (truth <= quantiles[:, high])
                 found[f"coverage_{share:g}"] = inside.mean()
                 found[f"width_{share:g}"] = (quantiles[:, high] - quantiles[:, low]).mean()
@@ -176,6 +176,13 @@ def backtest(
         for f, name in enumerate(names)
     }
     return Backtest(frame, levels, naive)
+
+
+def naive_error(target: np.ndarray, season: int = 1) -> float:
+    """The mean absolute error of the value `season` steps before, over one series [n]: what MASE is measured in
+    (Hyndman & Koehler 2006). NaN where no two such values are known."""
+    errors = np.abs(target[season:] - target[:-season])
+    return float(np.nanmean(errors)) if (~np.isnan(errors)).any() else float("nan")
 
 
 def _key(name: Any, number: int) -> Any:

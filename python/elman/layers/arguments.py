@@ -83,14 +83,9 @@ def saved(kind: type, bound: Mapping[str, Any], without: Iterable[str] = ()) -> 
     """
     found, taken, describe = {}, taken_by(kind), _Describer()
     for name, value in flat(kind, bound).items():
-        default = (
-            taken[name].default if name in taken else None
-        )  # of one among **options it is not known here
-        if (
-            name in without
-            or name in getattr(kind, "unsaved", ())
-            or (name == "seed" and default is not Parameter.empty)
-        ):
+        default = taken[name].default if name in taken else None  # not known of one among **options
+        drawn = name == "seed" and default is not Parameter.empty
+        if drawn or name in without or name in getattr(kind, "unsaved", ()):
             continue
         try:
             if name == "dtype" and value is not None and not hasattr(value, "__len__"):

@@ -15,7 +15,7 @@ from ..losses import Loss
 from ..sequence.marks import whole_lengths
 from .base import Model
 from .graph_files import described, outputs_of
-from .nodes import Back, Input, Node, Through, Value
+from .nodes import Back, Input, Node, Through, Value, in_order, is_tokens
 from .outputs import Output
 from .probabilities import softmax
 
@@ -64,10 +64,10 @@ class Graph(Model):
             if not isinstance(output, (Output, Node)):
                 raise ValueError(f"outputs[{name!r}]: expected an Output, got {_check.describe(output)}")
             self.outputs[name] = Output(output) if isinstance(output, Node) else output
-        self.order = _in_order([output.node for output in self.outputs.values()])
+        self.order = in_order([output.node for output in self.outputs.values()])
         self._name_parts()
         self._tokens = {
-            node.name: _is_tokens(node, self.order) for node in self.order if isinstance(node, Input)
+            node.name: is_tokens(node, self.order) for node in self.order if isinstance(node, Input)
         }
         if self._is_plain():
             self.config = self._config()
@@ -235,9 +235,8 @@ class Graph(Model):
     def predict_proba(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
         """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", for x and batch_size as
         `predict` takes them."""
-        return self._each(
-            x, batch_size, {name: softmax for name, output in self.outputs.items() if output.classes}
-        )
+        classes = {name: softmax for name, output in self.outputs.items() if output.classes}
+        return self._each(x, batch_size, classes)
 
     def _each(self, x: Mapping[str, Any], batch_size: int, read: Mapping[str, Any]) -> dict[str, Any]:
         data = NamedSequences(x)
@@ -263,35 +262,6 @@ def _expect_names(what: str, held: Any, names: Iterable[str]) -> None:
     if not isinstance(held, Mapping) or not all(name in held for name in names):
         got = ", ".join(held) if isinstance(held, Mapping) else _check.describe(held)
         raise ValueError(f"{what}: expected {', '.join(names)} by name, got {got}")
-
-
-def _in_order(ends: list[Node]) -> list[Node]:
-    """All nodes that these need, sources first."""
-    found: dict[int, Node] = {}
-    waiting = list(reversed(ends))
-    while waiting:
-        node = waiting[-1]
-        missing = [source for source in reversed(node.sources) if id(source) not in found]
-        if missing:
-            waiting += missing
-        else:
-            found.setdefault(id(waiting.pop()), node)
-    return list(found.values())
-
-
-def _is_tokens(node: Input, order: list[Node]) -> bool:
-    """Whether an input is tokens. Two inputs of one name are one input."""
-    readers = [
-        isinstance(reader, Through) and reader.reads_tokens
-        for reader in order
-        for source in reader.sources
-        if isinstance(source, Input) and source.name == node.name
-    ]
-    if any(readers) and not all(readers):
-        raise ValueError(
-            f"outputs: expected the input {node.name!r} to be tokens or numbers, got readers of both"
-        )
-    return any(readers)
 
 
 def _add(found: dict[int, Any], node: Node, gradient: np.ndarray) -> None:
