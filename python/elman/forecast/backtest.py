@@ -138,6 +138,7 @@ def backtest(
     if window is not None and _check.whole_number("window", window, 1) < context + horizon:
         raise ValueError(f"window: expected at least {context + horizon} steps, got {window}")
     season = _check.whole_number("season", season, 1)
+    levels = tuple(sorted(set(quantiles or ())))
     axes = [np.arange(len(one)) if one.times is None else one.times[: len(one)] for one in series]
     axis = np.unique(np.concatenate(axes))
     at = axis[_first(start, axis, None if reader is None else reader.grid.zone) :: stride]
@@ -164,9 +165,9 @@ def backtest(
             continue
         forecaster = fitted([one for one in known if len(one) and not np.isnan(one.target).all()])
         said = forecaster.forecast(series, origins)
-        found = said.quantiles(quantiles, forecaster.calibration) if quantiles else None
+        found = said.quantiles(levels, forecaster.calibration) if levels else None
         truth = forecaster.truth(series, origins)
-        parts.append(_rows(series, origins, truth, said.centre, found, quantiles or (), reader, targets))
+        parts.append(_rows(series, origins, truth, said.centre, found, levels, reader, targets))
     frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
     names = list(targets or range(series[0].target.shape[1]))
     naive = {
@@ -174,7 +175,7 @@ def backtest(
         for i, (one, count) in enumerate(zip(series, seen, strict=True))
         for f, name in enumerate(names)
     }
-    return Backtest(frame, tuple(quantiles or ()), naive)
+    return Backtest(frame, levels, naive)
 
 
 def naive_error(target: np.ndarray, season: int = 1) -> float:
