@@ -137,6 +137,12 @@ def test_refusals_of_fit(message):
         REFUSALS[message]()
 
 
+def test_rows_without_a_series_are_refused():
+    lost = FRAME.assign(shop=FRAME["shop"].mask(FRAME.index == 4))
+    with pytest.raises(ValueError, match="shop: expected the name of a series in each row, got missing ones"):
+        read(lost, **ROLES)
+
+
 def test_refusals_of_read():
     reader, _ = read(FRAME, **ROLES)
     with pytest.raises(

@@ -132,6 +132,9 @@ class FrameReader:
         by = list(roles.series)
         if len(table) == 0:
             raise ValueError(f"{name}: expected rows, got none")
+        for one in by:
+            if table[one].isna().any():
+                raise ValueError(f"{one}: expected the name of a series in each row, got missing ones")
         ordered = roles.columns == "variables"  # so the order of rows says nothing; that of columns stays
         groups = table.groupby(by, sort=ordered, observed=True) if by else [((None,), table)]
         for key, rows in groups:
