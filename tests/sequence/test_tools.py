@@ -1,6 +1,7 @@
 """Padding, bucketing, windows and scaling."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -122,3 +123,10 @@ def test_standardizer_takes_whole_numbers():
     scaled = Standardizer().fit(np.arange(10).reshape(5, 2)).transform(np.arange(10).reshape(5, 2))
     assert scaled.dtype == np.float64
     np.testing.assert_allclose(scaled.std(axis=0), 1)
+
+
+def test_a_scale_comes_back_from_what_json_holds():
+    x = np.random.default_rng(3).normal(5, 2, (40, 3))
+    scaler = Standardizer().fit(x)
+    again = Standardizer.from_plain(json.loads(json.dumps(scaler.as_plain())))
+    assert np.array_equal(again.transform(x), scaler.transform(x))

@@ -177,7 +177,7 @@ def test_without_scale_numbers_are_cast_as_they_are():
     model = RecurrentClassifier(epochs=2, scale=False, random_state=0).fit(x, y)
     same = model.predict_proba(x.astype(np.float32))
     np.testing.assert_array_equal(model.predict_proba(x), same)
-    with pytest.raises(ValueError, match=r"X: expected numbers that float32 can hold, got up to 1e\+40"):
+    with pytest.raises(ValueError, match=r"X: expected numbers that float32 can hold, got 1e\+40"):
         model.predict(1e40 * np.ones((1, 5, 1)))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import _check
 from .._arrays import columns, each_to_numpy, has_axes
-from ..sequence.padding import alike
+from ..sequence.padding import alike, pad
+from . import mapped
 from .lazy import Lazy, Picked, Ragged, lazily
-from .mapped import memory_map
 
 
 def series_of(
@@ -72,7 +72,7 @@ def in_file(values: Any) -> bool:
         values = values.values
     elif isinstance(values, list):
         values = values[0]
-    return isinstance(values, Lazy) or memory_map(values) is not None
+    return isinstance(values, Lazy) or mapped.memory_map(values) is not None
 
 
 def picked(values: Any, index: np.ndarray) -> Any:
@@ -82,6 +82,18 @@ def picked(values: Any, index: np.ndarray) -> Any:
     if is_array(values):
         return Picked(values, index) if in_file(values) else values[index]
     return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
+
+
+def padded(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Some sequences as one array in memory, [B, T, ...], and their lengths, or None where all have T."""
+    if isinstance(values, np.ndarray):
+        return mapped.rows(values, index), None
+    if isinstance(values, Lazy):
+        return values[index], None
+    rows, lengths = pad([values[i] for i in index], batch_first=True)
+    if isinstance(values, Ragged):
+        mapped.was_read(values.values, rows.nbytes)
+    return rows, lengths
 
 
 def _each(name: str, values: list[Any], floats: Any, labels: bool) -> list[np.ndarray]:

@@ -194,17 +194,23 @@ def _each(texts: Any) -> Iterator[Any]:
 
 def is_text(values: Any) -> bool:
     """Whether these are texts, or lists of words."""
-    if not (isinstance(values, (list, tuple, np.ndarray)) or hasattr(values, "iloc")):  # a Series of pandas
-        return False
-    if getattr(values, "ndim", 1) != 1 or getattr(getattr(values, "dtype", None), "kind", "O") not in "OU":
+    if not _may_hold_text(values):
         return False
     first: Any = next(iter(values), None)
-    if isinstance(first, (list, tuple)) or (getattr(first, "ndim", 0) == 1 and first.dtype.kind in "OU"):
+    if _may_hold_text(first):
         first = next((one for value in values for one in value), None)
     return isinstance(first, str)
 
 
-def taken(value: Any) -> tuple[Vocabulary | None, Any]:
+def _may_hold_text(values: Any) -> bool:
+    """Whether these are a list, or an array or Series of text or objects; tensors and buffers hold numbers."""
+    if isinstance(values, (list, tuple)):
+        return True
+    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    return getattr(values, "ndim", 0) == 1 and kind in ("O", "U")
+
+
+def as_vocabulary(value: Any) -> tuple[Vocabulary | None, Any]:
     """(the vocabulary, its size) of a model's argument: a Vocabulary, what `as_plain` gave, or a number."""
     if isinstance(value, dict):
         value = Vocabulary(**value)

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import _check
 from .._extras import need
-from . import scores
+from ..losses.scores import crps, pinball
+from .conformal import central_intervals
 from .core import SeriesForecaster
 from .frames import FrameReader
 from .linear import KINDS
@@ -38,8 +39,9 @@ class Backtest:
     baselines: tuple[str, ...] = ()
 
     def summary(self, by: str | Sequence[str] | None = "step") -> Any:
-        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (as `scores.crps`), and for
-        each central interval its coverage and mean width; and mae_linear and so on for each plain forecast.
+        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (twice the integral of pinball
+        over all levels, from these), and for each central interval its coverage and mean width; mae_linear and so on
+        for each plain forecast.
 
         Args:
             by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.
@@ -73,9 +75,9 @@ class Backtest:
         }  # fmt: skip
         if self.levels:
             quantiles = rows[[f"q{level:g}" for level in self.levels]].to_numpy()
-            found["pinball"] = scores.pinball(truth, quantiles, self.levels).mean()
-            found["crps"] = scores.crps(truth, quantiles, self.levels).mean()
-            for low, high, share in scores.pairs(self.levels):
+            found["pinball"] = pinball(truth, quantiles, self.levels).mean()
+            found["crps"] = crps(truth, quantiles, self.levels).mean()
+            for low, high, share in central_intervals(self.levels):
                 inside = (quantiles[:, low] <= truth) & (truth <= quantiles[:, high])
                 found[f"coverage_{share:g}"] = inside.mean()
                 found[f"width_{share:g}"] = (quantiles[:, high] - quantiles[:, low]).mean()
@@ -149,7 +151,7 @@ def backtest(
         _check.choice("baselines", name, KINDS)
     axes = [np.arange(len(one)) if one.times is None else one.times[: len(one)] for one in series]
     axis = np.unique(np.concatenate(axes))
-    at = axis[_first(start, axis) :: stride]
+    at = axis[_first(start, axis, None if reader is None else reader.grid.zone) :: stride]
     seen = [np.searchsorted(own, at, side="right") for own in axes]  # steps of each series at each origin
     usable = [
         (count >= context) & (count + horizon <= len(one)) & (at >= own[0])
@@ -183,19 +185,26 @@ def backtest(
     frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
     names = list(targets or range(series[0].target.shape[1]))
     naive = {
-        (_key(one.name, i), name): scores.naive_error(one.target[: int(count[first]), f], season)
+        (_key(one.name, i), name): naive_error(one.target[: int(count[first]), f], season)
         for i, (one, count) in enumerate(zip(series, seen, strict=True))
         for f, name in enumerate(names)
     }
     return Backtest(frame, tuple(quantiles or ()), naive, tuple(baselines))
 
 
+def naive_error(target: np.ndarray, season: int = 1) -> float:
+    """The mean absolute error of the value `season` steps before, over one series [n]: what MASE is measured in
+    (Hyndman & Koehler 2006). NaN where no two such values are known."""
+    errors = np.abs(target[season:] - target[:-season])
+    return float(np.nanmean(errors)) if (~np.isnan(errors)).any() else float("nan")
+
+
 def _key(name: Any, number: int) -> Any:
     return number if name is None else name
 
 
-def _first(start: Any, axis: np.ndarray) -> int:
-    """The place of the first origin among all times."""
+def _first(start: Any, axis: np.ndarray, zone: str | None) -> int:
+    """The place of the first origin among all times, which are of UTC if there is a zone."""
     share = isinstance(start, (float, np.floating)) and 0 < start < 1
     if share:
         return max(0, round(start * len(axis)) - 1)
@@ -203,11 +212,15 @@ def _first(start: Any, axis: np.ndarray) -> int:
         return int(np.searchsorted(axis, _check.whole_number("start", start, 0)))
     pandas = need("pandas", "forecast", "a backtest")
     try:
+        if isinstance(start, (int, float, np.number)):
+            raise ValueError
         time = pandas.Timestamp(start)
+        if zone is not None:
+            time = (time.tz_localize(zone) if time.tz is None else time).tz_convert(None)
     except (ValueError, TypeError):
         raise ValueError(f"start: expected a share between 0 and 1 or a time, got {start!r}") from None
     if time.tz is not None:
-        time = time.tz_convert(None)
+        raise ValueError(f"start: expected a time without a zone, as the series have none, got {start!r}")
     return int(np.searchsorted(axis, time.to_datetime64()))
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import _check, init
 from ..models import Forecaster
+from .baseline import KINDS, Baseline
 from .conformal import Calibration, Distribution
-from .linear import KINDS, Baseline
 from .member import Member, learnt, spread_of
 from .scales import MODES, Scales
 from .series import Series, checked
@@ -26,8 +26,8 @@ class SeriesForecaster:
         context: steps to read; several numbers make a network for each.
         members: networks for each context, of different seeds. The forecasts of all are averaged.
         scale: of targets, as `Scales` has it: "all", "series", "context", "last" or None.
-        residual: what plain forecast the networks learn to improve: None, "last", "seasonal" or "linear".
-        blend: what plain forecast theirs are mixed with, of the same names: for each step ahead with the share that was
+        residual: what baseline the networks learn to improve: None, "last", "seasonal" or "linear".
+        blend: what baseline theirs are mixed with, of the same names: for each step ahead with the share that was
             best on the validation origins.
         season: steps of a season, for "seasonal".
         validation, calibration: shares of the origins, the last in time, that choose the best epoch and calibrate
@@ -125,15 +125,15 @@ class SeriesForecaster:
     ) -> Member:
         S, F = self.horizon, self.sizes[0]
         windows = Windows(series, train, self.scales, context, S, self.marks, Baseline(None, S, F))
-        plain, other = (
+        baseline, other = (
             learnt(Baseline(kind, S, F, self.season), windows) for kind in (self.residual, self.blend)
         )
-        windows.plain = plain
+        windows.baseline = baseline
         if self.residual:
             windows.spread = spread_of(windows)
         inputs, ahead = windows.sizes
         model = Forecaster(S, targets=F, input_size=inputs, future_size=ahead, seed=own, **self.network)
-        member = Member(context, model, plain, other, windows.spread, np.ones((S, F)))
+        member = Member(context, model, baseline, other, windows.spread, np.ones((S, F)))
         held = self._windows(series, validation, member) if self.validation else None
         member.train(windows, held, self.training, seed, progress)
         return member
@@ -202,7 +202,7 @@ class SeriesForecaster:
 
     def _windows(self, series: list[Series], origins: Sequence[np.ndarray], member: Member) -> Windows:
         windows = Windows(
-            series, origins, self.scales, member.context, self.horizon, self.marks, member.plain
+            series, origins, self.scales, member.context, self.horizon, self.marks, member.baseline
         )
         windows.spread = member.spread
         return windows

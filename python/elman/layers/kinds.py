@@ -48,9 +48,8 @@ def find(name: Any, home: str) -> type:
     if not isinstance(name, str):
         raise ValueError("it does not say of which class it is")
     module, _, own = name.rpartition(":")
-    if (module or home).startswith(
-        f"{_PACKAGE}."
-    ):  # a file may ask for elman's rooms, and for nobody else's modules
+    # A file may ask for elman's rooms, and for nobody else's modules.
+    if (module or home).startswith(f"{_PACKAGE}."):
         with contextlib.suppress(ImportError):
             import_module(module or home)
     at_home = f"{module or home}:{own}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch
-from ..data.vocabulary import taken
+from ..data.vocabulary import as_vocabulary
 from ..losses import Loss, ctc
 from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
@@ -32,7 +32,7 @@ class CTCRecognizer(OneNetwork):
     """
 
     def __init__(self, labels: Any, **options: Any):
-        self.target_vocabulary, size = taken(labels)
+        self.target_vocabulary, size = as_vocabulary(labels)
         self.blank = _check.whole_number("labels", size, 1)
         self._build(self.blank + 1, None, options)
 

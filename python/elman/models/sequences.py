@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, losses
+from .. import _check, losses
 from ..data import Batch
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .labels import Labels
 from .one_network import OfClasses, OneNetwork
 from .outcomes import of_numbers, of_several
+from .probabilities import sigmoid, softmax
 from .reading import known_targets, read_numbers
 from .targets import Targets
 
@@ -95,10 +96,7 @@ class SequenceClassifier(OfClasses):
             ValueError: something does not fit.
         """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
-        if self.multi_label:
-            return 0.5 * (1 + np.tanh(0.5 * logits))
-        _core.softmax(logits, logits)
-        return logits
+        return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
         """The most likely class for each sequence.

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check, _core
 
 
-class Trainable(Protocol):
+class WithGradients(Protocol):
     """What has parameters and a gradient beside each, under the same names: a layer, or a model made of some."""
 
     @property
@@ -20,7 +20,7 @@ class Trainable(Protocol):
     def grads(self) -> Mapping[str, np.ndarray]: ...
 
 
-Model = Trainable | Sequence[Trainable]
+Model = WithGradients | Sequence[WithGradients]
 
 
 Arrays = dict[str, np.ndarray]

@@ -62,6 +62,28 @@ class Standardizer:
         self.scale_ = np.where(scale > np.finfo(kind).eps * np.abs(self.mean_), scale, 1.0)
         return self
 
+    def as_plain(self) -> list[list[float]]:
+        """[mean_, scale_] as JSON holds them.
+
+        Raises:
+            AttributeError: `fit` was not called.
+        """
+        return [self.mean_.tolist(), self.scale_.tolist()]
+
+    @classmethod
+    def from_plain(cls, values: Any) -> Standardizer:
+        """One that has learnt what `as_plain` gave.
+
+        Args:
+            values: the pair [mean_, scale_], each a list of F numbers.
+
+        Returns:
+            A Standardizer.
+        """
+        made = cls()
+        made.mean_, made.scale_ = (np.array(one, np.float64) for one in values)
+        return made
+
     def transform(self, x: Any) -> Any:
         """Scaled x [..., F], of its kind, in its own dtype if that is a float type, else float64.
 

@@ -12,10 +12,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import _check
 from .._arrays import columns, has_axes, to_numpy
 from ..models import Model
+from ..models.reading import cast
 from ..sequence import Standardizer
 from ..train import Run, Sequences, Settings, fit, make_optimizer
 
 WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
+FLOAT32 = np.dtype(np.float32)  # which the networks compute with
 
 
 def numbers(name: str, X: Any) -> Any:
@@ -43,17 +45,6 @@ def _checked(name: str, row: np.ndarray) -> np.ndarray:
         return check_array(row, dtype=WIDE, input_name=name)
     except TypeError as error:  # dates and missing values of pandas
         raise ValueError(f"{name}: expected numbers, got {_check.describe(row)}: {error}") from None
-
-
-def narrow(name: str, values: np.ndarray) -> np.ndarray:
-    """float32, which the networks compute with."""
-    with np.errstate(over="ignore"):
-        found = values.astype(np.float32, copy=False)
-    if not np.isfinite(found).all():
-        raise ValueError(
-            f"{name}: expected numbers that float32 can hold, got up to {np.abs(values).max():.3g}"
-        )
-    return found
 
 
 class RecurrentEstimator(BaseEstimator):
@@ -166,7 +157,7 @@ class RecurrentEstimator(BaseEstimator):
 
     def _to_scale(self, values: np.ndarray) -> np.ndarray:
         """[..., d] scaled, if the estimator scales, then as float32."""
-        return narrow("X", values if self._scaler is None else self._scaler.transform(values))
+        return cast("X", values if self._scaler is None else self._scaler.transform(values), FLOAT32)
 
     def _scaled(self, sequences: Any) -> Any:
         if isinstance(sequences, np.ndarray):

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
 from ..forecast import FrameReader, Roles, Series, SeriesForecaster
-from ..forecast.files import arrays_of, load_arrays, restored, state_of
+from ..forecast.files import arrays_of, described, load_arrays, made_of
 from ..forecast.plots import plot_forecast
 from .base import WIDE, RecurrentEstimator, numbers
 from .files import Saved
@@ -67,8 +67,8 @@ class SeriesEstimator(Saved, RecurrentEstimator):
 
     def _read_first(self, X: Any, roles: dict[str, Any]) -> tuple[FrameReader | None, list[Series]]:
         """The series of the X of `fit`, and what has read them if it is a frame."""
-        plain = {"calendar": True, "columns": "variables"}
-        asked = any(value is not None and value != plain.get(name) for name, value in roles.items())
+        usual = {"calendar": True, "columns": "variables"}
+        asked = any(value is not None and value != usual.get(name) for name, value in roles.items())
         if not asked and not _dated(X):
             column = _no_numbers(X)
             if column is not None:
@@ -161,16 +161,16 @@ class SeriesEstimator(Saved, RecurrentEstimator):
         load_arrays(self.core_, arrays)
 
     def _state(self) -> dict[str, Any]:
-        reader = None if self.reader_ is None else self.reader_.state()
+        reader = None if self.reader_ is None else self.reader_.as_plain()
         names = getattr(self, "feature_names_in_", None)
         return {
-            "core": state_of(self.core_), "reader": reader, "size": getattr(self, "_size", None),
+            "core": described(self.core_), "reader": reader, "size": getattr(self, "_size", None),
             "columns": getattr(self, "_columns", None), "names": None if names is None else list(names),
         }  # fmt: skip
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self._take(restored(state["core"]))
-        self.reader_ = None if state["reader"] is None else FrameReader.restored(state["reader"])
+        self._take(made_of(state["core"]))
+        self.reader_ = None if state["reader"] is None else FrameReader.from_plain(state["reader"])
         self._frame = None
         self._size, self._columns = state["size"], state["columns"]
         if self.reader_ is None:

@@ -16,9 +16,10 @@ from .._arrays import has_axes
 from .._plain import plain
 from ..data.vocabulary import is_text
 from ..models import Model, SequenceClassifier, SequenceRegressor
+from ..models.reading import cast
 from ..sequence import Standardizer
 from ..train import Sequences
-from .base import RecurrentEstimator, narrow, numbers
+from .base import FLOAT32, RecurrentEstimator, numbers
 from .files import Saved
 from .tokens import known_tokens, vocabulary_of
 
@@ -78,7 +79,7 @@ class Supervised(Saved, RecurrentEstimator):
 
     def _learnt(self) -> dict[str, Any]:
         """What belongs to the model beside its parameters; its notes have it too: [mean, deviation] as "scale"."""
-        return {} if self._scaler is None else {"scale": _plain_scale(self._scaler)}
+        return {} if self._scaler is None else {"scale": self._scaler.as_plain()}
 
     # Files.
 
@@ -101,7 +102,7 @@ class Supervised(Saved, RecurrentEstimator):
     def _restore(self, state: dict[str, Any]) -> None:
         self._size, self._columns, self._by_tokens = state["size"], state["columns"], state["by_tokens"]
         self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
-        self._scaler = _scale_of(state.get("scale"))
+        self._scaler = _scaler_of(state.get("scale"))
         if state["features"] is not None:
             self.n_features_in_ = state["features"]
         if state["names"] is not None:
@@ -115,16 +116,8 @@ def _like_tokens(X: Any) -> bool:
     return all(np.ndim(x) == 1 and np.asarray(x).dtype.kind in "iu" and len(x) for x in X)
 
 
-def _plain_scale(scaler: Standardizer) -> list[list[float]]:
-    return [scaler.mean_.tolist(), scaler.scale_.tolist()]
-
-
-def _scale_of(plain: Any) -> Standardizer | None:
-    if plain is None:
-        return None
-    scaler = Standardizer()
-    scaler.mean_, scaler.scale_ = (np.array(part, np.float64) for part in plain)
-    return scaler
+def _scaler_of(plain: Any) -> Standardizer | None:
+    return None if plain is None else Standardizer.from_plain(plain)
 
 
 class RecurrentClassifier(ClassifierMixin, Supervised):
@@ -242,12 +235,12 @@ class RecurrentRegressor(RegressorMixin, Supervised):
     def _learnt(self) -> dict[str, Any]:
         found = super()._learnt() | {"flat": self._flat}
         if self._target_scaler is not None:
-            found["target_scale"] = _plain_scale(self._target_scaler)
+            found["target_scale"] = self._target_scaler.as_plain()
         return found
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
-        self._flat, self._target_scaler = state["flat"], _scale_of(state.get("target_scale"))
+        self._flat, self._target_scaler = state["flat"], _scaler_of(state.get("target_scale"))
         self.model_ = SequenceRegressor(**state["config"])
         self.model_.notes |= self._learnt()
 
@@ -274,7 +267,7 @@ class RecurrentRegressor(RegressorMixin, Supervised):
     def _data(self, sequences: Any, targets: np.ndarray) -> Sequences:
         if self._target_scaler is not None:
             targets = self._target_scaler.transform(targets)
-        return Sequences(self._scaled(sequences), narrow("y", targets))
+        return Sequences(self._scaled(sequences), cast("y", targets, FLOAT32))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -39,7 +39,7 @@ class Averaged:
         average._take(model)
         return average
 
-    def best_of(self, model: Trainable) -> Arrays:
+    def parameters_of(self, model: Trainable) -> Arrays:
         """A copy of the average; of the parameters themselves where there is none yet."""
         return self.copy().arrays or model.state_dict()
 

@@ -17,7 +17,7 @@ from .checkpoint import Arrays
 from .communicator import Communicator
 from .guard import Guard
 from .history import History
-from .metrics import Collector, best_of
+from .metrics import Collector, last_is_best
 from .ranks import Ranks
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
@@ -212,9 +212,9 @@ class Run:
         """Keep the parameters, if this epoch is the best so far."""
         history = self.history
         if not history.validation_loss:
-            history.best_epoch, self.safe = self.epoch, self.average.best_of(self.model)
-        elif best_of(history.watched, self.settings.greater):
-            history.best_epoch, self.best, self.safe = self.epoch, self.average.best_of(self.model), {}
+            history.best_epoch, self.safe = self.epoch, self.average.parameters_of(self.model)
+        elif last_is_best(history.watched, self.settings.greater):
+            history.best_epoch, self.best, self.safe = self.epoch, self.average.parameters_of(self.model), {}
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""
