@@ -11,10 +11,10 @@ import numpy as np
 from .. import _check
 from .._extras import need
 from ..losses.scores import crps, pinball
+from .baseline import KINDS
 from .conformal import central_intervals
 from .core import SeriesForecaster
 from .frames import FrameReader
-from .linear import KINDS
 from .plots import plot_backtest
 from .series import Series, checked
 from .tables import times_of
@@ -27,10 +27,10 @@ class Backtest:
     Attributes:
         frame: an object of pandas, a DataFrame with a row for each origin (the last time that was known), step ahead,
             series and target, with columns origin, step, time, series, target, truth, prediction, q0.05, ... for
-            each quantile, and one for each plain forecast.
+            each quantile, and one for each baseline.
         levels: of the quantiles.
         naive: the error that MASE is measured in, for each series and target.
-        baselines: names of the plain forecasts.
+        baselines: names of the plain forecasts beside.
     """
 
     frame: Any
@@ -41,7 +41,7 @@ class Backtest:
     def summary(self, by: str | Sequence[str] | None = "step") -> Any:
         """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (twice the integral of pinball
         over all levels, from these), and for each central interval its coverage and mean width; mae_linear and so on
-        for each plain forecast.
+        for each baseline.
 
         Args:
             by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.
