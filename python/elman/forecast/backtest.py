@@ -146,6 +146,7 @@ def backtest(
     if window is not None and _check.whole_number("window", window, 1) < context + horizon:
         raise ValueError(f"window: expected at least {context + horizon} steps, got {window}")
     season = _check.whole_number("season", season, 1)
+    levels = tuple(sorted(set(quantiles or ())))
     baselines = [baselines] if isinstance(baselines, str) else list(baselines)
     for name in baselines:
         _check.choice("baselines", name, KINDS)
@@ -177,9 +178,9 @@ def backtest(
         forecaster = fitted(known)
         said = forecaster.forecast(series, origins)
         columns = {"truth": forecaster.truth(series, origins), "prediction": said.centre}
-        if quantiles:
-            found = said.quantiles(quantiles, forecaster.calibration)
-            columns |= {f"q{level:g}": found[..., k] for k, level in enumerate(quantiles)}
+        if levels:
+            found = said.quantiles(levels, forecaster.calibration)
+            columns |= {f"q{level:g}": found[..., k] for k, level in enumerate(levels)}
         columns |= {name: forecaster.baseline(name, known, series, origins) for name in baselines}
         parts.append(_rows(series, origins, columns, reader, targets))
     frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
@@ -189,7 +190,7 @@ def backtest(
         for i, (one, count) in enumerate(zip(series, seen, strict=True))
         for f, name in enumerate(names)
     }
-    return Backtest(frame, tuple(quantiles or ()), naive, tuple(baselines))
+    return Backtest(frame, levels, naive, tuple(baselines))
 
 
 def naive_error(target: np.ndarray, season: int = 1) -> float:

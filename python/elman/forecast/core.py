@@ -183,7 +183,9 @@ class SeriesForecaster:
         at = [self.origins(one) for one in series]
         for member in self.members:
             if member.run is None:
-                raise ValueError("partial_fit: expected an estimator that was not loaded from a file")
+                raise ValueError(
+                    "partial_fit: expected an estimator fitted in this program, got one from a file"
+                )
             member.run.settings.batch_size = self.training.get("batch_size", 32)
             for _ in member.run.train_epoch(self._windows(series, at, member)):
                 pass

@@ -102,6 +102,8 @@ class Supervised(Saved, RecurrentEstimator):
     def _restore(self, state: dict[str, Any]) -> None:
         self._size, self._columns, self._by_tokens = state["size"], state["columns"], state["by_tokens"]
         self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
+        if isinstance(self.vocabulary, dict):  # a Vocabulary, as files have it
+            self.vocabulary = self.vocabulary_
         self._scaler = _scaler_of(state.get("scale"))
         if state["features"] is not None:
             self.n_features_in_ = state["features"]
