@@ -46,6 +46,11 @@ class Batch:
         """B, how many sequences."""
         return len(self.index)
 
+    @property
+    def count(self) -> float:
+        """How many sequences count: B, or with weights their sum."""
+        return self.size if self.weights is None else float(self.weights.sum())
+
     def part(self, rows: slice) -> Batch:
         """Some of the sequences, those of the slice `rows`, in arrays of their own. `done` is that of the whole
         batch."""
