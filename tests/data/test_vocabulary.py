@@ -111,6 +111,10 @@ REFUSALS = {
     ).encode("a c"),
     "texts: expected several, as a list, got 'a b'": lambda: Vocabulary.of("a b"),
     "text: expected a text or a list of words, got 3 in it": lambda: Vocabulary.of([["a", 3]]),
+    "text: expected a text or a list of words, got None": lambda: Vocabulary.of(["a", None]),
+    "text: expected a text or a list of words, got nan": lambda: Vocabulary(["a"])(
+        pd.Series(["a", np.nan], dtype=object)
+    ),
     "tokens: expected 0 to 0, got 1 to 1": lambda: Vocabulary(["a"]).decode([1]),
     r"tokens: expected \[t\], got \[1, 1\] int64": lambda: Vocabulary(["a"]).decode([[0]]),
     "min_count: expected a whole number of at least 1, got 0": lambda: Vocabulary.of(TEXTS, min_count=0),
@@ -119,7 +123,6 @@ REFUSALS = {
         TEXTS, max_size=2, padding="<p>", specials=["<s>"]
     ),
     "specials: expected a list of words, got '<s>'": lambda: Vocabulary.of(TEXTS, specials="<s>"),
-    "text: expected a text or a list of words, got None": lambda: Vocabulary.of(["a", None]),
     "x: expected words of|text: expected words of": lambda: SequenceClassifier(
         2, vocabulary=Vocabulary(["a"]), hidden_size=2
     ).predict(["b"]),

@@ -138,3 +138,11 @@ def test_start_of_dates_is_a_share_or_a_date(start):
     read = reader.fit(pd.Series(np.arange(20.0), pd.date_range("2024-01-01", periods=20)))
     with pytest.raises(ValueError, match="start: expected"):
         run(read, start=start, reader=reader)
+
+
+def test_levels_need_no_order():
+    found, other = (
+        backtest(Last, series(20), 2, 3, quantiles=levels) for levels in ((0.9, 0.1, 0.9), (0.1, 0.9))
+    )
+    pd.testing.assert_frame_equal(found.frame, other.frame)
+    pd.testing.assert_frame_equal(found.summary(), other.summary())

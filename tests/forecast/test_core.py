@@ -128,7 +128,7 @@ def test_a_file_holds_all_of_it(options):
         a.quantiles(levels, core.calibration), b.quantiles(levels, again.calibration)
     )
     with pytest.raises(
-        ValueError, match="partial_fit: expected an estimator that was not loaded from a file"
+        ValueError, match="partial_fit: expected an estimator fitted in this program, got one from a file"
     ):
         again.train_epoch(series())
 

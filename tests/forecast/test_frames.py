@@ -133,6 +133,7 @@ REFUSALS = {
     "shop: expected the name of a series in each row, got missing": lambda: read(
         change(FRAME, shop=FRAME["shop"].where(FRAME["shop"] == "s0")), **ROLES
     ),
+    "target: expected numbers in 'value', got complex128": lambda: read(DAILY * 1j),
     "X: expected each column once, got 'y' twice": lambda: read(pd.DataFrame(np.ones((3, 2)), DAYS, ["y", "y"])),
     "X: expected columns of one level, got 2 levels": lambda: read(
         pd.DataFrame(np.ones((3, 1)), DAYS, pd.MultiIndex.from_tuples([("a", "b")])), columns="series"
@@ -224,6 +225,12 @@ def test_times_of_another_zone_are_read_in_that_of_fit():
     (same,) = reader.read(paris.tz_convert("UTC"))
     np.testing.assert_array_equal(same.times, one.times)
     np.testing.assert_array_equal(same.known, one.known)
+
+
+def test_a_holiday_may_be_one():
+    for day in ("2024-03-31", pd.Timestamp("2024-03-31"), ["2024-03-31"]):
+        (one,) = read(DAILY, holidays=day, calendar=False)[1]
+        np.testing.assert_array_equal(one.known[:3, 0], [0, 1, 0])
 
 
 def test_days_with_gaps_are_days_of_the_calendar():

@@ -46,6 +46,11 @@ class Batch:
         """B, how many sequences."""
         return len(self.index)
 
+    @property
+    def count(self) -> float:
+        """How many sequences count: B, or with weights their sum."""
+        return self.size if self.weights is None else float(self.weights.sum())
+
     def but(self, **values: Any) -> Batch:
         """The same batch with other values: what `dataclasses.replace` does, in a fraction of its time."""
         other = object.__new__(type(self))

@@ -148,7 +148,7 @@ class Vocabulary:
                 )
             split = SPLITS[self.split] if isinstance(self.split, str) else self.split
             text = split(text)
-        if not isinstance(text, Iterable):
+        if not isinstance(text, Iterable):  # such as a text that is missing in a table
             raise ValueError(f"text: expected a text or a list of words, got {_check.describe(text)}")
         words = list(text)
         for word in words:

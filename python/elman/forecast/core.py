@@ -183,7 +183,9 @@ class SeriesForecaster:
         at = [self.origins(one) for one in series]
         for member in self.members:
             if member.run is None:
-                raise ValueError("partial_fit: expected an estimator that was not loaded from a file")
+                raise ValueError(
+                    "partial_fit: expected an estimator fitted in this program, got one from a file"
+                )
             member.run.settings.batch_size = self.training.get("batch_size", 32)
             for _ in member.run.train_epoch(self._windows(series, at, member)):
                 pass
@@ -220,6 +222,24 @@ class SeriesForecaster:
         targets = self.members[0].model.targets
         levels = targets.levels if targets.name == "quantile" else None
         return Distribution(centre, heads, unit, levels, targets.name == "gaussian")
+
+    def baseline(
+        self, kind: str, known: Sequence[Series], series: Sequence[Series], origins: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """What the baseline of that `kind` says, [W, S, F], of these origins of the series; "linear" learns from all
+        windows of the series `known`."""
+        known, series, S, F = self._known(known), self._known(series), self.horizon, self.sizes[0]
+        context, nothing = self.season if kind == "seasonal" else max(self.contexts), Baseline(None, S, F)
+        at = [self.origins(one) for one in known]
+        before = Windows(known, at, self.scales, context, S, self.marks, nothing)
+        baseline = learnt(Baseline(kind, S, F, self.season), before)
+        windows = Windows(series, origins, self.scales, context, S, self.marks, baseline)
+        said = np.empty((len(windows), S, F))
+        for begin in range(0, len(windows), 256):
+            index = np.arange(begin, min(begin + 256, len(windows)))
+            part = windows.take(index)
+            said[index] = part.level + part.unit * part.baseline
+        return said
 
     def calibrate(self, series: Sequence[Series], origins: Sequence[np.ndarray] | None = None) -> None:
         """Learn how far the forecasts of these origins of the series (all, if None) are from the truth. They must not

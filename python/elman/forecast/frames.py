@@ -219,7 +219,8 @@ class FrameReader:
 
     def _numbers(self, values: Any, column: str) -> np.ndarray:
         pandas = need("pandas", "forecast", "frames")
-        if not pandas.api.types.is_numeric_dtype(values.dtype):
+        kinds = pandas.api.types
+        if not kinds.is_numeric_dtype(values.dtype) or kinds.is_complex_dtype(values.dtype):
             raise ValueError(f"target: expected numbers in {column!r}, got {values.dtype}")
         return values.to_numpy(dtype=float, na_value=np.nan)
 

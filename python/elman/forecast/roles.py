@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from .. import _check
@@ -51,6 +51,8 @@ class Roles:
         for name in ("target", "series", "known", "past", "static"):
             given[name] = names(given.get(name))
         days = given.get("holidays")
+        if isinstance(days, (str, date)):
+            days = [days]
         if days is not None and len(days):
             pandas = need("pandas", "forecast", "a calendar")
             given["holidays"] = tuple(str(day.date()) for day in pandas.to_datetime(list(days)))

@@ -56,7 +56,7 @@ def find(name: Any, home: str) -> type:
     if at_home in _kinds:
         return _kinds[at_home]
     alike = {}
-    for known, kind in _kinds.items():
+    for known, kind in _kinds.copy().items():  # another thread may define a class meanwhile
         known_module, _, known_own = known.rpartition(":")
         of_script = "__main__" in (module, known_module) and known_own == own
         without_module = not module and known_own.rpartition(".")[2] == own

@@ -122,7 +122,7 @@ class Parameters:
             grad.fill(0)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter, by name."""
+        """A copy of every parameter, by name; torch.from_numpy makes the values torch's."""
         return {name: np.array(value) for name, value in self.parameters.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

@@ -44,8 +44,7 @@ class CTCRecognizer(OneNetwork):
             prediction, batch.targets(), lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
             weights=batch.weights, gradient=gradient,
         )  # fmt: skip
-        count = batch.size if batch.weights is None else float(batch.weights.sum())
-        return Loss(value, d if back is None or d is None else back(d), count)
+        return Loss(value, d if back is None or d is None else back(d), batch.count)
 
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")

@@ -174,8 +174,7 @@ class Graph(Model):
             count = max(count, loss.count)
             if gradient:
                 gradients[name] = loss.gradient if output.weight == 1 else loss.gradient * output.weight
-        whole = batch.size if batch.weights is None else float(batch.weights.sum())
-        return Loss(value, gradients if gradient else None, whole if count else 0)
+        return Loss(value, gradients if gradient else None, batch.count if count else 0)
 
     def expect_data(self, name: str, data: Data) -> None:
         """Refuse data without the inputs and the targets of this graph, before any work.

@@ -47,7 +47,7 @@ class Labels:
 
     def _hashed(self, names: Any) -> list[Any]:
         for i, label in enumerate(names):
-            if not isinstance(label, (str, int, float, bool)):
+            if not isinstance(label, (str, int, float, bool)) or label != label:
                 raise ValueError(f"{self.name}[{i}]: expected a label, got {_check.describe(label)}")
         return list(names)
 

@@ -24,7 +24,8 @@ class SequenceClassifier(OfClasses):
 
     Args:
         classes: how many, which are then called 0 to C - 1; or a list of their labels (texts, numbers), which are
-            what targets are and what `predict` gives.
+            what targets are and what `predict` gives. `model.labels.names` is that list, in the order of logits and
+            probabilities.
         pooling: "last", "mean" or "max".
         multi_label: whether a sequence may be of several classes at once: a sigmoid for each class.
         label_smoothing: share of each target spread over all classes, in training and validation.
@@ -121,7 +122,8 @@ class SequenceTagger(OfClasses):
     """One of several tags for each step.
 
     Args:
-        tags: how many, which are then called 0 to C - 1; or a list of them (texts, numbers).
+        tags: how many, which are then called 0 to C - 1; or a list of them (texts, numbers), as
+            `model.labels.names` has it, in the order of logits and probabilities.
         label_smoothing: share of each target spread over all tags.
         class_weight: how much a target of each tag counts: "balanced", a dict by tag, or [C].
         ignore: a tag that does not count; None: all do.
@@ -151,6 +153,22 @@ class SequenceTagger(OfClasses):
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         self._build(self.tags, None, options)
         self._weigh(class_weight)
+
+    def predict_proba(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
+        """Probabilities of the tags for each step of each sequence.
+
+        Args:
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            batch_size: sequences at a time.
+            mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
+
+        Returns:
+            A list of [t_i, C]; each row sums to 1, or is NaN where the mask is False.
+
+        Raises:
+            ValueError: something does not fit.
+        """
+        return [softmax(logits) for logits in self._predict_steps(self._data(x, mask=mask), batch_size)]
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
         """The most likely tags for each step of each sequence.

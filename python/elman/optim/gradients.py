@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import _check, _core
+from ..files import Arrays
 
 
 class WithGradients(Protocol):
@@ -21,9 +22,6 @@ class WithGradients(Protocol):
 
 
 Model = WithGradients | Sequence[WithGradients]
-
-
-Arrays = dict[str, np.ndarray]
 
 
 def gather(model: Model) -> tuple[Arrays, Arrays]:

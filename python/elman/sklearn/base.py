@@ -173,18 +173,21 @@ class RecurrentEstimator(BaseEstimator):
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _train(self, data: Sequences, seed: int) -> None:
+    def _apart(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Which of n sequences are trained on, and which are set apart for validation; None for none."""
+        if not self.validation_fraction:
+            return np.arange(n), None
+        apart = max(1, round(n * _check.fraction("validation_fraction", self.validation_fraction)))
+        if apart >= n:
+            raise ValueError(f"validation_fraction: expected to leave sequences to train on, got {n} in all")
+        order = np.random.default_rng(seed).permutation(n)
+        return order[apart:], order[:apart]
+
+    def _train(self, data: Sequences, train: np.ndarray, held: np.ndarray | None, seed: int) -> None:
         """A whole training run."""
         validation = None
-        if self.validation_fraction:
-            n = len(data)
-            apart = max(1, round(n * _check.fraction("validation_fraction", self.validation_fraction)))
-            if apart >= n:
-                raise ValueError(
-                    f"validation_fraction: expected to leave sequences to train on, got {n} in all"
-                )
-            order = np.random.default_rng(seed).permutation(n)
-            validation, data = data.subset(order[:apart]), data.subset(order[apart:])
+        if held is not None:
+            validation, data = data.subset(held), data.subset(train)
         self.history_ = fit(
             self.model_, data, validation, epochs=self.epochs, batch_size=self.batch_size,
             optimizer=self._run.optimizer, clip_norm=self.clip_norm, patience=self.patience, seed=seed,

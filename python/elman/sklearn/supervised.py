@@ -102,6 +102,8 @@ class Supervised(Saved, RecurrentEstimator):
     def _restore(self, state: dict[str, Any]) -> None:
         self._size, self._columns, self._by_tokens = state["size"], state["columns"], state["by_tokens"]
         self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
+        if isinstance(self.vocabulary, dict):  # a Vocabulary, as files have it
+            self.vocabulary = self.vocabulary_
         self._scaler = _scaler_of(state.get("scale"))
         if state["features"] is not None:
             self.n_features_in_ = state["features"]
@@ -136,8 +138,10 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         sequences = self._sequences(X, reset=True)
         labels = self._labels(sequences, y)
         self.classes_ = np.unique(labels)
-        seed = self._make(sequences)
-        self._train(self._data(sequences, labels), seed)
+        seed = self._seed()
+        train, held = self._apart(len(sequences), seed)
+        self._make([sequences[i] for i in train], seed)
+        self._train(self._data(sequences, labels), train, held, seed)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> RecurrentClassifier:
@@ -148,7 +152,7 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         labels = self._labels(sequences, y)
         if first:
             self.classes_ = np.unique(labels if classes is None else classes)
-            self._make(sequences)
+            self._make(sequences, self._seed())
         self._train_epoch(self._data(sequences, labels))
         return self
 
@@ -183,13 +187,12 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         check_consistent_length(sequences, labels)
         return labels
 
-    def _make(self, sequences: Any) -> int:
+    def _make(self, sequences: Any, seed: int) -> None:
+        """A new model, and the scales of these sequences."""
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]}")
         self._fit_scale(sequences)
-        seed = self._seed()
         self._begin(SequenceClassifier(len(self.classes_), **self._options(seed)), seed)
-        return seed
 
     def _data(self, sequences: Any, labels: np.ndarray) -> Sequences:
         unknown = np.setdiff1d(labels, self.classes_)
@@ -211,8 +214,10 @@ class RecurrentRegressor(RegressorMixin, Supervised):
     def fit(self, X: Any, y: Any) -> RecurrentRegressor:
         """Train a new network on X with targets y, [n] or [n, outputs]."""
         sequences, targets = self._checked(X, y, reset=True)
-        seed = self._make(sequences, targets)
-        self._train(self._data(sequences, targets), seed)
+        seed = self._seed()
+        train, held = self._apart(len(sequences), seed)
+        self._make([sequences[i] for i in train], targets[train], seed)
+        self._train(self._data(sequences, targets), train, held, seed)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> RecurrentRegressor:
@@ -220,7 +225,7 @@ class RecurrentRegressor(RegressorMixin, Supervised):
         first = not hasattr(self, "model_")
         sequences, targets = self._checked(X, y, reset=first)
         if first:
-            self._make(sequences, targets)
+            self._make(sequences, targets, self._seed())
         self._train_epoch(self._data(sequences, targets))
         return self
 
@@ -257,12 +262,11 @@ class RecurrentRegressor(RegressorMixin, Supervised):
             raise ValueError(f"y: expected [n, {self.model_.outputs}], got {_check.describe(y)}")
         return sequences, targets
 
-    def _make(self, sequences: Any, targets: np.ndarray) -> int:
+    def _make(self, sequences: Any, targets: np.ndarray, seed: int) -> None:
+        """A new model, and the scales of these sequences and targets."""
         self._fit_scale(sequences)
         self._target_scaler = Standardizer().fit(targets) if self.scale else None
-        seed = self._seed()
         self._begin(SequenceRegressor(targets.shape[1], **self._options(seed)), seed)
-        return seed
 
     def _data(self, sequences: Any, targets: np.ndarray) -> Sequences:
         if self._target_scaler is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
@@ -153,6 +154,12 @@ def fit(
         raise ValueError(
             "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
             "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
+        )
+    if epochs > 1 and not any(settings.schedule(epochs - part) for part in (1, 0.5)):
+        warnings.warn(
+            f"schedule: the learning rate is 0 in the whole of the last epoch: {settings.schedule!r} ends before "
+            f"epochs={epochs}",
+            stacklevel=2,
         )
     between = as_communicator(communicator)
     first = between is None or between.rank == 0
