@@ -6,6 +6,7 @@
 # make bench-training   whole training runs beside PyTorch   make docs   the pages and the reference, into build/site
 # make cuda          compile the GPU's kernels, without a GPU
 # make test-tools    the adapters for sktime and darts, in an environment of their own, .venv-tools
+# make test-free-threaded PYTHON=python3.13t   the tests of threads with the GIL off, in .venv-free-threaded
 # make clean         remove all that these made
 # Everything happens in an environment of its own, .venv; PYTHON=python3.12 picks another interpreter.
 
@@ -20,7 +21,9 @@ EXAMPLES := $(wildcard examples/*.py)
 ARCHITECTURE := 90a
 NVCC := nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl
 
-.PHONY: test-tools cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
+FREE := $(VENV)-free-threaded
+
+.PHONY: test-tools test-free-threaded cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -48,6 +51,11 @@ test-quick: $(VENV)/test
 # sktime and darts need earlier versions of what the other tests use.
 test-tools: $(VENV)-tools/tools
 	$(VENV)-tools/bin/python -m pytest tests/forecast_tools
+
+# The rooms whose tests need NumPy alone: torch, safetensors and h5py may have no wheel for such a Python.
+test-free-threaded: $(FREE)/test
+	PYTHON_GIL=0 ELMAN_STRESS_SECONDS=60 ELMAN_TEST_ISA=best $(FREE)/bin/python -m pytest -m "not emulated" \
+	  tests/bind tests/machine tests/probes tests/stack
 
 bench: $(VENV)/bench
 	$(BIN)/python -m bench --out out/bench
@@ -94,7 +102,7 @@ dist: $(VENV)/dev
 	$(BIN)/python tests/support/check_dist.py dist
 
 clean:
-	rm -rf $(VENV) $(VENV)-tools build dist out
+	rm -rf $(VENV) $(VENV)-tools $(FREE) build dist out
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -109,6 +117,14 @@ $(VENV)-tools/tools: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-tools
 	$(VENV)-tools/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)-tools/bin/python -m pip install --quiet --editable '.[sktime,darts]' 'pytest>=8'
+	touch $@
+
+$(FREE)/test: $(SOURCES)
+	@$(PYTHON) -c "import sysconfig; raise SystemExit(not sysconfig.get_config_var('Py_GIL_DISABLED'))" || \
+	  { echo "$(PYTHON) is no free-threaded Python; name one: make test-free-threaded PYTHON=python3.13t"; exit 1; }
+	$(PYTHON) -m venv $(FREE)
+	$(FREE)/bin/python -m pip install --quiet --upgrade pip
+	$(FREE)/bin/python -m pip install --quiet --prefer-binary --editable . 'pytest>=8'
 	touch $@
 
 $(VENV)/test: $(BIN)/python $(SOURCES)

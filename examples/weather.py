@@ -27,9 +27,8 @@ from support.run import Example, Result
 
 DAY = 24
 WINDOW = 2 * DAY  # hours that are read
-HORIZONS = np.array(
-    [1, 2, 3, 4, 6, 8, 12, 18, 24]
-)  # hours ahead it learns; more than shown, which steadies it
+# Hours ahead that it learns; more than are shown, which steadies it.
+HORIZONS = np.array([1, 2, 3, 4, 6, 8, 12, 18, 24])
 SHOWN = [1, 6, 24]
 SHOWN_AT = [list(HORIZONS).index(ahead) for ahead in SHOWN]
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]

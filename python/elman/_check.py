@@ -35,6 +35,16 @@ def describe(value: Any) -> str:
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
 
 
+class Described:
+    """`describe(value)`, made when it is written: for messages that may not be needed."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __str__(self) -> str:
+        return describe(self._value)
+
+
 def _number(value: Any) -> bool | int | float | None:
     """A number of Python's, of NumPy's or in an array without axes, as Python's own; None for anything else."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
@@ -168,12 +178,13 @@ def floats(name: str, value: Any, shape: Sequence[Dim] | None = None) -> np.ndar
 
 
 def in_place(name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype) -> np.ndarray:
-    """`value` itself, which is written to: a C-contiguous array of this shape and type."""
-    _expect(name, value, shape, dtype, _fits(value, shape))
+    """`value` itself, which is written to: a C-contiguous array of this shape and type. No cast is offered: what is
+    written to a copy is not there for whoever looks into the array."""
+    if not _fits(value, shape) or value.dtype != dtype:
+        raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}")
     if not value.flags.c_contiguous:
         raise ValueError(
-            f"{name}: expected a C-contiguous array, got strides {value.strides} for {describe(value)}; "
-            f"np.ascontiguousarray({name}) makes one"
+            f"{name}: expected a C-contiguous array, got strides {value.strides} for {describe(value)}"
         )
     return value
 

@@ -7,9 +7,26 @@ from importlib import import_module
 from typing import Any, TypeVar, overload
 
 from . import files, init
-from .layers.files import make_layer, make_model
+from .layers.kinds import find
 
 Kind = TypeVar("Kind")
+
+
+def _make_layer(content: dict[str, Any]) -> Any:
+    content = dict(content)
+    kind: Any = find(content.pop("layer"), "elman.layers")
+    config = content.get("config", content)  # earlier files have the arguments beside the class
+    return kind._from_config(config)
+
+
+def _make_model(content: dict[str, Any]) -> Any:
+    config, notes = content.get("config"), content.get("notes")
+    if not isinstance(config, dict) or not isinstance(notes, dict):
+        raise ValueError("it does not say with which arguments the model was made")
+    kind: Any = find(content["model"], "elman.models")
+    model = kind._from_config(config)
+    model.notes = notes
+    return model
 
 
 def _make_estimator(content: dict[str, Any]) -> Any:
@@ -17,8 +34,8 @@ def _make_estimator(content: dict[str, Any]) -> Any:
     return import_module("elman.sklearn.files").make(content)
 
 
-# Who makes what a file holds, by the word in its description.
-_MAKERS = {"layer": make_layer, "model": make_model, "estimator": _make_estimator}
+# Who makes what a file describes, without its arrays; by the word in its description.
+_MAKERS = {"layer": _make_layer, "model": _make_model, "estimator": _make_estimator}
 
 # What a constructor may raise when the arguments in a file do not suit it.
 _UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)

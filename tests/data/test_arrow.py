@@ -57,6 +57,14 @@ def check(source, x, y):
             assert [len(s["x"]) for s in rest] == [len(s["x"]) for s in whole[begin:]]
 
 
+def test_a_column_of_numbers_of_several_types(write):
+    """Whole numbers in one file and fractions in another, whichever comes last."""
+    whole, parts = write({"a": [1, 2]}, "whole"), write({"a": [0.5, 1.5]}, "parts")
+    for paths, want in (((whole, parts), [1, 2, 0.5, 1.5]), ((parts, whole), [0.5, 1.5, 1, 2])):
+        table = ArrowTable(paths, "a")
+        assert table.dtype == np.float64 and table[:].tolist() == want
+
+
 def test_rows_with_lists_of_lists(write):
     x, tags, values = drawn()
     path = write({"x": [one.tolist() for one in x], "tags": [one.tolist() for one in tags], "value": values})

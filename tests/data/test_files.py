@@ -244,3 +244,16 @@ REFUSALS = {
 def test_refusals(message):
     with pytest.raises(ValueError, match=message):
         REFUSALS[message]()
+
+
+def test_weights_of_steps_read_no_target(rng):
+    """Neither where y is in a file nor where it is `Ragged`."""
+    x, y = rng.standard_normal((50, 4, 2)), Counted(np.zeros((50, 4)))
+    values = Counted(np.zeros(200))
+    Sequences(x, y, weights=np.ones((50, 4)))
+    Sequences(x, Ragged(values, range(0, 201, 4)), weights=np.ones((50, 4)))
+    assert not y.read and not values.read
+    with pytest.raises(
+        ValueError, match=r"weights\[0\]: expected \[4\], one for each step of y, got \[3\] float64"
+    ):
+        Sequences(x, y, weights=np.ones((50, 3)))

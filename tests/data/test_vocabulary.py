@@ -142,6 +142,10 @@ REFUSALS = {
     r"tokens: expected \[t\], got \[1, 1\] int64": lambda: Vocabulary(["a"]).decode([[0]]),
     "min_count: expected a whole number of at least 1, got 0": lambda: Vocabulary.of(TEXTS, min_count=0),
     "max_size: expected a whole number of at least 1, got 0": lambda: Vocabulary.of(TEXTS, max_size=0),
+    "max_size: expected a whole number of at least 3, got 2": lambda: Vocabulary.of(
+        TEXTS, max_size=2, padding="<p>", specials=["<s>"]
+    ),
+    "specials: expected a list of words, got '<s>'": lambda: Vocabulary.of(TEXTS, specials="<s>"),
     "x: expected words of|text: expected words of": lambda: SequenceClassifier(
         2, vocabulary=Vocabulary(["a"]), hidden_size=2
     ).predict(["b"]),

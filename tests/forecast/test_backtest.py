@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elman.forecast import Backtest, Series, backtest
+from elman.forecast import Backtest, FrameReader, Roles, Series, backtest
 from elman.forecast.conformal import Distribution
 
 
@@ -122,3 +122,27 @@ REFUSALS = {
 def test_refusals(message):
     with pytest.raises(ValueError, match=message):
         run(series(20), **REFUSALS[message])
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_start_is_a_time_of_the_frames_zone(zone):
+    days = pd.date_range("2024-01-01", periods=20, tz=zone)
+    reader = FrameReader(Roles.of(), 2)
+    found, _ = run(reader.fit(pd.Series(np.arange(20.0), days)), start="2024-01-10", reader=reader)
+    assert found.frame["origin"].min() == pd.Timestamp("2024-01-10", tz=zone)
+
+
+@pytest.mark.parametrize("start", [1, 1.5, 2024, True, pd.Timestamp("2024-01-10", tz="UTC")])
+def test_start_of_dates_is_a_share_or_a_date(start):
+    reader = FrameReader(Roles.of(), 2)
+    read = reader.fit(pd.Series(np.arange(20.0), pd.date_range("2024-01-01", periods=20)))
+    with pytest.raises(ValueError, match="start: expected"):
+        run(read, start=start, reader=reader)
+
+
+def test_levels_need_no_order():
+    found, other = (
+        backtest(Last, series(20), 2, 3, quantiles=levels) for levels in ((0.9, 0.1, 0.9), (0.1, 0.9))
+    )
+    pd.testing.assert_frame_equal(found.frame, other.frame)
+    pd.testing.assert_frame_equal(found.summary(), other.summary())

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from elman.forecast import Calibration, Distribution
-from elman.forecast.scores import crps, naive_error, pairs, pinball
+from elman.forecast.backtest import naive_error
+from elman.forecast.conformal import central_intervals
+from elman.losses.scores import crps, pinball
 
 
 def forecast(heads, levels=None, normal=False, unit=1.0):
@@ -76,4 +78,4 @@ def test_scores():
         z, unit = (truth - 1) / 2, NormalDist()
         want = 2 * (z * (2 * unit.cdf(z) - 1) + 2 * unit.pdf(z) - 1 / np.sqrt(np.pi))
         assert crps(np.array(truth), quantiles, levels) == pytest.approx(want, rel=0.01)
-    assert pairs((0.05, 0.1, 0.5, 0.9, 0.95)) == [(0, 4, 0.9), (1, 3, 0.8)]
+    assert central_intervals((0.05, 0.1, 0.5, 0.9, 0.95)) == [(0, 4, 0.9), (1, 3, 0.8)]

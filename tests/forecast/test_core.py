@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elman.forecast import Series, SeriesForecaster
-from elman.forecast.files import arrays_of, load_arrays, restored, state_of
+from elman.forecast.files import arrays_of, described, load_arrays, made_of
 
 NETWORK = {"hidden_size": 4, "cell": "gru"}
 TRAINING = {"epochs": 1, "batch_size": 16}
@@ -45,11 +45,11 @@ def test_forecasts_are_what_the_network_says_in_the_units_of_the_series(residual
     windows = core._windows(series(), [np.array([20]), np.array([30, 40])], member)
     part = windows.take(np.arange(3))
     said = member.model(part.batch.x, future=part.batch.future)
-    want = part.level + part.unit * (part.plain + member.spread * said)
+    want = part.level + part.unit * (part.baseline + member.spread * said)
     got = core.forecast(series(), [np.array([20]), np.array([30, 40])]).centre
     np.testing.assert_allclose(got, want, rtol=1e-6)
     # what the network is to say would give the truth
-    whole = part.level + part.unit * (part.plain + member.spread * part.batch.y)
+    whole = part.level + part.unit * (part.baseline + member.spread * part.batch.y)
     truth = core.truth(series(), [np.array([20]), np.array([30, 40])])
     np.testing.assert_allclose(whole, truth, rtol=1e-5)
 
@@ -119,7 +119,7 @@ def test_short_series_and_gaps():
 @pytest.mark.parametrize("options", [{}, {"residual": "linear"}, {"blend": "linear", "validation": 0.2}])
 def test_a_file_holds_all_of_it(options):
     core = made(calibration=0.3, context=(6, 8), **options).fit(series(), 0)
-    again = restored(state_of(core))
+    again = made_of(described(core))
     load_arrays(again, {name: value.copy() for name, value in arrays_of(core).items()})
     a, b = core.forecast(series()), again.forecast(series())
     np.testing.assert_array_equal(a.centre, b.centre)
@@ -128,7 +128,7 @@ def test_a_file_holds_all_of_it(options):
         a.quantiles(levels, core.calibration), b.quantiles(levels, again.calibration)
     )
     with pytest.raises(
-        ValueError, match="partial_fit: expected an estimator that was not loaded from a file"
+        ValueError, match="partial_fit: expected an estimator fitted in this program, got one from a file"
     ):
         again.train_epoch(series())
 

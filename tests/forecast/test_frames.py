@@ -93,6 +93,8 @@ def change(frame, **columns):
 
 
 FRAME = shops(2, 40)
+DAYS = pd.date_range("2024-03-30", periods=3)
+DAILY = pd.Series([1.0, 2, 3], DAYS)
 REFUSALS = {
     r"target: expected one of the frame's columns \[.*\], got 'sale'": lambda: read(
         FRAME, **ROLES | {"target": "sale"}
@@ -128,6 +130,23 @@ REFUSALS = {
     ),
     "target: expected None with columns='series'": lambda: read(FRAME, columns="series", target="sales"),
     "X: expected rows, got none": lambda: read(FRAME[:0], **ROLES),
+    "shop: expected the name of a series in each row, got missing": lambda: read(
+        change(FRAME, shop=FRAME["shop"].where(FRAME["shop"] == "s0")), **ROLES
+    ),
+    "target: expected numbers in 'value', got complex128": lambda: read(DAILY * 1j),
+    "X: expected each column once, got 'y' twice": lambda: read(pd.DataFrame(np.ones((3, 2)), DAYS, ["y", "y"])),
+    "X: expected columns of one level, got 2 levels": lambda: read(
+        pd.DataFrame(np.ones((3, 1)), DAYS, pd.MultiIndex.from_tuples([("a", "b")])), columns="series"
+    ),
+    "columns: expected no covariate or time named 'value'": lambda: read(
+        pd.DataFrame(np.ones((3, 2)), DAYS, ["a", "value"]), columns="series", known="value"
+    ),
+    "freq: expected the time between steps, such as 'D' or 'h', got 5": lambda: read(DAILY, freq=5),
+    "freq: expected None or 'D', as the periods have, got 'W'": lambda: read(DAILY.to_period("D"), freq="W"),
+    "freq: expected a whole number of at least 1, got True": lambda: read(pd.Series([1.0, 2]), freq=True),
+    "time: expected at most 10000 steps of 1 for each row, got 3 rows from 0 to": lambda: read(
+        pd.Series([1.0, 2, 3], [0, 1, 10**9])
+    ),
 }  # fmt: skip
 
 
@@ -163,3 +182,60 @@ def test_refusals_of_read():
         ValueError, match=r"X: expected a DataFrame or Series, as in fit, got \[2, 2\] float64"
     ):
         reader.read(np.zeros((2, 2)))
+
+
+def test_columns_may_be_called_as_one_likes():
+    """ "time" too, though the times are in the index."""
+    frame = pd.DataFrame({"time": [7.0, 8, 9], "index": [4.0, 5, 6]}, DAYS)
+    (one,) = read(frame)[1]
+    np.testing.assert_array_equal(one.target, frame)
+    (one,) = read(frame, target="index", past="time")[1]
+    np.testing.assert_array_equal(one.past, frame[["time"]])
+
+
+def test_a_step_may_be_a_timedelta_or_a_number_of_numpys():
+    hours = pd.Series([1.0, 2], pd.date_range("2024-01-01", periods=2, freq="h"))
+    assert read(hours, freq=pd.Timedelta(hours=1))[0].grid.freq == "h"
+    assert read(pd.Series([1.0, 2], [0, 5]), freq=np.int64(5))[0].grid.freq == 5
+
+
+KINDS = {
+    "whole numbers": pd.Series([1.0, 2, 3]),
+    "dates without a time zone": DAILY,
+    "dates with a time zone": DAILY.tz_localize("Europe/Paris"),
+    "periods of D": DAILY.to_period("D"),
+}
+
+
+@pytest.mark.parametrize("fitted", KINDS)
+@pytest.mark.parametrize("given", KINDS)
+def test_times_are_of_the_kind_of_fit(fitted, given):
+    reader, _ = read(KINDS[fitted])
+    if fitted == given:
+        reader.read(KINDS[given])
+    else:
+        with pytest.raises(ValueError, match=f"time: expected {fitted}, as in fit, got {given}"):
+            reader.read(KINDS[given])
+
+
+def test_times_of_another_zone_are_read_in_that_of_fit():
+    """Days of Paris, of which one has 23 hours."""
+    paris = DAILY.tz_localize("Europe/Paris")
+    reader, (one,) = read(paris)
+    (same,) = reader.read(paris.tz_convert("UTC"))
+    np.testing.assert_array_equal(same.times, one.times)
+    np.testing.assert_array_equal(same.known, one.known)
+
+
+def test_a_holiday_may_be_one():
+    for day in ("2024-03-31", pd.Timestamp("2024-03-31"), ["2024-03-31"]):
+        (one,) = read(DAILY, holidays=day, calendar=False)[1]
+        np.testing.assert_array_equal(one.known[:3, 0], [0, 1, 0])
+
+
+def test_days_with_gaps_are_days_of_the_calendar():
+    """The next day begins at midnight, though the clocks have changed."""
+    days = pd.date_range("2024-03-20", "2024-03-30", tz="Europe/Paris")
+    some = pd.Series(np.arange(8.0), days[[0, 1, 2, 4, 5, 8, 9, 10]])
+    reader, (one,) = read(some)
+    assert reader.grid.times(one.times)[-1] == pd.Timestamp("2024-04-02", tz="Europe/Paris")

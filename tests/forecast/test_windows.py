@@ -1,11 +1,11 @@
-"""Windows of series against plain loops in float64, and plain forecasts against scikit-learn."""
+"""Windows of series against plain loops in float64, and baselines against scikit-learn."""
 
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from elman.forecast import Series
-from elman.forecast.linear import PENALTIES, Baseline
+from elman.forecast.baseline import PENALTIES, Baseline
 from elman.forecast.scales import LEAST, Scales
 from elman.forecast.series import carried
 from elman.forecast.windows import Windows
@@ -71,9 +71,9 @@ def test_a_window_in_the_scale_of_its_context():
 
 def test_a_window_relative_to_its_last_value():
     one = made()
-    scales, plain = Scales("last").fit([one]), Baseline(None, 2, 2)
-    windows = Windows([one], [np.array([6])], scales, 4, 2, True, plain)
-    same = Windows([one], [np.array([6])], Scales("all").fit([one]), 4, 2, True, plain).take(np.array([0]))
+    scales, baseline = Scales("last").fit([one]), Baseline(None, 2, 2)
+    windows = Windows([one], [np.array([6])], scales, 4, 2, True, baseline)
+    same = Windows([one], [np.array([6])], Scales("all").fit([one]), 4, 2, True, baseline).take(np.array([0]))
     part = windows.take(np.array([0]))
     last = same.batch.x[-1, 0, :2]  # the first of the two is carried from two steps before
     np.testing.assert_allclose(part.batch.x[:, 0, :2], same.batch.x[:, 0, :2] - last, atol=1e-6)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+import elman
 from elman import GRU, files
-from elman.layers import Dropout, Linear, Pooling, Sequential
-from elman.models import LanguageModel, SequenceClassifier
+from elman.layers import Composite, Dropout, Linear, Parameters, Pooling, Sequential
+from elman.models import LanguageModel, Model, SequenceClassifier
 from elman.train import SGD, Adam, fit
 
 
@@ -86,7 +87,7 @@ def test_a_refused_run_leaves_model_and_optimizer_as_they_were(tmp_path):
         trained(tmp_path, clip_norm=0.1)
     with pytest.raises(ValueError, match="seed: expected 0"):
         trained(tmp_path, seed=1)
-    with pytest.raises(ValueError, match=r"state_dict: expected the names first\.weight"):
+    with pytest.raises(ValueError, match=r"frozen: expected nothing, as in"):
         trained(tmp_path, of=lambda model: model.network.parts["head"])
 
 
@@ -104,7 +105,9 @@ def test_a_checkpoint_of_another_form_is_refused(tmp_path, missing):
 
 def test_callbacks_are_looked_at_before_training():
     model = SequenceClassifier(2, input_size=3, hidden_size=4)
-    with pytest.raises(ValueError, match=r"callbacks\[1\]: expected a function of a Run, got 3"):
+    with pytest.raises(
+        ValueError, match=r"callbacks\[1\]: expected a function of a Run or a Callback, got 3"
+    ):
         fit(model, DATA, callbacks=[print, 3], progress=False)
 
 
@@ -140,3 +143,64 @@ def test_two_views_of_one_parameter_are_one_too_many():
     again._value = model._value[:]
     with pytest.raises(ValueError, match=r"1\.weight: expected each parameter once"):
         SGD([model, again], 0.5)
+
+
+class Between(Parameters):
+    """A layer that does something else in the middle of a step."""
+
+    def __init__(self, other):
+        self.other = other
+        self._hold({})
+
+    def __call__(self, x):
+        self.other()
+        return x
+
+
+def test_a_step_within_a_step_changes_nothing():
+    """As one of another thread, which would come between two layers: both would write to the same arrays."""
+    found = []
+
+    def again():
+        if len(found) < 3:
+            found.append(None)
+            with pytest.raises(RuntimeError, match="stepper: expected one call at a time"):
+                stepper(x)
+
+    layers = GRU(3, 4, seed=0), GRU(4, 2, seed=0)
+    x, plain = np.ones((2, 3), np.float32), Sequential(*layers).stepper(2)
+    stepper = Sequential(layers[0], Between(again), layers[1]).stepper(2)
+    for _ in range(3):
+        np.testing.assert_array_equal(stepper(x), plain(x))
+    assert all(np.array_equal(*both) for both in zip(stepper.state, plain.state, strict=True))
+    assert len(found) == 3
+
+
+class Several(Composite):
+    """A composition of layers that it is given."""
+
+    def __init__(self, layers, **more):
+        self.parts = {str(i): layer for i, layer in enumerate(layers)} | more
+
+
+class Bare(Model):
+    """A model without a constructor."""
+
+
+def test_a_layer_that_is_given_twice_is_one_in_its_file_too(tmp_path):
+    pytest.importorskip("safetensors")
+    layer, other = Linear(2, 2, seed=0), Linear(2, 2, seed=1)
+    Several([other, layer, layer], again=layer, other=other).save(tmp_path / "layers")
+    parts = elman.load(tmp_path / "layers").parts
+    assert parts["1"] is parts["2"] is parts["again"] is not parts["0"] is parts["other"]
+
+
+def test_a_model_without_a_constructor_comes_back(tmp_path):
+    pytest.importorskip("safetensors")
+    model = Bare()
+    model.parts = {"head": Linear(2, 3, seed=0)}
+    model.notes["name"] = "bare"
+    model.save(tmp_path / "model")
+    found = elman.load(tmp_path / "model", Bare)
+    np.testing.assert_array_equal(found.parameters["head.weight"], model.parameters["head.weight"])
+    assert found.notes == model.notes

@@ -235,7 +235,6 @@ def test_load_refuses_other_files(tmp_path):
         ("safetensors.numpy", "save", lambda: elman.load("x")),
         ("safetensors.numpy", "save", lambda: forecaster().save("x")),
         ("safetensors.numpy", "save", lambda: fit(forecaster(), DATA, progress=False, checkpoint="x")),
-        ("tqdm", "train", lambda: fit(forecaster(), DATA, DATA)),
         ("matplotlib", "plot", lambda: History().plot()),
         ("optuna", "tune", lambda: tune(forecaster, (DATA, DATA), {}, 1)),
     ],

@@ -122,3 +122,22 @@ def test_a_composition_that_does_not_fit_leaves_the_state():
     with pytest.raises(ValueError, match=r"x: expected \[..., 4\] float32"):
         step(X[0])
     np.testing.assert_array_equal(step.state[0], before[0])
+
+
+@pytest.mark.parametrize(
+    "out, came",
+    [
+        (np.empty((3, 2)), r"expected \[3, 2\] float32, got \[3, 2\] float64"),
+        (
+            np.empty((2, 3), np.float32).T,
+            r"expected a C-contiguous array, got strides \(4, 12\) for \[3, 2\] float32",
+        ),
+    ],
+)
+def test_no_copy_is_offered_of_what_is_written_to(out, came):
+    """A cast array would be written to, and thrown away."""
+    step = Sequential(GRU(2, 3), Linear(3, 2)).stepper(3)
+    for _ in range(2):  # the first step looks in another way
+        with pytest.raises(ValueError, match=f"^out: {came}$"):
+            step(X[0], out=out)
+        step(X[0])

@@ -100,6 +100,22 @@ def test_a_refused_state_dict_changes_nothing():
         np.testing.assert_array_equal(layer.parameters[name], value)
 
 
+def test_names_of_a_larger_model_are_refused_with_what_would_fit():
+    own = elman.GRU(3, 4, seed=0).state_dict()
+    state_dict = {f"{part}.gru.{name}": value for part in ("reader", "writer") for name, value in own.items()}
+    state_dict["head.weight"] = np.zeros((2, 4), np.float32)
+    layer = elman.GRU(3, 4, seed=1)
+    with pytest.raises(
+        ValueError, match=r"got them after 'reader\.gru\.' or 'writer\.gru\.'; \{name"
+    ) as refusal:
+        layer.load_state_dict(state_dict)
+    layer.load_state_dict(eval(str(refusal.value).partition("; ")[2].removesuffix(" has them")))
+    assert all(np.array_equal(layer.parameters[name], value) for name, value in own.items())
+    del state_dict["reader.gru.weight_hh_l0"], state_dict["writer.gru.bias_hh_l0"]  # now neither has them all
+    with pytest.raises(ValueError, match=r"got none for .* and no use for "):
+        layer.load_state_dict(state_dict)
+
+
 def test_state_dict_is_a_copy():
     layer = elman.GRU(3, 4)
     layer.state_dict()["weight_hh_l0"][:] = 5

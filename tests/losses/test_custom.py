@@ -94,3 +94,14 @@ REFUSALS = {
 def test_refusals(message):
     with pytest.raises(ValueError, match=message):
         REFUSALS[message]()
+
+
+def test_a_function_does_not_change_what_it_gets():
+    """The prediction is the model's, which metrics and the way back read after the loss."""
+
+    def function(prediction, target):
+        prediction -= target
+        return prediction**2, 2 * prediction
+
+    with pytest.raises(ValueError, match="read-only"):
+        custom(function)(np.ones(3), np.zeros(3))

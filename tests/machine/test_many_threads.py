@@ -11,32 +11,15 @@ import pytest
 
 import elman
 from elman import _core
+from elman.files import NotImportedError
+from elman.layers import kinds
 from elman.optim import SGD
+from tests.support.at_once import at_once
 from tests.support.runs import data, regressor, same
 from tests.support.thread_ranks import on_ranks
 
 FREE = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 THREADS = 6
-
-
-def at_once(*works):
-    """Each of these functions in a thread of its own, all begun at the same time; what they raise is raised."""
-    begin, errors = threading.Barrier(len(works)), []
-
-    def one(work):
-        begin.wait()
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=one, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 @pytest.mark.skipif(not FREE, reason="this Python has the GIL")
@@ -111,6 +94,21 @@ def test_layers_come_and_go():
             assert (elman.Linear(2, 3, seed=seed).parameters["bias"] == 0).all()
 
     at_once(*[work] * THREADS)
+
+
+def test_classes_are_defined_while_others_are_looked_for(monkeypatch):
+    monkeypatch.setattr(kinds, "_kinds", dict(kinds._kinds))
+
+    def define():
+        for i in range(500):
+            type(f"Own{threading.get_ident()}_{i}", (elman.Linear,), {})
+
+    def look():
+        for _ in range(500):
+            with pytest.raises(NotImportedError):
+                kinds.find("__main__:Nowhere", "elman.layers")
+
+    at_once(*[define, look] * (THREADS // 2))
 
 
 def test_plans_are_those_of_each_call():

@@ -95,6 +95,7 @@ REFUSALS = {
     ),
     r"train: y: expected a list of \[s_i\] tokens, got \[12\] int64": refused(Seq2Seq(3, **SMALL), X, Y),
     "train: y: expected 0 to 1, got 0 to 2": refused(Seq2Seq(2, **SMALL), X, Y[:, None]),
+    r"classes\[1\]: expected a label, got nan": lambda: SequenceClassifier([1.0, np.nan], **SMALL),
     "classes: expected at least two labels, each once, got .'a', 'a'.": lambda: SequenceClassifier(
         ["a", "a"], **SMALL
     ),

@@ -201,8 +201,13 @@ def test_predictions_come_in_the_order_of_the_data():
     for i, one in enumerate(x):
         np.testing.assert_array_equal(model.predict_proba([one])[0], p[i])
     np.testing.assert_array_equal(model.predict(x), p.argmax(axis=1))
-    tags = SequenceTagger(3, input_size=2, hidden_size=5, seed=0).predict(x, batch_size=3)
+    tagger = SequenceTagger(["a", "b", "c"], input_size=2, hidden_size=5, seed=0)
+    tags, shares = tagger.predict(x, batch_size=3), tagger.predict_proba(x, batch_size=3)
     assert [len(t) for t in tags] == [3, 9, 1, 5]
+    for one, tag, share in zip(x, tags, shares, strict=True):
+        np.testing.assert_array_equal(np.array(tagger.labels.names)[share.argmax(axis=1)], tag)
+        want = np.exp(tagger(one[:, None])[:, 0].astype(np.float64))
+        np.testing.assert_allclose(share, want / want.sum(axis=1, keepdims=True), rtol=1e-5)
 
 
 def test_quantiles():

@@ -252,3 +252,13 @@ def test_what_lies_beyond_the_lengths_may_be_anything():
     want = model({"a": x}, {"a": [3, 1]})
     x[1, 1:] = np.nan
     np.testing.assert_array_equal(model({"a": x}, {"a": [3, 1]})["out"], want["out"])
+
+
+def test_names_that_are_given_come_first():
+    first, second, third = (Linear(2, 2, seed=seed) for seed in range(3))
+    model = Graph(
+        {"out": Input("a").through(first).through(linear=second).through(linear_3=third).through(out=first)}
+    )
+    assert model.parts == {"out": first, "linear": second, "linear_3": third}
+    model = Graph({"out": Input("a").through(first, linear_2=second).through(third)})
+    assert model.parts == {"linear": first, "linear_2": second, "linear_3": third}

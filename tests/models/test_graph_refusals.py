@@ -65,6 +65,7 @@ MADE = {
         Graph({})
     ),
     r"outputs\['a'\]: expected an Output, got Linear": lambda: Graph({"a": Linear(1, 1)}),
+    "outputs: expected text as names, got 1": lambda: Graph({1: NODE}),
     "node: expected a node of a graph, got 3": lambda: Output(3),
     "weight: expected a finite number of at least 0, got -1": lambda: Output(NODE, weight=-1),
     "loss: expected .*, got 'square'": lambda: Output(NODE, "square"),

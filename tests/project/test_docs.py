@@ -37,7 +37,10 @@ def paths():
 def test_files_that_a_page_names_are_there(page):
     """By the whole path or its end. What a block of code names it may make; a script has its name in its first line."""
     words = re.sub(r"```py.*?```|<!-- test:.*?-->", "", page, flags=re.DOTALL)
-    known = [*paths(), *(f"/{name}" for name in re.findall(r"^```py\n# (\w+\.py)$", page, re.MULTILINE))]
+    known = [
+        *paths(),
+        *(f"/{name}" for name in re.findall(r"^```py(?:thon)?\n# (\w+\.py)$", page, re.MULTILINE)),
+    ]
     missing = [
         name for name in set(re.findall(FILE, words)) if not any(path.endswith(f"/{name}") for path in known)
     ]

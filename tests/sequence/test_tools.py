@@ -1,13 +1,15 @@
 """Padding, bucketing, windows and scaling."""
 
 import itertools
+import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.sequence import Standardizer, bucket_batches, pad, sliding_windows, unpad
+from elman.sequence import Standardizer, bucket_batches, pad, scaling, sliding_windows, unpad
 
 
 @given(
@@ -122,3 +124,34 @@ def test_standardizer_takes_whole_numbers():
     scaled = Standardizer().fit(np.arange(10).reshape(5, 2)).transform(np.arange(10).reshape(5, 2))
     assert scaled.dtype == np.float64
     np.testing.assert_allclose(scaled.std(axis=0), 1)
+
+
+def test_a_memory_map_is_looked_at_part_by_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "BLOCK", 3000)
+    rng = np.random.default_rng(0)
+    x = 5 + 2 * rng.standard_normal((200, 50, 3))
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[:120, :, 1] = np.nan  # not a number in the first blocks
+    x[:, :, 2] = 0.1
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    Standardizer().fit(mapped)  # whatever the first call imports
+    tracemalloc.start()
+    scaler = Standardizer().fit(mapped)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes / 1.5
+    np.testing.assert_allclose(scaler.mean_[:2], np.nanmean(x, axis=(0, 1))[:2], rtol=1e-13)
+    np.testing.assert_allclose(scaler.scale_[:2], np.nanstd(x, axis=(0, 1))[:2], rtol=1e-13)
+    assert scaler.mean_[2] == 0.1 and scaler.scale_[2] == 1
+    with pytest.raises(
+        ValueError, match=r"x: expected a value for every feature, got none for features \[1\]"
+    ):
+        Standardizer().fit(mapped[:120])
+
+
+def test_a_scale_comes_back_from_what_json_holds():
+    x = np.random.default_rng(3).normal(5, 2, (40, 3))
+    scaler = Standardizer().fit(x)
+    again = Standardizer.from_plain(json.loads(json.dumps(scaler.as_plain())))
+    assert np.array_equal(again.transform(x), scaler.transform(x))

@@ -181,7 +181,7 @@ def test_without_scale_numbers_are_cast_as_they_are():
     model = RecurrentClassifier(epochs=2, scale=False, random_state=0).fit(x, y)
     same = model.predict_proba(x.astype(np.float32))
     np.testing.assert_array_equal(model.predict_proba(x), same)
-    with pytest.raises(ValueError, match=r"X: expected numbers that float32 can hold, got up to 1e\+40"):
+    with pytest.raises(ValueError, match=r"X: expected numbers that float32 can hold, got 1e\+40"):
         model.predict(1e40 * np.ones((1, 5, 1)))
 
 
@@ -264,3 +264,18 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path):
         text=True,
     )
     assert "elman.sklearn needs sklearn: pip install 'elman[sklearn]'" in out.stderr
+
+
+@pytest.mark.parametrize("kind", [RecurrentClassifier, RecurrentRegressor])
+def test_scales_are_those_of_what_is_trained_on(kind):
+    """What is set apart for validation may be anything."""
+    x, y = np.random.default_rng(0).standard_normal((20, 4, 2)), np.arange(20) % 2
+    options = {"hidden_size": 2, "epochs": 1, "random_state": 0, "validation_fraction": 0.5}
+    held = kind(**options)._apart(20, kind(**options)._seed())[1]
+    other, far = x.copy(), y.copy()
+    other[held] *= 100
+    if kind is RecurrentRegressor:
+        far[held] += 100
+    model, again = kind(**options).fit(x, y), kind(**options).fit(other, far)
+    np.testing.assert_array_equal(model.predict(x), again.predict(x))
+    assert model.history_.validation_loss != again.history_.validation_loss

@@ -170,6 +170,15 @@ def test_plots(tmp_path, monkeypatch):
     assert all((tmp_path / name).stat().st_size > 5000 for name in ("a.png", "b.png", "c.png"))
     with pytest.raises(ValueError, match="series: expected one of the backtest's, got 'x'"):
         found.plot(series="x")
+    assert len(model.plot(FRAME, NEXT, series="s2").axes) == 1
+    with pytest.raises(ValueError, match=r"series: expected one of \['s0', 's1', 's2'\], got 'x'"):
+        model.plot(FRAME, NEXT, series="x")
+
+
+@pytest.mark.parametrize(("frame", "column"), [(FRAME, "shop"), (FRAME[["date", "sales"]], "date")])
+def test_a_frame_without_roles_is_refused(frame, column):
+    with pytest.raises(ValueError, match=f"X: expected numbers, or to be told .* got the column '{column}'"):
+        RecurrentForecaster(**FAST).fit(frame)
 
 
 REFUSALS = {

@@ -113,7 +113,7 @@ def test_a_file_keeps_scales_and_classes(model, x, y, tmp_path):
     again = elman.load(tmp_path / "estimator", type(model))
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     assert again.predict(x).dtype == model.predict(x).dtype
-    assert again.get_params().keys() == model.get_params().keys() and repr(again.model_) == repr(model.model_)
+    assert again.get_params() == model.get_params() and repr(again.model_) == repr(model.model_)
     if hasattr(model, "classes_"):
         np.testing.assert_array_equal(again.classes_, model.classes_)
     again.save(tmp_path / "again")

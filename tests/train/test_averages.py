@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elman.train import EMA, SWA, Callback, evaluate, fit
+from elman.train import EMA, SWA, Average, Callback, evaluate, fit
 from tests.support.runs import data, noise, regressor, run, same
 
 VALIDATION = noise(1)
@@ -107,6 +107,40 @@ def test_resume_bit_for_bit(tmp_path, average, validation):
     model = regressor()
     assert run(model, tmp_path / "b", None, validation, epochs=5, average=average) == want
     assert same(model.state_dict(), whole.state_dict())
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_ctrl_c_while_the_average_and_the_parameters_change_places(tmp_path, monkeypatch, call):
+    """Each validation puts the average in their place, and then the parameters back."""
+    whole, model = regressor(), regressor()
+    want = run(whole, tmp_path / "a", None, VALIDATION, average=EMA(0.8))
+    put, calls = model.load_state_dict, []
+
+    def interrupted(state):
+        calls.append(state)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        put(state)
+
+    monkeypatch.setattr(model, "load_state_dict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(model, tmp_path / "b", None, VALIDATION, average=EMA(0.8), checkpoint_seconds=1e9)
+    model = regressor()
+    assert run(model, tmp_path / "b", None, VALIDATION, average=EMA(0.8)) == want
+    assert same(model.state_dict(), whole.state_dict())
+
+
+def test_an_average_of_ones_own_and_numbers_of_numpy_go_on(tmp_path):
+    class Half(Average):
+        of_updates, start = True, 0
+
+        def share(self, count):
+            return 0.5
+
+    for i, makes in enumerate((Half, lambda: EMA(np.float64(0.5), np.int64(1)), lambda: SWA(np.int32(1)))):
+        run(regressor(), tmp_path / str(i), epochs=2, average=makes())
+        assert run(regressor(), tmp_path / str(i), epochs=3, average=makes()).epochs == 3
+    assert run(regressor(), tmp_path / "1", epochs=4, average=EMA(0.5, 1)).epochs == 4
 
 
 def test_an_interrupted_validation_counts_no_epoch_twice(tmp_path):

@@ -120,3 +120,6 @@ def test_refusals():
             ValueError, match=rf"callbacks\[1\]: expected a function of a Run or a Callback, got {got}"
         ):
             call(print, wrong)
+    for wrong, got in ((print, "builtin_function_or_method"), ("f", "'f'"), (None, "None")):
+        with pytest.raises(ValueError, match=f"callbacks: expected a list, got {got}"):
+            fit(regressor(), data(), callbacks=wrong)

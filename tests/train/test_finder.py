@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elman.models import LanguageModel
-from elman.train import SGD, Adam, Callback, Stream, evaluate, find_learning_rate, fit
+from elman.train import SGD, Adam, Callback, Sequences, Stream, evaluate, find_learning_rate, fit
 from tests.support.runs import data, forecaster, regressor, same, sines
 
 
@@ -94,6 +94,29 @@ REFUSALS = {
     "optimizer: expected one of": {"optimizer": "lion"},
     "data: expected a loss that is a finite number, got none": {"data": (data()[0] * np.nan, data()[1])},
 }
+
+
+class Own:
+    """Data whose batches are a list."""
+
+    unit = "sequences"
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def __len__(self):
+        return sum(self.sizes)
+
+    def batches(self, batch_size, seed=None):
+        return [batch for n in self.sizes for batch in Sequences(*data(n=n)).batches(n)]
+
+
+def test_data_of_ones_own():
+    found = find_learning_rate(regressor(), Own([3, 4, 5]), low=1e-9, high=1e-8, updates=6)
+    assert len({*found.losses[:3].round(3)}) == 3
+    np.testing.assert_allclose(found.losses[3:], found.losses[:3], rtol=1e-4)
+    with pytest.raises(ValueError, match="data: expected at least one batch, got none"):
+        find_learning_rate(regressor(), Own([]))
 
 
 @pytest.mark.parametrize("message", REFUSALS)

@@ -1,10 +1,12 @@
 """What a call of `fit` says counts."""
 
+import re
+
 import numpy as np
 import pytest
 
 from elman.models import SequenceRegressor
-from elman.train import Adam, Cosine, fit
+from elman.train import Adam, Cosine, Plateau, WarmUp, fit
 from tests.support.runs import data, regressor
 
 
@@ -38,3 +40,20 @@ def test_a_generator_is_a_seed_of_models_as_of_layers():
         ]
 
     assert np.array_equal(made(0), made(0)) and not np.array_equal(made(0), made(1))
+
+
+@pytest.mark.parametrize("schedule, epochs", [(Cosine(1), 2), (WarmUp(1, Cosine(1)), 3)])
+def test_a_last_epoch_that_learns_nothing_is_warned_of(schedule, epochs):
+    text = re.escape(
+        f"schedule: the learning rate is 0 in the whole of the last epoch: {schedule!r} ends before"
+    )
+    with pytest.warns(UserWarning, match=f"^{text} epochs={epochs}$"):
+        fit(regressor(), data(), epochs=epochs, schedule=schedule, progress=False)
+
+
+@pytest.mark.parametrize(
+    "schedule, epochs", [(Cosine(2), 2), (Cosine(1, floor=0.1), 2), (WarmUp(2), 1), (Plateau(), 2)]
+)
+@pytest.mark.filterwarnings("error")
+def test_of_other_schedules_nothing_is_said(schedule, epochs):
+    fit(regressor(), data(), epochs=epochs, schedule=schedule, progress=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elman.models import SequenceRegressor
-from elman.train import SGD, Adam, Cosine, Plateau, Sequences, fit
+from elman.train import SGD, Adam, Callback, Cosine, Plateau, Sequences, fit
 from tests.support.runs import data, noise, regressor, run, same
 
 
@@ -212,6 +212,21 @@ def test_more_patience_goes_on(tmp_path):
     assert longer == want and longer.epochs > first.epochs and same(model.state_dict(), whole.state_dict())
     less = run(regressor(), tmp_path / "a", noise(0), noise(1), patience=2, **options)
     assert less.train_loss == longer.train_loss  # less takes nothing back
+
+
+def test_after_the_last_update_of_an_epoch(tmp_path):
+    """What the history then says of that epoch is what the update had."""
+
+    class Interrupt(Callback):
+        def on_batch(self, run):
+            if run.batches == 3:
+                raise KeyboardInterrupt
+
+    want = run(regressor(), tmp_path / "a", schedule=Cosine(3))
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run(regressor(), tmp_path / "b", schedule=Cosine(3), callbacks=[Interrupt()])
+    assert run(regressor(), tmp_path / "b", schedule=Cosine(3)) == want
 
 
 @pytest.mark.slow

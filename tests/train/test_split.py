@@ -5,7 +5,7 @@ import pytest
 
 from elman.data.split import split
 from elman.models import LanguageModel, SequenceClassifier
-from elman.train import Callback, Sequences, Stream, fit, forecast_windows
+from elman.train import Callback, NamedSequences, Sequences, Stream, fit, forecast_windows
 from tests.support.filed import Counted
 from tests.support.runs import data, forecaster, regressor, run, same
 
@@ -40,6 +40,26 @@ def test_windows_are_cut_in_time_and_share_no_target(stride, change):
     last = train.x[:, -1, 0].max() + 5
     assert last < first <= last + stride
     assert np.shares_memory(train.x, series) and np.shares_memory(apart.x, series)
+
+
+def test_whatever_overlaps_is_cut_in_time():
+    """Targets longer than the stride between contexts that do not overlap; inputs and targets by name, also beside a
+    list; targets for each step as a list."""
+    series = np.arange(400, dtype=np.float32)[:, None]
+    apart, windows = forecast_windows(series, 5, 20, stride=5), forecast_windows(series, 20, 5)
+    plain = list(windows.y.copy())
+    cases = [
+        (apart, lambda data: data.y),
+        (NamedSequences({"a": windows.x}, {"b": windows.y.copy()}), lambda data: data.y["b"]),
+        (NamedSequences({"a": plain}, {"b": windows.y}), lambda data: data.y["b"]),
+        (NamedSequences({"a": windows.x}, {"b": plain}), lambda data: data.y["b"]),
+        (Sequences(windows.x, plain), lambda data: data.y),
+    ]
+    for held, targets in cases:
+        parts = [{int(v) for y in targets(part) for v in y[:, 0]} for part in split(held, 0.2, 0)]
+        assert max(parts[0]) < min(parts[1]) <= max(parts[0]) + 5
+    train = split(NamedSequences({"a": windows.x}, {"b": windows.y}, weights=np.arange(376)), 0.2, 0)[0]
+    assert np.shares_memory(train.x["a"], series) and train.weights[-1] == len(train) - 1
 
 
 def test_streams_are_cut_in_time():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elman.train import Plateau, evaluate, fit
-from elman.train.metrics import best_of
+from elman.train.metrics import last_is_best
 from tests.support.runs import data, noise, regressor, run, same
 from tests.support.thread_ranks import on_ranks
 
@@ -68,9 +68,9 @@ def test_they_are_shown(capsys):
 
 def test_a_nan_is_never_the_best():
     nan = float("nan")
-    assert best_of([nan], True) and best_of([nan, 0.1], True) and not best_of([0.1, nan], True)
-    assert best_of([1, 2], True) and not best_of([1, 2], False) and best_of([2, 2], False)
-    assert best_of([nan, nan], False)
+    assert last_is_best([nan], True) and last_is_best([nan, 0.1], True) and not last_is_best([0.1, nan], True)
+    assert last_is_best([1, 2], True) and not last_is_best([1, 2], False) and last_is_best([2, 2], False)
+    assert last_is_best([nan, nan], False)
 
 
 REFUSALS = {
@@ -78,14 +78,14 @@ REFUSALS = {
         "metrics": "f1"
     },
     "metrics: expected validation data with it, got None": {"metrics": "mae", "validation": None},
-    r"metrics\[0\]: expected a name, got function; a dict names functions": {"metrics": [best_of]},
+    r"metrics\[0\]: expected a name, got function; a dict names functions": {"metrics": [last_is_best]},
     "metrics: expected names, or a dict of functions, got 3": {"metrics": 3},
     r"metrics\['own'\]: expected a name or a function \(true, predicted\), got 3": {"metrics": {"own": 3}},
     r"metrics\['own'\]: expected a number, got 'good'": {"metrics": {"own": lambda true, predicted: "good"}},
     "metrics: expected names, none of loss, epoch, .*, got 'seconds'": {"metrics": {"seconds": "mae"}},
     r"watch: expected 'loss' or one of the metrics \[\], got 'mae'": {"watch": "mae"},
     "watch: expected 'loss' or one of the metrics .*, got 3": {"watch": 3, "metrics": "mae"},
-    "watch: expected 'max own' or 'min own', got 'own'": {"watch": "own", "metrics": {"own": best_of}},
+    "watch: expected 'max own' or 'min own', got 'own'": {"watch": "own", "metrics": {"own": last_is_best}},
 }
 
 

@@ -170,9 +170,8 @@ class RecurrentModel(Described):
         Args:
             n: steps.
             series: an object of darts, a TimeSeries, or several; None: that of `fit`.
-            past_covariates, future_covariates: None, or those of each, for its last `input_chunk_length` steps;
-                future ones for n
-                steps more, past ones for n - `output_chunk_length` more.
+            past_covariates, future_covariates: None, or those of each, for its last `input_chunk_length` steps; future
+                ones for n steps more, past ones for n - `output_chunk_length` more.
             num_samples: samples of the predicted distribution; 1: its mean or median.
             verbose: not used.
             predict_likelihood_parameters: mean and deviation, or quantiles, as components.
@@ -185,38 +184,16 @@ class RecurrentModel(Described):
         Raises:
             ValueError: series or covariates are missing or too short, or there is no distribution to draw from.
         """
+        series = self.training_series if series is None else series
         if series is None:
-            if self.training_series is None:
-                raise ValueError(
-                    "series: expected a series, as the model was trained on several or saved without its own, got None"
-                )
-            series = self.training_series
-        single, targets = isinstance(series, TimeSeries), listed(series)
-        stored = (
-            (past_covariates, self.past_covariate_series),
-            (future_covariates, self.future_covariate_series),
-        )
-        past, future = (
-            [kept] * len(targets) if given is None and kept is not None else listed(given)
-            for given, kept in stored
-        )
-        if self.uses_static_covariates:
-            self._verify_static_covariates(targets[0].static_covariates)
-        if self.encoders is not None and self.encoders.encoding_available:
-            past, future = self.generate_predict_encodings(
-                n=n, series=targets, past_covariates=past, future_covariates=future
+            raise ValueError(
+                "series: expected a series, as the model was trained on several or saved without its own, got None"
             )
+        single, targets = isinstance(series, TimeSeries), listed(series)
+        past, future = self._covariates(n, targets, past_covariates, future_covariates)
         super().predict(
-            n,
-            targets,
-            past,
-            future,
-            num_samples,
-            verbose,
-            predict_likelihood_parameters,
-            show_warnings,
-            random_state,
-        )
+            n, targets, past, future, num_samples, verbose, predict_likelihood_parameters, show_warnings, random_state
+        )  # fmt: skip
         if not self.uses_past_covariates:
             past = None
         if not self.uses_future_covariates:
@@ -229,10 +206,9 @@ class RecurrentModel(Described):
             values = parameters_of(self._core.forecast(found))[:, :n]
         else:
             values = paths(self._core, found, n, num_samples, random)
-        likelihood = self.likelihood
-        names = (
-            likelihood.component_names if likelihood is not None and predict_likelihood_parameters else None
-        )
+        names = None
+        if self.likelihood is not None and predict_likelihood_parameters:
+            names = self.likelihood.component_names
         made = [
             self._build_forecast_series(
                 points_preds=rows,
@@ -244,6 +220,21 @@ class RecurrentModel(Described):
             for rows, one in zip(values, targets, strict=True)
         ]
         return made[0] if single else made
+
+    def _covariates(self, n: int, targets: list[Any], past: Any, future: Any) -> tuple[Any, Any]:
+        """Past and future covariates of each series: those that are given, or else kept, and those of encoders."""
+        stored = ((past, self.past_covariate_series), (future, self.future_covariate_series))
+        past, future = (
+            [kept] * len(targets) if given is None and kept is not None else listed(given)
+            for given, kept in stored
+        )
+        if self.uses_static_covariates:
+            self._verify_static_covariates(targets[0].static_covariates)
+        if self.encoders is None or not self.encoders.encoding_available:
+            return past, future
+        return self.generate_predict_encodings(
+            n=n, series=targets, past_covariates=past, future_covariates=future
+        )
 
     def _checked(self, i: int, one: Any, past: Any, future: Any, n: int) -> Series:
         """The series to forecast from, which must be long enough, as must its covariates."""

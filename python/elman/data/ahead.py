@@ -61,7 +61,7 @@ class _Ahead:
         run = contextvars.copy_context().run  # NumPy's errstate and the like are the caller's
         self._thread = threading.Thread(target=run, args=(self._make,), name="elman-prefetch", daemon=True)
         self._thread.start()
-        _RUNNING.add(self)
+        _RUNNING[id(self)] = self
 
     def _make(self) -> None:
         try:
@@ -107,7 +107,8 @@ class _Ahead:
 
     def stop(self) -> None:
         """End the thread, unless it is at a read that takes longer than PATIENCE."""
-        if os.getpid() != self._process:
+        # On free-threaded Python a generator may be dropped after the program has ended, when `os` is gone already.
+        if self._stopped or os.getpid() != self._process:
             return
         with self._changed:
             self._stopped = True
@@ -116,16 +117,17 @@ class _Ahead:
         self._failure = None  # it holds frames, which hold the data
         if self._thread is not threading.current_thread():
             self._thread.join(PATIENCE)
-        _RUNNING.discard(self)
+        _RUNNING.pop(id(self), None)
 
 
-_RUNNING: weakref.WeakSet[_Ahead] = weakref.WeakSet()
+_RUNNING: weakref.WeakValueDictionary[int, _Ahead] = weakref.WeakValueDictionary()
 
 
 def _stop_all() -> None:
     """No thread may still read files while the interpreter takes itself down."""
-    for ahead in list(_RUNNING):
-        ahead.stop()
+    for reference in _RUNNING.valuerefs():  # a list: other threads may begin and end some meanwhile
+        if (ahead := reference()) is not None:
+            ahead.stop()
 
 
 atexit.register(_stop_all)

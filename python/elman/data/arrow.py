@@ -92,26 +92,30 @@ class ArrowFiles:
 
     def _grouped(self, batches: Iterator[Any]) -> Iterator[Sample]:
         """A sample for each run of rows with the same value of the group's column, also over several batches."""
-        held: dict[str, np.ndarray] = {}
+        parts: list[dict[str, np.ndarray]] = []  # of a sequence that may go on in the next batch
+        last = None
         for batch in batches:
             if not len(batch):
                 continue
             new = {name: _dense(name, batch, names) for name, names in self.columns.items()}
-            new["group"] = _dense("group", batch, str(self.group))
-            held = {
-                name: np.concatenate([held[name], value]) if held else value for name, value in new.items()
-            }
-            ids = held["group"]
-            cuts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]
+            ids = _dense("group", batch, str(self.group))
+            if parts and ids[0] != last:
+                yield self._sample(parts)
+                parts = []
+            cuts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
             for begin, end in pairwise(cuts):
-                yield self._sample(held, begin, end)
-            held = {name: value[cuts[-1] :] for name, value in held.items()}  # it may go on in the next batch
-        if held:
-            yield self._sample(held, 0, len(held["group"]))
+                parts.append({name: value[begin:end] for name, value in new.items()})
+                if end < len(ids):
+                    yield self._sample(parts)
+                    parts = []
+            last = ids[-1]
+        if parts:
+            yield self._sample(parts)
 
-    def _sample(self, held: dict[str, np.ndarray], begin: int, end: int) -> Sample:
+    def _sample(self, parts: list[dict[str, np.ndarray]]) -> Sample:
         return {
-            name: held[name][begin] if name in self.once else held[name][begin:end] for name in self.columns
+            name: parts[0][name][0] if name in self.once else np.concatenate([part[name] for part in parts])
+            for name in self.columns
         }
 
     def _known_by(self) -> Any:
@@ -136,8 +140,7 @@ class ArrowTable(Lazy):
         self.columns = columns if isinstance(columns, str) else list(columns)
         self.files = _Files(paths, {"columns": self.columns})
         self._begins = np.cumsum([0, *(size for _, _, size in self.files.shards)])
-        kinds = [np.dtype(self.files.kind(name)) for name in np.atleast_1d(self.columns).tolist()]
-        self.dtype = np.result_type(*kinds)
+        self.dtype = np.result_type(*map(self.files.kind, np.atleast_1d(self.columns).tolist()))
         self.shape = (int(self._begins[-1]), *(() if isinstance(columns, str) else (len(columns),)))
         self._shard = lru_cache(_check.whole_number("held", held, 1))(self._decode)
 
@@ -169,11 +172,14 @@ class _Files:
         self.paths = _paths(paths)
         self.names = sorted({name for names in columns.values() for name in np.atleast_1d(names).tolist()})
         self.shards: list[tuple[str, int, int]] = []
+        self._types: dict[str, set[Any]] = {name: set() for name in self.names}
         for path in self.paths:
             with self._open(path) as file:
-                self._schema = getattr(file, "schema_arrow", None) or file.schema
+                schema = getattr(file, "schema_arrow", None) or file.schema
                 for argument, names in columns.items():
-                    _expect_columns(argument, names, path, self._schema.names)
+                    _expect_columns(argument, names, path, schema.names)
+                for name, types in self._types.items():
+                    types.add(schema.field(name).type)
                 if isinstance(file, self._parquet.ParquetFile):
                     rows = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
                 else:
@@ -198,9 +204,12 @@ class _Files:
             else:
                 yield file.get_batch(number).select(self.names)
 
-    def kind(self, name: str) -> Any:
-        """The NumPy type of a column."""
-        return self._schema.field(name).type.to_pandas_dtype()
+    def kind(self, name: str) -> np.dtype:
+        """The NumPy type that holds a column of all files."""
+        try:
+            return np.result_type(*(one.to_pandas_dtype() for one in self._types[name]))
+        except (NotImplementedError, TypeError) as error:
+            raise ValueError(f"columns: expected numbers in {name!r}, got {error}") from error
 
     def _known_by(self) -> Any:
         return [file_facts(path) for path in self.paths]

@@ -46,6 +46,17 @@ class Batch:
         """B, how many sequences."""
         return len(self.index)
 
+    @property
+    def count(self) -> float:
+        """How many sequences count: B, or with weights their sum."""
+        return self.size if self.weights is None else float(self.weights.sum())
+
+    def but(self, **values: Any) -> Batch:
+        """The same batch with other values: what `dataclasses.replace` does, in a fraction of its time."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **values)
+        return other
+
     def part(self, rows: slice) -> Batch:
         """Some of the sequences, those of the slice `rows`, in arrays of their own. `done` is that of the whole
         batch."""

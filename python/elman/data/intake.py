@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import _check
 from .._arrays import columns, each_to_numpy, has_axes
-from ..sequence.padding import alike
+from ..sequence.padding import alike, pad
+from . import mapped
 from .lazy import Lazy, Picked, Ragged, lazily
-from .mapped import memory_map
 
 
 def series_of(
@@ -79,7 +79,7 @@ def in_file(values: Any) -> bool:
         values = values.values
     elif isinstance(values, list):
         values = values[0]
-    return isinstance(values, Lazy) or memory_map(values) is not None
+    return isinstance(values, Lazy) or mapped.memory_map(values) is not None
 
 
 def picked(values: Any, index: np.ndarray) -> Any:
@@ -89,6 +89,18 @@ def picked(values: Any, index: np.ndarray) -> Any:
     if is_array(values):
         return Picked(values, index) if in_file(values) else values[index]
     return values.subset(index) if isinstance(values, Ragged) else [values[i] for i in index]
+
+
+def padded(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Some sequences as one array in memory, [B, T, ...], and their lengths, or None where all have T."""
+    if isinstance(values, np.ndarray):
+        return mapped.rows(values, index), None
+    if isinstance(values, Lazy):
+        return values[index], None
+    rows, lengths = pad([values[i] for i in index], batch_first=True)
+    if isinstance(values, Ragged):
+        mapped.was_read(values.values, rows.nbytes)
+    return rows, lengths
 
 
 def _each(name: str, values: list[Any], floats: Any, labels: bool) -> list[np.ndarray]:
@@ -197,15 +209,17 @@ def weights_of(name: str, values: Any, y: Any) -> Any:
         rows[i] = one.astype(np.float64)
     found = rows if isinstance(found, list) else rows[0]
     if by_steps:
-        for i, (one, target) in enumerate(zip(found, y, strict=True)):
-            steps, shown = np.shape(target)[:1], _check.describe(one)
-            if not steps:
-                raise ValueError(
-                    f"{name}: expected [n], as y has one target for each sequence, got {shown} for each"
-                )
-            if one.shape != steps:
-                want = f"{_check.shape_text(steps)}, one for each step of y"
-                raise ValueError(f"{name}[{i}]: expected {want}, got {shown}")
+        if is_array(y) and y.ndim < 2:
+            shown = _check.describe(found[0])
+            raise ValueError(
+                f"{name}: expected [n], as y has one target for each sequence, got {shown} for each"
+            )
+        for i, (one, steps) in enumerate(zip(found, steps_of(y), strict=True)):
+            if one.shape != (steps,):
+                want = f"[{steps}], one for each step of y"
+                raise ValueError(f"{name}[{i}]: expected {want}, got {_check.describe(one)}")
+            if isinstance(found, np.ndarray) and is_array(y):
+                break  # all are as the first
     return found
 
 

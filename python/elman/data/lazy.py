@@ -97,6 +97,8 @@ class Part(Lazy):
 
 def part(values: Any, begin: int, end: int) -> Any:
     """Rows begin to end - 1 of an array, which are not read."""
+    if isinstance(values, Ragged):
+        return values.subset(np.arange(begin, end))
     return Part(values, begin, end) if isinstance(values, Lazy) else values[begin:end]
 
 

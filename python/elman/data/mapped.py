@@ -13,15 +13,16 @@ import numpy as np
 # told that it may: they stay in its cache of files as long as there is room.
 HELD = 2**27
 
-_held: weakref.WeakKeyDictionary[mmap.mmap, int] = (
-    weakref.WeakKeyDictionary()
-)  # pages when they were last given back
+# Bytes of mapped pages when those of a mapping were last given back.
+_held: weakref.WeakKeyDictionary[mmap.mmap, int] = weakref.WeakKeyDictionary()
 _read = 0  # bytes so far, where the system does not say how many pages are mapped
 
 
 def memory_map(values: Any) -> np.memmap | None:
     """The np.memmap that an array is a view of, if it is one."""
     for _ in range(16):  # views of views
+        if values is None:
+            break
         if isinstance(values, np.memmap) and getattr(values, "_mmap", None) is not None:
             return values
         values = getattr(values, "base", None)

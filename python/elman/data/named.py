@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..sequence import bucket_batches, pad
-from . import mapped
+from ..sequence import bucket_batches
 from .ahead import prefetch
 from .batch import Batch
-from .intake import in_file, is_array, picked, series_of, weights_of
+from .intake import in_file, is_array, padded, picked, series_of, weights_of
 
 
 class NamedSequences:
@@ -110,8 +109,7 @@ def _rows(held: dict[str, Any], index: np.ndarray) -> tuple[dict[str, np.ndarray
     rows: dict[str, Any] = {}
     lengths: dict[str, Any] = {}
     for name, values in held.items():
-        if is_array(values):
-            rows[name] = mapped.rows(values, index) if isinstance(values, np.ndarray) else values[index]
-        else:
-            rows[name], lengths[name] = pad([values[i] for i in index], batch_first=True)
+        rows[name], own = padded(values, index)
+        if own is not None:
+            lengths[name] = own
     return rows, lengths

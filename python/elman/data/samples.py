@@ -42,8 +42,9 @@ class Samples:
             epoch counts.
         truncate: as in `Sequences`.
         vocabulary: makes tokens of x, if that holds texts or lists of words.
-        transform: a function of a sample that gives the sample to use (to cut it, to turn text into tokens). It runs in
-            the thread that reads.
+        transform: a function of a sample that gives the sample to use (to cut it, to scale it, to turn text into
+            tokens). It gets what the source gives, of `Blocks` and `ArrowFiles` a dict: {"x": ..., "y": ...}. It runs
+            in the thread that reads.
         ahead: batches to prepare in a thread while the engine works; 0: no thread.
 
     Raises:
@@ -116,6 +117,10 @@ class Samples:
             columns = _columns(samples)
             del samples  # they have been copied
             if isinstance(columns["x"], Mapping):
+                for name, value in (("truncate", self.truncate), ("vocabulary", self.vocabulary)):
+                    if value is not None:
+                        got = _check.describe(value)
+                        raise ValueError(f"{name}: expected None with x that are dicts, got {got}")
                 window: Any = NamedSequences(**columns)
             else:
                 window = Sequences(**columns, truncate=self.truncate, vocabulary=self.vocabulary)

@@ -12,31 +12,17 @@ import numpy as np
 from .. import _check
 from ..sequence import bucket_batches, pad
 from ..sequence.marks import whole_lengths
-from . import mapped
 from .ahead import prefetch
 from .batch import Batch, Data
-from .intake import in_file, is_array, marks_of, picked, series_of, steps_of, weights_of
-from .lazy import Lazy, Ragged
+from .intake import in_file, is_array, marks_of, padded, picked, series_of, steps_of, weights_of
 from .named import NamedSequences
 from .vocabulary import Vocabulary, is_text
-
-
-def _rows(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """These sequences as [B, T, ...], and their lengths, or None where all have T."""
-    if isinstance(values, np.ndarray):
-        return mapped.rows(values, index), None
-    if isinstance(values, Lazy):
-        return values[index], None
-    padded, lengths = pad([values[i] for i in index], batch_first=True)
-    if isinstance(values, Ragged):
-        mapped.was_read(values.values, padded.nbytes)
-    return padded, lengths
 
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if not is_array(values):
         return pad([values[i] for i in index])
-    return np.ascontiguousarray(_rows(values, index)[0].swapaxes(0, 1)), None
+    return np.ascontiguousarray(padded(values, index)[0].swapaxes(0, 1)), None
 
 
 class Sequences:
@@ -142,10 +128,10 @@ class Sequences:
         x, lengths = _time_first(self.x, index)
         y, y_lengths = None, None
         if self.y is not None:
-            y, y_lengths = _rows(self.y, index)
+            y, y_lengths = padded(self.y, index)
         future = None if self.future is None else _time_first(self.future, index)[0]
         mask = None if self.mask is None else _time_first(self.mask, index)[0]
-        weights = None if self.weights is None else _rows(self.weights, index)[0]
+        weights = None if self.weights is None else padded(self.weights, index)[0]
         return Batch(x, lengths, y, y_lengths, index, future, mask=mask, weights=weights)
 
     def subset(self, index: Any) -> Sequences:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .batch import Data, size_of
-from .intake import is_array
+from .batch import Data, arrays_of, size_of
+from .intake import is_array, steps_of
 from .lazy import Windows, part
 from .named import NamedSequences
 from .sequences import Sequences
@@ -36,10 +36,13 @@ def split(data: Data, share: float, seed: int) -> tuple[Data, Data]:
         apart = max(apart, _LEAST)
         _expect_rest(data, n - apart, _LEAST)
         return _part(data, 0, n - apart), _part(data, n - apart, n)
-    stride = _stride(data.x) if isinstance(data, Sequences) else 0
-    between = -(-_horizon(data) // stride) - 1 if stride else 0
+    targets = arrays_of(data.y)
+    stride = min(filter(None, map(_stride, [*arrays_of(data.x), *targets])), default=0)
+    between = 0
+    if stride:
+        between = max((-(-_horizon(y) // (_stride(y) or stride)) - 1 for y in targets), default=0)
     _expect_rest(data, n - apart - between, 1)
-    if isinstance(data, Sequences) and stride:
+    if stride:
         return _some(data, 0, n - apart - between), _some(data, n - apart, n)
     order = np.random.default_rng(seed).permutation(n)
     return data.subset(np.sort(order[apart:])), data.subset(np.sort(order[:apart]))
@@ -59,26 +62,33 @@ def _part(data: Stream, begin: int, end: int) -> Stream:
     return Stream(part(data.x, begin, end), part(data.y, begin, end), data.steps)
 
 
-def _stride(x: Any) -> int:
-    """Steps from one of overlapping windows to the next; 0 for other sequences."""
-    if isinstance(x, Windows):
-        return x.stride if x.stride < x.length else 0
-    if not isinstance(x, np.ndarray) or x.ndim < 2 or len(x) < 2:
+def _stride(values: Any) -> int:
+    """Steps from one of overlapping windows to the next; 0 for other values."""
+    if isinstance(values, Windows):
+        return values.stride if values.stride < values.length else 0
+    if not isinstance(values, np.ndarray) or values.ndim < 2 or len(values) < 2:
         return 0
-    window, step = x.strides[:2]
-    return window // step if 0 < window < x.shape[1] * step else 0
+    window, step = values.strides[:2]
+    return window // step if 0 < window < values.shape[1] * step else 0
 
 
-def _horizon(data: Sequences | NamedSequences) -> int:
-    """Steps that a target of theirs takes."""
-    y: Any = data.y
-    return y.shape[1] if is_array(y) and y.ndim > 1 else 1
+def _horizon(y: Any) -> int:
+    """The most steps that a target takes."""
+    if is_array(y):
+        return y.shape[1] if y.ndim > 1 else 1
+    return int(steps_of(y).max())
 
 
-def _some(data: Sequences, begin: int, end: int) -> Sequences:
+def _some(data: Sequences | NamedSequences, begin: int, end: int) -> Data:
     """Sequences that follow each other, without copying them."""
-    x, y, future, mask, weights = (
-        None if values is None else part(values, begin, end)
-        for values in (data.x, data.y, data.future, data.mask, data.weights)
-    )
+
+    def taken(values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: taken(one) for name, one in values.items()}
+        return None if values is None else part(values, begin, end)
+
+    x, y, weights = taken(data.x), taken(data.y), taken(data.weights)
+    if isinstance(data, NamedSequences):
+        return NamedSequences(x, y, weights=weights)
+    future, mask = taken(data.future), taken(data.mask)
     return Sequences(x, y, future, data.truncate, mask=mask, weights=weights)

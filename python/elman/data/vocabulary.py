@@ -100,6 +100,8 @@ class Vocabulary:
             ValueError: an argument does not fit, or what was given is one text.
         """
         min_count = _check.whole_number("min_count", min_count, 1)
+        if isinstance(specials, str):
+            raise ValueError(f"specials: expected a list of words, got {specials!r}")
         first = [word for word in (padding, unknown, *specials) if word is not None]
         counts: Counter[str] = Counter()
         reader = cls(["any"], split=split)
@@ -109,7 +111,7 @@ class Vocabulary:
             counts.pop(word, None)
         words = [word for word, count in counts.most_common() if count >= min_count]
         if max_size is not None:
-            words = words[: max(_check.whole_number("max_size", max_size, 1) - len(first), 0)]
+            words = words[: _check.whole_number("max_size", max_size, max(1, len(first))) - len(first)]
         return cls([*first, *words], unknown=unknown, padding=padding, split=split)
 
     def __len__(self) -> int:
@@ -160,7 +162,7 @@ class Vocabulary:
                 )
             split = SPLITS[self.split] if isinstance(self.split, str) else self.split
             text = split(text)
-        if not hasattr(text, "__iter__") or getattr(text, "ndim", 1) != 1:
+        if not isinstance(text, Iterable):  # such as a text that is missing in a table
             hint = "; leave it out, or give '' for it" if is_missing(text) else ""
             raise ValueError(f"{name}: expected a text or a list of words, got {_check.describe(text)}{hint}")
         words = list(text)
@@ -214,13 +216,11 @@ def _each(texts: Any) -> Iterator[Any]:
 
 def is_text(values: Any) -> bool:
     """Whether these are texts, or lists of words; some may be missing."""
-    if not (isinstance(values, (list, tuple, np.ndarray)) or hasattr(values, "iloc")):  # a Series of pandas
-        return False
-    if getattr(values, "ndim", 1) != 1 or getattr(getattr(values, "dtype", None), "kind", "O") not in "OU":
+    if not _may_hold_text(values):
         return False
     first = _first(values)
-    if isinstance(first, (list, tuple)) or (getattr(first, "ndim", 0) == 1 and first.dtype.kind in "OU"):
-        first = _first(one for value in values if hasattr(value, "__iter__") for one in value)
+    if _may_hold_text(first):
+        first = _first(one for value in values if _may_hold_text(value) for one in value)
     return isinstance(first, str)
 
 
@@ -228,7 +228,15 @@ def _first(values: Iterable[Any]) -> Any:
     return next((one for one in values if not is_missing(one)), None)
 
 
-def taken(value: Any) -> tuple[Vocabulary | None, Any]:
+def _may_hold_text(values: Any) -> bool:
+    """Whether these are a list, or an array or Series of text or objects; tensors and buffers hold numbers."""
+    if isinstance(values, (list, tuple)):
+        return True
+    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    return getattr(values, "ndim", 0) == 1 and kind in ("O", "U")
+
+
+def as_vocabulary(value: Any) -> tuple[Vocabulary | None, Any]:
     """(the vocabulary, its size) of a model's argument: a Vocabulary, what `as_plain` gave, or a number."""
     if isinstance(value, dict):
         value = Vocabulary(**value)

@@ -10,7 +10,9 @@ import numpy as np
 
 from .. import _check
 from .._extras import need
-from . import scores
+from ..losses.scores import crps, pinball
+from .baseline import KINDS
+from .conformal import central_intervals
 from .core import SeriesForecaster
 from .frames import FrameReader
 from .plots import plot_backtest
@@ -24,19 +26,22 @@ class Backtest:
 
     Attributes:
         frame: an object of pandas, a DataFrame with a row for each origin (the last time that was known), step ahead,
-            series and target, with columns origin, step, time, series, target, truth, prediction, and q0.05, ... for
-            each quantile.
+            series and target, with columns origin, step, time, series, target, truth, prediction, q0.05, ... for
+            each quantile, and one for each baseline.
         levels: of the quantiles.
         naive: the error that MASE is measured in, for each series and target.
+        baselines: names of the plain forecasts beside.
     """
 
     frame: Any
     levels: tuple[float, ...] = ()
     naive: dict[tuple[Any, Any], float] = field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
 
     def summary(self, by: str | Sequence[str] | None = "step") -> Any:
-        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (as `scores.crps`), and for
-        each central interval its coverage and mean width.
+        """A frame of scores: mae, rmse, mase; with quantiles pinball (their mean), crps (twice the integral of pinball
+        over all levels, from these), and for each central interval its coverage and mean width; mae_linear and so on
+        for each baseline.
 
         Args:
             by: columns of `frame` to tell apart, such as "step", "series" or "origin"; None for all in one.
@@ -70,12 +75,14 @@ class Backtest:
         }  # fmt: skip
         if self.levels:
             quantiles = rows[[f"q{level:g}" for level in self.levels]].to_numpy()
-            found["pinball"] = scores.pinball(truth, quantiles, self.levels).mean()
-            found["crps"] = scores.crps(truth, quantiles, self.levels).mean()
-            for low, high, share in scores.pairs(self.levels):
+            found["pinball"] = pinball(truth, quantiles, self.levels).mean()
+            found["crps"] = crps(truth, quantiles, self.levels).mean()
+            for low, high, share in central_intervals(self.levels):
                 inside = (quantiles[:, low] <= truth) & (truth <= quantiles[:, high])
                 found[f"coverage_{share:g}"] = inside.mean()
                 found[f"width_{share:g}"] = (quantiles[:, high] - quantiles[:, low]).mean()
+        for name in self.baselines:
+            found[f"mae_{name}"] = np.abs(truth - rows[name].to_numpy()).mean()
         return {name: float(value) for name, value in found.items()}
 
     def plot(self, path: Any = None, series: Any = None, step: int | None = None) -> Any:
@@ -109,6 +116,7 @@ def backtest(
     quantiles: Sequence[float] | None = None,
     reader: FrameReader | None = None,
     targets: Sequence[Any] | None = None,
+    baselines: Sequence[str] = (),
 ) -> Backtest:
     """Forecast from origins that roll through the series, with nothing known after them but what is known ahead.
 
@@ -120,10 +128,11 @@ def backtest(
         stride: steps from one origin to the next; `horizon` if None.
         refit: origins after which a new forecaster is fitted; None: one is fitted before the first origin only.
         window: steps before an origin to learn from (a sliding window); None: all (an expanding one).
-        season: of the naive forecast that MASE compares with.
+        season: of the naive forecast that MASE compares with: its mean error before the first origin.
         quantiles: levels to forecast; none if the forecaster has none.
         reader: what has read the series, for their times; None: steps are counted.
         targets: names of the targets; None: they are counted.
+        baselines: plain forecasts to make beside: "last", "seasonal", "linear" (ridge regression).
 
     Returns:
         The forecasts beside the truth.
@@ -137,9 +146,13 @@ def backtest(
     if window is not None and _check.whole_number("window", window, 1) < context + horizon:
         raise ValueError(f"window: expected at least {context + horizon} steps, got {window}")
     season = _check.whole_number("season", season, 1)
+    levels = tuple(sorted(set(quantiles or ())))
+    baselines = [baselines] if isinstance(baselines, str) else list(baselines)
+    for name in baselines:
+        _check.choice("baselines", name, KINDS)
     axes = [np.arange(len(one)) if one.times is None else one.times[: len(one)] for one in series]
     axis = np.unique(np.concatenate(axes))
-    at = axis[_first(start, axis) :: stride]
+    at = axis[_first(start, axis, None if reader is None else reader.grid.zone) :: stride]
     seen = [np.searchsorted(own, at, side="right") for own in axes]  # steps of each series at each origin
     usable = [
         (count >= context) & (count + horizon <= len(one)) & (at >= own[0])
@@ -161,27 +174,38 @@ def backtest(
         origins = [count[group][use[group]] for count, use in zip(seen, usable, strict=True)]
         if not sum(map(len, origins)):
             continue
-        forecaster = fitted([one for one in known if len(one) and not np.isnan(one.target).all()])
+        known = [one for one in known if len(one) and not np.isnan(one.target).all()]
+        forecaster = fitted(known)
         said = forecaster.forecast(series, origins)
-        found = said.quantiles(quantiles, forecaster.calibration) if quantiles else None
-        truth = forecaster.truth(series, origins)
-        parts.append(_rows(series, origins, truth, said.centre, found, quantiles or (), reader, targets))
+        columns = {"truth": forecaster.truth(series, origins), "prediction": said.centre}
+        if levels:
+            found = said.quantiles(levels, forecaster.calibration)
+            columns |= {f"q{level:g}": found[..., k] for k, level in enumerate(levels)}
+        columns |= {name: forecaster.baseline(name, known, series, origins) for name in baselines}
+        parts.append(_rows(series, origins, columns, reader, targets))
     frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
     names = list(targets or range(series[0].target.shape[1]))
     naive = {
-        (_key(one.name, i), name): scores.naive_error(one.target[: int(count[first]), f], season)
+        (_key(one.name, i), name): naive_error(one.target[: int(count[first]), f], season)
         for i, (one, count) in enumerate(zip(series, seen, strict=True))
         for f, name in enumerate(names)
     }
-    return Backtest(frame, tuple(quantiles or ()), naive)
+    return Backtest(frame, levels, naive, tuple(baselines))
+
+
+def naive_error(target: np.ndarray, season: int = 1) -> float:
+    """The mean absolute error of the value `season` steps before, over one series [n]: what MASE is measured in
+    (Hyndman & Koehler 2006). NaN where no two such values are known."""
+    errors = np.abs(target[season:] - target[:-season])
+    return float(np.nanmean(errors)) if (~np.isnan(errors)).any() else float("nan")
 
 
 def _key(name: Any, number: int) -> Any:
     return number if name is None else name
 
 
-def _first(start: Any, axis: np.ndarray) -> int:
-    """The place of the first origin among all times."""
+def _first(start: Any, axis: np.ndarray, zone: str | None) -> int:
+    """The place of the first origin among all times, which are of UTC if there is a zone."""
     share = isinstance(start, (float, np.floating)) and 0 < start < 1
     if share:
         return max(0, round(start * len(axis)) - 1)
@@ -189,21 +213,25 @@ def _first(start: Any, axis: np.ndarray) -> int:
         return int(np.searchsorted(axis, _check.whole_number("start", start, 0)))
     pandas = need("pandas", "forecast", "a backtest")
     try:
+        if isinstance(start, (int, float, np.number)):
+            raise ValueError
         time = pandas.Timestamp(start)
+        if zone is not None:
+            time = (time.tz_localize(zone) if time.tz is None else time).tz_convert(None)
     except (ValueError, TypeError):
         raise ValueError(f"start: expected a share between 0 and 1 or a time, got {start!r}") from None
     if time.tz is not None:
-        time = time.tz_convert(None)
+        raise ValueError(f"start: expected a time without a zone, as the series have none, got {start!r}")
     return int(np.searchsorted(axis, time.to_datetime64()))
 
 
 def _rows(
-    series: Sequence[Series], origins: Sequence[np.ndarray], truth: np.ndarray, centre: np.ndarray,
-    quantiles: np.ndarray | None, levels: Sequence[float], reader: FrameReader | None, targets: Sequence[Any] | None,
+    series: Sequence[Series], origins: Sequence[np.ndarray], columns: dict[str, np.ndarray],
+    reader: FrameReader | None, targets: Sequence[Any] | None,
 ) -> Any:  # fmt: skip
-    """The rows of a backtest's frame."""
+    """The rows of a backtest's frame; columns are [W, S, F]."""
     pandas = need("pandas", "forecast", "a backtest")
-    S, F = centre.shape[1:]
+    S, F = columns["truth"].shape[1:]
     parts, row = [], 0
     for i, (one, at) in enumerate(zip(series, origins, strict=True)):
         w = len(at)
@@ -221,10 +249,7 @@ def _rows(
                 "origin": origin, "step": np.tile(steps + 1, w), "time": time,
                 "series": pandas.Series([_key(one.name, i)] * (w * S)),
                 "target": targets[f] if targets else f,
-                "truth": truth[here, :, f].reshape(-1), "prediction": centre[here, :, f].reshape(-1),
+                **{name: values[here, :, f].reshape(-1) for name, values in columns.items()},
             }  # fmt: skip
-            for k, level in enumerate(levels):
-                assert quantiles is not None
-                values[f"q{level:g}"] = quantiles[here, :, f, k].reshape(-1)
             parts.append(pandas.DataFrame(values))
     return pandas.concat(parts, ignore_index=True)

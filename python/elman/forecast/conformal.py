@@ -61,6 +61,16 @@ class Distribution:
         return np.sort(np.stack(found, axis=-1), axis=-1)[..., order]
 
 
+def central_intervals(levels: Sequence[float]) -> list[tuple[int, int, float]]:
+    """Which of the rising levels bound a central interval: their places, and the share that it is to cover."""
+    found = []
+    for i, low in enumerate(levels):
+        for j, high in enumerate(levels):
+            if i < j and abs(low + high - 1) < 1e-9:
+                found.append((i, j, round(high - low, 10)))
+    return found
+
+
 class Calibration:
     """How far forecasts were from the truth at origins that were not trained on, for each step ahead and target.
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import _check, init
 from ..models import Forecaster
+from .baseline import KINDS, Baseline
 from .conformal import Calibration, Distribution
-from .linear import KINDS, Baseline
 from .member import Member, learnt, spread_of
 from .scales import MODES, Scales
 from .series import Series, checked
@@ -26,8 +26,8 @@ class SeriesForecaster:
         context: steps to read; several numbers make a network for each.
         members: networks for each context, of different seeds. The forecasts of all are averaged.
         scale: of targets, as `Scales` has it: "all", "series", "context", "last" or None.
-        residual: what plain forecast the networks learn to improve: None, "last", "seasonal" or "linear".
-        blend: what plain forecast theirs are mixed with, of the same names: for each step ahead with the share that was
+        residual: what baseline the networks learn to improve: None, "last", "seasonal" or "linear".
+        blend: what baseline theirs are mixed with, of the same names: for each step ahead with the share that was
             best on the validation origins.
         season: steps of a season, for "seasonal".
         validation, calibration: shares of the origins, the last in time, that choose the best epoch and calibrate
@@ -125,15 +125,15 @@ class SeriesForecaster:
     ) -> Member:
         S, F = self.horizon, self.sizes[0]
         windows = Windows(series, train, self.scales, context, S, self.marks, Baseline(None, S, F))
-        plain, other = (
+        baseline, other = (
             learnt(Baseline(kind, S, F, self.season), windows) for kind in (self.residual, self.blend)
         )
-        windows.plain = plain
+        windows.baseline = baseline
         if self.residual:
             windows.spread = spread_of(windows)
         inputs, ahead = windows.sizes
         model = Forecaster(S, targets=F, input_size=inputs, future_size=ahead, seed=own, **self.network)
-        member = Member(context, model, plain, other, windows.spread, np.ones((S, F)))
+        member = Member(context, model, baseline, other, windows.spread, np.ones((S, F)))
         held = self._windows(series, validation, member) if self.validation else None
         member.train(windows, held, self.training, seed, progress)
         return member
@@ -183,7 +183,9 @@ class SeriesForecaster:
         at = [self.origins(one) for one in series]
         for member in self.members:
             if member.run is None:
-                raise ValueError("partial_fit: expected an estimator that was not loaded from a file")
+                raise ValueError(
+                    "partial_fit: expected an estimator fitted in this program, got one from a file"
+                )
             member.run.settings.batch_size = self.training.get("batch_size", 32)
             for _ in member.run.train_epoch(self._windows(series, at, member)):
                 pass
@@ -202,7 +204,7 @@ class SeriesForecaster:
 
     def _windows(self, series: list[Series], origins: Sequence[np.ndarray], member: Member) -> Windows:
         windows = Windows(
-            series, origins, self.scales, member.context, self.horizon, self.marks, member.plain
+            series, origins, self.scales, member.context, self.horizon, self.marks, member.baseline
         )
         windows.spread = member.spread
         return windows
@@ -220,6 +222,24 @@ class SeriesForecaster:
         targets = self.members[0].model.targets
         levels = targets.levels if targets.name == "quantile" else None
         return Distribution(centre, heads, unit, levels, targets.name == "gaussian")
+
+    def baseline(
+        self, kind: str, known: Sequence[Series], series: Sequence[Series], origins: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """What the baseline of that `kind` says, [W, S, F], of these origins of the series; "linear" learns from all
+        windows of the series `known`."""
+        known, series, S, F = self._known(known), self._known(series), self.horizon, self.sizes[0]
+        context, nothing = self.season if kind == "seasonal" else max(self.contexts), Baseline(None, S, F)
+        at = [self.origins(one) for one in known]
+        before = Windows(known, at, self.scales, context, S, self.marks, nothing)
+        baseline = learnt(Baseline(kind, S, F, self.season), before)
+        windows = Windows(series, origins, self.scales, context, S, self.marks, baseline)
+        said = np.empty((len(windows), S, F))
+        for begin in range(0, len(windows), 256):
+            index = np.arange(begin, min(begin + 256, len(windows)))
+            part = windows.take(index)
+            said[index] = part.level + part.unit * part.baseline
+        return said
 
     def calibrate(self, series: Sequence[Series], origins: Sequence[np.ndarray] | None = None) -> None:
         """Learn how far the forecasts of these origins of the series (all, if None) are from the truth. They must not

@@ -9,30 +9,30 @@ import numpy as np
 
 from ..models import Forecaster
 from ..train import History
+from .baseline import Baseline
 from .conformal import Calibration
 from .core import SeriesForecaster
-from .linear import Baseline
 from .member import Member
 from .scales import Scales
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def state_of(forecaster: SeriesForecaster) -> dict[str, Any]:
+def described(forecaster: SeriesForecaster) -> dict[str, Any]:
     """All but arrays."""
     members = [
         {
-            "other": m.other.state(),
+            "other": m.other.as_plain(),
             "context": m.context,
             "config": m.model.config,
-            "plain": m.plain.state(),
+            "plain": m.baseline.as_plain(),
             "history": m.history.as_dict(),
         }
         for m in forecaster.members
     ]
     return {
         "horizon": forecaster.horizon, "context": forecaster.contexts, "options": forecaster.options,
-        "sizes": forecaster.sizes, "marks": forecaster.marks, "scales": forecaster.scales.state(),
+        "sizes": forecaster.sizes, "marks": forecaster.marks, "scales": forecaster.scales.as_plain(),
         "members": members,
     }  # fmt: skip
 
@@ -44,23 +44,27 @@ def arrays_of(forecaster: SeriesForecaster) -> dict[str, np.ndarray]:
         found |= {f"member{i}.{name}": value for name, value in member.model.state_dict().items()}
         found[f"spread{i}"] = member.spread
         found[f"share{i}"] = member.share
-        for name, plain in (("linear", member.plain), ("other", member.other)):
-            if plain.weights is not None:
-                found[f"{name}{i}"] = plain.weights
+        for name, baseline in (("linear", member.baseline), ("other", member.other)):
+            if baseline.weights is not None:
+                found[f"{name}{i}"] = baseline.weights
     if forecaster.calibration is not None:
         found["calibration"] = forecaster.calibration.errors
     return found
 
 
-def restored(state: dict[str, Any]) -> SeriesForecaster:
+def made_of(state: dict[str, Any]) -> SeriesForecaster:
     """The forecaster of a state, before it has its arrays."""
     found = SeriesForecaster(state["horizon"], state["context"], **state["options"])
     found.sizes, found.marks = tuple(state["sizes"]), state["marks"]
-    found.scales = Scales.restored(state["scales"])
+    found.scales = Scales.from_plain(state["scales"])
     for one in state["members"]:
-        model, plain, other = Forecaster(**one["config"]), Baseline(**one["plain"]), Baseline(**one["other"])
+        model, baseline, other = (
+            Forecaster(**one["config"]),
+            Baseline(**one["plain"]),
+            Baseline(**one["other"]),
+        )
         history = History(**one["history"])
-        found.members.append(Member(one["context"], model, plain, other, np.ones(1), np.ones(1), history))
+        found.members.append(Member(one["context"], model, baseline, other, np.ones(1), np.ones(1), history))
     return found
 
 
@@ -72,6 +76,6 @@ def load_arrays(forecaster: SeriesForecaster, arrays: Arrays) -> None:
             {name[len(begin) :]: value for name, value in arrays.items() if name.startswith(begin)}
         )
         member.spread, member.share = arrays[f"spread{i}"], arrays[f"share{i}"]
-        member.plain.weights, member.other.weights = arrays.get(f"linear{i}"), arrays.get(f"other{i}")
+        member.baseline.weights, member.other.weights = arrays.get(f"linear{i}"), arrays.get(f"other{i}")
     errors = arrays.get("calibration")
     forecaster.calibration = None if errors is None else Calibration(errors)

@@ -16,7 +16,9 @@ from .grid import Grid
 from .roles import Encoder, Roles, plain_id
 from .series import Series
 
-VALUE, SERIES, TIME = "value", "series", "time"  # columns of what has no names of its own
+VALUE, SERIES = "value", "series"  # columns of what has no names of its own
+MOST = 10_000  # steps for each row: with more, a time is wrong
+_INDEX = "elman:index"  # the times of an index, as a column
 
 
 class FrameReader:
@@ -70,22 +72,30 @@ class FrameReader:
         later = {}
         if future is not None:
             table = self._table(future, first=False, ahead=True)
-            later = {name: (times, rows) for name, times, rows in self._groups(table, "future")}
+            later = {
+                name: (self.grid.own(times), rows) for name, times, rows in self._groups(table, "future")
+            }
             strangers = later.keys() - {name for name, _, _ in groups}
             if strangers and self.roles.series:
                 raise ValueError(f"future: expected series that X has, got {sorted(strangers, key=str)[0]!r}")
         return self._series(groups, later, ahead)
 
-    # A frame as a long table with a column for each role, and a column TIME if the times are in the index.
+    # A frame as a long table with a column for each role, and a column _INDEX if the times are in the index.
 
     def _table(self, frame: Any, first: bool, ahead: bool = False) -> Any:
         pandas = need("pandas", "forecast", "frames")
         if isinstance(frame, pandas.Series):
             frame = frame.to_frame(VALUE if frame.name is None else frame.name)
+        given = "future" if ahead else "X"
         if not isinstance(frame, pandas.DataFrame):
             raise ValueError(
-                f"{'future' if ahead else 'X'}: expected a DataFrame or Series, as in fit, got {_check.describe(frame)}"
+                f"{given}: expected a DataFrame or Series, as in fit, got {_check.describe(frame)}"
             )
+        if frame.columns.nlevels > 1:
+            raise ValueError(f"{given}: expected columns of one level, got {frame.columns.nlevels} levels")
+        if not frame.columns.is_unique:
+            twice = frame.columns[frame.columns.duplicated()][0]
+            raise ValueError(f"{given}: expected each column once, got {twice!r} twice")
         roles = self.roles
         inside = [
             name for name in frame.index.names if name is not None and name in (roles.time, *roles.series)
@@ -104,9 +114,7 @@ class FrameReader:
         else:
             roles.check(frame.columns)
         if roles.time is None:
-            if TIME in frame.columns:
-                frame = frame.drop(columns=TIME)
-            frame = frame.rename_axis(index=None).assign(**{TIME: frame.index}).reset_index(drop=True)
+            frame = frame.rename_axis(index=None).assign(**{_INDEX: frame.index}).reset_index(drop=True)
         return frame
 
     def _melted(self, frame: Any, first: bool, ahead: bool) -> Any:
@@ -114,6 +122,8 @@ class FrameReader:
         pandas = need("pandas", "forecast", "frames")
         roles = self.roles
         shared = [c for c in (*roles.known, *roles.past, roles.time) if c in frame.columns]
+        for taken in {VALUE, SERIES} & set(shared):
+            raise ValueError(f"columns: expected no covariate or time named {taken!r} with 'series'")
         names = [c for c in frame.columns if c not in shared]
         if first:
             self.roles = replace(roles, target=(VALUE,), series=(SERIES,))
@@ -128,16 +138,19 @@ class FrameReader:
     def _groups(self, table: Any, name: str) -> Iterator[tuple[Any, Any, Any]]:
         """Name, times and rows of each series, sorted by time."""
         roles = self.roles
-        column = TIME if roles.time is None else roles.time
+        held, column = (_INDEX, "time") if roles.time is None else (roles.time, roles.time)
         by = list(roles.series)
         if len(table) == 0:
             raise ValueError(f"{name}: expected rows, got none")
+        for one in by:
+            if table[one].isna().any():
+                raise ValueError(f"{one}: expected the name of a series in each row, got missing ones")
         ordered = roles.columns == "variables"  # so the order of rows says nothing; that of columns stays
         groups = table.groupby(by, sort=ordered, observed=True) if by else [((None,), table)]
         for key, rows in groups:
             key = plain_id(key)
             own = key[0] if isinstance(key, tuple) and len(key) == 1 else key
-            times = self._times(rows[column], column)
+            times = self._times(rows[held], column)
             order = np.argsort(times.asi8 if hasattr(times, "asi8") else np.asarray(times), kind="stable")
             rows, times = rows.iloc[order], times[order]
             if not times.is_unique:
@@ -173,7 +186,13 @@ class FrameReader:
             known = np.flatnonzero(~np.isnan(values).all(axis=1))
             if not len(known):
                 raise ValueError(f"target: expected a known value in each series, got none in {name!r}")
+            times = self.grid.own(times)
             n = self.grid.until(times[0], times[known[-1]])
+            if n > MOST * len(times):
+                raise ValueError(
+                    f"time: expected at most {MOST} steps of {self.grid.freq} for each row, got {len(times)} rows from "
+                    f"{times[0]} to {times[known[-1]]}; freq= says another step"
+                )
             steps = self.grid.steps(times[0], n + self.horizon)
             place = steps.get_indexer(times)
             if (place[: known[-1] + 1] < 0).any():
@@ -200,7 +219,8 @@ class FrameReader:
 
     def _numbers(self, values: Any, column: str) -> np.ndarray:
         pandas = need("pandas", "forecast", "frames")
-        if not pandas.api.types.is_numeric_dtype(values.dtype):
+        kinds = pandas.api.types
+        if not kinds.is_numeric_dtype(values.dtype) or kinds.is_complex_dtype(values.dtype):
             raise ValueError(f"target: expected numbers in {column!r}, got {values.dtype}")
         return values.to_numpy(dtype=float, na_value=np.nan)
 
@@ -244,19 +264,19 @@ class FrameReader:
             parts.append(self.encoders[column].encoded((known if len(known) else rows[column]).iloc[:1])[0])
         return np.concatenate(parts)
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
         return {
-            "roles": self.roles.state(), "horizon": self.horizon, "calendar": self.calendar,
+            "roles": self.roles.as_plain(), "horizon": self.horizon, "calendar": self.calendar,
             "categories": [[c, e.categories] for c, e in self.encoders.items()],
             "grid": [self.grid.freq, self.grid.zone, self.grid.period],
             "names": getattr(self, "names", []),
         }  # fmt: skip
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> FrameReader:
-        """The reader of a `state`."""
-        found = cls(Roles.restored(state["roles"]), state["horizon"])
+    def from_plain(cls, state: dict[str, Any]) -> FrameReader:
+        """The reader whose `as_plain` gave this `state`."""
+        found = cls(Roles.from_plain(state["roles"]), state["horizon"])
         found.encoders = {c: Encoder(c, categories) for c, categories in state["categories"]}
         found.grid, found.calendar, found.names = Grid(*state["grid"]), state["calendar"], state["names"]
         return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .._extras import need
 
 
@@ -29,12 +30,41 @@ class Grid:
         pandas = need("pandas", "forecast", "frames")
         every = list(times)
         if isinstance(every[0], pandas.PeriodIndex):
-            return cls(every[0].freqstr, period=True)
+            own = every[0].freqstr
+            if freq not in (None, own):
+                raise ValueError(f"freq: expected None or {own!r}, as the periods have, got {freq!r}")
+            return cls(own, period=True)
         if not isinstance(every[0], pandas.DatetimeIndex):
             steps = [np.diff(np.asarray(one)) for one in every]
-            return cls(int(freq or min((int(s.min()) for s in steps if len(s)), default=1)))
+            least = min((int(s.min()) for s in steps if len(s)), default=1)
+            return cls(least if freq is None else _check.whole_number("freq", freq, 1))
         zone = None if every[0].tz is None else str(every[0].tz)
-        return cls(freq if freq is not None else _found(pandas, every), zone)
+        if freq is None:
+            return cls(_found(pandas, every), zone)
+        try:
+            return cls(str(pandas.tseries.frequencies.to_offset(freq).freqstr), zone)
+        except (ValueError, TypeError, AttributeError):
+            want = "the time between steps, such as 'D' or 'h'"
+            raise ValueError(f"freq: expected {want}, got {freq!r}") from None
+
+    def own(self, times: Any) -> Any:
+        """The times of another frame, in this zone.
+
+        Raises:
+            ValueError: they are of another kind.
+        """
+        want = (
+            "whole numbers"
+            if isinstance(self.freq, int)
+            else _kind(bool(self.zone), self.period and self.freq)
+        )
+        dates = hasattr(times, "tz")
+        got = "whole numbers"
+        if dates or hasattr(times, "freqstr"):
+            got = _kind(dates and times.tz is not None, not dates and times.freqstr)
+        if got != want:
+            raise ValueError(f"time: expected {want}, as in fit, got {got}")
+        return times.tz_convert(self.zone) if self.zone else times
 
     def days(self) -> float | None:
         """Of one step, about; None where times are whole numbers."""
@@ -85,6 +115,16 @@ class Grid:
         return found.to_period(self.freq) if self.period else found
 
 
+def _kind(zone: bool, period: Any) -> str:
+    return (
+        f"periods of {period}"
+        if period
+        else "dates with a time zone"
+        if zone
+        else "dates without a time zone"
+    )
+
+
 def _found(pandas: Any, every: list[Any]) -> str:
     """The frequency of most series that have one throughout; else the least step, if all are multiples of it."""
     with warnings.catch_warnings():
@@ -99,5 +139,7 @@ def _found(pandas: Any, every: list[Any]) -> str:
     least = int(steps.min())
     if (steps % least).any():
         raise ValueError("freq: expected the time between steps, as those of the frame are uneven, got None")
-    unit = pandas.Timedelta(least, unit=every[0].unit)
+    unit: Any = pandas.Timedelta(least, unit=every[0].unit)
+    if unit == pandas.Timedelta(days=unit.days):
+        unit = f"{unit.days}D"  # days of the calendar, some of which have 23 hours
     return str(pandas.tseries.frequencies.to_offset(unit).freqstr)

@@ -11,7 +11,7 @@ from ..models import Forecaster
 from ..optim import make_optimizer
 from ..train import History, Run, fit
 from ..train.settings import Settings
-from .linear import Baseline
+from .baseline import Baseline
 from .windows import Part, Windows
 
 EVERY = 4096  # windows that are looked at for spreads, shares and linear maps: more say little more
@@ -19,17 +19,17 @@ EVERY = 4096  # windows that are looked at for spreads, shares and linear maps: 
 
 @dataclass
 class Member:
-    """A network, and the plain forecasts that it goes with.
+    """A network, and the baselines that it goes with.
 
     Attributes:
         context: steps that it reads.
-        plain: what it improves: its numbers are the difference, in units of `spread` [S, F].
-        other, share: a plain forecast to mix with: other + share * (network - other), share [S, F].
+        baseline: what it improves: its numbers are the difference, in units of `spread` [S, F].
+        other, share: a baseline to mix with: other + share * (network - other), share [S, F].
     """
 
     context: int
     model: Forecaster
-    plain: Baseline
+    baseline: Baseline
     other: Baseline
     spread: np.ndarray
     share: np.ndarray
@@ -59,8 +59,8 @@ class Member:
             part = held.take(np.arange(begin, min(begin + 256, len(held))))
             said = self.model.targets.centre(self._raw(part))
             other = self.other(part.batch.x, part.batch.future)
-            ahead = part.plain + self.spread * said - other
-            left = part.plain + self.spread * part.batch.targets() - other
+            ahead = part.baseline + self.spread * said - other
+            left = part.baseline + self.spread * part.batch.targets() - other
             known = ~np.isnan(left)
             product += np.where(known, left * ahead, 0).sum(axis=0)
             square += np.where(known, np.square(ahead), 0).sum(axis=0)
@@ -75,13 +75,13 @@ class Member:
             index = np.arange(begin, min(begin + batch_size, len(windows)))
             part = windows.take(index)
             raw = self._raw(part)
-            scaled = part.plain + self.spread * targets.centre(raw)
+            scaled = part.baseline + self.spread * targets.centre(raw)
             moved = self._mixed(part, scaled) - scaled
             centre[index] = part.level + part.unit * (scaled + moved)
             unit[index] = np.broadcast_to(part.unit, (len(index), *shape[1:]))
             heads[index] = centre[index, ..., None]
             if targets.name == "quantile":
-                ahead = [part.plain + self.spread * raw[..., k] + moved for k in range(K)]
+                ahead = [part.baseline + self.spread * raw[..., k] + moved for k in range(K)]
                 heads[index] = np.stack([part.level + part.unit * values for values in ahead], axis=-1)
             elif targets.name == "gaussian":
                 unit[index] = part.unit * self.spread * np.exp(0.5 * raw[..., 1])
@@ -99,16 +99,16 @@ class Member:
         return other + self.share * (scaled - other)
 
 
-def learnt(plain: Baseline, windows: Windows) -> Baseline:
-    """A plain forecast that has learnt from windows without one, if it is of the kind that learns."""
-    if plain.kind == "linear":
+def learnt(baseline: Baseline, windows: Windows) -> Baseline:
+    """A baseline that has learnt from windows without one, if it is of the kind that learns."""
+    if baseline.kind == "linear":
         batch = windows.take(some(len(windows))).batch
-        plain.fit(batch.x, batch.future, batch.targets())
-    return plain
+        baseline.fit(batch.x, batch.future, batch.targets())
+    return baseline
 
 
 def spread_of(windows: Windows) -> np.ndarray:
-    """The deviation [S, F] of what is left over by the plain forecast."""
+    """The deviation [S, F] of what is left over by the baseline."""
     left = windows.take(some(len(windows))).batch.targets()
     known = ~np.isnan(left)
     square = np.where(known, np.square(left), 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)

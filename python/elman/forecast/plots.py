@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._extras import need
+from .conformal import central_intervals
 from .core import SeriesForecaster
 from .frames import FrameReader
-from .scores import pairs
 from .series import Series
 
 
@@ -22,7 +22,7 @@ def _fan(
     axis: Any, times: Any, centre: Any, quantiles: Any, levels: Sequence[float], label: bool = True
 ) -> None:
     """A forecast: its middle, and a band for each central interval. quantiles: [steps, Q]."""
-    for low, high, share in sorted(pairs(levels), key=lambda pair: -pair[2]):
+    for low, high, share in sorted(central_intervals(levels), key=lambda one: -one[2]):
         axis.fill_between(times, quantiles[:, low], quantiles[:, high], color="tab:red", alpha=0.2, linewidth=0,
                           label=f"{100 * share:g} %" if label else None)  # fmt: skip
     axis.plot(times, centre, color="tab:red", linewidth=1.2, label="forecast" if label else None)

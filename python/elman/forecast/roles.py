@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from datetime import date, timedelta
 from typing import Any
 
 from .. import _check
@@ -50,6 +51,8 @@ class Roles:
         for name in ("target", "series", "known", "past", "static"):
             given[name] = names(given.get(name))
         days = given.get("holidays")
+        if isinstance(days, (str, date)):
+            days = [days]
         if days is not None and len(days):
             pandas = need("pandas", "forecast", "a calendar")
             given["holidays"] = tuple(str(day.date()) for day in pandas.to_datetime(list(days)))
@@ -58,7 +61,9 @@ class Roles:
         calendar = given.get("calendar", True)
         given["calendar"] = list(calendar) if isinstance(calendar, (tuple, list)) else calendar
         freq = given.get("freq")
-        given["freq"] = freq if freq is None or isinstance(freq, int) else getattr(freq, "freqstr", str(freq))
+        if isinstance(freq, timedelta):
+            freq = need("pandas", "forecast", "frames").tseries.frequencies.to_offset(freq)
+        given["freq"] = getattr(freq, "freqstr", freq)
         _check.choice("columns", given.get("columns", "variables"), ("variables", "series"))
         roles = cls(**given)  # type: ignore[arg-type]
         twice = [c for c in roles.target if c in (*roles.known, *roles.past, *roles.static)]
@@ -82,13 +87,13 @@ class Roles:
         if self.time is not None and self.time not in there:
             raise ValueError(f"time: expected one of the frame's columns {there}, got {self.time!r}")
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
         return asdict(self)
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> Roles:
-        """The roles of a `state`."""
+    def from_plain(cls, state: dict[str, Any]) -> Roles:
+        """The roles whose `as_plain` gave this `state`."""
         lists = ("target", "series", "known", "past", "static", "holidays")
         kept: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in state.items()}
         return cls(**kept)

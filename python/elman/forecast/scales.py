@@ -10,6 +10,7 @@ import numpy as np
 from ..sequence import Standardizer
 from .series import Series
 
+SCALED = ("target", "past", "known", "static")  # parts of a Series, each with scales of its own
 MODES = ("all", "series", "context", "last")
 LEAST = 0.03  # of a context's deviation, in deviations of all series: a constant context has no scale
 
@@ -75,24 +76,20 @@ class Scales:
             found.append(values if scaler is None else scaler.transform(values))
         return found[0], found[1], found[2]
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
-
-        def plain(scaler: Standardizer | None) -> Any:
-            return None if scaler is None else [scaler.mean_.tolist(), scaler.scale_.tolist()]
-
-        names = ("target", "past", "known", "static")
         own = [[name, mean.tolist(), scale.tolist()] for name, (mean, scale) in self.by_series.items()]
-        return {"mode": self.mode, "series": own} | {name: plain(getattr(self, name)) for name in names}
+        scalers = {name: getattr(self, name) for name in SCALED}
+        return {"mode": self.mode, "series": own} | {
+            name: None if scaler is None else scaler.as_plain() for name, scaler in scalers.items()
+        }
 
     @classmethod
-    def restored(cls, state: dict[str, Any]) -> Scales:
+    def from_plain(cls, state: dict[str, Any]) -> Scales:
         found = cls(state["mode"])
-        for name in ("target", "past", "known", "static"):
+        for name in SCALED:
             if state[name] is not None:
-                scaler = Standardizer()
-                scaler.mean_, scaler.scale_ = map(np.array, state[name])
-                setattr(found, name, scaler)
+                setattr(found, name, Standardizer.from_plain(state[name]))
         for name, mean, scale in state["series"]:
             key = tuple(name) if isinstance(name, list) else name
             found.by_series[key] = (np.array(mean), np.array(scale))

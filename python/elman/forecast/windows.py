@@ -8,20 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data import Batch
+from ..models.reading import cast
 from ..sequence import bucket_batches
-from .linear import Baseline
+from .baseline import Baseline
 from .scales import LEAST, Scales
 from .series import Series, carried
+
+FLOAT32 = np.dtype(np.float32)  # which the networks compute with
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some windows: their batch, whose y is what is left over by the plain forecast; that forecast [B, S, F]; and what
-    a number of the network's is in the user's units: level + unit * (plain + spread * number), with level and unit
+    """Some windows: their batch, whose y is what is left over by the baseline; its forecast [B, S, F]; and what
+    a number of the network's is in the user's units: level + unit * (baseline + spread * number), with level and unit
     [B, 1, F]."""
 
     batch: Batch
-    plain: np.ndarray | float
+    baseline: np.ndarray | float
     level: np.ndarray
     unit: np.ndarray
 
@@ -49,10 +52,10 @@ class Windows:
         context: int,
         horizon: int,
         marks: bool,
-        plain: Baseline,
+        baseline: Baseline,
     ):
         self.context, self.horizon, self.marks = context, horizon, marks
-        self.plain = plain
+        self.baseline = baseline
         self.spread = np.ones((horizon, series[0].target.shape[1]), np.float32)
         self.mode = scales.mode
         F, _, C, _ = series[0].sizes
@@ -70,8 +73,8 @@ class Windows:
             levels.append(np.broadcast_to(level, (len(at), F)))
             units.append(np.broadcast_to(unit, (len(at), F)))
             offset += len(read)
-        self.inputs = _narrow(np.concatenate(inputs))
-        self.future = _narrow(np.concatenate(future)) if self.ahead else None
+        self.inputs = cast("series", np.concatenate(inputs), FLOAT32)
+        self.future = cast("series", np.concatenate(future), FLOAT32) if self.ahead else None
         self.targets = np.concatenate(targets).astype(np.float32)
         self.rows = np.concatenate(rows)
         self.level, self.scale = np.concatenate(levels), np.concatenate(units)
@@ -108,14 +111,6 @@ class Windows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def chosen(self, index: np.ndarray) -> Windows:
-        """Some of the windows, over the same memory."""
-        some = object.__new__(Windows)
-        some.__dict__ = self.__dict__ | {
-            "rows": self.rows[index], "level": self.level[index], "scale": self.scale[index]
-        }  # fmt: skip
-        return some
-
     def batches(self, batch_size: int, seed: object = None) -> Iterator[Batch]:
         """Every window once."""
         done = 0
@@ -141,9 +136,9 @@ class Windows:
             level, unit = level + unit * mean[:, None], unit * deviation
         if self.mode == "last":
             x = np.concatenate([x, np.broadcast_to(mean, (len(x), *mean.shape))], axis=-1)
-        plain = self.plain(x, future)
-        y = (y - plain) / self.spread
-        return Part(Batch(x, None, y, None, index, future), plain, level, unit)
+        baseline = self.baseline(x, future)
+        y = (y - baseline) / self.spread
+        return Part(Batch(x, None, y, None, index, future), baseline, level, unit)
 
     def _of_context(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation [B, F] of the targets that were known in each context."""
@@ -159,14 +154,4 @@ def _placed(values: np.ndarray, before: int, reach: int) -> np.ndarray:
     """[before + reach, K], zeros but for the values."""
     found = np.zeros((before + reach, values.shape[1]))
     found[before : before + len(values)] = values[:reach]
-    return found
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        found = values.astype(np.float32)
-    if not np.isfinite(found).all():
-        raise ValueError(
-            f"series: expected numbers that float32 can hold, got up to {np.nanmax(np.abs(values)):.3g}"
-        )
     return found

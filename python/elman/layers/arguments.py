@@ -81,21 +81,16 @@ def saved(kind: type, bound: Mapping[str, Any], without: Iterable[str] = ()) -> 
     Raises:
         ValueError: one of the others cannot be held.
     """
-    found, taken = {}, taken_by(kind)
+    found, taken, describe = {}, taken_by(kind), _Describer()
     for name, value in flat(kind, bound).items():
-        default = (
-            taken[name].default if name in taken else None
-        )  # of one among **options it is not known here
-        if (
-            name in without
-            or name in getattr(kind, "unsaved", ())
-            or (name == "seed" and default is not Parameter.empty)
-        ):
+        default = taken[name].default if name in taken else None  # not known of one among **options
+        drawn = name == "seed" and default is not Parameter.empty
+        if drawn or name in without or name in getattr(kind, "unsaved", ()):
             continue
         try:
             if name == "dtype" and value is not None and not hasattr(value, "__len__"):
                 value = np.dtype(value)
-            found[name] = plain(name, value, _described)
+            found[name] = plain(name, value, describe)
         except (ValueError, TypeError) as error:
             if value is default:
                 continue
@@ -107,48 +102,53 @@ def saved(kind: type, bound: Mapping[str, Any], without: Iterable[str] = ()) -> 
     return found
 
 
-# A layer or a class among the arguments, in a file.
+# A layer or a class among the arguments, in a file; and one of the layers before it, by its place among them.
 _LAYER, _CLASS, _SAME = "elman:layer", "elman:class", "elman:same"
 
 
-def _described(value: Any) -> Any:
-    """A layer, or the class of one, as JSON can hold it; NotImplemented for anything else."""
-    if isinstance(value, type) and kinds.is_known(value):
-        return {_CLASS: kinds.name_of(value)}
-    if kinds.is_known(type(value)):
+class _Describer:
+    """A layer, or the class of one, as JSON can hold it; NotImplemented for anything else. A layer that comes twice is
+    one layer again in what `made_of` makes."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, type) and kinds.is_known(value):
+            return {_CLASS: kinds.name_of(value)}
+        if not kinds.is_known(type(value)):
+            return NotImplemented
+        if id(value) in self._places:
+            return {_SAME: self._places[id(value)]}
+        self._places[id(value)] = len(self._places)
         return {_LAYER: kinds.name_of(type(value)), "config": value._config()}
-    return NotImplemented
 
 
 def described(layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Layers by name, as JSON can hold them. One that comes twice is one layer again in what `made_of` makes.
+    """Layers by name, as JSON can hold them.
 
     Raises:
         ValueError: the arguments of one cannot be held.
     """
-    found: dict[str, Any] = {}
-    first: dict[int, str] = {}
-    for name, layer in layers.items():
-        known = first.setdefault(id(layer), name)
-        found[name] = plain(name, layer, _described) if known == name else {_SAME: known}
-    return found
+    describe = _Describer()
+    return {name: plain(name, layer, describe) for name, layer in layers.items()}
 
 
-def made_of(value: Any) -> Any:
-    """What JSON has held, with the layers and classes in it."""
+def made_of(value: Any, before: list[Any] | None = None) -> Any:
+    """What JSON has held, with the layers and classes in it; `before` are the layers that have been made already."""
+    before = [] if before is None else before
     if isinstance(value, list):
-        return [made_of(item) for item in value]
+        return [made_of(item, before) for item in value]
     if not isinstance(value, dict):
         return value
     if _CLASS in value:
         return kinds.find(value[_CLASS], "elman.layers")
+    if _SAME in value:
+        return before[value[_SAME]]
     if _LAYER in value:
-        return kinds.find(value[_LAYER], "elman.layers")._from_config(value["config"])  # type: ignore[attr-defined]
-    found: dict[str, Any] = {}
-    for name, item in value.items():
-        same = isinstance(item, dict) and _SAME in item
-        found[name] = found[item[_SAME]] if same else made_of(item)
-    return found
+        before.append(kinds.find(value[_LAYER], "elman.layers")._from_config(value["config"]))  # type: ignore[attr-defined]
+        return before[-1]
+    return {name: made_of(item, before) for name, item in value.items()}
 
 
 def make(kind: type, arguments: Mapping[str, Any]) -> Any:

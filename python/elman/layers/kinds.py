@@ -48,16 +48,15 @@ def find(name: Any, home: str) -> type:
     if not isinstance(name, str):
         raise ValueError("it does not say of which class it is")
     module, _, own = name.rpartition(":")
-    if (module or home).startswith(
-        f"{_PACKAGE}."
-    ):  # a file may ask for elman's rooms, and for nobody else's modules
+    # A file may ask for elman's rooms, and for nobody else's modules.
+    if (module or home).startswith(f"{_PACKAGE}."):
         with contextlib.suppress(ImportError):
             import_module(module or home)
     at_home = f"{module or home}:{own}"
     if at_home in _kinds:
         return _kinds[at_home]
     alike = {}
-    for known, kind in _kinds.items():
+    for known, kind in _kinds.copy().items():  # another thread may define a class meanwhile
         known_module, _, known_own = known.rpartition(":")
         of_script = "__main__" in (module, known_module) and known_own == own
         without_module = not module and known_own.rpartition(".")[2] == own

@@ -104,6 +104,15 @@ def _by_name(name: str, arrays: Any) -> Mapping[str, Any]:
     return arrays
 
 
+def _prefixes(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> list[str]:
+    """What stands before all names of `own` in the state dict of a larger model, once for each layer that fits."""
+    first = next(iter(own), "")
+    ends = [
+        name.removesuffix(first) for name in arrays if isinstance(name, str) and name.endswith(f".{first}")
+    ]
+    return [before for before in ends if all(before + name in arrays for name in own)]
+
+
 def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """`arrays`, of any library, if there is one of its shape and dtype for each name of `own`.
 
@@ -112,6 +121,12 @@ def matching(own: Mapping[str, np.ndarray], arrays: Mapping[str, Any]) -> dict[s
     """
     missing = sorted(own.keys() - _by_name("state_dict", arrays).keys())
     unknown = sorted(arrays.keys() - own.keys())
+    if missing and (prefixes := _prefixes(own, arrays)):
+        one = prefixes[0]
+        raise ValueError(
+            f"state_dict: expected the names {', '.join(own)}, got them after {' or '.join(map(repr, prefixes))}; "
+            f"{{name[{len(one)}:]: value for name, value in state_dict.items() if name.startswith({one!r})}} has them"
+        )
     if missing or unknown:
         hint = "" if unknown else "; parameters.update takes some of them"
         raise ValueError(

@@ -13,7 +13,7 @@ from .. import files
 from .._plain import plain
 from . import arguments, kinds
 from .mapping import Arrays, matching, write
-from .steppers import Stateless, Steps
+from .steppers import AnyStepper, Stateless
 from .store import Store, closed, stores_of
 from .summary import summary
 
@@ -122,7 +122,7 @@ class Parameters:
             grad.fill(0)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter, by name."""
+        """A copy of every parameter, by name; torch.from_numpy makes the values torch's."""
         return {name: np.array(value) for name, value in self.parameters.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -198,7 +198,7 @@ class Parameters:
         result = self(x, *args, **options)
         return (*result, None) if self.carries_state else (result, None)
 
-    def stepper(self, batch_size: int) -> Steps:
+    def stepper(self, batch_size: int) -> AnyStepper:
         """What does this layer's work one step at a time, for `batch_size` streams. That is the layer itself if no step
         matters to another."""
         return Stateless(self)
@@ -242,11 +242,11 @@ class Composite(Parameters):
 
     def _config(self) -> dict[str, Any]:
         # One of a class without a constructor is known by its parts.
-        return super()._config() if _constructs(type(self)) else arguments.described(self.parts)
+        return super()._config() if constructs(type(self)) else arguments.described(self.parts)
 
     @classmethod
     def _from_config(cls, config: Mapping[str, Any]) -> Self:
-        if _constructs(cls):
+        if constructs(cls):
             return super()._from_config(config)
         made = cls()
         made.parts = arguments.made_of(dict(config))
@@ -285,5 +285,6 @@ class Composite(Parameters):
             part.set_random_state(state[name])
 
 
-def _constructs(kind: Any) -> bool:
+def constructs(kind: Any) -> bool:
+    """Whether a class has a constructor."""
     return kind.__init__ is not object.__init__

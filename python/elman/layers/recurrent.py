@@ -221,9 +221,7 @@ class Recurrent(Parameters):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop(
-            "_spec", None
-        )  # it follows from the rest, and pickles shall not depend on what is inside it
+        state.pop("_spec", None)  # it follows from the rest; pickles shall not depend on what is inside it
         return state
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ class Stepper:
     The weights are packed once, as they were when it was made; later changes of the layer do not reach it.
     With `out` a step allocates nothing; it holds no GIL while it computes. One call at a time per stepper: a call
     while another thread is inside one (a step, or the state read or set) raises RuntimeError and changes nothing.
+    What x holds is not looked at: a NaN stays in the state of its stream until `reset` or another state.
     """
 
     def __init__(self, spec: StackSpec, packed: Any, batch_size: int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol, overload
 
@@ -11,7 +12,7 @@ from .. import _check
 from .._arrays import to_numpy
 
 
-class Steps(Protocol):
+class AnyStepper(Protocol):
     """What `stepper(batch_size)` of any layer or model gives: one step per call over B streams."""
 
     def __call__(self, x: Any, *, out: np.ndarray | None = None) -> Any:
@@ -70,11 +71,12 @@ class SequentialStepper:
     """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`.
 
     With `out`, and arrays of NumPy as x, what lies between the layers is written to the same arrays at each step. One
-    call at a time, as with `Stepper`.
+    call at a time, as with `Stepper`: a step while another thread is inside one raises RuntimeError.
     """
 
     def __init__(self, steppers: list[Any]):
         self._steppers = [one if hasattr(one, "reset") else Stateless(one) for one in steppers]
+        self._idle = threading.Lock()
         self._keeping = [one for one in self._steppers if not isinstance(one, Stateless)]
         self._read: tuple[tuple[int, ...], np.dtype] | None = None  # what x was, when these were made:
         self._between: list[np.ndarray] = []
@@ -96,15 +98,24 @@ class SequentialStepper:
 
         Raises:
             ValueError: x or out has the wrong shape or type; the state is as before.
+            RuntimeError: another thread is inside a step; the state is as that step leaves it.
         """
-        if type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
-            return self._first(x, out)
-        if out is not None:
-            expect_out(out, *self._given)
-        *before, last = self._steppers
-        for stepper, between in zip(before, self._between, strict=True):
-            x = stepper(x, out=between)
-        return last(x, out=out)
+        if not self._idle.acquire(blocking=False):
+            raise RuntimeError(
+                "stepper: expected one call at a time, got a second one from another thread; make a stepper for each "
+                "thread"
+            )
+        try:
+            if type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
+                return self._first(x, out)
+            if out is not None:
+                expect_out(out, *self._given)
+            *before, last = self._steppers
+            for stepper, between in zip(before, self._between, strict=True):
+                x = stepper(x, out=between)
+            return last(x, out=out)
+        finally:
+            self._idle.release()
 
     def _first(self, x: Any, out: np.ndarray | None) -> Any:
         """A step that may not fit, or of which it is not known what each layer will give."""

@@ -81,8 +81,8 @@ def custom(
 
     Args:
         function: gives what each target costs, shaped like the target; without `gradient` a pair of that and of its
-            slope in the prediction, shaped like the prediction. It gets NumPy arrays of one type (of any shape),
-            with zeros where targets do not count.
+            slope in the prediction, shaped like the prediction. It gets read-only NumPy arrays of one type (of any
+            shape), with zeros where targets do not count.
         gradient: a function of (prediction, target) that gives the slope; or "torch": `function` is one of torch
             tensors, and torch finds the slope (extra: torch).
         width: values predicted for each target, as the last axis of the prediction; 0: the two are shaped alike.
@@ -109,6 +109,8 @@ def custom(
         raise ValueError(f"name: expected text as 'module:name', got {_check.describe(name)}")
 
     def costs(p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        p, t = p.view(), t.view()
+        p.flags.writeable = t.flags.writeable = False  # others read them too
         if gradient == "torch":
             cost, slope = _by_torch(function, p, t)
         elif callable(gradient):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,9 +22,10 @@ def crps(truth: np.ndarray, quantiles: np.ndarray, levels: Sequence[float]) -> n
     return 2 * (pinball(truth, quantiles, levels) * np.diff(edges)).sum(axis=-1)
 
 
-def crps_of_normal(truth: np.ndarray, mean: np.ndarray, deviation: np.ndarray, cdf: np.ndarray) -> np.ndarray:
+def crps_of_normal(truth: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """[...]: that of a normal distribution, s (z (2 cdf(z) - 1) + 2 pdf(z) - 1 / sqrt(pi)) with z = (truth - mean) / s
-    (Gneiting & Raftery 2007); `cdf` is the standard normal one at z."""
+    and the standard normal cdf and pdf (Gneiting & Raftery 2007)."""
     z = (truth - mean) / deviation
+    cdf = np.asarray(np.frompyfunc(lambda x: 0.5 * math.erfc(-x / math.sqrt(2)), 1, 1)(z), float)
     density = np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
     return deviation * (z * (2 * cdf - 1) + 2 * density - 1 / np.sqrt(np.pi))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,13 +15,13 @@ from .._plain import plain
 from ..data import Batch, Data, Sequences, Stream, Vocabulary
 from ..data.intake import in_file
 from ..layers import arguments, kinds
-from ..layers.parameters import Composite
+from ..layers.parameters import Composite, Parameters, constructs
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
 from .network import OPTIONS, Network, cell_of, network
+from .noted import expect_noted, noting
 from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
-from .watched import expect_seen, watched
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ class Model(Composite):
         predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
     """
 
-    _own_words: ClassVar[tuple[str, ...]] = (
-        "cell",
-    )  # arguments that the constructor keeps itself, by `_word`
+    # Arguments that may come in several words: the constructor itself keeps one of them in `config`, by `_word`.
+    _own_words: ClassVar[tuple[str, ...]] = ("cell",)
     _worded: Set[str] = frozenset()  # those of them that this model was given
     _seed: Any = None  # the seed that was given, if it was a whole number
     config: dict[str, Any]
@@ -89,7 +88,7 @@ class Model(Composite):
             self.config[name] = value
 
     def _config(self) -> dict[str, Any]:
-        return self.config
+        return self.config if constructs(type(self)) else super()._config()
 
     def _network(self, outputs: int | None, pooling: str | None, options: dict[str, Any]) -> Network:
         """The network that reads x, of the options that were given to the model.
@@ -162,10 +161,10 @@ class Model(Composite):
         """The loss over a batch that goes on from `state`, as `fit` uses it; with `train` what backward needs is kept,
         and dropout is at work."""
         batch.targets()
-        batch = watched(self.read(batch))
+        batch = noting(self.read(batch))
         prediction, state, backward = self.flow(batch, state, keep=train)
         loss = self.criterion(prediction, batch, gradient=train)
-        expect_seen(batch, type(self).__name__)
+        expect_noted(batch, type(self).__name__)
         if not train:
             return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
@@ -182,16 +181,17 @@ class Model(Composite):
         future = None if batch.future is None else cast("future", batch.future, dtype)
         y = batch.y
         if y is not None:
-            y = self._read_targets(y, known_targets(batch), _check.describe(y))
-        return replace(batch, x=x, future=future, y=y)
+            y = self._read_targets(y, known_targets(batch), _check.Described(y))
+        return batch.but(x=x, future=future, y=y)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         """y [B, ...] as the criterion takes it. `known` [B, S]: what counts; `got`: what was given, in words."""
         return y
 
     def _dtype(self) -> np.dtype:
         """The type of what the layers compute with."""
-        return next((value.dtype for value in self.parameters.values()), np.dtype(np.float32))
+        found = _some_parameter(self)
+        return np.dtype(np.float32) if found is None else found.dtype
 
     @property
     def vocabularies(self) -> dict[str, Any]:
@@ -257,7 +257,15 @@ class Model(Composite):
             raise ValueError(f"notes: expected a dict, got {_check.describe(self.notes)}")
         content = {
             "model": kinds.name_of(type(self)),
-            "config": self.config,
+            "config": self._config(),
             "notes": plain("notes", self.notes),
         }
         files.write(path, content, self.parameters, "saving a model")
+
+
+def _some_parameter(part: Parameters) -> np.ndarray | None:
+    """One of its parameters, without a look at all of them; None where there is none."""
+    if not isinstance(part, Composite):
+        return next(iter(part.parameters.values()), None)
+    found = map(_some_parameter, part.parts.values())
+    return next((one for one in found if one is not None), None)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch
-from ..data.vocabulary import taken
+from ..data.vocabulary import as_vocabulary
 from ..losses import Loss, ctc
 from ..sequence.marks import closed_up
 from .decoding import Score, ctc_beam, ctc_greedy
@@ -32,7 +32,7 @@ class CTCRecognizer(OneNetwork):
     """
 
     def __init__(self, labels: Any, **options: Any):
-        self.target_vocabulary, size = taken(labels)
+        self.target_vocabulary, size = as_vocabulary(labels)
         self.blank = _check.whole_number("labels", size, 1)
         self._build(self.blank + 1, None, options)
 
@@ -44,10 +44,9 @@ class CTCRecognizer(OneNetwork):
             prediction, batch.targets(), lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
             weights=batch.weights, gradient=gradient,
         )  # fmt: skip
-        count = batch.size if batch.weights is None else float(batch.weights.sum())
-        return Loss(value, d if back is None or d is None else back(d), count)
+        return Loss(value, d if back is None or d is None else back(d), batch.count)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")
 
     def predict(

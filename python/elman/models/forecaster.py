@@ -121,7 +121,7 @@ class Forecaster(Model):
     def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
         return of_numbers(prediction, batch.targets(), None, batch.weights, self.targets)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_numbers(y, (self.horizon, self.size), False, self._dtype(), got)
 
     def __call__(self, x: Any, lengths: Any = None, future: Any = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from ..losses import Loss
 from ..sequence.marks import whole_lengths
 from .base import Model
 from .graph_files import described, outputs_of
-from .nodes import Back, Input, Node, Through, Value
-from .outputs import Output, softmax
+from .nodes import Back, Input, Node, Through, Value, in_order, is_tokens
+from .outputs import Output
+from .probabilities import softmax
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,8 +46,7 @@ class Graph(Model):
         order: its nodes, sources first.
 
     Targets: as for `SequenceTagger` and `SequenceRegressor`, for each output by its name: one for each step, if that
-    which is predicted has steps, else one for each sample. `parts` has the layers under the names that `through` gave
-    them.
+    which is predicted has steps, else one for each sample. `parts` has the layers by their names.
 
     Raises:
         ValueError: an output is none, or an input is read both as tokens and as numbers.
@@ -58,13 +59,15 @@ class Graph(Model):
             )
         self.outputs: dict[str, Output] = {}
         for name, output in outputs.items():
+            if not isinstance(name, str):
+                raise ValueError(f"outputs: expected text as names, got {name!r}")
             if not isinstance(output, (Output, Node)):
                 raise ValueError(f"outputs[{name!r}]: expected an Output, got {_check.describe(output)}")
             self.outputs[name] = Output(output) if isinstance(output, Node) else output
-        self.order = _in_order([output.node for output in self.outputs.values()])
+        self.order = in_order([output.node for output in self.outputs.values()])
         self._name_parts()
         self._tokens = {
-            node.name: _is_tokens(node, self.order) for node in self.order if isinstance(node, Input)
+            node.name: is_tokens(node, self.order) for node in self.order if isinstance(node, Input)
         }
         if self._is_plain():
             self.config = self._config()
@@ -73,18 +76,18 @@ class Graph(Model):
         """Give each layer a name, the one of `through` or one that tells its class."""
         self.parts = {}
         self.part_of: dict[int, str] = {}  # of the nodes, by their place in the order
-        known: dict[int, str] = {}
-        for i, node in enumerate(self.order):
-            if not isinstance(node, Through):
-                continue
-            name = known.get(id(node.layer)) or node.name
-            if name is None:
-                kind = type(node.layer).__name__.lower()
-                same = sum(other.rpartition("_")[0] == kind or other == kind for other in self.parts)
-                name = f"{kind}_{same + 1}" if same else kind
+        through = {i: node for i, node in enumerate(self.order) if isinstance(node, Through)}
+        named = [(id(node.layer), node.name) for node in through.values() if node.name is not None]
+        names = dict(reversed(named))  # the first of a layer counts
+        given = set(names.values())
+        for i, node in through.items():
+            kind = type(node.layer).__name__.lower()
+            free = (kind if n == 1 else f"{kind}_{n}" for n in itertools.count(1))
+            if id(node.layer) not in names:
+                names[id(node.layer)] = next(name for name in free if name not in {*given, *self.parts})
+            name = self.part_of[i] = names[id(node.layer)]
             if self.parts.setdefault(name, node.layer) is not node.layer or "." in name:
                 raise ValueError(f"named: expected a name for one layer, without dots, got {name!r}")
-            self.part_of[i] = known[id(node.layer)] = name
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -171,8 +174,7 @@ class Graph(Model):
             count = max(count, loss.count)
             if gradient:
                 gradients[name] = loss.gradient if output.weight == 1 else loss.gradient * output.weight
-        whole = batch.size if batch.weights is None else float(batch.weights.sum())
-        return Loss(value, gradients if gradient else None, whole if count else 0)
+        return Loss(value, gradients if gradient else None, batch.count if count else 0)
 
     def expect_data(self, name: str, data: Data) -> None:
         """Refuse data without the inputs and the targets of this graph, before any work.
@@ -232,9 +234,8 @@ class Graph(Model):
     def predict_proba(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
         """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", for x and batch_size as
         `predict` takes them."""
-        return self._each(
-            x, batch_size, {name: softmax for name, output in self.outputs.items() if output.classes}
-        )
+        classes = {name: softmax for name, output in self.outputs.items() if output.classes}
+        return self._each(x, batch_size, classes)
 
     def _each(self, x: Mapping[str, Any], batch_size: int, read: Mapping[str, Any]) -> dict[str, Any]:
         data = NamedSequences(x)
@@ -260,35 +261,6 @@ def _expect_names(what: str, held: Any, names: Iterable[str]) -> None:
     if not isinstance(held, Mapping) or not all(name in held for name in names):
         got = ", ".join(held) if isinstance(held, Mapping) else _check.describe(held)
         raise ValueError(f"{what}: expected {', '.join(names)} by name, got {got}")
-
-
-def _in_order(ends: list[Node]) -> list[Node]:
-    """All nodes that these need, sources first."""
-    found: dict[int, Node] = {}
-    waiting = list(reversed(ends))
-    while waiting:
-        node = waiting[-1]
-        missing = [source for source in reversed(node.sources) if id(source) not in found]
-        if missing:
-            waiting += missing
-        else:
-            found.setdefault(id(waiting.pop()), node)
-    return list(found.values())
-
-
-def _is_tokens(node: Input, order: list[Node]) -> bool:
-    """Whether an input is tokens. Two inputs of one name are one input."""
-    readers = [
-        isinstance(reader, Through) and reader.reads_tokens
-        for reader in order
-        for source in reader.sources
-        if isinstance(source, Input) and source.name == node.name
-    ]
-    if any(readers) and not all(readers):
-        raise ValueError(
-            f"outputs: expected the input {node.name!r} to be tokens or numbers, got readers of both"
-        )
-    return any(readers)
 
 
 def _add(found: dict[int, Any], node: Node, gradient: np.ndarray) -> None:

@@ -51,7 +51,7 @@ class Labels:
                 raise ValueError(f"{self.name}[{i}]: expected a label, got {_check.describe(label)}")
         return list(names)
 
-    def __call__(self, y: np.ndarray, known: np.ndarray | None, by_steps: bool, got: str) -> np.ndarray:
+    def __call__(self, y: np.ndarray, known: np.ndarray | None, by_steps: bool, got: object) -> np.ndarray:
         """Numbers of classes, int64 [B] or [B, S]; UNKNOWN where there is no label, or an ignored one. Shares of
         classes that are not one-hot stay float64, [B, C] or [B, S, C].
 
@@ -75,6 +75,8 @@ class Labels:
             raise ValueError(
                 f"y: expected {_check.shape_text(axes)} labels, or {shares} shares of the classes, got {got}"
             )
+        if known is None and self.names is None and y.dtype.kind in "biuf":
+            return self._checked(y)
         counts = np.ones(y.shape, bool) if known is None else known
         found = np.full(y.shape, UNKNOWN)
         found[counts] = self._numbered(y[counts])
@@ -110,6 +112,10 @@ class Labels:
         return found
 
     def _checked(self, labels: np.ndarray) -> np.ndarray:
+        """Numbers of these labels [...], which are numbers themselves."""
+        whole = labels.dtype.kind != "f" and self.ignore is None  # then none is missing
+        if whole and labels.size and labels.min() >= 0 and labels.max() < self.count:
+            return labels.astype(np.int64, copy=False)
         missing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(labels.shape, bool)
         if self.ignore is not None:
             missing |= labels == self.ignore
@@ -149,7 +155,7 @@ class Labels:
             found[gone] = None
         return found
 
-    def several(self, y: np.ndarray, dtype: np.dtype, got: str) -> np.ndarray:
+    def several(self, y: np.ndarray, dtype: np.dtype, got: object) -> np.ndarray:
         """[B, C] of 0 and 1 (or shares between), NaN where it is not known.
 
         Raises:

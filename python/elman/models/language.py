@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from .._arrays import to_numpy
-from ..data.vocabulary import is_text, taken
+from ..data.vocabulary import as_vocabulary, is_text
 from .labels import Labels
 from .one_network import OfClasses
 from .sampling import Sampler
@@ -35,7 +35,7 @@ class LanguageModel(OfClasses):
     def __init__(self, vocabulary: Any, *, ignore: int | None = None, **options: Any):
         if options.get("bidirectional"):
             raise ValueError("bidirectional: expected False, as a text is written forward, got True")
-        size = taken(vocabulary)[1]
+        size = as_vocabulary(vocabulary)[1]
         self.labels = Labels("vocabulary", size, ignore)
         self._build(size, None, {"vocabulary": vocabulary} | options)
 

@@ -9,10 +9,16 @@ import numpy as np
 
 from .. import _check
 from .. import init as initial
-from ..data.vocabulary import taken
+from ..data.vocabulary import as_vocabulary
 from ..layers import Dropout, Embedding, Linear, Parameters, Pooling, Sequential
-from ..layers.files import RECURRENT
 from ..layers.recurrent import Recurrent
+
+# elman's own recurrent layers by the names that models have for them: the classes that stand beside Recurrent.
+RECURRENT: dict[str, type[Recurrent]] = {
+    kind.__name__.lower(): kind
+    for kind in Recurrent.__subclasses__()
+    if kind.__module__ == Recurrent.__module__
+}
 
 
 class Network(Sequential):
@@ -78,7 +84,7 @@ def network(
     Raises:
         ValueError: an argument has the wrong type or value.
     """
-    _, vocabulary = taken(vocabulary)
+    _, vocabulary = as_vocabulary(vocabulary)
     kind = RECURRENT[cell_of(cell)]
     if (input_size is None) == (vocabulary is None):
         raise ValueError(

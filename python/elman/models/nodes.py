@@ -218,3 +218,32 @@ def expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) ->
             )
             if not np.array_equal(ends, other):
                 raise ValueError("expected sequences of the same lengths, got others")
+
+
+def in_order(ends: list[Node]) -> list[Node]:
+    """All nodes that these need, sources first."""
+    found: dict[int, Node] = {}
+    waiting = list(reversed(ends))
+    while waiting:
+        node = waiting[-1]
+        missing = [source for source in reversed(node.sources) if id(source) not in found]
+        if missing:
+            waiting += missing
+        else:
+            found.setdefault(id(waiting.pop()), node)
+    return list(found.values())
+
+
+def is_tokens(node: Input, order: list[Node]) -> bool:
+    """Whether an input is tokens. Two inputs of one name are one input."""
+    readers = [
+        isinstance(reader, Through) and reader.reads_tokens
+        for reader in order
+        for source in reader.sources
+        if isinstance(source, Input) and source.name == node.name
+    ]
+    if any(readers) and not all(readers):
+        raise ValueError(
+            f"outputs: expected the input {node.name!r} to be tokens or numbers, got readers of both"
+        )
+    return any(readers)

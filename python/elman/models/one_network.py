@@ -10,7 +10,7 @@ from .. import _check, losses
 from .._arrays import to_numpy
 from ..data import Batch, Data, Sequences
 from ..data.intake import in_file
-from ..data.vocabulary import taken
+from ..data.vocabulary import as_vocabulary
 from ..layers.steppers import SequentialStepper
 from ..losses import Loss
 from ..losses.outcome import Outcome
@@ -24,7 +24,7 @@ class OneNetwork(Model):
     """A model whose prediction is what one Sequential gives."""
 
     def _build(self, outputs: int, pooling: str | None, options: dict[str, Any]) -> None:
-        self.vocabulary, options["vocabulary"] = taken(options.get("vocabulary"))
+        self.vocabulary, options["vocabulary"] = as_vocabulary(options.get("vocabulary"))
         self.network = self._network(outputs, pooling, options)
         self.parts = {"network": self.network}
         self.pooling = pooling
@@ -95,7 +95,7 @@ class OfClasses(OneNetwork):
             even, counts, where=counts > 0, out=np.zeros_like(counts)
         ).tolist()
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return self.labels(y, known, self.by_steps, got)
 
     def _weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:

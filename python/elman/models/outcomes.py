@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core
 from ..losses.outcome import Outcome
 from .labels import UNKNOWN, Labels
+from .probabilities import sigmoid, softmax
 from .targets import Targets
 
 
-def known_among(shape: tuple[int, ...], known: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray:
+def _counting(shape: tuple[int, ...], known: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray:
     """Which targets of this shape [B, ...] count: those that are `known`, and of weight above 0 (both of the first axes
     of them)."""
     counts = np.ones(shape, bool)
@@ -31,20 +31,18 @@ def of_classes(
     """For logits [B, ..., C] and numbers of classes y [B, ...], or shares of them [B, ..., C]."""
     if y.ndim == logits.ndim:
         y = y.argmax(axis=-1)
-    counts = known_among(y.shape, known, weights) & (y != UNKNOWN)
-    logits = np.ascontiguousarray(logits[counts])
-    predicted = logits.argmax(axis=-1)
-    if scores:
-        _core.softmax(logits, logits)
-    return Outcome(y[counts], predicted, logits if scores else None, names=labels.names)
+    counts = _counting(y.shape, known, weights) & (y != UNKNOWN)
+    logits = logits[counts]
+    chances = softmax(logits) if scores else None
+    return Outcome(y[counts], logits.argmax(axis=-1), chances, names=labels.names)
 
 
 def of_several(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Outcome:
     """For logits [B, C] and targets [B, C] of 0 and 1, of which several may be 1. A sequence counts where all of its
     are known."""
-    counts = known_among(y.shape[:1], ~np.isnan(y).any(axis=1), weights)
+    counts = _counting(y.shape[:1], ~np.isnan(y).any(axis=1), weights)
     logits, y = logits[counts], y[counts]
-    return Outcome((y > 0.5).astype(int), (logits > 0).astype(int), 0.5 * (1 + np.tanh(0.5 * logits)))
+    return Outcome((y > 0.5).astype(int), (logits > 0).astype(int), sigmoid(logits))
 
 
 def of_numbers(
@@ -55,7 +53,7 @@ def of_numbers(
     targets: Targets,
 ) -> Outcome:
     """For predictions [B, ..., F] or [B, ..., F, W] and targets [B, ..., F]."""
-    counts = known_among(y.shape, known, weights) & ~np.isnan(y)
+    counts = _counting(y.shape, known, weights) & ~np.isnan(y)
     prediction, y = prediction[counts], y[counts].astype(np.float64)
     centre = targets.centre(prediction).astype(np.float64)
     if targets.name == "binary":

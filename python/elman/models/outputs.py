@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, losses
+from .. import _check, losses
 from .._plain import plain
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
@@ -96,10 +96,3 @@ class Output:
     def centre(self, prediction: np.ndarray) -> np.ndarray:
         """The likeliest class of a prediction [.., C], or the number that is expected."""
         return prediction.argmax(axis=-1) if self.classes else self._targets.centre(self._widened(prediction))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits [.., C]."""
-    rows = np.array(logits, order="C").reshape(-1, logits.shape[-1])
-    _core.softmax(rows, rows)
-    return rows.reshape(logits.shape)

@@ -146,7 +146,7 @@ def expect_steps(data: Sequences) -> None:
 
 
 def read_numbers(
-    y: np.ndarray, want: tuple[int, ...], by_steps: bool, dtype: np.dtype, got: str
+    y: np.ndarray, want: tuple[int, ...], by_steps: bool, dtype: np.dtype, got: object
 ) -> np.ndarray:
     """y as [B, *want], or [B, S, *want] by steps. Axes of size 1 may be missing, or be too many.
 
@@ -155,11 +155,11 @@ def read_numbers(
     """
     base = 2 if by_steps else 1
     tail = y.shape[base:]
-    alike = [n for n in tail if n != 1] == [n for n in want if n != 1] and y.ndim >= base
-    if not alike or y.dtype.kind not in "biuf":
+    alike = tail == want or [n for n in tail if n != 1] == [n for n in want if n != 1]
+    if not alike or y.ndim < base or y.dtype.kind not in "biuf":
         axes = ("n", "T") if by_steps else ("n",)
         raise ValueError(f"y: expected {_check.shape_text((*axes, *want))} numbers, got {got}")
-    return cast("y", y.reshape(*y.shape[:base], *want), dtype)
+    return cast("y", y if tail == want else y.reshape(*y.shape[:base], *want), dtype)
 
 
 def read_tokens(y: np.ndarray, known: np.ndarray | None, count: int, words: str) -> np.ndarray:

@@ -54,8 +54,7 @@ class Sampler:
             kept[:, self.top_k :] = False
         if self.top_p is not None:
             ranked /= ranked.sum(axis=1, keepdims=True)
-            kept &= (
-                ranked.cumsum(axis=1) - ranked < self.top_p
-            )  # up to the token with which the sum reaches top_p
+            # Up to the token with which the sum reaches top_p.
+            kept &= ranked.cumsum(axis=1) - ranked < self.top_p
         np.put_along_axis(p, order, np.where(kept, np.take_along_axis(p, order, axis=1), 0), axis=1)
         return p / p.sum(axis=1, keepdims=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check, init, losses
 from ..data import Batch, Sequences
-from ..data.vocabulary import taken
+from ..data.vocabulary import as_vocabulary
 from ..layers import DotAttention, Dropout, Embedding, Linear
 from ..losses import Loss
 from ..sequence.marks import closed_up, whole_lengths
@@ -43,11 +43,11 @@ class Seq2Seq(Model):
     def __init__(
         self, target_vocabulary: Any, *, attention: bool = True, label_smoothing: float = 0.0, **options: Any
     ):
-        self.target_vocabulary, size = taken(target_vocabulary)
+        self.target_vocabulary, size = as_vocabulary(target_vocabulary)
         self.boundary = _check.whole_number("target_vocabulary", size, 1)
         self.label_smoothing = _check.fraction("label_smoothing", label_smoothing)
         seeds = init.seeds(options.get("seed"), 7)
-        self.vocabulary = taken(options.get("vocabulary"))[0]
+        self.vocabulary = as_vocabulary(options.get("vocabulary"))[0]
         self.encoder = self._network(None, None, options | {"seed": seeds[0]})
         recurrent = self.encoder.recurrent
         width, dtype = recurrent.directions * recurrent.hidden_size, recurrent.dtype
@@ -175,7 +175,7 @@ class Seq2Seq(Model):
             f"weights: expected [n], one for each target as a whole, got {_check.describe(batch.weights)}"
         )
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_tokens(y, known, self.boundary, f"a list of [s_i] tokens, got {got}")
 
     def predict(

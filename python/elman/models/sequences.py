@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, losses
+from .. import _check, losses
 from ..data import Batch
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .labels import Labels
 from .one_network import OfClasses, OneNetwork
 from .outcomes import of_numbers, of_several
+from .probabilities import sigmoid, softmax
 from .reading import known_targets, read_numbers
 from .targets import Targets
 
@@ -23,7 +24,8 @@ class SequenceClassifier(OfClasses):
 
     Args:
         classes: how many, which are then called 0 to C - 1; or a list of their labels (texts, numbers), which are
-            what targets are and what `predict` gives.
+            what targets are and what `predict` gives. `model.labels.names` is that list, in the order of logits and
+            probabilities.
         pooling: "last", "mean" or "max".
         multi_label: whether a sequence may be of several classes at once: a sigmoid for each class.
         label_smoothing: share of each target spread over all classes, in training and validation.
@@ -62,7 +64,7 @@ class SequenceClassifier(OfClasses):
         self._build(self.classes, _check.choice("pooling", pooling, ("last", "mean", "max")), options)
         self._weigh(class_weight)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         if self.multi_label:
             return self.labels.several(y, self._dtype(), got)
         return super()._read_targets(y, known, got)
@@ -95,7 +97,7 @@ class SequenceClassifier(OfClasses):
             ValueError: something does not fit.
         """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
-        return 0.5 * (1 + np.tanh(0.5 * logits)) if self.multi_label else _probabilities(logits)
+        return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> np.ndarray:
         """The most likely class for each sequence.
@@ -116,17 +118,12 @@ class SequenceClassifier(OfClasses):
         return logits > 0 if self.multi_label else self._chosen(logits)
 
 
-def _probabilities(logits: np.ndarray) -> np.ndarray:
-    """The softmax of logits [..., C], in their place."""
-    _core.softmax(logits, logits)
-    return logits
-
-
 class SequenceTagger(OfClasses):
     """One of several tags for each step.
 
     Args:
-        tags: how many, which are then called 0 to C - 1; or a list of them (texts, numbers).
+        tags: how many, which are then called 0 to C - 1; or a list of them (texts, numbers), as
+            `model.labels.names` has it, in the order of logits and probabilities.
         label_smoothing: share of each target spread over all tags.
         class_weight: how much a target of each tag counts: "balanced", a dict by tag, or [C].
         ignore: a tag that does not count; None: all do.
@@ -166,15 +163,13 @@ class SequenceTagger(OfClasses):
             mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
 
         Returns:
-            A list of [t_i, C], in the order of `tags` (`labels.names`); rows sum to 1. NaN where the mask is False.
+            A list of [t_i, C], in the order of `tags` (`labels.names`); each row sums to 1, or is NaN where the mask is
+            False.
 
         Raises:
             ValueError: something does not fit.
         """
-        return [
-            _probabilities(np.ascontiguousarray(logits))
-            for logits in self._predict_steps(self._data(x, mask=mask), batch_size)
-        ]
+        return [softmax(logits) for logits in self._predict_steps(self._data(x, mask=mask), batch_size)]
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> list[np.ndarray]:
         """The most likely tags for each step of each sequence.
@@ -248,7 +243,7 @@ class SequenceRegressor(OneNetwork):
             prediction, known = prediction.swapaxes(0, 1), known_targets(batch)
         return of_numbers(prediction, batch.targets(), known, batch.weights, self.targets)
 
-    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: str) -> np.ndarray:
+    def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_numbers(y, (self.outputs,), not self.pooling, self._dtype(), got)
 
     def predict(self, x: Any, batch_size: int = 256, mask: Any = None) -> Any:

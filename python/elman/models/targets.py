@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check, losses
 from ..losses import CustomLoss, Loss
 from ..losses.custom import named
+from .probabilities import sigmoid
 
 LOSSES: dict[str, Callable[..., Loss]] = {
     "squared": losses.mean_squared_error,
@@ -67,7 +68,7 @@ class Targets:
         if self.name == "quantile":
             return prediction[..., int(np.argmin(np.abs(np.array(self.levels) - 0.5)))]
         if self.name == "binary":
-            return 0.5 * (1 + np.tanh(0.5 * prediction))
+            return sigmoid(prediction)
         return prediction[..., 0] if self._axis else prediction
 
     def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float] | None = None) -> np.ndarray:

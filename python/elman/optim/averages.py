@@ -46,8 +46,8 @@ class EMA(Average):
     of_updates: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check.fraction("decay", self.decay)
-        _check.whole_number("start", self.start, 0)
+        object.__setattr__(self, "decay", _check.fraction("decay", self.decay))
+        object.__setattr__(self, "start", _check.whole_number("start", self.start, 0))
 
     def share(self, count: int) -> float:
         return 1 - min(self.decay, (1 + count) / (10 + count))
@@ -66,7 +66,7 @@ class SWA(Average):
     of_updates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check.whole_number("start", self.start, 0)
+        object.__setattr__(self, "start", _check.whole_number("start", self.start, 0))
 
     def share(self, count: int) -> float:
         return 1 / (count + 1)

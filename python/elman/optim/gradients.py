@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import _check, _core
+from ..files import Arrays
 
 
-class Trainable(Protocol):
+class WithGradients(Protocol):
     """What has parameters and a gradient beside each, under the same names: a layer, or a model made of some."""
 
     @property
@@ -20,10 +21,7 @@ class Trainable(Protocol):
     def grads(self) -> Mapping[str, np.ndarray]: ...
 
 
-Model = Trainable | Sequence[Trainable]
-
-
-Arrays = dict[str, np.ndarray]
+Model = WithGradients | Sequence[WithGradients]
 
 
 def gather(model: Model) -> tuple[Arrays, Arrays]:

@@ -16,14 +16,8 @@ from ..layers.store import behind, change, stores_of
 from .gradients import Model, gather, place
 from .groups import Groups, frozen_names, group_options
 
-_FOUND = (
-    "_parameters",
-    "_grads",
-    "_groups",
-    "_free",
-    "_stores",
-)  # attributes that are looked up in the model
-
+# Attributes that are looked up in the model.
+_FOUND = ("_parameters", "_grads", "_groups", "_free", "_stores")
 
 Lists = list[list[np.ndarray]]
 

@@ -13,10 +13,12 @@ from .. import _check
 from .._arrays import columns, has_axes, to_numpy
 from ..data.intake import holds_objects
 from ..models import Model
+from ..models.reading import cast
 from ..sequence import Standardizer
 from ..train import Run, Sequences, Settings, fit, make_optimizer
 
 WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
+FLOAT32 = np.dtype(np.float32)  # which the networks compute with
 
 
 def numbers(name: str, X: Any) -> Any:
@@ -42,17 +44,6 @@ def _checked(name: str, row: np.ndarray) -> np.ndarray:
         return check_array(row, dtype=WIDE, input_name=name)
     except TypeError as error:  # dates and missing values of pandas
         raise ValueError(f"{name}: expected numbers, got {_check.describe(row)}: {error}") from None
-
-
-def narrow(name: str, values: np.ndarray) -> np.ndarray:
-    """float32, which the networks compute with."""
-    with np.errstate(over="ignore"):
-        found = values.astype(np.float32, copy=False)
-    if not np.isfinite(found).all():
-        raise ValueError(
-            f"{name}: expected numbers that float32 can hold, got up to {np.abs(values).max():.3g}"
-        )
-    return found
 
 
 class RecurrentEstimator(BaseEstimator):
@@ -166,7 +157,7 @@ class RecurrentEstimator(BaseEstimator):
 
     def _to_scale(self, values: np.ndarray) -> np.ndarray:
         """[..., d] scaled, if the estimator scales, then as float32."""
-        return narrow("X", values if self._scaler is None else self._scaler.transform(values))
+        return cast("X", values if self._scaler is None else self._scaler.transform(values), FLOAT32)
 
     def _scaled(self, sequences: Any) -> Any:
         if isinstance(sequences, np.ndarray):
@@ -182,18 +173,21 @@ class RecurrentEstimator(BaseEstimator):
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _train(self, data: Sequences, seed: int) -> None:
+    def _apart(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Which of n sequences are trained on, and which are set apart for validation; None for none."""
+        if not self.validation_fraction:
+            return np.arange(n), None
+        apart = max(1, round(n * _check.fraction("validation_fraction", self.validation_fraction)))
+        if apart >= n:
+            raise ValueError(f"validation_fraction: expected to leave sequences to train on, got {n} in all")
+        order = np.random.default_rng(seed).permutation(n)
+        return order[apart:], order[:apart]
+
+    def _train(self, data: Sequences, train: np.ndarray, held: np.ndarray | None, seed: int) -> None:
         """A whole training run."""
         validation = None
-        if self.validation_fraction:
-            n = len(data)
-            apart = max(1, round(n * _check.fraction("validation_fraction", self.validation_fraction)))
-            if apart >= n:
-                raise ValueError(
-                    f"validation_fraction: expected to leave sequences to train on, got {n} in all"
-                )
-            order = np.random.default_rng(seed).permutation(n)
-            validation, data = data.subset(order[:apart]), data.subset(order[apart:])
+        if held is not None:
+            validation, data = data.subset(held), data.subset(train)
         self.history_ = fit(
             self.model_, data, validation, epochs=self.epochs, batch_size=self.batch_size,
             optimizer=self._run.optimizer, clip_norm=self.clip_norm, patience=self.patience, seed=seed,

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _check
 from ..forecast import Backtest, backtest
-from ..forecast.plots import plot_forecast
 from ..forecast.tables import forecast_frame
 from .base import ragged
 from .series import SeriesEstimator
@@ -235,6 +234,7 @@ class RecurrentForecaster(SeriesEstimator):
         window: int | None = None,
         fit: bool = True,
         quantiles: Sequence[float] | None = None,
+        baselines: Sequence[str] = (),
         **roles: Any,
     ) -> Backtest:
         """Forecast X from origins that roll through it, with nothing known after them but what is known ahead.
@@ -250,6 +250,8 @@ class RecurrentForecaster(SeriesEstimator):
             window: steps before an origin to train on (a sliding window); None: all.
             fit: False: forecast with the estimator as it is; it should not have seen what comes after `start`.
             quantiles: levels; None: those of the estimator, if it can say.
+            baselines: plain forecasts to make beside, of the same origins, names among "last", "seasonal" (the value
+                `season` steps before) and "linear" (ridge regression on what the networks read).
 
         Returns:
             The forecasts, whose `frame`, `summary()` and `plot()` tell more. The estimator stays as it is.
@@ -269,29 +271,5 @@ class RecurrentForecaster(SeriesEstimator):
             (lambda known: core.fresh().fit(known, seed)) if fit else (lambda known: self.core_),
             found, core.horizon, 1 if core.short else max(core.contexts), start=start, stride=stride, refit=refit,
             window=window, season=core.season, quantiles=levels, reader=reader,
-            targets=reader.roles.target if reader is not None else None,
+            targets=reader.roles.target if reader is not None else None, baselines=baselines,
         )  # fmt: skip
-
-    def plot(
-        self, X: Any = None, future: Any = None, *, path: Any = None, steps: int | None = None, most: int = 6
-    ) -> Any:
-        """Draw the end of the series and the forecasts after it, with a band for each interval (extra: plot).
-
-        Args:
-            X: None or a frame, as for `predict`.
-            future: None or a frame, as for `predict`.
-            path: a file to write; None leaves the figure open.
-            steps: how many of the last steps are drawn; 4 horizons if None.
-            most: how many series are drawn, the first ones.
-
-        Returns:
-            The figure of matplotlib.
-
-        Raises:
-            ValueError: the estimator was fitted on arrays, or `predict` would refuse.
-        """
-        check_is_fitted(self, "model_")
-        if self.reader_ is None:
-            raise ValueError("X: expected an estimator fitted on a frame, got one fitted on arrays")
-        found = self._read_ahead(X, future)[:most]
-        return plot_forecast(self.core_, self.reader_, found, self._levels(None, None), path, steps)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
 from ..forecast import FrameReader, Roles, Series, SeriesForecaster
-from ..forecast.files import arrays_of, load_arrays, restored, state_of
+from ..forecast.files import arrays_of, described, load_arrays, made_of
+from ..forecast.plots import plot_forecast
 from .base import WIDE, RecurrentEstimator, numbers
 from .files import Saved
 
@@ -66,9 +67,15 @@ class SeriesEstimator(Saved, RecurrentEstimator):
 
     def _read_first(self, X: Any, roles: dict[str, Any]) -> tuple[FrameReader | None, list[Series]]:
         """The series of the X of `fit`, and what has read them if it is a frame."""
-        plain = {"calendar": True, "columns": "variables"}
-        asked = any(value is not None and value != plain.get(name) for name, value in roles.items())
+        usual = {"calendar": True, "columns": "variables"}
+        asked = any(value is not None and value != usual.get(name) for name, value in roles.items())
         if not asked and not _dated(X):
+            column = _no_numbers(X)
+            if column is not None:
+                raise ValueError(
+                    f"X: expected numbers, or to be told what columns are for (target=, series=, time=, ...), got the "
+                    f"column {column!r} of {X[column].dtype}"
+                )
             core = self._core(False)
             return None, self._arrays(X, max(core.contexts) + core.horizon, reset=True)
         reader = FrameReader(Roles.of(**roles), _check.whole_number("horizon", self.horizon, 1))
@@ -105,6 +112,44 @@ class SeriesEstimator(Saved, RecurrentEstimator):
                 )
         return [Series(one, past=np.zeros((len(one), 0)), known=np.zeros((len(one), 0))) for one in series]
 
+    def plot(
+        self,
+        X: Any = None,
+        future: Any = None,
+        *,
+        path: Any = None,
+        series: Any = None,
+        steps: int | None = None,
+        most: int = 6,
+    ) -> Any:
+        """Draw the end of the series and the forecasts after it, with a band for each interval (extra: plot).
+
+        Args:
+            X: None or a frame, as for `predict`.
+            future: None or a frame, as for `predict`.
+            path: a file to write; None leaves the figure open.
+            series: the name of the one to draw; None: the first ones.
+            steps: how many of the last steps are drawn; 4 horizons if None.
+            most: how many series are drawn at most.
+
+        Returns:
+            The figure of matplotlib.
+
+        Raises:
+            ValueError: the estimator was fitted on arrays, there is no such series, or `predict` would refuse.
+        """
+        check_is_fitted(self, "model_")
+        if self.reader_ is None:
+            raise ValueError("X: expected an estimator fitted on a frame, got one fitted on arrays")
+        found = self._read_ahead(X, future)
+        if series is not None:
+            names = [one.name for one in found]
+            found = [one for one in found if one.name == series]
+            if not found:
+                raise ValueError(f"series: expected one of {names}, got {series!r}")
+        found = found[:most]
+        return plot_forecast(self.core_, self.reader_, found, self._levels(None, None), path, steps)
+
     # Files.
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -116,16 +161,16 @@ class SeriesEstimator(Saved, RecurrentEstimator):
         load_arrays(self.core_, arrays)
 
     def _state(self) -> dict[str, Any]:
-        reader = None if self.reader_ is None else self.reader_.state()
+        reader = None if self.reader_ is None else self.reader_.as_plain()
         names = getattr(self, "feature_names_in_", None)
         return {
-            "core": state_of(self.core_), "reader": reader, "size": getattr(self, "_size", None),
+            "core": described(self.core_), "reader": reader, "size": getattr(self, "_size", None),
             "columns": getattr(self, "_columns", None), "names": None if names is None else list(names),
         }  # fmt: skip
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self._take(restored(state["core"]))
-        self.reader_ = None if state["reader"] is None else FrameReader.restored(state["reader"])
+        self._take(made_of(state["core"]))
+        self.reader_ = None if state["reader"] is None else FrameReader.from_plain(state["reader"])
         self._frame = None
         self._size, self._columns = state["size"], state["columns"]
         if self.reader_ is None:
@@ -137,6 +182,14 @@ class SeriesEstimator(Saved, RecurrentEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = False
         return tags
+
+
+def _no_numbers(X: Any) -> Any:
+    """The first column of a frame that holds times or texts; None if there is none."""
+    for column, kind in getattr(X, "dtypes", {}).items() if hasattr(X, "columns") else ():
+        if kind.kind == "M" or (kind.kind in "OU" and any(isinstance(value, str) for value in X[column])):
+            return column
+    return None
 
 
 def _dated(X: Any) -> bool:

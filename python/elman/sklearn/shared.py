@@ -72,7 +72,7 @@ class Supervised(Saved, RecurrentEstimator):
 
     def _learnt(self) -> dict[str, Any]:
         """What belongs to the model beside its parameters; its notes have it too: [mean, deviation] as "scale"."""
-        return {} if self._scaler is None else {"scale": plain_scale(self._scaler)}
+        return {} if self._scaler is None else {"scale": self._scaler.as_plain()}
 
     # Files.
 
@@ -95,7 +95,9 @@ class Supervised(Saved, RecurrentEstimator):
     def _restore(self, state: dict[str, Any]) -> None:
         self._size, self._columns, self._by_tokens = state["size"], state["columns"], state["by_tokens"]
         self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
-        self._scaler = scale_of(state.get("scale"))
+        if isinstance(self.vocabulary, dict) and "words" in self.vocabulary:  # a Vocabulary, as files have it
+            self.vocabulary = self.vocabulary_
+        self._scaler = scaler_of(state.get("scale"))
         if state["features"] is not None:
             self.n_features_in_ = state["features"]
         if state["names"] is not None:
@@ -109,13 +111,5 @@ def _like_tokens(X: Any) -> bool:
     return all(np.ndim(x) == 1 and np.asarray(x).dtype.kind in "iu" and len(x) for x in X)
 
 
-def plain_scale(scaler: Standardizer) -> list[list[float]]:
-    return [scaler.mean_.tolist(), scaler.scale_.tolist()]
-
-
-def scale_of(plain: Any) -> Standardizer | None:
-    if plain is None:
-        return None
-    scaler = Standardizer()
-    scaler.mean_, scaler.scale_ = (np.array(part, np.float64) for part in plain)
-    return scaler
+def scaler_of(plain: Any) -> Standardizer | None:
+    return None if plain is None else Standardizer.from_plain(plain)

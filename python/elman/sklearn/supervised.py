@@ -14,10 +14,11 @@ from .. import _check
 from .._plain import plain
 from ..data.intake import is_missing
 from ..models import SequenceClassifier, SequenceRegressor
+from ..models.reading import cast
 from ..sequence import Standardizer
 from ..train import Sequences
-from .base import narrow, numbers
-from .shared import Supervised, needed, plain_scale, scale_of
+from .base import FLOAT32, numbers
+from .shared import Supervised, needed, scaler_of
 
 
 class RecurrentClassifier(ClassifierMixin, Supervised):
@@ -82,8 +83,10 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         sequences = self._sequences(X, reset=True)
         labels = self._labels(sequences, y)
         self.classes_ = np.unique(labels)
-        seed = self._make(sequences, labels)
-        self._train(self._data(sequences, labels), seed)
+        seed = self._seed()
+        train, held = self._apart(len(sequences), seed)
+        self._make([sequences[i] for i in train], labels, seed)
+        self._train(self._data(sequences, labels), train, held, seed)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> RecurrentClassifier:
@@ -103,7 +106,7 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         labels = self._labels(sequences, y)
         if first:
             self.classes_ = np.unique(labels if classes is None else classes)
-            self._make(sequences, labels)
+            self._make(sequences, labels, self._seed())
         self._train_epoch(self._data(sequences, labels))
         return self
 
@@ -159,14 +162,13 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         except ValueError as error:
             raise ValueError(f"class_weight: {error}") from error
 
-    def _make(self, sequences: Any, labels: np.ndarray) -> int:
+    def _make(self, sequences: Any, labels: np.ndarray, seed: int) -> None:
+        """A new model, and the scales of these sequences; the weights of classes are those of all labels."""
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]}")
         self._fit_scale(sequences)
-        seed = self._seed()
         options = self._options(seed) | {"class_weight": self._class_weight(labels)}
         self._begin(SequenceClassifier(len(self.classes_), **options), seed)
-        return seed
 
     def _data(self, sequences: Any, labels: np.ndarray) -> Sequences:
         unknown = np.setdiff1d(labels, self.classes_)
@@ -188,8 +190,10 @@ class RecurrentRegressor(RegressorMixin, Supervised):
     def fit(self, X: Any, y: Any) -> RecurrentRegressor:
         """Train a new network on X with targets y, [n] or [n, outputs]."""
         sequences, targets = self._checked(X, y, reset=True)
-        seed = self._make(sequences, targets)
-        self._train(self._data(sequences, targets), seed)
+        seed = self._seed()
+        train, held = self._apart(len(sequences), seed)
+        self._make([sequences[i] for i in train], targets[train], seed)
+        self._train(self._data(sequences, targets), train, held, seed)
         return self
 
     def partial_fit(self, X: Any, y: Any) -> RecurrentRegressor:
@@ -197,7 +201,7 @@ class RecurrentRegressor(RegressorMixin, Supervised):
         first = not hasattr(self, "model_")
         sequences, targets = self._checked(X, y, reset=first)
         if first:
-            self._make(sequences, targets)
+            self._make(sequences, targets, self._seed())
         self._train_epoch(self._data(sequences, targets))
         return self
 
@@ -212,12 +216,12 @@ class RecurrentRegressor(RegressorMixin, Supervised):
     def _learnt(self) -> dict[str, Any]:
         found = super()._learnt() | {"flat": self._flat}
         if self._target_scaler is not None:
-            found["target_scale"] = plain_scale(self._target_scaler)
+            found["target_scale"] = self._target_scaler.as_plain()
         return found
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
-        self._flat, self._target_scaler = state["flat"], scale_of(state.get("target_scale"))
+        self._flat, self._target_scaler = state["flat"], scaler_of(state.get("target_scale"))
         self.model_ = SequenceRegressor(**state["config"])
         self.model_.notes |= self._learnt()
 
@@ -234,17 +238,16 @@ class RecurrentRegressor(RegressorMixin, Supervised):
             raise ValueError(f"y: expected [n, {self.model_.outputs}], got {_check.describe(y)}")
         return sequences, targets
 
-    def _make(self, sequences: Any, targets: np.ndarray) -> int:
+    def _make(self, sequences: Any, targets: np.ndarray, seed: int) -> None:
+        """A new model, and the scales of these sequences and targets."""
         self._fit_scale(sequences)
         self._target_scaler = Standardizer().fit(targets) if self.scale else None
-        seed = self._seed()
         self._begin(SequenceRegressor(targets.shape[1], **self._options(seed)), seed)
-        return seed
 
     def _data(self, sequences: Any, targets: np.ndarray) -> Sequences:
         if self._target_scaler is not None:
             targets = self._target_scaler.transform(targets)
-        return Sequences(self._scaled(sequences), narrow("y", targets))
+        return Sequences(self._scaled(sequences), cast("y", targets, FLOAT32))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..data.intake import series_of
-from ..data.vocabulary import is_text, taken
+from ..data.vocabulary import as_vocabulary, is_text
 from ..train import Vocabulary
 
 
@@ -25,7 +25,7 @@ def vocabulary_of(given: Any, X: Any) -> Vocabulary | None:
                 f"X: expected texts or lists of words, [n], with vocabulary={given!r}, got {_check.describe(X)}"
             )
         return Vocabulary.of(X, **how)
-    found, size = taken(given)
+    found, size = as_vocabulary(given)
     if found is None and size is not None:
         if isinstance(size, str):
             raise ValueError(f"vocabulary: expected 'learn', a Vocabulary or a whole number, got {size!r}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from ..optim import Average
 from ..optim.averages import move
 from .checkpoint import Arrays
@@ -39,22 +36,9 @@ class Averaged:
         average._take(model)
         return average
 
-    def best_of(self, model: Trainable) -> Arrays:
+    def parameters_of(self, model: Trainable) -> Arrays:
         """A copy of the average; of the parameters themselves where there is none yet."""
         return self.copy().arrays or model.state_dict()
-
-    @contextlib.contextmanager
-    def within(self, model: Trainable) -> Iterator[None]:
-        """Within the block the model has the average, if there is one, as its parameters."""
-        if not self.arrays:
-            yield
-            return
-        own = model.state_dict()
-        try:
-            model.load_state_dict(self.arrays)
-            yield
-        finally:
-            model.load_state_dict(own)
 
     def _counts(self, update: bool, epoch: int) -> bool:
         rule = self._rule

@@ -63,6 +63,8 @@ class AfterEpochs(Callback):
 
 def as_callbacks(callbacks: Iterable[Callback | Callable[[Run], Any]]) -> list[Callback]:
     """Each of them as a Callback."""
+    if not isinstance(callbacks, Iterable) or isinstance(callbacks, str):
+        raise ValueError(f"callbacks: expected a list, got {_check.describe(callbacks)}")
     found = []
     for i, callback in enumerate(callbacks):
         if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):

@@ -21,7 +21,7 @@ from .._extras import need
 from .._plain import plain
 from .lock import DirectoryLock
 
-Arrays = dict[str, np.ndarray]
+Arrays = files.Arrays
 
 PURPOSE = "a checkpoint"
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")

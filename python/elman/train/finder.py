@@ -167,9 +167,13 @@ def _losses(
 def _endless(data: Data, settings: Settings, seed: int) -> Iterator[list[Batch]]:
     """The batches of each update, epoch after epoch."""
     for epoch in itertools.count():
-        batches = data.batches(settings.batch_size, seed=[seed, epoch])
-        while group := list(itertools.islice(batches, settings.accumulate)):
+        batches = iter(data.batches(settings.batch_size, seed=[seed, epoch]))
+        group = list(itertools.islice(batches, settings.accumulate))
+        if not group:
+            raise ValueError("data: expected at least one batch, got none")
+        while group:
             yield group
+            group = list(itertools.islice(batches, settings.accumulate))
 
 
 def _smoothed(losses: Sequence[float]) -> np.ndarray:

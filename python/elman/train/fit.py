@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
@@ -154,6 +155,12 @@ def fit(
             "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
             "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
         )
+    if epochs > 1 and not any(settings.schedule(epochs - part) for part in (1, 0.5)):
+        warnings.warn(
+            f"schedule: the learning rate is 0 in the whole of the last epoch: {settings.schedule!r} ends before "
+            f"epochs={epochs}",
+            stacklevel=2,
+        )
     between = as_communicator(communicator)
     first = between is None or between.rank == 0
     called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
@@ -179,6 +186,7 @@ def fit(
                 _train(run, train_data, validation_data, called, saver)
         except BaseException as error:
             run.error = error
+            run.rewind()
             with contextlib.suppress(AttributeError):  # an exception of another library may take none
                 error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:

@@ -78,8 +78,7 @@ def _crps(outcome: Outcome) -> Any:
     if outcome.levels is not None:
         return crps(true, spread, outcome.levels).mean()
     mean, deviation = spread[:, 0], np.exp(0.5 * spread[:, 1])
-    normal = np.frompyfunc(lambda z: 0.5 * math.erfc(-z / math.sqrt(2)), 1, 1)
-    return crps_of_normal(true, mean, deviation, normal((true - mean) / deviation).astype(float)).mean()
+    return crps_of_normal(true, mean, deviation).mean()
 
 
 METRICS: dict[str, Metric] = {
@@ -183,7 +182,7 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"metrics[{name!r}]: expected a number, got {_check.describe(value)}") from None
 
 
-def best_of(values: Sequence[float], greater: bool) -> bool:
+def last_is_best(values: Sequence[float], greater: bool) -> bool:
     """Whether the last one is as good as the best. A NaN is worse than anything."""
     signed = [-value if greater else value for value in values]
     known = [value for value in signed if not math.isnan(value)]

@@ -35,9 +35,8 @@ def _on_terminal() -> bool:
     if not getattr(sys.stderr, "isatty", bool)():
         return False
     try:
-        return (
-            os.get_terminal_size(sys.stderr.fileno()).columns > 0
-        )  # some have no width, and so no room for a bar
+        # Some have no width, and so no room for a bar.
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):
         return True
 

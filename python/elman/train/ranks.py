@@ -126,9 +126,7 @@ class Ranks:
     def _sum(self, array: np.ndarray) -> None:
         assert self._communicator is not None
         try:
-            with (
-                self._guard.deferring()
-            ):  # a signal waits: between two sums the others could not be told of it
+            with self.together():  # a signal waits: between two sums the others could not be told of it
                 self._communicator.sum(array)
         except Exception as error:
             self._alone = True

@@ -116,7 +116,6 @@ class Saver:
         exploded = isinstance(error, FloatingPointError) or not run.healthy(run.loss)
         if exploded or run.guard.broken or self._failed:
             return
-        run.rewind()
         where = os.fspath(self._checkpoint.directory)
         try:
             self._write(snapshot(run))
@@ -153,7 +152,7 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
             "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
         },
         "metrics": {"metrics": sorted(run.settings.metrics), "watch": run.settings.watch},
-        "average": None if run.settings.average is None else repr(run.settings.average),
+        "average": None if run.settings.average is None else _text(run.settings.average),
         "frozen": run.optimizer.frozen_of(run.model),  # type: ignore[arg-type]
         "model": _describe(run.model),
     }
@@ -161,15 +160,14 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
 
 def _settings(run: Run) -> Section:
     """What may change within a run, for the updates that are left."""
-    own, asked, schedule = vars(run.optimizer), run.settings, type(run.settings.schedule)
-    told = schedule.__repr__ is not object.__repr__  # its text is the object's address
+    own, asked = vars(run.optimizer), run.settings
     settings: Section = {name: own[name] for name in own if name[:1] != "_" and name not in _CHANGING}
     settings = {
         name: value for name, value in settings.items() if isinstance(value, (int, float, str, tuple))
     }
     settings |= {"learning_rate": run.given_rate, "groups": run.optimizer.groups}
     settings |= {name: getattr(asked, name) for name in ("batch_size", "accumulate", "clip_norm", "clip")}
-    return plain("settings", settings) | {"schedule": repr(asked.schedule) if told else schedule.__qualname__}
+    return plain("settings", settings) | {"schedule": _text(asked.schedule)}
 
 
 _CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run
@@ -209,8 +207,13 @@ def _layers(part: Any, name: str) -> Section:
         return {key: text for at, value in inner.items() for key, text in _layers(value, at).items()}
     if not name:
         return {}
-    own = type(part).__repr__ is not object.__repr__  # its text is the object's address
-    return {name: repr(part) if own else type(part).__qualname__}
+    return {name: _text(part)}
+
+
+def _text(value: Any) -> str:
+    """What tells it from others of its kind; the text that Python has for any object is its address."""
+    kind = type(value)
+    return kind.__qualname__ if kind.__repr__ is object.__repr__ else repr(value)
 
 
 def _streams(state: Any, name: str, found: Section) -> None:

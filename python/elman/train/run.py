@@ -17,7 +17,7 @@ from .checkpoint import Arrays
 from .communicator import Communicator
 from .guard import Guard
 from .history import History
-from .metrics import Collector, best_of
+from .metrics import Collector, last_is_best
 from .ranks import Ranks
 from .settings import Settings
 from .trainable import Trainable, counted, mean_loss
@@ -74,10 +74,12 @@ class Run:
         self.stop = ""
         self.error: BaseException | None = None
         self.loss = self.norm = 0.0
+        self.rate = optimizer.learning_rate  # of the last update
         self.guard = Guard()
         self.ranks = Ranks(communicator, self.guard)
         self.update = Update(model, optimizer, self.settings, self.ranks)
         self._random: dict[str, Any] | None = None  # the random streams before an update that is not complete
+        self._own: Arrays = {}  # the parameters, while the model has their average in their place
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -130,7 +132,7 @@ class Run:
         share = batch.done / whole if whole else 0.0
         rate = self.base_rate * float(self.settings.schedule(self.epoch + share))
         with self.guard:
-            self.optimizer.learning_rate = rate
+            self.optimizer.learning_rate = self.rate = rate
             update.apply(norm)
             self.state, self.done = update.state, batch.done
             self.norm, self.loss = norm, update.total / update.count if update.count else 0.0
@@ -150,7 +152,11 @@ class Run:
         return self.length if known is None else known
 
     def rewind(self) -> None:
-        """Go back to the last update, from one that an exception has ended before the parameters changed."""
+        """Go back to the last update: from one that an exception has ended before the parameters changed, or from the
+        average of the parameters, which is validated."""
+        if self._own:
+            self.model.load_state_dict(self._own)
+            self._own = {}
         if self._random is not None:
             self.model.set_random_state(self._random)
             self._random = None
@@ -188,9 +194,12 @@ class Run:
         loss, average = None, self.average.after_epoch(self.model, self.epoch)
         found = Collector(self.settings.metrics)
         if validation is not None:
-            with average.within(self.model):
-                size = self.settings.batch_size
-                loss = mean_loss(self.model, validation, size, self._check_validation, self.ranks, found.add)
+            if average.arrays:
+                self._own = self.model.state_dict()
+                self.model.load_state_dict(average.arrays)
+            size = self.settings.batch_size
+            loss = mean_loss(self.model, validation, size, self._check_validation, self.ranks, found.add)
+            self.rewind()
         values = found.values(self.ranks)
         with self.guard:
             self.average = average
@@ -200,7 +209,7 @@ class Run:
             for name, value in values.items():
                 history.metrics.setdefault(name, []).append(value)
             history.gradient_norm.append(self.norms / max(self.updates, 1))
-            history.learning_rate.append(self.optimizer.learning_rate)
+            history.learning_rate.append(self.rate)
             history.seconds.append(self.seconds)
             self._keep_best()
             self.settings.schedule.observe(history.losses[-1])
@@ -212,9 +221,9 @@ class Run:
         """Keep the parameters, if this epoch is the best so far."""
         history = self.history
         if not history.validation_loss:
-            history.best_epoch, self.safe = self.epoch, self.average.best_of(self.model)
-        elif best_of(history.watched, self.settings.greater):
-            history.best_epoch, self.best, self.safe = self.epoch, self.average.best_of(self.model), {}
+            history.best_epoch, self.safe = self.epoch, self.average.parameters_of(self.model)
+        elif last_is_best(history.watched, self.settings.greater):
+            history.best_epoch, self.best, self.safe = self.epoch, self.average.parameters_of(self.model), {}
 
     def impatience(self, patience: int | None) -> str:
         """Why to stop, if `patience` epochs have brought nothing better."""

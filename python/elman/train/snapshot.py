@@ -11,23 +11,9 @@ from .history import History
 from .run import Run
 
 _NUMBERS = (
-    "seed",
-    "epoch",
-    "batches",
-    "updates",
-    "done",
-    "length",
-    "count",
-    "total",
-    "norms",
-    "seconds",
-    "given_rate",
-    "base_rate",
-    "first",
-    "batch_size",
-    "patient_since",
-    "stop",
-)
+    "seed", "epoch", "batches", "updates", "done", "length", "count", "total", "norms", "seconds", "given_rate",
+    "base_rate", "rate", "first", "batch_size", "patient_since", "stop",
+)  # fmt: skip
 
 
 def snapshot(run: Run) -> tuple[dict[str, Any], Arrays]:
@@ -55,12 +41,15 @@ def snapshot(run: Run) -> tuple[dict[str, Any], Arrays]:
 def restore(run: Run, numbers: dict[str, Any], arrays: Arrays) -> None:
     """Go on from a snapshot of this model, or of one like it. Rates, clipping and the learning-rate schedule stay
     those of this run."""
-    numbers = {
+    # Older ones do not have these.
+    older = {
         "updates": numbers["batches"],
         "done": 0,
         "length": None,
         "averaged": 0,
-    } | numbers  # older ones do not have these
+        "rate": numbers["base_rate"],
+    }
+    numbers = older | numbers
     run.model.load_state_dict(within("parameters", arrays))
     run.model.set_random_state(numbers["random"])
     run.optimizer.load_state_dict(numbers["optimizer"] | {"arrays": within("optimizer", arrays)})

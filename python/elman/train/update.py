@@ -76,7 +76,8 @@ class Update:
             )
             if self.count:
                 self._multiply(self._divided / self.count)
-            self._ranks.add_up(self._model.grads)
+            if self._ranks.size > 1:
+                self._ranks.add_up(self._model.grads)
         return self._optimizer.norm()
 
     def apply(self, norm: float) -> None:

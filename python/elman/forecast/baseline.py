@@ -13,7 +13,7 @@ PENALTIES = 10.0 ** np.arange(-3, 6)
 
 
 class Baseline:
-    """A plain forecast from a scaled window.
+    """A forecast from a scaled window without a network.
 
     Args:
         kind: "last", the last value; "seasonal", the value `season` steps before; "linear", ridge regression on the
@@ -65,7 +65,7 @@ class Baseline:
         slopes = vectors @ (along / (values + best)[:, None])
         self.weights = np.concatenate([slopes, (middle - centre @ slopes)[None]])
 
-    def state(self) -> dict[str, Any]:
+    def as_plain(self) -> dict[str, Any]:
         return {"kind": self.kind, "horizon": self.horizon, "targets": self.targets, "season": self.season}
 
 
