@@ -56,7 +56,7 @@ def test_ctrl_c_at_any_moment(tmp_path, options):
     once, times, interrupts = list(updates), np.random.default_rng(1), 0
     updates.clear()
     while True:
-        seconds = times.uniform(0.001, 0.05) if interrupts < 30 else 1e3
+        seconds = times.uniform(0.001, 0.015) if interrupts < 30 else 1e3
         model = classifier()
         try:
             got = call(model, tmp_path / "run", callbacks=[Count()], **options)
