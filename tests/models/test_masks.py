@@ -4,7 +4,7 @@ summed in another order."""
 import numpy as np
 import pytest
 
-from elman.models import Forecaster, Seq2Seq
+from elman.models import Forecaster, Seq2Seq, SequenceRegressor
 from elman.sequence.marks import closed_up
 from elman.train import Sequences, evaluate, fit
 from tests.models.test_every_model import MODELS
@@ -97,3 +97,12 @@ def test_closed_up():
         dense[counts[b] :, b] = 0
     np.testing.assert_array_equal(back(dense), np.where(known[..., None], values, 0))
     assert closed_up(values, None, None)[1].tolist() == [5, 5, 5]
+
+
+def test_targets_of_sequences_are_not_taken_for_those_of_steps():
+    """Where the first sequence has as many steps as there are numbers to predict."""
+    x = [RNG.standard_normal((steps, 4)).astype(np.float32) for steps in (2, 5, 3)]
+    mask = [np.arange(len(one)) > 0 for one in x]
+    model = SequenceRegressor(2, input_size=4, hidden_size=3, seed=0)
+    data = Sequences(x, RNG.standard_normal((3, 2)), mask=mask)
+    assert fit(model, data, epochs=1, progress=False).epochs == 1

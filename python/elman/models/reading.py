@@ -123,8 +123,8 @@ def all_targets(data: Sequences) -> tuple[np.ndarray, np.ndarray | None, str]:
         shown = _check.describe(y) if is_array(y) else f"a list of {_t_i(y[0])}"
         return np.asarray(y[:1] if is_array(y) else y[0][None]), None, shown
     if isinstance(y, np.ndarray):
-        known = None if mask is None or y.ndim < 2 or len(mask[0]) != y.shape[1] else np.stack(list(mask))
-        return y, known, _check.describe(y)
+        by_steps = mask is not None and y.ndim > 1 and all(len(one) == y.shape[1] for one in mask)
+        return y, np.stack(list(mask)) if by_steps else None, _check.describe(y)
     shown = f"a list of {_t_i(y[0])}"
     by_steps = mask is not None and [len(one) for one in y] == [len(one) for one in mask]
     if len({len(one) for one in y}) == 1:
