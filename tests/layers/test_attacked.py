@@ -191,7 +191,7 @@ def test_vectors_of_tokens_are_plain_arrays_of_their_own(tokens):
         {"batch_size": 8},
         {"clip_norm": None},
         {"weight_decay": 0.1},
-        {"schedule": Cosine(2)},
+        {"schedule": Cosine(2, floor=0.1)},
     ],
 )
 def test_a_run_with_no_epochs_left_is_not_taken_for_one_of_other_settings(tmp_path, changed):

@@ -23,7 +23,7 @@ def make(name):
         return model, (x, y), options | {"batch_size": 16, "seed": 0}
     model = LanguageModel(11, hidden_size=24, dropout=0.2, seed=0)
     data = Stream(rng.integers(0, 11, 4000), steps=10)
-    return model, data, {"epochs": 8, "batch_size": 8, "seed": 0, "optimizer": "sgd", "schedule": WarmUp(2)}
+    return model, data, {"epochs": 16, "batch_size": 8, "seed": 0, "optimizer": "sgd", "schedule": WarmUp(2)}
 
 
 def parameters_of(directory):

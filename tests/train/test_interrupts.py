@@ -51,12 +51,13 @@ def test_ctrl_c_at_any_moment(tmp_path, options):
         def on_end(self, run):
             self.timer.cancel()
 
-    seconds = 1e3
+    seconds, begin = 1e3, time.perf_counter()
     want = call(whole, tmp_path / "whole", callbacks=[Count()], **options)
+    longest = (time.perf_counter() - begin) / 20
     once, times, interrupts = list(updates), np.random.default_rng(1), 0
     updates.clear()
     while True:
-        seconds = times.uniform(0.001, 0.015) if interrupts < 30 else 1e3
+        seconds = times.uniform(longest / 20, longest) if interrupts < 30 else 1e3
         model = classifier()
         try:
             got = call(model, tmp_path / "run", callbacks=[Count()], **options)
