@@ -1,4 +1,4 @@
-# make test          the whole test suite                  make test-quick      most of it, in under a minute
+# make test          the whole test suite                  make test-quick      most of it, in about a minute
 # make check         lint, types, arrows between rooms     make format          let the formatters write
 # make demo          train a weather forecaster            make dist            wheel and sdist into dist/
 # make examples      the uses on real data, their table    make examples-quick  a small slice of each

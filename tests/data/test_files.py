@@ -1,6 +1,5 @@
 """Data in files (memory maps, HDF5): the bits of the same data in memory, and never read whole."""
 
-import gc
 import itertools
 
 import h5py
@@ -31,7 +30,6 @@ def filed(tmp_path):
             return mapped_copy(tmp_path / f"{name}.npy", array, "c" if kind == "copy" else "r")
 
         yield make
-    gc.collect()
 
 
 KINDS = ["memmap", "copy", "h5py", "slices"]
