@@ -118,6 +118,26 @@ def test_one_that_comes_within_an_update_waits_for_its_end(tmp_path):
     assert ended[4:] == [5, 6, 7, 8, 9] and same(model.state_dict(), whole.state_dict())
 
 
+def test_one_that_comes_while_a_checkpoint_is_written_waits_for_its_end(tmp_path, monkeypatch):
+    whole, fsync, seen = regressor(), os.fsync, []
+    want = run(whole, tmp_path / "a")
+
+    def interrupted(file):
+        seen.append(len(list((tmp_path / "b").glob("*.new"))))
+        if len(seen) == 1:
+            signal.raise_signal(signal.SIGINT)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(regressor(), tmp_path / "b", checkpoint_seconds=0)
+    assert seen[0] == 1 and {path.name for path in (tmp_path / "b").glob("*.safetensors")} == {
+        "checkpoint-0.safetensors", "checkpoint-1.safetensors"
+    }  # fmt: skip
+    model = regressor()
+    assert run(model, tmp_path / "b") == want and same(model.state_dict(), whole.state_dict())
+
+
 def test_an_update_that_fails_is_not_saved(tmp_path):
     class Failing(Adam):
         def _update(self, *arguments):

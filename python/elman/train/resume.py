@@ -131,7 +131,8 @@ class Saver:
     def _write(self, taken: tuple[dict[str, Any], Arrays]) -> None:
         numbers, arrays = taken
         try:
-            self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
+            with self._run.guard.deferring():  # a checkpoint half written would only be written again
+                self._checkpoint.save(numbers | {"identity": self._identity, "call": self._call}, arrays)
         except OSError:
             self._failed = True
             raise
