@@ -22,7 +22,16 @@ WITHOUT = os.environ.get("ELMAN_TEST_WITHOUT", "").split()
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    return (yield from skipped_without())
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
+    return (yield from skipped_without())
+
+
+def skipped_without():
     try:
         return (yield)
     except ImportError as error:

@@ -2,7 +2,6 @@
 
 import itertools
 
-import h5py
 import numpy as np
 import pytest
 
@@ -18,6 +17,8 @@ from tests.support.runs import data, regressor, run, same
 @pytest.fixture
 def filed(tmp_path):
     """A function that puts an array into a file of each kind."""
+    import h5py
+
     with h5py.File(tmp_path / "a.h5", "w") as file:
 
         def make(kind, array):
