@@ -14,6 +14,7 @@ from elman.models import SequenceRegressor
 from tests.support.saved import equal, write_raw
 
 safetensors = pytest.importorskip("safetensors.numpy")
+save, load_file = safetensors.save, safetensors.load_file
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -62,13 +63,13 @@ STRANGE = {
     "it is empty": b"",
     "not a safetensors file: ": b"# text, and more",
     "not a safetensors file; if torch.save wrote it, load_state_dict takes what torch.load gives": b"PK\x03\x04...",
-    r"nothing in its metadata says what it is; .*, layer.load_state_dict\(safetensors.numpy.load_file\(": safetensors.save(
+    r"nothing in its metadata says what it is; .*, layer.load_state_dict\(safetensors.numpy.load_file\(": save(
         {"a": np.zeros(2, np.float32)}
     ),
-    "nothing in its metadata says": safetensors.save({"a": np.zeros(2, np.float32)}, {"format": "pt"}),
-    "its description is damaged": safetensors.save({}, {"elman": "{"}),
-    "its description is damaged.*": safetensors.save({}, {"elman": "[" * 100_000}),
-    r"its description is damaged$": safetensors.save({}, {"elman": "[1, 2]"}),
+    "nothing in its metadata says": save({"a": np.zeros(2, np.float32)}, {"format": "pt"}),
+    "its description is damaged": save({}, {"elman": "{"}),
+    "its description is damaged.*": save({}, {"elman": "[" * 100_000}),
+    r"its description is damaged$": save({}, {"elman": "[1, 2]"}),
 }
 
 
@@ -202,5 +203,5 @@ def test_a_file_is_whole_or_as_before(name, tmp_path, monkeypatch):
 def test_any_tool_reads_the_arrays(tmp_path):
     made = layer()
     made.save(tmp_path / "file")
-    arrays = safetensors.load_file(tmp_path / "file")
+    arrays = load_file(tmp_path / "file")
     assert all(np.array_equal(arrays[name], value) for name, value in made.parameters.items())
