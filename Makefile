@@ -127,7 +127,7 @@ $(FREE)/test: $(SOURCES)
 	  { echo "$(PYTHON) is no free-threaded Python; name one: make test-free-threaded PYTHON=python3.13t"; exit 1; }
 	$(PYTHON) -m venv $(FREE)
 	$(FREE)/bin/python -m pip install --quiet --upgrade pip
-	$(FREE)/bin/python -m pip install --quiet --prefer-binary --editable '.[train,plot,sklearn,arrow]' \
+	$(FREE)/bin/python -m pip install --quiet --prefer-binary --editable '.[train,plot,sklearn,arrow,torch]' \
 	  'pandas>=2' 'hypothesis>=6.100' 'pytest>=8'
 	touch $@
 
