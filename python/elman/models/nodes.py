@@ -171,7 +171,7 @@ class Input(Node):
         if not tokens:
             if array.dtype.kind not in "biuf":
                 raise ValueError(f"{what}: expected numbers, got {_check.describe(array)}")
-            if array.ndim == 1 or (array.ndim == 2 and (lengths is not None or mask is not None)):
+            if array.ndim == 1 or (array.ndim == 2 and lengths is not None):
                 array = array[..., None]  # one number for each sample or step
         if array.ndim == (1 if tokens else 2):
             if mask is not None:

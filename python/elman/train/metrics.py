@@ -209,10 +209,12 @@ class Collector:
             output: joined([part[output] if output else part for part in flat])
             for output in {metric.output for metric in self._metrics.values()}
         }
-        return {
-            name: _number(name, metric.function(outcomes[metric.output]))
-            for name, metric in self._metrics.items()
-        }
+        found = {}
+        for name, metric in self._metrics.items():
+            outcome = outcomes[metric.output]
+            # Of several outputs one may have no target that counts.
+            found[name] = _number(name, metric.function(outcome)) if len(outcome.true) else math.nan
+        return found
 
 
 def _number(name: str, value: Any) -> float:
