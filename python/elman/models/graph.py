@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch, Data, NamedSequences, Sequences
+from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .base import Model
@@ -78,8 +79,6 @@ class Graph(Model):
         if self._is_plain():
             self.config = self._config()
 
-    # The file.
-
     def _is_plain(self) -> bool:
         """Whether it is known by its graph, and not by the arguments of a derived class."""
         return type(self).__init__ is Graph.__init__
@@ -111,26 +110,26 @@ class Graph(Model):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.inputs)} -> {', '.join(self.outputs)})"
 
-    # There and back.
-
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         """A Value for each output by name, None for the state, and backward."""
         values: dict[int, Value] = {}
         backs: list[tuple[Node, Back]] = []
+        reached: set[int] = set()  # nodes that gradients must reach
         for i, node in enumerate(self.order):
             if isinstance(node, Input):
                 values[id(node)] = self._read(node, batch)
                 continue
             name = self.part_of.get(i, type(node).__name__)
-            need_dx = not all(isinstance(source, Input) for source in node.sources)
+            need_dx = any(id(source) in reached for source in node.sources)
+            layer = self.parts.get(name)
             try:
-                value, back = node.run(
-                    [values[id(source)] for source in node.sources], self.parts.get(name), keep, need_dx
-                )
+                value, back = node.run([values[id(source)] for source in node.sources], layer, keep, need_dx)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             values[id(node)] = value
-            backs.append((node, back))
+            if need_dx or (layer is not None and is_wanted(layer)):
+                reached.add(id(node))
+                backs.append((node, back))
 
         def backward(gradients: Mapping[str, Any]) -> None:
             found: dict[int, Any] = {}
@@ -140,7 +139,7 @@ class Graph(Model):
                 d = found.pop(id(node), None)
                 if d is not None:
                     for source, gradient in zip(node.sources, back(d), strict=True):
-                        if gradient is not None and not isinstance(source, Input):
+                        if gradient is not None and id(source) in reached:
                             _add(found, source, gradient)
 
         return {name: values[id(output.node)] for name, output in self.outputs.items()}, None, backward
@@ -183,8 +182,6 @@ class Graph(Model):
                 found[name] = output.outcome_of(prediction[name], *self._given(name, batch), scores)
         return found
 
-    # Before training.
-
     def expect_data(self, name: str, data: Data) -> None:
         """Refuse data that this graph cannot learn from, before any work: its longest sample goes through the graph,
         and what is in memory is looked at.
@@ -214,8 +211,6 @@ class Graph(Model):
                 "class_weight: expected fit, which counts the classes for 'balanced', before a loss"
             )
         return self.notes["class_weight"][name]
-
-    # Predictions.
 
     def __call__(
         self, x: Mapping[str, Any], lengths: Mapping[str, Any] | None = None, mask: Any = None

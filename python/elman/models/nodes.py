@@ -11,6 +11,7 @@ from .. import _check
 from ..data.vocabulary import as_vocabulary
 from ..layers import Composite, Embedding, Parameters, Pooling
 from ..layers.steppers import Stateless
+from ..layers.wanted import go_back
 from ..sequence.marks import chosen, known_steps
 from .reading import as_whole, cast
 
@@ -216,7 +217,7 @@ class Through(Node):
             y, through = layer.apply(x, **options, keep=keep)
 
         def back(d: np.ndarray) -> list[np.ndarray | None]:
-            return [through(d, need_dx=need_dx)[0] if layer.carries_state else through(d)]
+            return [go_back(layer, through, d, None, need_dx, need_dstate=False)[0]]
 
         return (Value(y) if pools(layer) else values[0]._replace(array=y)), back
 
