@@ -197,8 +197,8 @@ class Graph(Model):
             )
 
     def begin(self, train: Data) -> None:
-        """Look at the training data, as `fit` lets a model do: count the classes of each output with
-        class_weight="balanced". The file keeps their weights in `notes`, by the output's name."""
+        """Look at the training data `train`, as `fit` lets a model do: count the classes of each output with
+        class_weight="balanced". The file keeps their weights in `notes`, a dict by the output's name."""
         found = {
             name: balanced_of(self, name, train) for name, output in self.outputs.items() if output.balanced
         }
@@ -266,7 +266,7 @@ class Graph(Model):
         """Quantiles [.., F, Q] of each output with the loss "gaussian" or "quantile".
 
         Args:
-            x, batch_size, mask: as `predict` takes them.
+            x, batch_size, mask: a dict, a whole number and a dict or [n, T] bool, as `predict` takes them.
             quantiles: Q levels; each output's own if None.
 
         Returns:

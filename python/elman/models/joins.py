@@ -83,9 +83,6 @@ class Repetition(Node):
         repeated = np.ascontiguousarray(chosen(known, repeated))
         return value._replace(array=repeated), lambda d: [chosen(known, d).sum(axis=0), None]
 
-    def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
-        return arrays[0]
-
     def stepper(self, layer: Any, batch_size: int) -> StepOf:
         for node in in_order([self.sources[0]]):
             if isinstance(node, Through) and pools(node.layer):

@@ -109,12 +109,13 @@ class Node:
         raise NotImplementedError
 
     def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
-        """What it makes of the arrays [.., F] of its sources without a layer, the same for one step as for many; in
-        `out`, if that is given."""
-        raise NotImplementedError
+        """What it makes of the `arrays` [.., F] of its sources without a layer, the same for one step as for many; in
+        `out` [.., F], if that is given."""
+        return arrays[0]
 
     def stepper(self, layer: Any, batch_size: int) -> StepOf:
-        """What makes its value of those of its sources, step by step over `batch_size` streams.
+        """What makes its value of those of its sources step by step, over `batch_size` streams, a whole number, with
+        its `layer`, if it has one (else None).
 
         Raises:
             ValueError: it needs the whole sequence.

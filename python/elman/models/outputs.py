@@ -89,7 +89,11 @@ class Output:
         return found | ({"label_smoothing": self.label_smoothing} if self.label_smoothing else {})
 
     def labels_of(self, prediction: np.ndarray) -> Labels:
-        """What the classes of a prediction [.., C] are called."""
+        """What the classes of a prediction [.., C] are called.
+
+        Raises:
+            ValueError: it is of another number of classes.
+        """
         count = prediction.shape[-1]
         if self.labels is None:
             return Labels("classes", count, self.ignore)
@@ -108,6 +112,9 @@ class Output:
             got: what was given, in words.
             known: [B, S], what counts of y; None: all.
 
+        Returns:
+            An array of y's first axes.
+
         Raises:
             ValueError: y does not fit.
         """
@@ -116,8 +123,15 @@ class Output:
         return read_numbers(y, (self._outputs(value.array),), value.steps, value.array.dtype, got)
 
     def targets(self, value: Value, y: np.ndarray, y_lengths: np.ndarray | None) -> tuple[Any, Any]:
-        """(y as the loss takes it, which of its steps count, [B, S] or None) of y [B, ...] beside the prediction of
-        the same samples, with `y_lengths` [B] if it was a list.
+        """y beside the prediction of the same samples.
+
+        Args:
+            value: the prediction.
+            y: [B, ...], or [B, S, ...] of steps.
+            y_lengths: [B], the steps of each sample's, if it was a list; else None.
+
+        Returns:
+            (y as the loss takes it, which of its steps count, [B, S] bool or None: all).
 
         Raises:
             ValueError: y does not fit.
@@ -146,15 +160,17 @@ class Output:
         of_class: Any,
         gradient: bool,
     ) -> Loss:
-        """The loss of a prediction, a `value`, against y [B, ...], or [B, S, ...] with `y_lengths` [B] if it has steps.
-        Without `gradient` its value alone; the output's own weight is not in it.
+        """The loss of a prediction against its targets; the output's own weight is not in it.
 
         Args:
             value: the prediction.
-            y, y_lengths: the targets.
+            y, y_lengths: [B, ...] and [B], as for `targets`.
             weights: [B], or [B, S] of steps: how much each counts.
             of_class: [C], how much a target of each class counts; None: all alike.
             gradient: whether it is wanted.
+
+        Returns:
+            A Loss.
 
         Raises:
             ValueError: y or weights do not fit.
@@ -191,7 +207,16 @@ class Output:
         weights: np.ndarray | None,
         scores: bool,
     ) -> Outcome:
-        """What was true and what was predicted, where targets count."""
+        """What was true and what was predicted, where targets count.
+
+        Args:
+            value: the prediction.
+            y, y_lengths, weights: [B, ...], [B] and [B] or [B, S], as for `loss_of`.
+            scores: whether the probabilities of classes are wanted.
+
+        Returns:
+            An Outcome.
+        """
         y, known = self.targets(value, y, y_lengths)
         prediction = value.array.swapaxes(0, 1) if value.steps else value.array
         if self.of_classes:
@@ -216,5 +241,6 @@ class Output:
         return self._targets.centre(self._widened(prediction))
 
     def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float] | None) -> np.ndarray:
-        """Quantiles [.., F, Q] of a prediction of the loss "gaussian" or "quantile"."""
+        """Quantiles [.., F, Q] of a `prediction` [.., F * W] of the loss "gaussian" or "quantile": Q `quantiles`,
+        or the output's own if None."""
         return self._targets.quantiles_of(self._widened(prediction), quantiles)
