@@ -267,5 +267,8 @@ def _some_parameter(part: Parameters) -> np.ndarray | None:
     """One of its parameters, without a look at all of them; None where there is none."""
     if not isinstance(part, Composite):
         return next(iter(part.parameters.values()), None)
-    found = map(_some_parameter, part.parts.values())
-    return next((one for one in found if one is not None), None)
+    for inner in part.parts.values():
+        found = _some_parameter(inner)
+        if found is not None:
+            return found
+    return None
