@@ -140,9 +140,9 @@ def _expect(
 def _rows(value: np.ndarray, counted: str = "") -> np.ndarray:
     """The array as the engine reads one, C-contiguous and aligned: itself, or a copy. With its name in `counted` it
     must have no more steps and sequences than the engine can count."""
-    if counted and not 0 < value.size < 2**31:  # else no product of some of its axes is more
-        if max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
-            raise ValueError(f"{counted}: expected fewer than 2^31 rows, got {describe(value)}")
+    few = not counted or 0 < value.size < 2**31  # then no product of some of its axes is more
+    if not few and max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
+        raise ValueError(f"{counted}: expected fewer than 2^31 rows, got {describe(value)}")
     flags = value.flags
     return value if flags.c_contiguous and getattr(flags, "aligned", True) else value.copy(order="C")
 

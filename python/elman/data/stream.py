@@ -68,8 +68,8 @@ class Stream:
 
 
 def _reader(values: Any, lanes: int, length: int) -> Callable[[int, int], np.ndarray]:
-    """What gives the steps from `begin` to `end` of each lane, [lanes, end - begin, ...]: a view where the values lie in
-    memory."""
+    """What gives the steps from `begin` to `end` of each lane, [lanes, end - begin, ...]: a view where the values lie
+    in memory."""
     if not in_file(values):
         whole = values[: lanes * length].reshape(lanes, length, *values.shape[1:])
         return lambda begin, end: whole[:, begin:end]
