@@ -117,8 +117,10 @@ def backward(
     dfinal: States,
     dinitial: Sequence[Array],
     dropout: Sequence[Array],
+    first: int,
 ) -> None:
-    """Writes dx and dinitial, adds to grads."""
+    """Writes dx and dinitial, adds to grads, in which a part may be empty. `first`: the first layer that gradients must
+    reach; dx is None unless it is 0."""
 
 # One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
 # in csrc/optim/update_kernel.h; each gradient counts as scale * gradient + decay * value.
@@ -230,7 +232,7 @@ def linear(packed: PackedLinear, x: Array, y: Array) -> None:
     """y [..., O] = x [..., I] times the weights, plus the bias."""
 
 def linear_backward(
-    weight: Array, x: Array, dy: Array, dx: Array | None, d_weight: Array, d_bias: Array | None
+    weight: Array, x: Array, dy: Array, dx: Array | None, d_weight: Array | None, d_bias: Array | None
 ) -> None:
     """Writes dx; adds to d_weight and d_bias."""
 

@@ -65,7 +65,7 @@ REFUSALS = {
         tape=tape(plans=[full_plan(reverse=True)])
     ),
     "tape: expected none to be None": lambda: _core.backward(
-        _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], []
+        _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], [], 0
     ),
     f"memory: expected a writeable C-contiguous float32 array of at least {SIZE} elements, got float32": (
         lambda: tape(memory=zeros(SIZE - 1))

@@ -12,6 +12,7 @@ from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
 from .steppers import Stateless
+from .wanted import wanted_of
 
 
 class Embedding(Parameters):
@@ -84,10 +85,12 @@ class Embedding(Parameters):
             ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
         """
         wrap, index = returner(tokens), _check.tokens("tokens", tokens, self.num_embeddings)
-        y = wrap(self(index))
+        y, wanted = wrap(self(index)), wanted_of(self._store)
 
         def backward(dy: Any) -> None:
             dy = _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
+            if not wanted:
+                return
             with self._store.lock:
                 _core.add_rows(self._store.grads["weight"], index, dy)
 

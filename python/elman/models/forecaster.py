@@ -12,6 +12,7 @@ from .. import _check, init
 from ..data import Batch
 from ..layers import Dropout, Linear
 from ..layers.steppers import expect_out
+from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .base import Model
@@ -94,7 +95,7 @@ class Forecaster(Model):
     def _flow_at_once(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
         """[B, S * F * width], the encoder's state, backward."""
         flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, batch.mask, keep=keep)
-        return flat, after, lambda d: backward(d, need_dx=False)
+        return flat, after, lambda d: backward(d, need_dx=False, need_dstate=False)
 
     def _flow_with_decoder(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
         """[B, S, F * width], the encoder's state, backward."""
@@ -109,9 +110,15 @@ class Forecaster(Model):
         kept, through_dropout = self.dropout.apply(h, keep=keep)
         steps, through_head = self.head.apply(kept, keep=keep)
 
+        to_encoder = is_wanted(self.encoder)
+        to_decoder = to_encoder or is_wanted(self.decoder)
+
         def backward(d: np.ndarray) -> None:
-            _, dstate = through_decoder(through_dropout(through_head(_swap(d))), need_dx=False)
-            through_encoder(np.zeros_like(read), (dstate,), need_dx=False)
+            dh = through_head(_swap(d), need_dx=to_decoder)
+            if to_decoder:
+                _, dstate = through_decoder(through_dropout(dh), need_dx=False, need_dstate=to_encoder)
+            if to_encoder:
+                through_encoder(np.zeros_like(read), (dstate,), need_dx=False, need_dstate=False)
 
         return _swap(steps), after, backward
 

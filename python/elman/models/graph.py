@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch, Data, NamedSequences, Sequences
+from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..sequence.marks import whole_lengths
 from .base import Model
@@ -121,20 +122,22 @@ class Graph(Model):
         """A Value for each output by name, None for the state, and backward."""
         values: dict[int, Value] = {}
         backs: list[tuple[Node, Back]] = []
+        reached: set[int] = set()  # nodes that gradients must reach
         for i, node in enumerate(self.order):
             if isinstance(node, Input):
                 values[id(node)] = self._read(node, batch)
                 continue
             name = self.part_of.get(i, type(node).__name__)
-            need_dx = not all(isinstance(source, Input) for source in node.sources)
+            need_dx = any(id(source) in reached for source in node.sources)
+            layer = self.parts.get(name)
             try:
-                value, back = node.run(
-                    [values[id(source)] for source in node.sources], self.parts.get(name), keep, need_dx
-                )
+                value, back = node.run([values[id(source)] for source in node.sources], layer, keep, need_dx)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             values[id(node)] = value
-            backs.append((node, back))
+            if need_dx or (layer is not None and is_wanted(layer)):
+                reached.add(id(node))
+                backs.append((node, back))
 
         def backward(gradients: Mapping[str, Any]) -> None:
             found: dict[int, Any] = {}
@@ -144,7 +147,7 @@ class Graph(Model):
                 d = found.pop(id(node), None)
                 if d is not None:
                     for source, gradient in zip(node.sources, back(d), strict=True):
-                        if gradient is not None and not isinstance(source, Input):
+                        if gradient is not None and id(source) in reached:
                             _add(found, source, gradient)
 
         return {name: values[id(output.node)] for name, output in self.outputs.items()}, None, backward

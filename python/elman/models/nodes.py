@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _check
 from ..layers import Composite, Embedding, Parameters, Pooling
+from ..layers.wanted import go_back
 from ..sequence.marks import chosen, known_steps, whole_lengths
 
 
@@ -161,7 +162,7 @@ class Through(Node):
         pooled = any(isinstance(leaf, Pooling) for leaf in _leaves(layer))
 
         def back(d: np.ndarray) -> list[np.ndarray | None]:
-            return [through(d, need_dx=need_dx)[0] if layer.carries_state else through(d)]
+            return [go_back(layer, through, d, None, need_dx, need_dstate=False)[0]]
 
         return (Value(y) if pooled else Value(y, lengths, steps)), back
 

@@ -31,11 +31,11 @@ class OneNetwork(Model):
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         prediction, state, backward = self.network.apply(batch.x, state, batch.lengths, batch.mask, keep=keep)
-        return prediction, state, lambda d: backward(d, need_dx=False)
+        return prediction, state, lambda d: backward(d, need_dx=False, need_dstate=False)
 
     def forward(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> Any:
         """(prediction, state, backward) of x [T, B, I] or tokens [T, B], for training by hand; `backward(d_prediction,
-        dstate=None, need_dx=True)` adds to the gradients."""
+        dstate=None, need_dx=True, need_dstate=True)` adds to the gradients."""
         return self.network.forward(x, state, lengths, mask)
 
     def __call__(self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +78,27 @@ class StackSpec(NamedTuple):
         """[layer][direction] from weights by name."""
         return self.nest([named[name] for name in self.names])
 
+    def named(self, nest: Weights) -> dict[str, Any]:
+        """The weights, or their gradients, by name: those of `nest`, in which a part may be empty."""
+        found: dict[str, Any] = {}
+        for layer, names in zip(nest, _nested_names(self), strict=True):
+            for one, own in zip(layer, names, strict=True):
+                if one:
+                    found.update((name, value) for name, value in zip(own, one, strict=True) if name)
+        return found
+
+    def wanted(self, names: Collection[str] | None) -> list[list[bool]]:
+        """For each layer and direction, whether one of its weights is among these; None: all are."""
+        return [
+            [names is None or any(name in names for name in own) for own in layer]
+            for layer in _nested_names(self)
+        ]
+
+    @staticmethod
+    def first(wanted: list[list[bool]], want_states: bool) -> int:
+        """The first layer that gradients must reach."""
+        return 0 if want_states else [*map(any, wanted), True].index(True)
+
     @staticmethod
     def flat(nest: Iterable[Iterable[Iterable[Any]]]) -> list[Any]:
         """The reverse of `nest`."""
@@ -87,6 +108,11 @@ class StackSpec(NamedTuple):
 def _parts(spec: StackSpec) -> list[str]:
     """The weights of one layer and direction."""
     return ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * spec.bias + ["weight_hr"] * bool(spec.P)
+
+
+@functools.lru_cache(256)
+def _nested_names(spec: StackSpec) -> Weights:
+    return spec.nest(spec.names)
 
 
 @functools.lru_cache(256)
