@@ -261,3 +261,22 @@ def test_logits_of_another_number_of_classes():
         ValueError, match=r"^train: outputs\['out'\]: expected logits of 3 classes, got \[1, 2\]"
     ):
         fit(model, ({"a": [1.0, 2.0]}, {"out": [0, 2]}), progress=False)
+
+
+def test_metrics_count_the_weights_of_their_output():
+    model, w = texts(), np.arange(6.0)
+    kinds = np.array(["a", "b", "a", "b", "a", "b"])
+    data = NamedSequences(X, Y | {"kind": kinds}, weights={"kind": w}, **model.vocabularies)
+    found = evaluate(model, data, 4, metrics="accuracy")
+    assert found["kind/accuracy"] == pytest.approx(np.average(model.predict(X)["kind"] == kinds, weights=w))
+    tags = np.concatenate(model.predict(X)["tags"]) == np.concatenate(TAGS)
+    assert found["tags/accuracy"] == pytest.approx(tags.mean())
+
+    def share(true, predicted):
+        return (true == predicted).mean()
+
+    assert evaluate(model, data, metrics={"tags/share": share})["tags/share"] == tags.mean()
+    with pytest.raises(
+        ValueError, match=r"^metrics\['kind/share'\]: expected a function \(true, predicted, sample_w"
+    ):
+        evaluate(model, data, metrics={"kind/share": share})

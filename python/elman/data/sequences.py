@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..sequence import bucket_batches, pad
+from ..sequence import bucket_batches
 from ..sequence.marks import whole_lengths
+from ..sequence.padding import padded_alike
 from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, marks_of, padded, picked, series_of, steps_of, weights_of
@@ -21,7 +22,7 @@ from .vocabulary import Vocabulary, is_text
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if not is_array(values):
-        return pad([values[i] for i in index])
+        return padded_alike([values[i] for i in index.tolist()])
     return np.ascontiguousarray(padded(values, index)[0].swapaxes(0, 1)), None
 
 
@@ -119,7 +120,7 @@ class Sequences:
             if skip >= pieces:
                 skip -= pieces
                 continue
-            batch = replace(self.take(index), done=done)
+            batch = self.take(index).but(done=done)
             yield from islice(_pieces(batch, self.truncate) if self.truncate else [batch], skip, None)
             skip = 0
 

@@ -167,8 +167,16 @@ class Model(Composite):
         loss = self.criterion(prediction, batch, gradient=train)
         expect_noted(batch, type(self).__name__)
         if not train:
-            return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
+            return Step(loss.value, loss.count, state, None, partial(self._outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
+
+    def _outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome | dict[str, Outcome]:
+        found = self.outcome(prediction, batch, scores)
+        if batch.weights is not None and isinstance(found, Outcome) and found.weights is None:
+            raise ValueError(
+                f"weights: expected an outcome with weights, as the batch has some, got none of {type(self).__name__}"
+            )
+        return found
 
     def read(self, batch: Batch) -> Batch:
         """The batch as the layers and the loss take it: features in the model's type, targets as numbers of classes,
@@ -271,5 +279,8 @@ def _some_parameter(part: Parameters) -> np.ndarray | None:
     """One of its parameters, without a look at all of them; None where there is none."""
     if not isinstance(part, Composite):
         return next(iter(part.parameters.values()), None)
-    found = map(_some_parameter, part.parts.values())
-    return next((one for one in found if one is not None), None)
+    for inner in part.parts.values():
+        found = _some_parameter(inner)
+        if found is not None:
+            return found
+    return None

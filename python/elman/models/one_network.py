@@ -102,6 +102,8 @@ class OfClasses(OneNetwork):
         y, lengths, mask, weights = batch.targets(), None, None, batch.weights
         if self.by_steps:
             (y, lengths), mask, weights = batch.y_steps(), batch.step_mask(), batch.step_weights()
+        if y.dtype.kind != "f":  # numbers of classes say themselves which do not count
+            lengths = mask = None
         return losses.cross_entropy(
             prediction, y, lengths, mask, label_smoothing=self.label_smoothing, ignore=UNKNOWN,
             weights=self._weights(y, weights), gradient=gradient,
