@@ -106,6 +106,8 @@ def float_type(name: str, value: Any) -> np.dtype:
 
 def _fits(value: np.ndarray, shape: Sequence[Dim]) -> bool:
     """Whether the shape is this one; letters fit any size."""
+    if value.shape == shape:
+        return True
     if value.ndim != len(shape):
         return False
     # A list takes less time than all() where there are so few.
