@@ -75,7 +75,7 @@ class Sequences:
                 "x: expected an array or a list, got a dict; NamedSequences takes several inputs by name"
             )
         if is_text(x):
-            if vocabulary is None:
+            if not callable(vocabulary):
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
             x = vocabulary(x)
         if target_vocabulary is not None and is_text(y):
@@ -171,7 +171,7 @@ def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
         name: of the argument, for the message.
         data: (x, y), which becomes `Sequences`, or `NamedSequences` where both are dicts; or anything with `batches`,
             which stays what it is.
-        vocabularies: those of `Sequences`, by name.
+        vocabularies: arguments of `Sequences`, or that of `NamedSequences`.
 
     Returns:
         An object with `batches`.
@@ -181,6 +181,8 @@ def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
+            if isinstance(vocabularies.get("vocabulary"), Mapping):  # of a model that reads several inputs
+                return NamedSequences(*data, **vocabularies)
             if isinstance(data[0], Mapping):
                 return NamedSequences(*data)
             return Sequences(*data, **vocabularies)

@@ -157,6 +157,11 @@ class Labels:
             found[gone] = None
         return found
 
+    def likeliest(self, logits: np.ndarray) -> np.ndarray:
+        """Labels of the likeliest classes of logits [..., C]; none where they are NaN, as at masked steps."""
+        known = ~np.isnan(logits[..., 0])
+        return self.back(np.where(known, logits.argmax(axis=-1), UNKNOWN))
+
     def several(self, y: np.ndarray, dtype: np.dtype, got: object) -> np.ndarray:
         """[B, C] of 0 and 1 (or shares between), NaN where it is not known.
 

@@ -114,8 +114,8 @@ def fit(
             one, and the model ends with it.
         metrics: numbers beside the loss, of all the validation data: names (accuracy, balanced_accuracy, precision,
             recall, f1, auc; mae, mse, rmse, mape, r2, crps), or a dict of names to functions (true, predicted) ->
-            number (extra: sklearn). Where the data have weights they count, and functions get them as `sample_weight`.
-            The numbers are in the history.
+            number (extra: sklearn). Of a model of several outputs they are called "output/metric". Where the data have
+            weights they count, and functions get them as `sample_weight`. The numbers are in the history.
         watch: what chooses the best epoch: "loss", a metric, or for a function of your own "max name" or "min name".
         patience: stop after so many epochs without a better one; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
