@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -169,16 +170,18 @@ def fit(
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
-    begin(model, train_data)
+    notes = copy.deepcopy(getattr(model, "notes", None))
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run = Run(model, optimizer, settings, order, between)
     with contextlib.ExitStack() as ends:
-        saver = None
+        saver, begun = None, False
         try:
+            begin(model, train_data)
             if checkpoint is not None and first:
                 saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
                 ends.callback(saver.close)
             together.begin(run)
+            begun = True
             with run.guard.watching(termination=checkpoint is not None):
                 for callback in called:
                     callback.on_start(run)
@@ -187,6 +190,8 @@ def fit(
         except BaseException as error:
             run.error = error
             run.rewind()
+            if not begun and notes is not None:  # the run is refused, so the model stays as it was
+                model.notes = notes  # type: ignore[attr-defined]
             with contextlib.suppress(AttributeError):  # an exception of another library may take none
                 error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:
