@@ -240,9 +240,16 @@ def add_rows(table: Array, index: Array, rows: Array) -> None:
     """table [V, E] += rows [N, E] at index [N] int64."""
 
 def cross_entropy(
-    logits: Array, target: Array, mask: Array | None, smoothing: float, scale: float, d_logits: Array | None
-) -> float:
-    """The sum over the rows of logits [N, C] that count; d_logits is its gradient times scale."""
+    logits: Array,
+    target: Array,
+    weights: Array | None,
+    ignore: int | None,
+    smoothing: float,
+    d_logits: Array | None,
+) -> tuple[float, float]:
+    """Sums over the rows of logits [N, C]: of the losses times `weights` [N] float64 (1 if None), and of these. Targets
+    are classes [N] int64, of which those of the number `ignore` do not count, or shares [N, C] float64. d_logits is the
+    gradient of the first over the second."""
 
 def softmax(x: Array, p: Array) -> None:
     """Of each row of x [N, C]; p may be x."""

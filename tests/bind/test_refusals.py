@@ -119,7 +119,7 @@ REFUSALS = {
     "memory: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_memory(zeros(2, 3, 0), None, 1.0),
     "memory: too large, got float32": lambda: _core.pack_memory(zeros(1 << 31, 0, 3), None, 1.0),
     "index: expected 0 to 2, got 3": lambda: _core.add_rows(zeros(3, 2), np.array([3]), zeros(1, 2)),
-    "target: expected 0 to 2, got -1": lambda: _core.cross_entropy(zeros(1, 3), np.array([-1]), None, 0, 1, None),
+    "target: expected 0 to 2, got -1": lambda: _core.cross_entropy(zeros(1, 3), np.array([-1]), None, None, 0, None),
     "shape: expected no negative sizes, got -3": lambda: _core.empty((-3,), np.dtype(np.float32)),
     "shape: expected no negative sizes, got -4": lambda: _core.empty_dlpack((-4,), 4),
     "shape: expected fewer elements": lambda: _core.empty((1 << 40, 1 << 40), np.dtype(np.float32)),

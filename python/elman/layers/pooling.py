@@ -76,13 +76,13 @@ class Pooling(Parameters):
     def _last(self, x: np.ndarray, known: np.ndarray | None) -> Any:
         T, B, F = x.shape
         rows = np.arange(B)
-        ends = np.full(B, T - 1), np.zeros(B, int)
-        some = None
+        some, ends = None, (T - 1, 0)
         if known is not None:
             some = np.asarray(known.any(axis=0))[:, None]
             ends = T - 1 - known[::-1].argmax(axis=0), known.argmax(axis=0)
-        half = F // 2 if self.bidirectional else F
-        parts = [(slice(0, half), ends[0]), (slice(half, F), ends[1])]
+        parts = [(slice(None), ends[0])]
+        if self.bidirectional:
+            parts = [(slice(0, F // 2), ends[0]), (slice(F // 2, F), ends[1])]
         y = np.empty((B, F), x.dtype)
         for columns, at in parts:
             y[:, columns] = x[at, rows, columns]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -28,13 +29,13 @@ class AnyStepper(Protocol):
         """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
 
 
-def expect_out(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def expect_out(out: Any, shape: tuple[int, ...], dtype: np.dtype, name: str = "out") -> None:
     """Refuse an `out` that does not fit, before any work."""
     if not isinstance(out, np.ndarray):
-        raise ValueError(f"out: expected an array of NumPy's, got {_check.describe(out)}")
-    _check.in_place("out", out, shape, dtype)
+        raise ValueError(f"{name}: expected an array of NumPy's, got {_check.describe(out)}")
+    _check.in_place(name, out, shape, dtype)
     if not out.flags.writeable:
-        raise ValueError("out: expected a writeable array, got a read-only one")
+        raise ValueError(f"{name}: expected a writeable array, got a read-only one")
 
 
 class Stateless:
@@ -67,7 +68,62 @@ class Stateless:
         """Nothing: it keeps nothing."""
 
 
-class SequentialStepper:
+class Several:
+    """Steppers that take each step together, one call at a time: their state as one, and a lock.
+
+    Args:
+        steppers: those that keep a state.
+    """
+
+    def __init__(self, steppers: list[Any]):
+        self._keeping = steppers
+        self._idle = threading.Lock()
+
+    def _enter(self) -> None:
+        """Begin a step, which ends with `_idle.release()`.
+
+        Raises:
+            RuntimeError: another thread is inside one.
+        """
+        if not self._idle.acquire(blocking=False):
+            raise RuntimeError(
+                "stepper: expected one call at a time, got a second one from another thread; make a stepper for each "
+                "thread"
+            )
+
+    @contextlib.contextmanager
+    def _or_as_before(self) -> Iterator[None]:
+        """A block after which, if an exception ends it, the state is as before."""
+        before = self.state
+        try:
+            yield
+        except BaseException:
+            self._put(before)
+            raise
+
+    def _put(self, state: Any) -> None:
+        for stepper, part in zip(self._keeping, state, strict=True):
+            stepper.state = part
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """A copy of the state of each layer that has one. Assign to set it."""
+        return tuple(stepper.state for stepper in self._keeping)
+
+    @state.setter
+    def state(self, value: tuple[Any, ...]) -> None:
+        if not isinstance(value, (tuple, list)) or len(value) != len(self._keeping):
+            raise ValueError(f"state: expected a tuple of {len(self._keeping)}, got {_check.describe(value)}")
+        with self._or_as_before():  # all of it or nothing
+            self._put(value)
+
+    def reset(self, rows: Any = None) -> None:
+        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
+        for stepper in self._keeping:
+            stepper.reset(rows)
+
+
+class SequentialStepper(Several):
     """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`.
 
     With `out`, and arrays of NumPy as x, what lies between the layers is written to the same arrays at each step. One
@@ -76,8 +132,7 @@ class SequentialStepper:
 
     def __init__(self, steppers: list[Any]):
         self._steppers = [one if hasattr(one, "reset") else Stateless(one) for one in steppers]
-        self._idle = threading.Lock()
-        self._keeping = [one for one in self._steppers if not isinstance(one, Stateless)]
+        super().__init__([one for one in self._steppers if not isinstance(one, Stateless)])
         self._read: tuple[tuple[int, ...], np.dtype] | None = None  # what x was, when these were made:
         self._between: list[np.ndarray] = []
         self._given: tuple[tuple[int, ...], np.dtype] = (), np.dtype(np.float32)  # what the last one gave
@@ -100,11 +155,7 @@ class SequentialStepper:
             ValueError: x or out has the wrong shape or type; the state is as before.
             RuntimeError: another thread is inside a step; the state is as that step leaves it.
         """
-        if not self._idle.acquire(blocking=False):
-            raise RuntimeError(
-                "stepper: expected one call at a time, got a second one from another thread; make a stepper for each "
-                "thread"
-            )
+        self._enter()
         try:
             if type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
                 return self._first(x, out)
@@ -119,8 +170,7 @@ class SequentialStepper:
 
     def _first(self, x: Any, out: np.ndarray | None) -> Any:
         """A step that may not fit, or of which it is not known what each layer will give."""
-        state = self.state
-        try:
+        with self._or_as_before():
             found = [x]
             for stepper in self._steppers:
                 found.append(stepper(found[-1]))
@@ -128,33 +178,7 @@ class SequentialStepper:
             if out is not None:
                 expect_out(out, y.shape, y.dtype)
                 np.copyto(out, y)
-        except BaseException:
-            self.state = state
-            raise
         if type(x) is np.ndarray:
             self._between = [np.empty_like(one, order="C", subok=False) for one in found[1:-1]]
             self._read, self._given = (x.shape, x.dtype), (y.shape, y.dtype)
         return found[-1] if out is None else out
-
-    @property
-    def state(self) -> tuple[Any, ...]:
-        """A copy of the state of each layer that has one. Assign to set it."""
-        return tuple(stepper.state for stepper in self._keeping)
-
-    @state.setter
-    def state(self, value: tuple[Any, ...]) -> None:
-        if not isinstance(value, (tuple, list)) or len(value) != len(self._keeping):
-            raise ValueError(f"state: expected a tuple of {len(self._keeping)}, got {_check.describe(value)}")
-        before = self.state
-        try:
-            for stepper, part in zip(self._keeping, value, strict=True):
-                stepper.state = part
-        except BaseException:  # all of it or nothing
-            for stepper, part in zip(self._keeping, before, strict=True):
-                stepper.state = part
-            raise
-
-    def reset(self, rows: Any = None) -> None:
-        """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
-        for stepper in self._keeping:
-            stepper.reset(rows)

@@ -60,18 +60,14 @@ class StackSpec(NamedTuple):
         return _names(self)
 
     @property
-    def shapes(self) -> list[tuple[int, ...]]:
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Of all weights, in the same order."""
-        rows, shapes = len(self.facts.gates) * self.H, []
-        for k in range(self.L):
-            own: list[tuple[int, ...]] = [(rows, self.width if k else self.I), (rows, self.P or self.H)]
-            own += [(rows,), (rows,)] * self.bias + [(self.P, self.H)] * bool(self.P)
-            shapes += own * self.D
-        return shapes
+        return _shapes(self)
 
     def nest(self, flat: Sequence[Any]) -> Weights:
         """[layer][direction] from the flat order."""
-        D, n = self.D, len(_parts(self))
+        D = self.D
+        n = len(flat) // (self.L * D)
         groups = [list(flat[i : i + n]) for i in range(0, len(flat), n)]
         if not self.bias:
             for group in groups:
@@ -123,3 +119,13 @@ def _nested_names(spec: StackSpec) -> Weights:
 def _names(spec: StackSpec) -> tuple[str, ...]:
     ends = [f"_l{k}" + "_reverse" * d for k in range(spec.L) for d in range(spec.D)]
     return tuple(part + end for end in ends for part in _parts(spec))
+
+
+@functools.lru_cache(256)
+def _shapes(spec: StackSpec) -> tuple[tuple[int, ...], ...]:
+    rows, shapes = len(spec.facts.gates) * spec.H, []
+    for k in range(spec.L):
+        own: list[tuple[int, ...]] = [(rows, spec.width if k else spec.I), (rows, spec.P or spec.H)]
+        own += [(rows,), (rows,)] * spec.bias + [(spec.P, spec.H)] * bool(spec.P)
+        shapes += own * spec.D
+    return tuple(shapes)
