@@ -89,7 +89,7 @@ class Pooling(Parameters):
         y = chosen(some, y)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx, d = np.zeros_like(x), chosen(some, dy)
+            dx, d = np.zeros(x.shape, x.dtype), chosen(some, dy)
             for columns, at in parts:
                 dx[at, rows, columns] = d[:, columns]
             return dx
@@ -122,7 +122,7 @@ class Pooling(Parameters):
         y = chosen(some, np.take_along_axis(x, at, axis=0)[0])
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = np.zeros_like(x)
+            dx = np.zeros(x.shape, x.dtype)
             np.put_along_axis(dx, at, chosen(some, dy)[None], axis=0)
             return dx
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -161,7 +162,6 @@ def fit(
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
-    begin(model, train_data)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     run, saver = Run(model, optimizer, settings, order, between), None
     if checkpoint is not None and first:
@@ -212,13 +212,16 @@ def _carry_out(
     termination: bool,
 ) -> None:
     """Train, and leave everything in order, however it ends. `termination`: whether SIGTERM is an exception."""
+    notes, begun = copy.deepcopy(getattr(run.model, "notes", None)), False
     with contextlib.ExitStack() as ends:
         saver = None
         try:
+            begin(run.model, train)
             if make_saver is not None:
                 saver = make_saver()
                 ends.callback(saver.close)
             together.begin(run)
+            begun = True
             with run.guard.watching(termination):
                 for callback in callbacks:
                     callback.on_start(run)
@@ -227,6 +230,8 @@ def _carry_out(
         except BaseException as error:
             run.error = error
             run.rewind()
+            if not begun and notes is not None:  # the run is refused, so the model stays as it was
+                run.model.notes = notes  # type: ignore[attr-defined]
             with contextlib.suppress(AttributeError):  # an exception of another library may take none
                 error.history = run.history  # type: ignore[attr-defined]
             if saver is not None:
