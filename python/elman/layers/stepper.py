@@ -37,8 +37,8 @@ class Stepper:
             x: [B, I] of the layer's dtype: an array of any library, or lists of numbers. C-contiguous NumPy arrays are
                 the fastest.
             out: [B, H], C-contiguous, written to if given.
-            mask: [B] bool. Streams where it is False skip it: their state stays, x may be anything there, and y is 0, as
-                for a whole sequence with that mask.
+            mask: [B] bool. Streams where it is False skip the step: their state stays, x may be anything there, and y
+                is 0, as for a whole sequence with that mask.
 
         Returns:
             y [B, H], the last layer's h: `out` if given, else a new array of x's kind.

@@ -59,8 +59,8 @@ class GraphStepper(Several):
                 one that is a vector or a number for each sample that one, at each step.
             out: a dict of arrays [B, F] by the names of some outputs or of all, C-contiguous, which are written to.
             mask: [B] bool, or a dict of such by the names of inputs that are sequences. Where it is False a stream of
-                an input skips the step: what reads it stays as it is, and the input may be anything there. A pooled output
-                is that of the steps so far, and one with steps says nothing there.
+                an input skips the step: what reads it stays as it is, and x may be anything there. A pooled output is
+                that of the steps so far, and one with steps says nothing there.
 
         Returns:
             A dict of what each output gives (logits for classes), [B, F]: those of `out`, else new arrays.
