@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _check
 from ..data.vocabulary import as_vocabulary
-from ..layers import Composite, Embedding, Parameters, Pooling
+from ..layers import Composite, Embedding, Parameters
+from ..layers.pooling import pools
 from ..layers.steppers import Stateless
 from ..layers.wanted import go_back
 from ..sequence.marks import chosen, known_steps
@@ -263,11 +264,6 @@ class Activation(Node):
 
     def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         return _ACTIVATIONS[self.function][0](arrays[0], out=out)
-
-
-def pools(layer: Parameters) -> bool:
-    """Whether it makes one vector of the steps of a sequence."""
-    return any(isinstance(leaf, Pooling) for leaf in _leaves(layer))
 
 
 def _leaves(layer: Parameters) -> Iterator[Parameters]:
