@@ -280,7 +280,8 @@ def expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) ->
         if value.steps != first.steps or of(value) != of(first):
             got = ", ".join(_check.describe(one.array) for one in values)
             raise ValueError(f"expected values of {what}, got {got}")
-        if first.steps and not _same_steps(first.known(), value.known()):
+        alike = value.lengths is first.lengths and value.mask is first.mask
+        if first.steps and not alike and not _same_steps(first.known(), value.known()):
             raise ValueError(
                 "expected sequences of the same lengths and masks, got others; one mask, not by name, is for all "
                 "inputs of as many steps"
