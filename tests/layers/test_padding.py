@@ -6,7 +6,7 @@ import pytest
 
 import elman
 from elman import losses
-from elman.layers import DotAttention, Dropout, Embedding, Linear, Pooling, Sequential
+from elman.layers import GRU, DotAttention, Dropout, Embedding, Linear, Pooling, Sequential
 from elman.models import (
     CTCRecognizer,
     Seq2Seq,
@@ -197,7 +197,8 @@ def test_ctc(value):
         logits = filled(known_steps(12, B, lengths), value)(normal(12, B, H))
         target = filled(known_steps(3, B, counts).T, value)(1 + whole(H - 1, B, 3))
         beams = [score for beam in ctc_beam(logits, lengths, beam_size=2) for _, score in beam]
-        return flat(ctc(logits, target, lengths, counts), ctc_greedy(logits, lengths), beams)
+        loss = ctc(logits, target, lengths, counts)
+        return flat(loss.value, loss.gradient, ctc_greedy(logits, lengths), beams)
 
     assert_finite_and_same(run(value), run(0))
 
@@ -231,3 +232,24 @@ def test_models(make):
         return flat(step.value, model.grads)
 
     assert_finite_and_same(run(np.nan), run(0))
+
+
+def test_layers_after_a_pooling_know_of_no_steps():
+    """As many features as sequences, so that what is pooled could be taken for steps."""
+    x = np.random.default_rng(0).standard_normal((5, 3, 2)).astype(np.float32)
+    gru, linear = GRU(2, 3, seed=0), Linear(3, 3, seed=1)
+    plain = Sequential(gru, Pooling("mean"), linear)
+    for nested in (
+        Sequential(gru, Pooling("mean"), Sequential(linear)),
+        Sequential(Sequential(gru, Pooling("mean")), Sequential(linear)),
+    ):
+        for known in ({"lengths": [1, 2, 3]}, {"mask": np.eye(5, 3, dtype=bool)}):
+            found = []
+            for model in (plain, nested):
+                model.zero_grad()
+                y, _, backward = model.forward(x, **known)
+                found.append(
+                    [y, backward(np.ones_like(y))[0], *(np.array(grad) for grad in model.grads.values())]
+                )
+            for one, other in zip(*found, strict=True):
+                np.testing.assert_array_equal(one, other)

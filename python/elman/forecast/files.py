@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..models import Forecaster
 from ..train import History
 from .baseline import Baseline
@@ -55,14 +56,20 @@ def arrays_of(forecaster: SeriesForecaster) -> dict[str, np.ndarray]:
 def made_of(state: dict[str, Any]) -> SeriesForecaster:
     """The forecaster of a state, before it has its arrays."""
     found = SeriesForecaster(state["horizon"], state["context"], **state["options"])
-    found.sizes, found.marks = tuple(state["sizes"]), state["marks"]
-    found.scales = Scales.from_plain(state["scales"])
-    for one in state["members"]:
+    F, P, C, G = (_check.whole_number(f"sizes[{i}]", size, 0) for i, size in enumerate(state["sizes"]))
+    found.sizes, found.marks = (F, P, C, G), _check.flag("marks", state["marks"])
+    found.scales = Scales.from_plain(state["scales"], found.sizes)
+    if len(state["members"]) != len(found.contexts) * found.count:
+        raise ValueError(
+            f"members: expected {len(found.contexts) * found.count}, got {len(state['members'])}"
+        )
+    for i, one in enumerate(state["members"]):
         model, baseline, other = (
             Forecaster(**one["config"]),
             Baseline(**one["plain"]),
             Baseline(**one["other"]),
         )
+        _check_member(f"members[{i}]", found, one["context"], model, baseline, other)
         history = History(**one["history"])
         found.members.append(Member(one["context"], model, baseline, other, np.ones(1), np.ones(1), history))
     return found
@@ -70,12 +77,39 @@ def made_of(state: dict[str, Any]) -> SeriesForecaster:
 
 def load_arrays(forecaster: SeriesForecaster, arrays: Arrays) -> None:
     """Put back what `arrays_of` gave."""
+    left = dict(arrays)
+
+    def take(name: str, *shape: int | str) -> np.ndarray:
+        if name not in left:
+            raise ValueError(f"{name}: expected an array {_check.shape_text(shape)}, got none")
+        return _check.floats(name, left.pop(name), shape)
+
+    S, F = forecaster.horizon, forecaster.sizes[0]
     for i, member in enumerate(forecaster.members):
-        begin = f"member{i}."
-        member.model.load_state_dict(
-            {name[len(begin) :]: value for name, value in arrays.items() if name.startswith(begin)}
-        )
-        member.spread, member.share = arrays[f"spread{i}"], arrays[f"share{i}"]
-        member.baseline.weights, member.other.weights = arrays.get(f"linear{i}"), arrays.get(f"other{i}")
-    errors = arrays.get("calibration")
-    forecaster.calibration = None if errors is None else Calibration(errors)
+        begin, model = f"member{i}.", member.model
+        own = [name for name in left if name.startswith(begin)]
+        model.load_state_dict({name[len(begin) :]: left.pop(name) for name in own})
+        member.spread, member.share = take(f"spread{i}", S, F), take(f"share{i}", S, F)
+        features = member.context * F + model.config["input_size"] - F + S * model.future_size
+        for name, baseline in (("linear", member.baseline), ("other", member.other)):
+            if baseline.kind == "linear":
+                baseline.weights = take(f"{name}{i}", features + 1, S * F)
+    K = len(model.targets.levels) if model.targets.name == "quantile" else 1
+    forecaster.calibration = Calibration(take("calibration", "n", S, F, K)) if "calibration" in left else None
+    if left:
+        raise ValueError(f"arrays: expected none but those of the forecaster, got {', '.join(left)}")
+
+
+def _check_member(
+    name: str, of: SeriesForecaster, context: Any, model: Forecaster, baseline: Baseline, other: Baseline
+) -> None:
+    """Refuse a network or baselines that do not fit the forecaster that they are of."""
+    S, F = of.horizon, of.sizes[0]
+    if context not in of.contexts:
+        raise ValueError(f"{name}: expected a context of {of.contexts}, got {context!r}")
+    for what, got in (
+        ("model", (model.horizon, model.size)), ("plain", (baseline.horizon, baseline.targets)),
+        ("other", (other.horizon, other.targets)),
+    ):  # fmt: skip
+        if got != (S, F):
+            raise ValueError(f"{name}: expected a {what} of {S} steps and {F} targets, got {got}")

@@ -115,7 +115,7 @@ class SequenceClassifier(OfClasses):
             ValueError: something does not fit.
         """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
-        return logits > 0 if self.multi_label else self._chosen(logits)
+        return logits > 0 if self.multi_label else self.labels.likeliest(logits)
 
 
 class SequenceTagger(OfClasses):
@@ -175,7 +175,9 @@ class SequenceTagger(OfClasses):
         """The most likely tags for each step of each sequence.
 
         Args:
-            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`. With a Vocabulary each text in the list is a
+                sequence: `["please", "call"]` is two of one word each, and one of two words is `[["please", "call"]]`,
+                or `["please call"]`.
             batch_size: sequences at a time.
             mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
 
@@ -185,7 +187,10 @@ class SequenceTagger(OfClasses):
         Raises:
             ValueError: something does not fit.
         """
-        return [self._chosen(logits) for logits in self._predict_steps(self._data(x, mask=mask), batch_size)]
+        return [
+            self.labels.likeliest(logits)
+            for logits in self._predict_steps(self._data(x, mask=mask), batch_size)
+        ]
 
 
 class SequenceRegressor(OneNetwork):
