@@ -106,6 +106,8 @@ def float_type(name: str, value: Any) -> np.dtype:
 
 def _fits(value: np.ndarray, shape: Sequence[Dim]) -> bool:
     """Whether the shape is this one; letters fit any size."""
+    if value.shape == shape:
+        return True
     if value.ndim != len(shape):
         return False
     # A list takes less time than all() where there are so few.
@@ -128,13 +130,11 @@ def cast(name: str, given: Any, value: np.ndarray, dtype: Any) -> str:
     )
 
 
-def _expect(
-    name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool, given: Any = None
-) -> None:
-    if fits and value.dtype == dtype:
-        return
-    hint = cast(name, value if given is None else given, value, dtype) if fits else ""
-    raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
+def _refused(
+    name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool, given: Any
+) -> ValueError:
+    hint = cast(name, given, value, dtype) if fits else ""
+    return ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
 
 
 def _rows(value: np.ndarray, counted: str = "") -> np.ndarray:
@@ -158,14 +158,18 @@ def array(
     """`value` as an array of this shape and type, C-contiguous: a copy if it is laid out in another way, or a list.
     Letters fit any size. `take` makes it an array (of another device); `given` is what it was made of before."""
     given, value = value if given is None else given, take(name, value, dtype)
-    _expect(name, value, shape, dtype, _fits(value, shape), given)
+    fits = _fits(value, shape)
+    if not fits or value.dtype != dtype:
+        raise _refused(name, value, shape, dtype, fits, given)
     return _rows(value, name)
 
 
 def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
     """Likewise an array [..., size]."""
     given, value = value, to_numpy(name, value, dtype)
-    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,), given)
+    fits = value.shape[-1:] == (size,)
+    if not fits or value.dtype != dtype:
+        raise _refused(name, value, ("...", size), dtype, fits, given)
     return _rows(value)
 
 

@@ -29,6 +29,9 @@ REFUSALS = {
     "state: expected a C-contiguous float32 array of 8 elements, got NoneType": lambda: stepper(GRU).set_state(0, None),
     "rows: expected 0 to 1, got 2": lambda: stepper(GRU).reset_rows([2]),
     r"x: expected \[2, 3\] float32, got float32 \[2, 3\], not aligned": lambda: stepper(GRU).step(unaligned()),
+    "mask: expected a C-contiguous bool array of 2 elements, got": lambda: stepper(GRU).step(
+        zeros(2, 3), None, np.ones(3, bool)
+    ),
     "packed: expected none to be None ": lambda: _core.forward(
         None, [full_plan()], zeros(2, 2, 3), zeros(2, 2, 4), [None], [None], [], None
     ),

@@ -204,3 +204,35 @@ def test_deep_graphs_are_copied_and_pickled():
         with model.editing() as parameters:
             parameters["head.weight"][:] = Linear(1, 1, seed=1).parameters["weight"]
     assert first.sources and model.stepper(1)({"a": [[1.0]]})["deep"].shape == (1, 1)
+
+
+def test_streams_that_skip_steps():
+    """Each as if it were alone, with its own steps; also of one input alone."""
+    model = stepwise()
+    step, alone = model.stepper(B), [model.stepper(1) for _ in range(B)]
+    masks = RNG.random((T, B)) < 0.6
+    last = [None] * B
+    for t, mask in enumerate(masks):
+        now = {name: value.copy() for name, value in at(t).items()}
+        now["words"][~mask], now["waves"][~mask] = 99, np.nan
+        found = step(now, mask=mask if t % 2 else {"words": mask, "waves": mask})
+        for b in range(B):
+            if mask[b]:
+                last[b] = alone[b]({name: value[b : b + 1] for name, value in now.items()})
+                np.testing.assert_array_equal(found["tags"][b], last[b]["tags"][0])
+            if last[b] is not None:
+                np.testing.assert_array_equal(found["kind"][b], last[b]["kind"][0])
+    two = Graph({
+        "a": Input("a").through(GRU(2, 3, seed=0), Pooling("last")), "b": Input("b").through(GRU(2, 3, seed=0))
+    })  # fmt: skip
+    step, x = two.stepper(2), X["waves"][:2, 0]
+    first = step({"a": x, "b": x})
+    second = step({"a": x, "b": x}, mask={"a": [True, False]})
+    np.testing.assert_array_equal(second["a"][0], second["b"][0])
+    np.testing.assert_array_equal(second["a"][1], first["a"][1])
+    for mask, message in {
+        (): r"mask: expected \[2\] bool",
+        (1,): r"mask: expected names among a, b, got 'c'",
+    }.items():
+        with pytest.raises(ValueError, match=f"^{message}"):
+            step({"a": x, "b": x}, mask={"c": [True, True]} if mask else [True])

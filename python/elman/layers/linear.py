@@ -82,10 +82,12 @@ class Linear(Parameters):
         return self._apply(self._made().value, x)
 
     def _apply(self, packed: Any, x: Any) -> Any:
-        rows = _check.last_axis("x", x, self.in_features, self.dtype)
+        return returner(x)(self._product(packed, _check.last_axis("x", x, self.in_features, self.dtype)))
+
+    def _product(self, packed: Any, rows: np.ndarray) -> np.ndarray:
         y = _core.empty((*rows.shape[:-1], self.out_features), self.dtype)
         _core.linear(packed, rows, y)
-        return returner(x)(y)
+        return y
 
     def forward(self, x: Any) -> tuple[Any, Callable[..., Any]]:
         """y [..., O] for x [..., I], and `backward(dy, need_dx=True)`, which adds to the gradients and returns dx
@@ -96,7 +98,7 @@ class Linear(Parameters):
         """
         wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
         packed = self._made()
-        version, y = packed.version, self._apply(packed.value, x)
+        version, y = packed.version, self._product(packed.value, x)
         shape = y.shape  # not y itself: it need not live as long
 
         own, wanted = self._store, wanted_of(self._store)

@@ -117,11 +117,15 @@ class Recurrent(Parameters):
                 flat += weights if spec.bias else weights[:2]
         return dict(zip(spec.names, flat, strict=True))
 
+    def _hold(self, *arrays: Any) -> None:
+        super()._hold(*arrays)
+        self._nest = self._spec.nest_of(self._store.values)
+
     def _made(self, device: Device = PROCESSOR, back: bool = False) -> Made:
         """The weights as passes on that device read them."""
         spec, store = self._spec, self._store
         name, suits = device.weights_key(back)
-        return store.made(name, lambda: device.weights(spec, spec.nest_of(store.values), back), suits)
+        return store.made(name, lambda: device.weights(spec, self._nest, back), suits)
 
     @overload
     def __call__(
@@ -224,7 +228,11 @@ class Recurrent(Parameters):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop("_spec", None)  # it follows from the rest; pickles shall not depend on what is inside it
+        for name in (
+            "_spec",
+            "_nest",
+        ):  # they follow from the rest; pickles shall not depend on what is inside
+            state.pop(name, None)
         return state
 
     def __repr__(self) -> str:

@@ -127,7 +127,7 @@ class Sequential(Composite):
         """x through all layers; `backward` is None unless `keep`."""
         states, end = self._states(state), []
         x = self._only_known("x", x, self._layers[0], lengths, mask)
-        backwards: list[tuple[Parameters, Callable[..., Any]]] = []
+        backwards: list[tuple[Parameters, Callable[..., Any], bool]] = []
         for part in self.parts.values():
             options = {"lengths": lengths, "mask": mask} if part.over_time else {}
             if part.carries_state:
@@ -135,11 +135,11 @@ class Sequential(Composite):
                 end.append(after)
             else:
                 x, back = part.apply(x, **options, keep=keep)
-            backwards.append((part, back))
+            backwards.append((part, back, is_wanted(part)))
         if not keep:
             return x, tuple(end), None
-        by_steps = x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
-        trained = [is_wanted(part) for part in self.parts.values()]
+        marked = lengths is not None or mask is not None
+        by_steps = marked and x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
 
         @told
         def backward(
@@ -149,11 +149,10 @@ class Sequential(Composite):
             if by_steps:
                 dy = self._only_known("dy", dy, self._layers[-1], lengths, mask)
             needs = [
-                need_dx or own or (need_dstate and part.carries_state)
-                for own, (part, _) in zip(trained, backwards, strict=True)
+                need_dx or wanted or (need_dstate and part.carries_state) for part, _, wanted in backwards
             ]
             first = needs.index(True) if True in needs else len(needs)
-            for i, (part, back) in reversed(list(enumerate(backwards))[first:]):
+            for i, (part, back, _) in reversed(list(enumerate(backwards))[first:]):
                 d = dstates.pop() if part.carries_state else None
                 dy, dinitial = go_back(part, back, dy, d, need_dx or i > first, need_dstate)
                 if part.carries_state:

@@ -11,13 +11,16 @@ import numpy as np
 
 from .. import _check
 from .._arrays import to_numpy
+from ..sequence.marks import only_known
 
 
 class AnyStepper(Protocol):
     """What `stepper(batch_size)` of any layer or model gives: one step per call over B streams."""
 
-    def __call__(self, x: Any, *, out: np.ndarray | None = None) -> Any:
-        """y for one step x [B, I], or tokens [B]: `out` if given, else a new array of x's kind."""
+    def __call__(self, x: Any, *, out: np.ndarray | None = None, mask: Any = None) -> Any:
+        """y for one step x [B, I], or tokens [B]: `out` if given, else a new array of x's kind. Streams where the mask
+        [B] bool is False skip it: their state stays, x may be anything there, and y says nothing, but of a recurrent
+        layer, where it is 0, and of a pooling, where it is what is pooled so far."""
 
     @property
     def state(self) -> Any:
@@ -44,8 +47,13 @@ class Stateless:
     def __init__(self, function: Callable[[Any], Any]):
         self._function = function
 
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
-        """What the layer gives for x: `out` if given, else a new array of x's kind."""
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
+        """What the layer gives for x: `out` if given, else a new array of x's kind. Where the mask [B] bool is False x
+        may be anything, also what is no token, and y says nothing."""
+        if mask is not None:
+            values = to_numpy("x", x)
+            _check.marks("mask", mask, values.shape[:1])
+            x = only_known("x", x, None, mask) if values.dtype.kind in "iu" else x
         y = self._function(x)
         if out is not None:
             values = to_numpy("y", y)
@@ -139,28 +147,30 @@ class SequentialStepper(Several):
         self._given: tuple[tuple[int, ...], np.dtype] = (), np.dtype(np.float32)  # what the last one gave
 
     @overload
-    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray: ...
+    def __call__(self, x: np.ndarray, out: np.ndarray | None = None, mask: Any = None) -> np.ndarray: ...
     @overload
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any: ...
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any: ...
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
         """Take one step.
 
         Args:
             x: [B, I], or tokens [B].
             out: [B, F], C-contiguous, written to if given.
+            mask: [B] bool. Streams where it is False skip it: their states stay, x may be anything there, and y is
+                what the layers make of what is pooled so far, if there is a pooling; else it says nothing.
 
         Returns:
             y [B, F] of the last layer: `out` if given, else a new array of x's kind.
 
         Raises:
-            ValueError: x or out has the wrong shape or type; the state is as before.
+            ValueError: x, out or mask has the wrong shape or type; the state is as before.
             RuntimeError: another thread is inside a step; the state is as that step leaves it.
         """
         taken: list[bool] = []
         try:
             taken.extend(map(self._idle.acquire, AT_ONCE))
             self._expect_alone(taken)
-            if type(x) is np.ndarray and self._read == (x.shape, x.dtype):
+            if mask is None and type(x) is np.ndarray and self._read == (x.shape, x.dtype):
                 if out is not None:
                     expect_out(out, *self._given)
                 *before, last = self._steppers
@@ -168,18 +178,19 @@ class SequentialStepper(Several):
                     x = stepper(x, out=between)
                 y = last(x, out=out)
             else:
-                y = self._first(x, out)
+                y = self._first(x, out, mask)
             return y
         finally:
             if taken and taken[0]:
                 self._idle.release()
 
-    def _first(self, x: Any, out: np.ndarray | None) -> Any:
-        """A step that may not fit, or of which it is not known what each layer will give."""
+    def _first(self, x: Any, out: np.ndarray | None, mask: Any) -> Any:
+        """A step that may not fit, that streams skip, or of which it is not known what each layer will give."""
+        options = {} if mask is None else {"mask": mask}
         with self._or_as_before():
             found = [x]
             for stepper in self._steppers:
-                found.append(stepper(found[-1]))
+                found.append(stepper(found[-1], **options))
             y = to_numpy("y", found[-1])
             if out is not None:
                 expect_out(out, y.shape, y.dtype)

@@ -61,6 +61,7 @@ def cross_entropy(
         if target.dtype == np.uint64:
             target = np.minimum(target, _LARGEST)  # which is no class either
         target = np.array(target, np.int64, order="C").reshape(-1)
+        ignore = None if ignore is None else int(ignore)
     d = _core.empty(logits.shape, logits.dtype) if gradient else None
     # The engine looks at each target that counts before it begins.
     total, count = _core.cross_entropy(

@@ -195,13 +195,15 @@ class ForecastStepper:
         self._given = model._shaped(np.empty((batch_size, model.horizon * model.size * model.targets.width)))
         self._dtype = model.encoder.recurrent.dtype
 
-    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None) -> Any:
+    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None, mask: Any = None) -> Any:
         """Take one step.
 
         Args:
             x: [B, I].
             future: [S, B, C], for a model with covariates of the future.
             out: [B, S, F] (with a last axis where the prediction has one), C-contiguous, written to if given.
+            mask: [B] bool. Series where it is False skip it: their state stays, x may be anything there, and the
+                prediction is made from the steps before.
 
         Returns:
             The prediction: `out` if given, else a new array.
@@ -216,7 +218,7 @@ class ForecastStepper:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
             future = _check.array("future", future, self._future, self._dtype)
-        read = self._step(x)
+        read = self._step(x, mask=mask)
         if model.future_size:
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
         y = model._shaped(read)

@@ -226,7 +226,7 @@ class Through(Node):
         step = layer.stepper(batch_size)
         step = step if hasattr(step, "reset") else Stateless(step)
         keeps = None if isinstance(step, Stateless) else step
-        return StepOf(lambda arrays, out=None: step(arrays[0], out=out), keeps)
+        return StepOf(lambda arrays, **options: step(arrays[0], **options), keeps)
 
 
 class Sum(Node):

@@ -73,7 +73,7 @@ class Pass:
         wanted = spec.wanted(names)
         grads = [
             [[*map(self._zeros, one)] if own else [] for one, own in zip(layer, of_layer, strict=True)]
-            for layer, of_layer in zip(spec.nest(spec.shapes), wanted, strict=True)
+            for layer, of_layer in zip(spec.nested_shapes, wanted, strict=True)
         ]
         first = spec.first(wanted, want_dx or want_dinitial)
         self.backward_into(weights, tape, dy, dfinal, dx, dinitial, grads, first)

@@ -64,6 +64,11 @@ class StackSpec(NamedTuple):
         """Of all weights, in the same order."""
         return _shapes(self)
 
+    @property
+    def nested_shapes(self) -> Weights:
+        """The same as a nest."""
+        return _nested_shapes(self)
+
     def nest(self, flat: Sequence[Any]) -> Weights:
         """[layer][direction] from the flat order."""
         D = self.D
@@ -113,6 +118,11 @@ def _parts(spec: StackSpec) -> list[str]:
 @functools.lru_cache(256)
 def _nested_names(spec: StackSpec) -> Weights:
     return spec.nest(spec.names)
+
+
+@functools.lru_cache(256)
+def _nested_shapes(spec: StackSpec) -> Weights:
+    return spec.nest(spec.shapes)
 
 
 @functools.lru_cache(256)
