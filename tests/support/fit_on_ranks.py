@@ -41,7 +41,7 @@ def main() -> None:
     elif kind == "gloo":
         from torch import distributed
 
-        distributed.init_process_group("gloo", timeout=datetime.timedelta(seconds=30))
+        distributed.init_process_group("gloo", timeout=datetime.timedelta(seconds=600))
         communicator = distributed.group.WORLD
     else:
         communicator = None
