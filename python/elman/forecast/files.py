@@ -14,12 +14,14 @@ from .conformal import Calibration
 from .core import SeriesForecaster
 from .member import Member
 from .scales import Scales
+from .series import named
 
 Arrays = Mapping[str, np.ndarray]
 
 
 def described(forecaster: SeriesForecaster) -> dict[str, Any]:
     """All but arrays."""
+    seen = None if forecaster.seen is None else [list(pair) for pair in forecaster.seen.items()]
     members = [
         {
             "other": m.other.as_plain(),
@@ -33,7 +35,7 @@ def described(forecaster: SeriesForecaster) -> dict[str, Any]:
     return {
         "horizon": forecaster.horizon, "context": forecaster.contexts, "options": forecaster.options,
         "sizes": forecaster.sizes, "marks": forecaster.marks, "scales": forecaster.scales.as_plain(),
-        "members": members,
+        "members": members, "seen": seen,
     }  # fmt: skip
 
 
@@ -48,7 +50,10 @@ def arrays_of(forecaster: SeriesForecaster) -> dict[str, np.ndarray]:
             if baseline.weights is not None:
                 found[f"{name}{i}"] = baseline.weights
     if forecaster.calibration is not None:
-        found["calibration"] = forecaster.calibration.errors
+        one, places = forecaster.calibration, {name: i for i, name in enumerate(forecaster.seen or ())}
+        found["calibration"], found["calibration_ages"] = one.errors, one.ages
+        found["calibration_series"] = np.array([places.get(name, -1) for name in one.names], np.int64)
+        found["calibration_half_life"] = np.array([one.half_life])
     return found
 
 
@@ -57,6 +62,7 @@ def made_of(state: dict[str, Any]) -> SeriesForecaster:
     found = SeriesForecaster(state["horizon"], state["context"], **state["options"])
     found.sizes, found.marks = tuple(state["sizes"]), state["marks"]
     found.scales = Scales.from_plain(state["scales"])
+    found.seen = None if state.get("seen") is None else {named(name): last for name, last in state["seen"]}
     for one in state["members"]:
         model, baseline, other = (
             Forecaster(**one["config"]),
@@ -77,5 +83,12 @@ def load_arrays(forecaster: SeriesForecaster, arrays: Arrays) -> None:
         )
         member.spread, member.share = arrays[f"spread{i}"], arrays[f"share{i}"]
         member.baseline.weights, member.other.weights = arrays.get(f"linear{i}"), arrays.get(f"other{i}")
-    errors = arrays.get("calibration")
-    forecaster.calibration = None if errors is None else Calibration(errors)
+    errors, forecaster.calibration = arrays.get("calibration"), None
+    if errors is not None and "calibration_ages" in arrays:
+        names = [*(forecaster.seen or ()), None]
+        forecaster.calibration = Calibration(
+            errors, arrays["calibration_ages"], [names[place] for place in arrays["calibration_series"]],
+            float(arrays["calibration_half_life"][0]),
+        )  # fmt: skip
+    elif errors is not None:  # of an older file: all alike
+        forecaster.calibration = Calibration(errors)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..sequence import Standardizer
-from .series import Series
+from .series import Series, named
 
 SCALED = ("target", "past", "known", "static")  # parts of a Series, each with scales of its own
 MODES = ("all", "series", "context", "last")
@@ -91,8 +91,7 @@ class Scales:
             if state[name] is not None:
                 setattr(found, name, Standardizer.from_plain(state[name]))
         for name, mean, scale in state["series"]:
-            key = tuple(name) if isinstance(name, list) else name
-            found.by_series[key] = (np.array(mean), np.array(scale))
+            found.by_series[named(name)] = (np.array(mean), np.array(scale))
         return found
 
 
