@@ -140,7 +140,7 @@ def test_half_life_and_later_errors():
             Calibration(zeros, **given)
 
 
-def process(kind, seed, n=600, m=400, S=4):
+def process(kind, seed, n=600, m=500, S=4):
     """Errors [n + m, S] of the best forecast of an autoregression whose noise changes."""
     rng, t = np.random.default_rng(seed), np.arange(n + m + 2 * S)
     scale = {"steady": np.ones(len(t)), "jump": np.where(t < n + S, 1.0, 1.6),
@@ -157,7 +157,7 @@ def test_coverage_holds_where_noise_changes(kind):
     for seed in range(3):
         truth = process(kind, seed)
         said = forecast(np.zeros((*truth.shape, 1)))
-        old, new = np.arange(n - S), np.arange(n, n + 400)
+        old, new = np.arange(n - S), np.arange(n, n + 500)
         rolling = rolling_quantiles(
             said.take(new), truth[new], levels, Calibration.of(said.take(old), truth[old], old), new, new + S
         )

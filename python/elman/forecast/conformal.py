@@ -135,7 +135,14 @@ class Calibration:
         if half_life is None:
             half_life = min(max((int(self.ages.max()) + 1) / 2, 1.0), max(RECENT * errors.shape[1], ENOUGH))
         self.half_life = _check.positive("half_life", half_life)
-        self._order = np.argsort(errors, axis=0, kind="stable")  # NaN last
+        self._alike = 0.5 ** (self.ages / self.half_life)  # weights without names
+        rows: dict[Any, list[int]] = {}
+        for row, one in enumerate(self.names):
+            rows.setdefault(one, []).append(row)
+        self._others = max(len(rows) - 1, 1)
+        rows.pop(None, None)
+        self._rows = {one: np.array(found) for one, found in rows.items()}
+        self._tables: dict[tuple[int, bool], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     @classmethod
     def of(
@@ -183,10 +190,10 @@ class Calibration:
 
     def weights(self, name: Any) -> np.ndarray:
         """[n], of each error for the forecast of the series of that name."""
-        found = 0.5 ** (self.ages / self.half_life)
-        own = np.array([one is not None and one == name for one in self.names])
-        others = len(set(self.names)) - 1
-        return np.where(own, found * max(others, 1), found)
+        found = self._alike.copy()
+        if name in self._rows:
+            found[self._rows[name]] *= self._others
+        return found
 
     def shift(self, level: float, head: int, name: Any = None) -> np.ndarray:
         """By how many units the quantile of this level is moved, from the head of this number.
@@ -199,16 +206,33 @@ class Calibration:
         Returns:
             [S, F].
         """
-        order, weights = self._order[..., head], self.weights(name)
         lower = level < 0.5  # counted from above
-        if lower:
-            order, level = order[::-1], 1 - level
-        errors = np.take_along_axis(self.errors[..., head], order, axis=0)
-        known = ~np.isnan(errors)
-        sums = np.cumsum(np.where(known, weights[order], 0), axis=0)
-        enough = level * (sums[-1] + weights.max()) * (1 - 1e-12)  # with the weight of the new error
-        last = len(errors) - 1 if lower else known.sum(axis=0) - 1
-        return np.take_along_axis(errors, np.minimum((sums < enough).sum(axis=0), last)[None], axis=0)[0]
+        errors, sums, places = self._table(head, lower)
+        last = len(errors) - 1 if lower else (~np.isnan(errors)).sum(axis=0) - 1
+        rows = self._rows.get(name, np.zeros(0, np.int64))
+        weights = self.weights(name)
+        more = np.where(np.isnan(self.errors[rows, ..., head]), 0, (weights - self._alike)[rows, None, None])
+        # The new error counts as the heaviest.
+        enough = max(level, 1 - level) * (sums[-1] + more.sum(axis=0) + weights.max()) * (1 - 1e-12)
+        first, last = np.zeros(enough.shape, np.int64), np.broadcast_to(last, enough.shape)
+        while (first < last).any():  # the first error up to which the weights are enough
+            middle = (first + last) // 2
+            found = np.take_along_axis(sums, middle[None], axis=0)[0]
+            found = found + np.where(places[rows] <= middle, more, 0).sum(axis=0) >= enough
+            first, last = np.where(found, first, np.minimum(middle + 1, last)), np.where(found, middle, last)
+        return np.take_along_axis(errors, first[None], axis=0)[0]
+
+    def _table(self, head: int, lower: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """[n, S, F] each: the errors of a head as they rise, or fall; sums of their weights; and the place of each."""
+        if (head, lower) not in self._tables:
+            order = np.argsort(self.errors[..., head], axis=0, kind="stable")  # NaN last
+            order = order[::-1] if lower else order
+            errors = np.take_along_axis(self.errors[..., head], order, axis=0)
+            sums = np.cumsum(np.where(np.isnan(errors), 0, self._alike[order]), axis=0)
+            places = np.empty_like(order)
+            np.put_along_axis(places, order, np.arange(len(order))[:, None, None], axis=0)
+            self._tables[head, lower] = errors, sums, places
+        return self._tables[head, lower]
 
 
 def _ages(origins: np.ndarray) -> np.ndarray:

@@ -58,6 +58,7 @@ class RecurrentForecaster(BaseForecaster):
         "capability:pred_int:insample": False,
         "capability:missing_values": True,
         "capability:random_state": True,
+        "capability:update": True,
         "property:randomness": "derandomized",
         "requires-fh-in-fit": True,
         "X-y-must-have-same-index": False,
@@ -135,7 +136,7 @@ class RecurrentForecaster(BaseForecaster):
     def _update(self, y: Any, X: Any = None, update_params: bool = True) -> RecurrentForecaster:
         """Train anew, or go on with the calibration alone."""
         if update_params:
-            super()._update(y, X, update_params)
+            self._fit(self._y, self._X, self._fh)
         elif self.estimator_.core_.calibration is not None:
             self.estimator_.observe(self._frame(self._y, self._X)[0])
         return self
