@@ -49,7 +49,7 @@ template <class T> void linear(const Linear<T>& linear, const py::array& x, cons
 
 template <class T>
 void linear_backward(const Array<T>& array, const py::array& x, const py::array& dy, const py::object& dx,
-                     const py::array& d_weight, const py::object& d_bias) {
+                     const py::object& d_weight, const py::object& d_bias) {
   const Weight<T> weight(array);
   LinearBackward<T> call;
   call.I = weight.I;
@@ -60,8 +60,9 @@ void linear_backward(const Array<T>& array, const py::array& x, const py::array&
   call.x = input<T>(x, elements({call.N, call.I}), "x");
   call.dy = input<T>(dy, elements({call.N, call.O}), "dy");
   call.dx = maybe_output<T>(dx, elements({call.N, call.I}), "dx");
-  call.d_weight = output<T>(d_weight, elements({call.O, call.I}), "d_weight");
+  call.d_weight = maybe_output<T>(d_weight, elements({call.O, call.I}), "d_weight");
   call.d_bias = maybe_output<T>(d_bias, call.O, "d_bias");
+  if (call.d_bias && !call.d_weight) throw py::value_error("d_weight: expected an array beside d_bias");
   const Unlocked unlocked;
   run_linear_backward(call);
 }

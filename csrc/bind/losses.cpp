@@ -1,4 +1,8 @@
 // Cross-entropy, and connectionist temporal classification.
+#include <pybind11/stl.h>
+
+#include <optional>
+
 #include "bind/parts.h"
 #include "losses/cross_entropy.h"
 #include "losses/ctc.h"
@@ -6,25 +10,43 @@
 namespace elman {
 namespace {
 
+// `target`: classes [N] int64, or shares of the classes [N, C] float64. Targets of the number `ignore` do not
+// count, and neither do rows of weight 0.
 template <class T>
-double cross_entropy(const py::array_t<T, py::array::c_style>& logits, const py::array& target,
-                     const py::object& mask, double smoothing, double scale, const py::object& d_logits) {
+py::tuple cross_entropy(const py::array_t<T, py::array::c_style>& logits, const py::array& target,
+                        const py::object& weights, std::optional<int64_t> ignore, double smoothing,
+                        const py::object& d_logits) {
   const auto shape = checked_shape(logits, 2, "logits");
   CrossEntropy<T> call;
   call.N = shape[0];
   call.C = checked_size(shape[1], 0, "logits");
   call.logits = input<T>(logits, elements({call.N, call.C}), "logits");
   call.smoothing = smoothing;
-  call.scale = static_cast<T>(scale);
   call.d_logits = maybe_output<T>(d_logits, elements({call.N, call.C}), "d_logits");
-  const Copy<int64_t> classes = copied<int64_t>(target, call.N, "target");
-  const Copy<bool> counts = maybe_copied<bool>(mask, call.N, "mask");
-  call.target = classes.data();
-  call.mask = counts.data();
-  for (int64_t n = 0; n < call.N; ++n)
-    if (!call.mask || call.mask[n]) check_within(&classes[n], 1, 0, call.C - 1, "target");
-  const Unlocked unlocked;
-  return run_cross_entropy(call);
+  // A copy, too: a weight that is 0 now and not later would be that of a target that has not been checked.
+  Copy<double> counts = maybe_copied<double>(weights, call.N, "weights");
+  Copy<int64_t> classes;
+  if (target.ndim() == 2) {
+    call.shares = input<double>(target, elements({call.N, call.C}), "target");
+  } else {
+    classes = copied<int64_t>(target, call.N, "target");
+    call.target = classes.data();
+    for (int64_t n = 0; n < call.N; ++n) {
+      if (classes[n] == ignore) {
+        if (counts.empty()) counts.assign(call.N, 1);
+        counts[n] = 0;
+      } else if (counts.empty() || counts[n] != 0) {
+        check_within(&classes[n], 1, 0, call.C - 1, "target");
+      }
+    }
+  }
+  call.weights = counts.empty() ? nullptr : counts.data();
+  WeightedSum total;
+  {
+    const Unlocked unlocked;
+    total = run_cross_entropy(call);
+  }
+  return py::make_tuple(total.loss, total.weight);
 }
 
 template <class T>
@@ -61,8 +83,8 @@ void ctc(const py::array_t<T, py::array::c_style>& logits, const py::array& leng
 }
 
 template <class T> void bind_type(py::module_& m) {
-  m.def("cross_entropy", &cross_entropy<T>, py::arg("logits").noconvert(), py::arg("target"), py::arg("mask"),
-        py::arg("smoothing"), py::arg("scale"), py::arg("d_logits"));
+  m.def("cross_entropy", &cross_entropy<T>, py::arg("logits").noconvert(), py::arg("target"),
+        py::arg("weights"), py::arg("ignore"), py::arg("smoothing"), py::arg("d_logits"));
   m.def("ctc", &ctc<T>, py::arg("logits").noconvert(), py::arg("lengths"), py::arg("target"),
         py::arg("target_lengths"), py::arg("blank"), py::arg("zero_infinity"), py::arg("losses"),
         py::arg("scale"), py::arg("d_logits"));

@@ -35,13 +35,14 @@ template <class T> Weights<T> read_weights(const CellFacts& cell, const Arrays& 
   return w;
 }
 
-// Checks that each of D directions of L layers has as many arrays as the cell needs.
-void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t D, const char* name) {
+// Checks that each of D directions of L layers has as many arrays as the cell needs, or none where it may.
+void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t D, const char* name,
+                  bool maybe = false) {
   const size_t count = 4 + cell.vector_count();
   bool right = nested.size() == L && L > 0 && D > 0;
   for (const auto& layer : nested) {
     right = right && layer.size() == D;
-    for (const Arrays& part : layer) right = right && part.size() == count;
+    for (const Arrays& part : layer) right = right && (part.size() == count || (maybe && part.empty()));
   }
   if (right) return;
   std::string names = "weight_ih, weight_hh, bias_ih, bias_hh";
@@ -144,19 +145,19 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
 }
 
 template <class T> std::vector<Gradients<T>> read_gradients(const Nested& nested, const Stack& stack) {
-  check_nested(stack.facts(), nested, stack.L, stack.D, "grads");
+  check_nested(stack.facts(), nested, stack.L, stack.D, "grads", true);
   const py::ssize_t rows = elements({stack.facts().gate_count(), stack.H});
   std::vector<Gradients<T>> all;
   for (int layer = 0; layer < stack.L; ++layer) {
     for (const Arrays& part : nested[layer]) {
-      Gradients<T> one;
+      Gradients<T>& one = all.emplace_back();
+      if (part.empty()) continue;  // nobody wants them
       one.ih = output<T>(part[0], elements({rows, stack.inputs(layer)}), "grads");
       one.hh = output<T>(part[1], elements({rows, stack.H}), "grads");
       one.bias_ih = maybe_output<T>(part[2], rows, "grads");
       one.bias_hh = maybe_output<T>(part[3], rows, "grads");
       for (int k = 0; k < stack.facts().vector_count(); ++k)
         one.vectors[k] = output<T>(part[4 + k], stack.H, "grads");
-      all.push_back(one);
     }
   }
   return all;
@@ -166,7 +167,7 @@ template <class T>
 void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList& plans,
               const std::shared_ptr<HeldTape>& tape, const Nested& grads, const py::object& x,
               const py::object& dy, const py::object& dx, const Arrays& initial, const Arrays& dfinal,
-              const Arrays& dinitial, const Arrays& dropout) {
+              const Arrays& dinitial, const Arrays& dropout, int first) {
   BackwardCall<T> call;
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
@@ -181,6 +182,9 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
   sizes.read_states(dfinal, call.dfinal, "dfinal", maybe_input<T>);
   sizes.read_states(dinitial, call.dinitial, "dinitial", output<T>);
   call.dropout = sizes.read_dropout<T>(dropout);
+  call.first = first;
+  if (first < 0 || first >= packed->L || (first && call.dx))
+    throw py::value_error("first: expected a layer, and 0 where dx is wanted, got " + std::to_string(first));
   const Unlocked unlocked;
   run_backward(call);
 }
@@ -194,7 +198,7 @@ template <class T> void bind_type(py::module_& m, const char* packed, const char
         py::arg("initial"), py::arg("final"), py::arg("dropout"), py::arg("tape"));
   m.def("backward", &backward<T>, py::arg("packed"), py::arg("plans"), py::arg("tape"), py::arg("grads"),
         py::arg("x"), py::arg("dy"), py::arg("dx"), py::arg("initial"), py::arg("dfinal"),
-        py::arg("dinitial"), py::arg("dropout"));
+        py::arg("dinitial"), py::arg("dropout"), py::arg("first"));
 }
 
 }  // namespace

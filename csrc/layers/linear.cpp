@@ -70,6 +70,7 @@ template <class T> void run_linear_backward(const LinearBackward<T>& call) {
     p.pack(rows.data(), O, I, packed.data(), 0, groups);
     multiply(p, team, call.dy, O, packed.data(), call.dx, I, N, false);
   }
+  if (!call.d_weight) return;
   std::vector<const T*> x_rows(N);
   for (int64_t n = 0; n < N; ++n) x_rows[n] = call.x + n * I;
   std::vector<T*> d_rows(O);

@@ -21,9 +21,8 @@ template <class T> void run_linear(const PackedLinear<T>& packed, const T* x, T*
 template <class T> struct LinearBackward {
   int64_t N = 0;
   int I = 0, O = 0;
-  const T *weight = nullptr, *x = nullptr, *dy = nullptr;  // [O, I], [N, I], [N, O]
-  T *dx = nullptr, *d_weight = nullptr,
-    *d_bias = nullptr;  // dx and d_bias may be null; the last two are added to
+  const T *weight = nullptr, *x = nullptr, *dy = nullptr;   // [O, I], [N, I], [N, O]
+  T *dx = nullptr, *d_weight = nullptr, *d_bias = nullptr;  // may be null; the last two are added to
 };
 template <class T> void run_linear_backward(const LinearBackward<T>& call);
 

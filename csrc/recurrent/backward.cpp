@@ -36,10 +36,10 @@ template <class T> class BackwardPass {
   void run() {
     clear_initial();
     const T* dy = call_.dy;
-    for (int k = stack_.L - 1; k >= 0; --k) {
-      T* const dx = k ? spare(k % 2) : call_.dx;
+    for (int k = stack_.L - 1; k >= call_.first; --k) {
+      T* const dx = k > call_.first ? spare(k % 2) : call_.dx;
       run_layer({k, input(k), call_.tape.y(k), dy}, dx);
-      if (k && !call_.dropout.empty()) drop(dx, call_.dropout[k - 1], dx, numbers());
+      if (dx && k && !call_.dropout.empty()) drop(dx, call_.dropout[k - 1], dx, numbers());
       dy = dx;
     }
   }
@@ -52,7 +52,8 @@ template <class T> class BackwardPass {
     return spare_[i]->data();
   }
 
-  // A reset can cut a sequence off from every gradient. The gradient of its initial state stays zero.
+  // A reset can cut a sequence off from every gradient, and a layer below `first` gets none. The gradient of
+  // its initial state stays zero.
   void clear_initial() {
     const std::size_t size = std::size_t(stack_.parts()) * call_.plans[0]->B * stack_.H;
     for (int k = 0; k < stack_.facts().state_count(); ++k)
@@ -102,11 +103,12 @@ template <class T> class BackwardPass {
       for (Direction<T>& direction : directions) {
         pauses_.pause_if_due();
         if (dx) direction.input_gradient(dx, add, team_);
-        direction.weight_gradients(team_);
-        direction.vector_gradients(team_);
+        if (direction.wanted()) direction.weight_gradients(team_);
+        if (direction.wanted()) direction.vector_gradients(team_);
       }
     }
-    for (const Direction<T>& direction : directions) direction.finish();
+    for (const Direction<T>& direction : directions)
+      if (direction.wanted()) direction.finish();
   }
 
   const BackwardCall<T>& call_;

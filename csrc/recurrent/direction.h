@@ -31,8 +31,11 @@ template <class T> class Direction {
         warm_(warm),
         job_(job(call, layer, d, zeros)) {
     for (int k = 0; k < cell_.state_count(); ++k) pass_idle(plan_, job_.dfinal[k], job_.dinitial[k], job_.H);
-    prepare_weight_gradients(threads);
+    if (wanted()) prepare_weight_gradients(threads);
   }
+
+  // Whether the gradients of its weights are.
+  bool wanted() const { return grads_.hh != nullptr; }
 
   // From here on: the steps [begin, end).
   void set_steps(int begin, int end) {

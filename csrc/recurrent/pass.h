@@ -26,7 +26,9 @@ template <class T> struct ForwardCall {
   Tape<T> tape;
 };
 
-template <class T> struct Gradients {  // shaped like the weights, and added to; biases may be null
+// Shaped like the weights, and added to; biases may be null, and so may all of a part where nobody wants
+// them.
+template <class T> struct Gradients {
   T *ih = nullptr, *hh = nullptr, *bias_ih = nullptr, *bias_hh = nullptr;
   T* vectors[max_vectors] = {};
 };
@@ -39,6 +41,7 @@ template <class T> struct BackwardCall {
   std::vector<Gradients<T>> grads;      // [L * D]
   const T *x = nullptr, *dy = nullptr;  // as in the forward pass; dy may be null for zeros
   T* dx = nullptr;                      // written, unless null
+  int first = 0;  // the first layer that gradients must reach; dx is null unless it is 0
   const T *initial[max_states] = {}, *dfinal[max_states] = {};
   T* dinitial[max_states] = {};  // written
   std::vector<const T*> dropout;

@@ -89,7 +89,32 @@ template <class T> auto Stepper<T>::cuts_for(int threads) -> const Cuts& {
   return *cuts_;
 }
 
-template <class T> void Stepper<T>::step(const T* x, T* y) {
+// The states beyond h, which a step writes in place.
+template <class T> void Stepper<T>::keep_states() {
+  const std::size_t size = std::size_t(batch_size()) * stack_->H;
+  for (Layer& layer : layers_)
+    for (int k = 1; k < states(); ++k) {
+      if (!layer.kept[k].size()) layer.kept[k] = Buffer<T>(size);
+      std::memcpy(layer.kept[k].data(), layer.states[k].data(), size * sizeof(T));
+    }
+}
+
+// Gives the streams that skip a step the states they had before the step.
+template <class T> void Stepper<T>::go_back(const uint8_t* mask, T* y) {
+  const std::size_t H = stack_->H, bytes = H * sizeof(T);
+  for (int b = 0; b < batch_size(); ++b) {
+    if (mask[b]) continue;
+    std::memset(y + b * H, 0, bytes);
+    for (Layer& layer : layers_) {
+      std::memcpy(layer.h[now_].data() + b * H, layer.h[1 - now_].data() + b * H, bytes);
+      for (int k = 1; k < states(); ++k)
+        std::memcpy(layer.states[k].data() + b * H, layer.kept[k].data() + b * H, bytes);
+    }
+  }
+}
+
+template <class T> void Stepper<T>::step(const T* x, T* y, const uint8_t* mask) {
+  if (mask) keep_states();
   std::vector<ForwardJob<T>>& jobs = jobs_[now_];
   jobs.front().x = x;
   const Cuts& cuts = cuts_for(num_threads());
@@ -100,6 +125,7 @@ template <class T> void Stepper<T>::step(const T* x, T* y) {
   });
   now_ = 1 - now_;
   std::memcpy(y, jobs.back().y, std::size_t(batch_size()) * stack_->H * sizeof(T));
+  if (mask) go_back(mask, y);
 }
 
 template <class T> T* Stepper<T>::state(int layer, int k) const {

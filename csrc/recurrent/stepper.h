@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -34,8 +35,9 @@ template <class T> class Stepper {
     std::atomic<bool>& used_;
   };
 
-  // x [B, I] to y [B, H], the last layer's h.
-  void step(const T* x, T* y);
+  // x [B, I] to y [B, H], the last layer's h. Streams whose byte of the mask [B] is 0 skip it: their states
+  // stay, and y is 0 there.
+  void step(const T* x, T* y, const uint8_t* mask = nullptr);
 
   const Stack& stack() const { return *stack_; }
   int batch_size() const { return plan_.B; }
@@ -47,6 +49,7 @@ template <class T> class Stepper {
   struct Layer {
     Buffer<T> h[2];                     // read and written in turn
     Buffer<T> states[max_states];       // those beyond h, read and written in place
+    Buffer<T> kept[max_states];         // those before a step that streams skip
     Buffer<T> slots, read[max_stages];  // between the stages of a step, if there is more than one
   };
   Layer new_layer() const;
@@ -58,6 +61,8 @@ template <class T> class Stepper {
     Pieces warm, cold;
   };
   const Cuts& cuts_for(int threads);
+  void keep_states();
+  void go_back(const uint8_t* mask, T* y);
 
   std::atomic<bool> used_{false};
   const std::shared_ptr<const PackedStack<T>> stack_;

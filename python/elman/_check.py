@@ -14,6 +14,7 @@ import numpy as np
 from ._arrays import to_numpy
 
 Dim = int | str
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def shape_text(shape: Sequence[Dim]) -> str:
@@ -62,7 +63,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def _within(name: str, value: Any, fits: Callable[[float], bool], what: str) -> float:
-    number = _number(value)
+    number = value if type(value) is float else _number(value)
     if number is None or isinstance(number, bool) or not fits(number):
         raise ValueError(f"{name}: expected {what}, got {describe(value)}")
     return float(number)
@@ -105,9 +106,13 @@ def float_type(name: str, value: Any) -> np.dtype:
 
 def _fits(value: np.ndarray, shape: Sequence[Dim]) -> bool:
     """Whether the shape is this one; letters fit any size."""
-    return value.ndim == len(shape) and all(
-        isinstance(want, str) or want == got for want, got in zip(shape, value.shape, strict=True)
-    )
+    if value.shape == shape:
+        return True
+    if value.ndim != len(shape):
+        return False
+    # A list takes less time than all() where there are so few.
+    pairs = zip(shape, value.shape, strict=True)
+    return not [got for want, got in pairs if want != got and not isinstance(want, str)]
 
 
 def cast(name: str, given: Any, value: np.ndarray, dtype: Any) -> str:
@@ -125,23 +130,21 @@ def cast(name: str, given: Any, value: np.ndarray, dtype: Any) -> str:
     )
 
 
-def _expect(
-    name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool, given: Any = None
-) -> None:
-    if fits and value.dtype == dtype:
-        return
-    hint = cast(name, value if given is None else given, value, dtype) if fits else ""
-    raise ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
+def _refused(
+    name: str, value: np.ndarray, shape: Sequence[Dim], dtype: np.dtype, fits: bool, given: Any
+) -> ValueError:
+    hint = cast(name, given, value, dtype) if fits else ""
+    return ValueError(f"{name}: expected {shape_text(shape)} {dtype}, got {describe(value)}{hint}")
 
 
 def _rows(value: np.ndarray, counted: str = "") -> np.ndarray:
     """The array as the engine reads one, C-contiguous and aligned: itself, or a copy. With its name in `counted` it
     must have no more steps and sequences than the engine can count."""
-    if counted and max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
+    few = not counted or 0 < value.size < 2**31  # then no product of some of its axes is more
+    if not few and max((math.prod(value.shape[:-1]), *value.shape)) >= 2**31:
         raise ValueError(f"{counted}: expected fewer than 2^31 rows, got {describe(value)}")
-    return (
-        value if value.flags.c_contiguous and getattr(value.flags, "aligned", True) else value.copy(order="C")
-    )
+    flags = value.flags
+    return value if flags.c_contiguous and getattr(flags, "aligned", True) else value.copy(order="C")
 
 
 def array(
@@ -155,21 +158,25 @@ def array(
     """`value` as an array of this shape and type, C-contiguous: a copy if it is laid out in another way, or a list.
     Letters fit any size. `take` makes it an array (of another device); `given` is what it was made of before."""
     given, value = value if given is None else given, take(name, value, dtype)
-    _expect(name, value, shape, dtype, _fits(value, shape), given)
+    fits = _fits(value, shape)
+    if not fits or value.dtype != dtype:
+        raise _refused(name, value, shape, dtype, fits, given)
     return _rows(value, name)
 
 
 def last_axis(name: str, value: Any, size: int, dtype: np.dtype) -> np.ndarray:
     """Likewise an array [..., size]."""
     given, value = value, to_numpy(name, value, dtype)
-    _expect(name, value, ("...", size), dtype, value.shape[-1:] == (size,), given)
+    fits = value.shape[-1:] == (size,)
+    if not fits or value.dtype != dtype:
+        raise _refused(name, value, ("...", size), dtype, fits, given)
     return _rows(value)
 
 
 def floats(name: str, value: Any, shape: Sequence[Dim] | None = None) -> np.ndarray:
     """`value` as an array of float32 or float64, C-contiguous."""
     value = to_numpy(name, value, np.float64)
-    known = value.dtype in (np.float32, np.float64)
+    known = value.dtype in _FLOATS
     if not known or not _fits(value, value.shape if shape is None else shape):
         want = "an array of" if shape is None else shape_text(shape)
         kind = value.dtype if known else "float32 or float64"
@@ -198,7 +205,7 @@ def tokens(name: str, value: Any, count: int) -> np.ndarray:
     if values.dtype.kind not in "biu":
         hint = cast(name, value, values, int)
         raise ValueError(f"{name}: expected an array of whole numbers, got {describe(values)}{hint}")
-    return _between(name, values, 0, count - 1)
+    return _up_to(name, values, count - 1)
 
 
 def lengths(name: str, value: Any, T: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -207,14 +214,14 @@ def lengths(name: str, value: Any, T: int, shape: tuple[int, ...]) -> np.ndarray
     if values.shape != shape or values.dtype.kind not in "iu":
         hint = cast(name, value, values, int) if values.shape == shape else ""
         raise ValueError(f"{name}: expected {shape_text(shape)} whole numbers, got {describe(values)}{hint}")
-    return _between(name, values, 0, T)
+    return _up_to(name, values, T)
 
 
-def _between(name: str, values: np.ndarray, least: int, most: int) -> np.ndarray:
-    values = values.copy(order="C")
-    if values.size and (values.min() < least or values.max() > most):
-        raise ValueError(f"{name}: expected {least} to {most}, got {values.min()} to {values.max()}")
-    return values.astype(np.int64, copy=False)
+def _up_to(name: str, values: np.ndarray, most: int) -> np.ndarray:
+    own = values.astype(np.int64, order="C")
+    if own.size and own.view(np.uint64).max() > most:  # those below 0 are large ones there
+        raise ValueError(f"{name}: expected 0 to {most}, got {values.min()} to {values.max()}")
+    return own
 
 
 def marks(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -240,7 +247,7 @@ def rows(name: str, value: Any, count: int) -> np.ndarray:
             f"{name}: expected indices, whole numbers, or flags [{count}] bool, got {describe(values)}"
             + f"; {name}.astype(bool) makes flags" * flags
         )
-    values = _between(name, np.atleast_1d(values), 0, count - 1)
+    values = _up_to(name, np.atleast_1d(values), count - 1)
     found, times = np.unique(values, return_counts=True)
     if (times > 1).any():
         twice = found[times > 1][0]

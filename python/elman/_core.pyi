@@ -52,7 +52,7 @@ class PackedBackStackFloat32: ...
 class PackedBackStackFloat64: ...
 
 class _Stepper:
-    def step(self, x: Array, out: Array | None = None) -> Array: ...
+    def step(self, x: Array, out: Array | None = None, mask: Array | None = None) -> Array: ...
     def get_state(self, k: int, out: Array | None = None) -> Array: ...
     def set_state(self, k: int, value: Array) -> None: ...
     def reset_rows(self, rows: list[int]) -> None: ...
@@ -117,8 +117,10 @@ def backward(
     dfinal: States,
     dinitial: Sequence[Array],
     dropout: Sequence[Array],
+    first: int,
 ) -> None:
-    """Writes dx and dinitial, adds to grads."""
+    """Writes dx and dinitial, adds to grads, in which a part may be empty. `first`: the first layer that gradients must
+    reach; dx is None unless it is 0."""
 
 # One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
 # in csrc/optim/update_kernel.h; each gradient counts as scale * gradient + decay * value.
@@ -230,7 +232,7 @@ def linear(packed: PackedLinear, x: Array, y: Array) -> None:
     """y [..., O] = x [..., I] times the weights, plus the bias."""
 
 def linear_backward(
-    weight: Array, x: Array, dy: Array, dx: Array | None, d_weight: Array, d_bias: Array | None
+    weight: Array, x: Array, dy: Array, dx: Array | None, d_weight: Array | None, d_bias: Array | None
 ) -> None:
     """Writes dx; adds to d_weight and d_bias."""
 
@@ -238,9 +240,16 @@ def add_rows(table: Array, index: Array, rows: Array) -> None:
     """table [V, E] += rows [N, E] at index [N] int64."""
 
 def cross_entropy(
-    logits: Array, target: Array, mask: Array | None, smoothing: float, scale: float, d_logits: Array | None
-) -> float:
-    """The sum over the rows of logits [N, C] that count; d_logits is its gradient times scale."""
+    logits: Array,
+    target: Array,
+    weights: Array | None,
+    ignore: int | None,
+    smoothing: float,
+    d_logits: Array | None,
+) -> tuple[float, float]:
+    """Sums over the rows of logits [N, C]: of the losses times `weights` [N] float64 (1 if None), and of these. Targets
+    are classes [N] int64, of which those of the number `ignore` do not count, or shares [N, C] float64. d_logits is the
+    gradient of the first over the second."""
 
 def softmax(x: Array, p: Array) -> None:
     """Of each row of x [N, C]; p may be x."""

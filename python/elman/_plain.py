@@ -57,3 +57,11 @@ def plain(name: str, value: Any, other: Callable[[Any], Any] | None = None) -> A
     raise ValueError(
         f"{name}: expected what JSON can hold (numbers, text, None, lists, dicts), got {type(value).__name__}"
     )
+
+
+def text_of(value: Any) -> str:
+    """What tells it from others of its kind; the text that Python has for any object is its address."""
+    if isinstance(value, str):
+        return value
+    kind = type(value)
+    return kind.__qualname__ if kind.__repr__ is object.__repr__ else repr(value)

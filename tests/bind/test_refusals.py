@@ -29,6 +29,9 @@ REFUSALS = {
     "state: expected a C-contiguous float32 array of 8 elements, got NoneType": lambda: stepper(GRU).set_state(0, None),
     "rows: expected 0 to 1, got 2": lambda: stepper(GRU).reset_rows([2]),
     r"x: expected \[2, 3\] float32, got float32 \[2, 3\], not aligned": lambda: stepper(GRU).step(unaligned()),
+    "mask: expected a C-contiguous bool array of 2 elements, got": lambda: stepper(GRU).step(
+        zeros(2, 3), None, np.ones(3, bool)
+    ),
     "packed: expected none to be None ": lambda: _core.forward(
         None, [full_plan()], zeros(2, 2, 3), zeros(2, 2, 4), [None], [None], [], None
     ),
@@ -65,7 +68,7 @@ REFUSALS = {
         tape=tape(plans=[full_plan(reverse=True)])
     ),
     "tape: expected none to be None": lambda: _core.backward(
-        _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], []
+        _core.pack_back("gru", weights()), [full_plan()], None, [], zeros(2, 2, 3), None, None, [], [], [], [], 0
     ),
     f"memory: expected a writeable C-contiguous float32 array of at least {SIZE} elements, got float32": (
         lambda: tape(memory=zeros(SIZE - 1))
@@ -119,7 +122,7 @@ REFUSALS = {
     "memory: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_memory(zeros(2, 3, 0), None, 1.0),
     "memory: too large, got float32": lambda: _core.pack_memory(zeros(1 << 31, 0, 3), None, 1.0),
     "index: expected 0 to 2, got 3": lambda: _core.add_rows(zeros(3, 2), np.array([3]), zeros(1, 2)),
-    "target: expected 0 to 2, got -1": lambda: _core.cross_entropy(zeros(1, 3), np.array([-1]), None, 0, 1, None),
+    "target: expected 0 to 2, got -1": lambda: _core.cross_entropy(zeros(1, 3), np.array([-1]), None, None, 0, None),
     "shape: expected no negative sizes, got -3": lambda: _core.empty((-3,), np.dtype(np.float32)),
     "shape: expected no negative sizes, got -4": lambda: _core.empty_dlpack((-4,), 4),
     "shape: expected fewer elements": lambda: _core.empty((1 << 40, 1 << 40), np.dtype(np.float32)),

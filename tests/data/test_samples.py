@@ -273,7 +273,7 @@ REFUSALS = {
         lambda: list(Samples([{"x": np.ones((2, 1)), "y": 1}, {"x": np.ones((2, 1))}]).batches(2)),
     "truncate: expected None with x that are dicts, got 2":
         lambda: next(Samples([({"a": np.ones((3, 1))}, {"b": 1.0})], truncate=2).batches(1)),
-    "vocabulary: expected None with x that are dicts, got Vocabulary":
+    "vocabulary: expected a dict of Vocabulary by name, got Vocabulary":
         lambda: next(Samples([({"a": ["w"]}, {"b": 1.0})], vocabulary=Vocabulary(["w"])).batches(1)),
     "block: expected a whole number of at least 1, got 0": lambda: Blocks(np.zeros((2, 1, 1)), block=0),
     "y: expected one for each of 2 sequences, got 3": lambda: Blocks(np.zeros((2, 1, 1)), np.zeros(3)),

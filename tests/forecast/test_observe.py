@@ -103,3 +103,24 @@ def test_files_from_before():
         ValueError, match=r"observe: expected a forecaster with calibration_fraction .* without"
     ):
         plain.observe(series())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ages", -1.0, "calibration_ages: expected numbers from 0 to 9007199254740992, got others"),
+        ("ages", np.nan, "calibration_ages: expected numbers from 0"),
+        ("series", 2.0, "calibration_series: expected numbers from -1 to 1, got others"),
+        ("half_life", 0.0, "half_life: expected a number above 0"),
+    ],
+)
+def test_crafted_files_are_refused(name, value, message):
+    core = fitted(before(series(), 80))
+    arrays = arrays_of(core)
+    arrays[f"calibration_{name}"] = np.full_like(arrays[f"calibration_{name}"], value)
+    with pytest.raises(ValueError, match=message):
+        load_arrays(made_of(described(core)), arrays)
+    del arrays["calibration_series"]
+    arrays["calibration_ages"] = core.calibration.ages.astype(float)
+    with pytest.raises(ValueError, match=r"calibration_series: expected an array"):
+        load_arrays(made_of(described(core)), arrays)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import elman
+from elman.optim import Adam
 from elman.stack.gpu import arrays as of_gpu
 from elman.stack.gpu.plan import uploaded
 from elman.stack.steps import Steps
@@ -57,6 +58,28 @@ def test_arrays_with_lengths_state_and_kept_weights(arrays, monkeypatch):
     assert np.array_equal(layer(x)[0], before) and layer._store._made["uploaded"] is kept
     layer.parameters["bias_ih_l0"] = before[0, 0, 0] + layer.parameters["bias_ih_l0"]
     assert not np.array_equal(layer(x)[0], before)
+
+
+@pytest.mark.parametrize("needs", [{}, {"need_dx": False, "need_dstate": False}])
+def test_gradients_that_nobody_wants(needs, arrays, monkeypatch):
+    layer = elman.GRU(3, 8, num_layers=2, bidirectional=True, seed=1)
+    x = np.random.default_rng(0).standard_normal((6, 4, 3), np.float32)
+    monkeypatch.setattr(of_gpu, "on_gpu", lambda x: True)
+    y, _, backward = layer.forward(x)
+    dx = backward(np.cos(y))[0]
+    want = layer.grads["weight_ih_l1"].copy()
+    layer.zero_grad()
+    with Adam(layer, frozen=["*_l0*", "*_reverse"]).only():
+        y, _, backward = layer.forward(x)
+    got = backward(np.cos(y), **needs)
+    np.testing.assert_array_equal(layer.grads["weight_ih_l1"], want)
+    assert [name for name, grad in layer.grads.items() if grad.any()] == [
+        "weight_ih_l1", "weight_hh_l1", "bias_ih_l1", "bias_hh_l1"
+    ]  # fmt: skip
+    if needs:
+        assert got == (None, None)
+    else:
+        np.testing.assert_array_equal(got[0], dx)
 
 
 def test_a_plan_is_uploaded_once(played):

@@ -197,7 +197,8 @@ def test_ctc(value):
         logits = filled(known_steps(12, B, lengths), value)(normal(12, B, H))
         target = filled(known_steps(3, B, counts).T, value)(1 + whole(H - 1, B, 3))
         beams = [score for beam in ctc_beam(logits, lengths, beam_size=2) for _, score in beam]
-        return flat(ctc(logits, target, lengths, counts), ctc_greedy(logits, lengths), beams)
+        loss = ctc(logits, target, lengths, counts)
+        return flat(loss.value, loss.gradient, ctc_greedy(logits, lengths), beams)
 
     assert_finite_and_same(run(value), run(0))
 

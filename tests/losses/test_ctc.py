@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import elman
 from elman import _core
-from elman.losses import ctc
+from elman.losses import Loss, ctc
 from tests.support.ctc_paths import all_sequences
 from tests.support.slopes import finite_differences
 
@@ -27,6 +27,11 @@ def draw_batch(rng, T, B, C, S, blank=0, dtype=np.float64):
     logits = (3 * rng.standard_normal((T, B, C))).astype(dtype)
     logits[np.arange(T)[:, None] >= lengths] = np.nan
     return logits, target, lengths, counts
+
+
+def both_of(*args, **options):
+    loss = ctc(*args, **options)
+    return loss.value, loss.gradient
 
 
 def of_torch(logits, target, lengths, counts, **options):
@@ -58,22 +63,20 @@ def test_agrees_with_torch(data):
     lengths, counts = rng.integers(0, T + 1, B), rng.integers(0, S + 1, B)
     logits = (data.draw(st.sampled_from([0.1, 3, 30])) * rng.standard_normal((T, B, C))).astype(dtype)
     zero_infinity = data.draw(st.booleans())
-    loss, d = ctc(logits, target, lengths, counts, blank=blank, zero_infinity=zero_infinity)
+    loss, d = both_of(logits, target, lengths, counts, blank=blank, zero_infinity=zero_infinity)
     want, want_d = of_torch(logits, target, lengths, counts, blank=blank, zero_infinity=zero_infinity)
     tolerance = 1e-5 if dtype == np.float32 else 1e-11
     assert d.dtype == dtype
     np.testing.assert_allclose(loss, want, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(d, want_d, rtol=0, atol=tolerance)
-    assert ctc(logits, target, lengths, counts, blank=blank, zero_infinity=zero_infinity, gradient=False) == (
-        loss,
-        None,
-    )
+    plain = ctc(logits, target, lengths, counts, blank=blank, zero_infinity=zero_infinity, gradient=False)
+    assert plain == Loss(loss, None, B)
 
 
 @pytest.mark.parametrize(("T", "C", "S"), [(1, 2, 1), (7, 3, 3), (18, 9, 7), (33, 18, 9), (150, 7, 40)])
 def test_agrees_with_torch_at_size(isa, dtype, rng, T, C, S):
     batch = draw_batch(rng, T, 5, C, S, blank=1, dtype=dtype)
-    loss, d = ctc(*batch, blank=1)
+    loss, d = both_of(*batch, blank=1)
     want, want_d = of_torch(*batch, blank=1)
     tolerance = 2e-6 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(loss, want, rtol=tolerance)
@@ -83,8 +86,8 @@ def test_agrees_with_torch_at_size(isa, dtype, rng, T, C, S):
 def test_gradient_is_the_slope(isa, rng):
     logits, target, lengths, counts = draw_batch(rng, 7, 4, 3, 3, blank=2)
     logits = np.nan_to_num(logits)
-    _, d = ctc(logits, target, lengths, counts, blank=2)
-    slope = finite_differences(logits, lambda: ctc(logits, target, lengths, counts, blank=2)[0])
+    _, d = both_of(logits, target, lengths, counts, blank=2)
+    slope = finite_differences(logits, lambda: ctc(logits, target, lengths, counts, blank=2).value)
     assert np.abs(slope).max() > 0.01
     np.testing.assert_allclose(d, slope, atol=1e-8)
 
@@ -96,23 +99,23 @@ def test_sums_over_all_paths(isa, rng, blank):
     found = all_sequences(logits, blank)
     assert math.isclose(sum(found.values()), 1)
     for labels, p in found.items():
-        loss, _ = ctc(logits[:, None].copy(), [np.array(labels, np.int64)], blank=blank)
+        loss, _ = both_of(logits[:, None].copy(), [np.array(labels, np.int64)], blank=blank)
         assert math.isclose(loss * max(len(labels), 1), -math.log(p), rel_tol=1e-12), labels
 
 
 def test_a_list_of_targets_equals_a_padded_array(dtype, rng):
     logits, target, lengths, counts = draw_batch(rng, 9, 4, 5, 4, dtype=dtype)
-    want, want_d = ctc(logits, target, lengths, counts)
+    want, want_d = both_of(logits, target, lengths, counts)
     sequences = [row[:n].astype(np.uint8) for row, n in zip(target, counts, strict=True)]
-    loss, d = ctc(logits, sequences, lengths)
+    loss, d = both_of(logits, sequences, lengths)
     assert loss == want
     np.testing.assert_array_equal(d, want_d)
 
 
 def test_lengths_are_full_by_default(rng):
     logits, target = rng.standard_normal((7, 3, 4)), rng.integers(1, 4, (3, 3))
-    loss, d = ctc(logits, target)
-    want, want_d = ctc(logits, target, [7, 7, 7], [3, 3, 3])
+    loss, d = both_of(logits, target)
+    want, want_d = both_of(logits, target, [7, 7, 7], [3, 3, 3])
     assert loss == want
     np.testing.assert_array_equal(d, want_d)
 
@@ -121,11 +124,11 @@ def test_targets_that_cannot_fit(dtype, rng):
     """The second one needs a blank between its labels; the third one fits."""
     logits = rng.standard_normal((2, 3, 4)).astype(dtype)
     target = [np.array([1, 2, 3]), np.array([1, 1]), np.array([1, 2])]
-    loss, d = ctc(logits, target)
+    loss, d = both_of(logits, target)
     assert loss == math.inf
     assert np.isnan(d[:, :2]).all() and np.isfinite(d[:, 2]).all()
-    loss, d = ctc(logits, target, zero_infinity=True)
-    alone, alone_d = ctc(logits[:, 2:].copy(), target[2:])
+    loss, d = both_of(logits, target, zero_infinity=True)
+    alone, alone_d = both_of(logits[:, 2:].copy(), target[2:])
     assert math.isclose(loss, alone / 3)
     assert not d[:, :2].any()
     np.testing.assert_allclose(d[:, 2:], alone_d / 3, rtol=1e-6)
@@ -134,9 +137,9 @@ def test_targets_that_cannot_fit(dtype, rng):
 def test_no_steps(dtype):
     """Without steps nothing is read: certain, if nothing was to be."""
     nothing = np.zeros((0, 1, 3), dtype)
-    assert ctc(nothing, [np.zeros(0, int)])[0] == 0
-    assert ctc(nothing, [np.array([1])])[0] == math.inf
-    assert ctc(nothing, [np.array([1])], zero_infinity=True)[0] == 0
+    assert ctc(nothing, [np.zeros(0, int)]).value == 0
+    assert ctc(nothing, [np.array([1])]).value == math.inf
+    assert ctc(nothing, [np.array([1])], zero_infinity=True).value == 0
 
 
 def test_logits_far_apart(isa, dtype, rng):
@@ -144,14 +147,14 @@ def test_logits_far_apart(isa, dtype, rng):
     logits = (1000 * rng.standard_normal((30, 2, 5))).astype(dtype)
     target = rng.integers(1, 5, (2, 6))
     want, want_d = of_torch(logits, target, [30, 30], [6, 6])
-    loss, d = ctc(logits, target)
+    loss, d = both_of(logits, target)
     assert want > 1000
     np.testing.assert_allclose(loss, want, rtol=1e-6 if dtype == np.float32 else 1e-12)
     np.testing.assert_allclose(d, want_d, atol=1e-5 if dtype == np.float32 else 1e-10)
     ruled_out = np.zeros((3, 1, 3), dtype)
     ruled_out[0, 0, :2] = -np.inf  # the first step is label 2
-    assert ctc(ruled_out, [np.array([1])])[0] == math.inf
-    loss, d = ctc(ruled_out, [np.array([2])])
+    assert ctc(ruled_out, [np.array([1])]).value == math.inf
+    loss, d = both_of(ruled_out, [np.array([2])])
     assert math.isclose(loss, math.log(3), rel_tol=1e-6)  # 2bb, 22b and 222 of nine
     np.testing.assert_allclose(d[0], 0, atol=1e-7)
 
@@ -159,7 +162,7 @@ def test_logits_far_apart(isa, dtype, rng):
 def test_nan_reaches_the_loss_and_its_own_gradient_only(isa, dtype, rng):
     logits, target = rng.standard_normal((6, 2, 4)).astype(dtype), rng.integers(1, 4, (2, 2))
     logits[3, 0, 2] = np.nan
-    loss, d = ctc(logits, target)
+    loss, d = both_of(logits, target)
     assert math.isnan(loss)
     assert np.isnan(d[:, 0]).any() and np.isfinite(d[:, 1]).all()
 
@@ -187,10 +190,10 @@ def test_neighbours_and_padding_do_not_matter(isa, dtype, rng):
 def test_threads_do_not_matter(dtype, rng, threads):
     batch = draw_batch(rng, 200, 40, 33, 30, dtype=dtype)
     elman.set_num_threads(1)
-    want, want_d = ctc(*batch)
+    want, want_d = both_of(*batch)
     elman.set_num_threads(threads)
     for _ in range(3):
-        loss, d = ctc(*batch)
+        loss, d = both_of(*batch)
         assert loss == want
         np.testing.assert_array_equal(d, want_d)
 
@@ -201,7 +204,7 @@ def test_vector_instruction_sets_agree(dtype, rng):
     results = []
     for name in elman.isas()[:-1]:
         elman.use_isa(name)
-        results.append(ctc(*batch))
+        results.append(both_of(*batch))
     for loss, d in results[1:]:
         assert loss == results[0][0]
         np.testing.assert_array_equal(d, results[0][1])

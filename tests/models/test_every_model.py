@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import elman
+from elman.layers.wanted import of_arrays, only
 from elman.models import (
     CTCRecognizer,
     Forecaster,
@@ -83,6 +84,25 @@ MODELS = {
         Sequences(vectors(2), tokens(3, [2, 1, 1])),
     ),
 }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_beside_frozen_parts(name):
+    """Those of what is trained keep their bits; there are no others."""
+    model, data = copy.deepcopy(MODELS[name])
+    names, rng = list(model.parameters), np.random.default_rng(0)
+    batch = next(data.batches(3))
+    model.zero_grad()
+    model.loss(batch).backward()
+    want = {name: grad.copy() for name, grad in model.grads.items()}
+    parts = [[name for name in names if name.startswith(part + ".")] for part in model.parts]
+    some = [[name for name in names if rng.random() < 0.5] for _ in range(8)]
+    for frozen in (names[:-1], names[1:], *(part for part in [*parts, *some] if len(part) < len(names))):
+        model.zero_grad()
+        with only(of_arrays(model.parameters[name] for name in names if name not in frozen)):
+            model.loss(batch).backward()
+        for name in names:
+            np.testing.assert_array_equal(model.grads[name], want[name] * (name not in frozen))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -101,6 +101,17 @@ def test_balanced_classes(steps, tmp_path):
     assert evaluate(elman.load(tmp_path / "m"), (X, targets)) == evaluate(model, (X, targets))
 
 
+@pytest.mark.parametrize("even", [0.0, 0.3])
+def test_masked_steps_are_no_class(even):
+    """Tags that are given one-hot, or as shares, are counted where they count."""
+    y, mask = RNG.integers(0, 3, (12, 4)), RNG.random((12, 4)) < 0.6
+    shares = (1 - even) * np.eye(3)[y] + even / 3
+    model = SequenceTagger(3, class_weight="balanced", **SMALL)
+    fit(model, Sequences(X, shares, mask=mask), epochs=1, seed=0, progress=False)
+    counts = shares[mask].sum(axis=0)
+    np.testing.assert_allclose(model.notes["class_weight"], counts.sum() / 3 / counts)
+
+
 def half_squares(p, t):
     return (p - t) ** 2 / 2, p - t
 

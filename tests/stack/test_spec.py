@@ -16,7 +16,7 @@ def test_names_and_shapes_are_those_of_a_layer(cell, bias):
     layer = make_layer(cell, 3, 5, num_layers=2, bidirectional=True, bias=bias)
     spec = StackSpec(cell, 3, 5, 2, (False, True), bias)
     assert spec.names == tuple(layer.parameters)
-    assert spec.shapes == [value.shape for value in layer.parameters.values()]
+    assert [*spec.shapes] == [value.shape for value in layer.parameters.values()]
     assert (spec.D, spec.width, spec.states) == (2, 10, len(CELLS[cell].states))
     assert spec.state_shapes(7) == [(4, 7, 5)] * spec.states
 
@@ -24,7 +24,7 @@ def test_names_and_shapes_are_those_of_a_layer(cell, bias):
 def test_names_and_shapes_with_a_projection():
     spec = StackSpec("lstm", 3, 5, 2, P=2)
     assert spec.names[:5] == ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "weight_hr_l0")
-    assert spec.shapes == [(20, 3), (20, 2), (20,), (20,), (2, 5), (20, 2), (20, 2), (20,), (20,), (2, 5)]
+    assert [*spec.shapes] == [(20, 3), (20, 2), (20,), (20,), (2, 5), (20, 2), (20, 2), (20,), (20,), (2, 5)]
     assert spec.width == 2 and spec.state_shapes(7) == [(2, 7, 2), (2, 7, 5)]
 
 

@@ -42,7 +42,7 @@ def back(grads=None, dinitial=True, of=None, packed="new"):
     grads = [[[np.zeros_like(w) for w in own[0][0][:2]] + [None, None]]] if grads is None else grads
     given = [zeros(1, 2, 4) if dinitial else None]
     of = tape() if of is None else of
-    _core.backward(packed, [full_plan()], of, grads, zeros(2, 2, 3), None, None, [None], [None], given, [])
+    _core.backward(packed, [full_plan()], of, grads, zeros(2, 2, 3), None, None, [None], [None], given, [], 0)
 
 
 def unaligned():

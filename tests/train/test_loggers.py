@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from elman.train import Callback, CSVLog, MLflowLog, TensorBoardLog, fit
+from elman.train import EMA, Callback, Cosine, CSVLog, MLflowLog, Schedule, TensorBoardLog, fit
 from tests.support.runs import data, noise, regressor, run
 from tests.support.thread_ranks import on_ranks
 
@@ -116,6 +116,7 @@ def test_mlflow(tmp_path, monkeypatch):
     (before,) = runs()
     assert before.info.status == "KILLED" and before.data.params["optimizer"] == "Adam"
     assert before.data.params["batch_size"] == "8" and before.data.params["model"] == "SequenceRegressor"
+    assert before.data.params["model.hidden_size"] == "4" and before.data.params["schedule"] == "Constant"
     history = resumed(tmp_path / "run", log)
     (after,) = runs()
     assert after.info.run_id == before.info.run_id and after.info.status == "FINISHED"
@@ -130,6 +131,53 @@ def test_mlflow(tmp_path, monkeypatch):
         run(regressor(), None, callbacks=[MLflowLog("not used")])
         assert mlflow.active_run() is not None
     assert len(client.get_metric_history(active.info.run_id, "train_loss")) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
+def test_mlflow_gets_numbers_and_names(tmp_path, monkeypatch):
+    """Metrics are numbers under their names, and arguments parameters: no text of an object, with its address."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlflow = pytest.importorskip("mlflow")
+
+    class Own(Schedule):
+        def __call__(self, epoch):
+            return 1.0
+
+    uri = (tmp_path / "mlruns").as_uri()
+    metrics = {"mae": "mae", "worst|": lambda true, predicted: np.float32(abs(true - predicted).max())}
+    options = {
+        "epochs": 1,
+        "metrics": metrics,
+        "average": EMA(0.9),
+        "groups": {"bias*": {"weight_decay": 0.5}},
+    }
+    for name, schedule in (("a", Cosine(2, floor=0.5)), ("b", Own())):
+        log = MLflowLog(name, experiment="own", uri=uri)
+        history = run(
+            regressor(),
+            None,
+            validation=data(1),
+            callbacks=[log],
+            schedule=schedule,
+            frozen=["head.bias"],
+            **options,
+        )
+    client = mlflow.MlflowClient(uri)
+    found = client.search_runs([client.get_experiment_by_name("own").experiment_id])
+    own, cosine = (one.data for one in sorted(found, key=lambda one: -one.info.start_time))
+    assert own.params["schedule"].endswith("Own") and not any(
+        " at 0x" in text for text in own.params.values()
+    )
+    want = {
+        "schedule": "Cosine", "schedule.epochs": "2", "schedule.floor": "0.5", "metrics": "mae, worst|",
+        "groups": "{'bias*': {'weight_decay': 0.5}}", "frozen": "network.head.bias", "weight_decay": "0.0",
+        "patience": "None", "clip_norm": "1.0", "model.loss": "squared",
+    }  # fmt: skip
+    assert {name: cosine.params.get(name) for name in want} == want
+    assert cosine.params["average"] == "EMA" and cosine.params["average.decay"] == "0.9"
+    assert own.metrics["mae"] == history.metrics["mae"][0]
+    assert own.metrics["worst_"] == pytest.approx(history.metrics["worst|"][0])
 
 
 @pytest.mark.parametrize(("log", "module"), [(TensorBoardLog, "tensorboard"), (MLflowLog, "mlflow")])

@@ -52,7 +52,8 @@ def test_labels_that_are_ignored_unknown_or_without_weight_do_not_count():
     model = SequenceClassifier(names, ignore="none", **OPTIONS)
     seen = []
 
-    def own(true, predicted):
+    def own(true, predicted, sample_weight):
+        assert (sample_weight == 1).all()
         seen.append((true, predicted))
         return np.float32(len(true))
 
@@ -199,7 +200,7 @@ class Own(Model):
     def criterion(self, prediction, batch, gradient):
         from elman.train import mean_squared_error
 
-        return mean_squared_error(prediction, batch.y, gradient=gradient)
+        return mean_squared_error(prediction, batch.y, weights=batch.weights, gradient=gradient)
 
     def outcome(self, prediction, batch, scores):
         return Outcome(batch.y.ravel(), prediction.ravel())
@@ -208,6 +209,9 @@ class Own(Model):
 def test_a_model_of_ones_own():
     found = evaluate(Own(), data(), metrics={"mse": "mse"})
     assert found["mse"] == pytest.approx(found["loss"], rel=1e-5)
+    weighted = Sequences(*data(), weights=np.ones(len(data()[0])))
+    with pytest.raises(ValueError, match="weights: expected an outcome with weights, as the batch has some"):
+        evaluate(Own(), weighted, metrics="mse")
 
 
 def test_models_of_something_else_have_none():

@@ -1,8 +1,12 @@
 """Training of parts: groups with their own rates, and frozen ones."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
+from elman import _core
+from elman.stack import processor
 from elman.train import Adam, Callback, fit
 from tests.support.runs import data, noise, regressor, run, same
 
@@ -22,6 +26,35 @@ def test_frozen_parts_stay():
         ValueError, match=r"frozen: expected patterns that fit some of network\..*, got 'head2'"
     ):
         fit(model, data(), frozen=["head2"], progress=False)
+
+
+@pytest.fixture
+def backward_calls(monkeypatch):
+    """How often the engine has gone back through recurrent layers."""
+    calls, backward = [], _core.backward
+    monkeypatch.setattr(processor._core, "backward", lambda *args: (calls.append(1), backward(*args)))
+    return calls
+
+
+def test_a_frozen_encoder_does_not_go_backward(backward_calls):
+    model, other = regressor(), regressor()
+    fit(model, data(), epochs=2, seed=0, frozen=["recurrent"], progress=False)
+    assert backward_calls == [] and changed(model) == {*HEAD}
+    head = other["network.head"]
+    fit(other, data(), epochs=2, seed=0, optimizer=Adam(head, learning_rate=1e-3), progress=False)
+    assert backward_calls == [] and changed(other) == {*HEAD}
+    assert not any(grad.any() for name, grad in model.grads.items() if name not in HEAD)
+    fit(model, data(), epochs=2, seed=0, batch_size=12, frozen=["head"], progress=False)
+    assert len(backward_calls) == 4
+
+
+def test_the_same_bits_as_where_all_gradients_are_computed(monkeypatch):
+    options = {"epochs": 2, "seed": 0, "progress": False, "frozen": ["*_l0", "head.weight"]}
+    model, other = regressor(num_layers=2), regressor(num_layers=2)
+    history = fit(model, data(), **options)
+    monkeypatch.setattr(Adam, "only", lambda self: nullcontext())
+    assert fit(other, data(), **options) == history
+    assert same(model.state_dict(), other.state_dict()) and any(other.grads["network.head.weight"].flat)
 
 
 def test_it_is_the_run_of_an_optimizer_of_the_rest(tmp_path):

@@ -34,3 +34,20 @@ def test_other_gaps_and_weights_are_other_data(other, tmp_path):
     run(tmp_path, 1)
     with pytest.raises(ValueError, match=r"train: expected the data of the run in .*, got other values"):
         run(tmp_path, 2, **other)
+
+
+def test_a_model_whose_run_is_refused_stays_as_it_was(tmp_path):
+    """Its notes too, in which the weights of the classes are kept."""
+    run(tmp_path, 1)
+    options = {"input_size": 2, "hidden_size": 3, "dropout": 0.2, "seed": 0}
+    model = SequenceTagger(["O", "B"], class_weight="balanced", **options)
+    fit(model, Sequences(X, TAGS), epochs=1, seed=0, progress=False)
+    notes, parameters = {name: list(value) for name, value in model.notes.items()}, model.state_dict()
+    other = Sequences([*X, X[0]], [*TAGS, ["B"] * len(X[0])])
+    with pytest.raises(ValueError, match=r"train: expected the data of the run in"):
+        fit(model, other, epochs=2, seed=0, progress=False, checkpoint=tmp_path)
+    assert model.notes == notes
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, parameters[name])
+    fit(model, other, epochs=1, seed=0, progress=False)
+    assert model.notes != notes

@@ -26,8 +26,10 @@ class Batch:
         index: [B], which of the data's sequences these are.
         continues: whether these sequences go on from the batch before, whose state they take over.
         done: how much of the data has been read when this batch has, in the data's `unit`.
-        mask: [T, B] bool, steps of x that count, or None where all within the lengths do.
-        weights: [B], or [B, S] for each step of y, how much each target counts; None where all count alike.
+        mask: [T, B] bool, steps of x that count, or None where all within the lengths do. Of `NamedSequences` a dict
+            by input's name, of arrays [B, T].
+        weights: [B], or [B, S] for each step of y, how much each target counts; None where all count alike. Of
+            `NamedSequences` [B], or a dict by target's name.
     """
 
     x: Any
@@ -38,8 +40,8 @@ class Batch:
     future: np.ndarray | None = None
     continues: bool = False
     done: int = 0
-    mask: np.ndarray | None = None
-    weights: np.ndarray | None = None
+    mask: Any = None
+    weights: Any = None
 
     @property
     def size(self) -> int:
@@ -48,8 +50,9 @@ class Batch:
 
     @property
     def count(self) -> float:
-        """How many sequences count: B, or with weights their sum."""
-        return self.size if self.weights is None else float(self.weights.sum())
+        """How many sequences count: B, or with weights of theirs the sum of these."""
+        alike = self.weights is None or isinstance(self.weights, dict)
+        return self.size if alike else float(self.weights.sum())
 
     def but(self, **values: Any) -> Batch:
         """The same batch with other values: what `dataclasses.replace` does, in a fraction of its time."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._arrays import columns, each_to_numpy, has_axes
-from ..sequence.padding import alike, pad
+from ..sequence.padding import alike, padded_alike
 from . import mapped
 from .lazy import Lazy, Picked, Ragged, lazily
 
@@ -97,7 +97,7 @@ def padded(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | Non
         return mapped.rows(values, index), None
     if isinstance(values, Lazy):
         return values[index], None
-    rows, lengths = pad([values[i] for i in index], batch_first=True)
+    rows, lengths = padded_alike([values[i] for i in index.tolist()], batch_first=True)
     if isinstance(values, Ragged):
         mapped.was_read(values.values, rows.nbytes)
     return rows, lengths

@@ -18,7 +18,6 @@ from .mapped import memory_map
 from .named import NamedSequences
 from .sequences import Sequences
 from .sources import Sample, as_source
-from .vocabulary import Vocabulary
 
 NAMES = ("x", "y", "future")
 
@@ -41,7 +40,7 @@ class Samples:
             and learning-rate schedules and the progress bar go by it. None: as many as there are, which the first
             epoch counts.
         truncate: as in `Sequences`.
-        vocabulary: makes tokens of x, if that holds texts or lists of words.
+        vocabulary: makes tokens of x, if that holds texts or lists of words; where x are dicts, a dict by name.
         transform: a function of a sample that gives the sample to use (to cut it, to scale it, to turn text into
             tokens). It gets what the source gives, of `Blocks` and `ArrowFiles` a dict: {"x": ..., "y": ...}. It runs
             in the thread that reads.
@@ -60,7 +59,7 @@ class Samples:
         *,
         count: int | None = None,
         truncate: int | None = None,
-        vocabulary: Vocabulary | None = None,
+        vocabulary: Any = None,
         transform: Callable[[Sample], Sample] | None = None,
         ahead: int = 2,
     ):
@@ -117,11 +116,9 @@ class Samples:
             columns = _columns(samples)
             del samples  # they have been copied
             if isinstance(columns["x"], Mapping):
-                for name, value in (("truncate", self.truncate), ("vocabulary", self.vocabulary)):
-                    if value is not None:
-                        got = _check.describe(value)
-                        raise ValueError(f"{name}: expected None with x that are dicts, got {got}")
-                window: Any = NamedSequences(**columns)
+                if self.truncate is not None:
+                    raise ValueError(f"truncate: expected None with x that are dicts, got {self.truncate}")
+                window: Any = NamedSequences(**columns, vocabulary=self.vocabulary)
             else:
                 window = Sequences(**columns, truncate=self.truncate, vocabulary=self.vocabulary)
             inner = None if seed is None else [*seeds, number]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from ..sequence import bucket_batches, pad
+from ..sequence import bucket_batches
 from ..sequence.marks import whole_lengths
+from ..sequence.padding import padded_alike
 from .ahead import prefetch
 from .batch import Batch, Data
 from .intake import in_file, is_array, marks_of, padded, picked, series_of, steps_of, weights_of
@@ -21,7 +22,7 @@ from .vocabulary import Vocabulary, is_text
 
 def _time_first(values: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if not is_array(values):
-        return pad([values[i] for i in index])
+        return padded_alike([values[i] for i in index.tolist()])
     return np.ascontiguousarray(padded(values, index)[0].swapaxes(0, 1)), None
 
 
@@ -74,7 +75,7 @@ class Sequences:
                 "x: expected an array or a list, got a dict; NamedSequences takes several inputs by name"
             )
         if is_text(x):
-            if vocabulary is None:
+            if not callable(vocabulary):
                 raise ValueError("x: expected numbers, or texts with a vocabulary, got texts")
             x = vocabulary(x)
         if target_vocabulary is not None and is_text(y):
@@ -119,7 +120,7 @@ class Sequences:
             if skip >= pieces:
                 skip -= pieces
                 continue
-            batch = replace(self.take(index), done=done)
+            batch = self.take(index).but(done=done)
             yield from islice(_pieces(batch, self.truncate) if self.truncate else [batch], skip, None)
             skip = 0
 
@@ -170,7 +171,7 @@ def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
         name: of the argument, for the message.
         data: (x, y), which becomes `Sequences`, or `NamedSequences` where both are dicts; or anything with `batches`,
             which stays what it is.
-        vocabularies: those of `Sequences`, by name.
+        vocabularies: arguments of `Sequences`, or that of `NamedSequences`.
 
     Returns:
         An object with `batches`.
@@ -180,6 +181,8 @@ def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
+            if isinstance(vocabularies.get("vocabulary"), Mapping):  # of a model that reads several inputs
+                return NamedSequences(*data, **vocabularies)
             if isinstance(data[0], Mapping):
                 return NamedSequences(*data)
             return Sequences(*data, **vocabularies)

@@ -87,8 +87,7 @@ def _some(data: Sequences | NamedSequences, begin: int, end: int) -> Data:
             return {name: taken(one) for name, one in values.items()}
         return None if values is None else part(values, begin, end)
 
-    x, y, weights = taken(data.x), taken(data.y), taken(data.weights)
+    x, y, weights, mask = taken(data.x), taken(data.y), taken(data.weights), taken(data.mask)
     if isinstance(data, NamedSequences):
-        return NamedSequences(x, y, weights=weights)
-    future, mask = taken(data.future), taken(data.mask)
-    return Sequences(x, y, future, data.truncate, mask=mask, weights=weights)
+        return NamedSequences(x, y, weights=weights, mask=mask)
+    return Sequences(x, y, taken(data.future), data.truncate, mask=mask, weights=weights)

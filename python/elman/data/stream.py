@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from .ahead import prefetch
 from .batch import Batch
 from .intake import array_of, in_file
 from .lazy import part
-from .mapped import memory_map, was_read
+from .mapped import was_read
 
 
 class Stream:
@@ -59,18 +59,24 @@ class Stream:
         lanes = min(batch_size, len(self.x))
         length = len(self.x) // lanes
         index = np.arange(lanes)
+        readers = [_reader(values, lanes, length) for values in (self.x, self.y)]
         for begin in range(skip * self.steps, length, self.steps):
             end = min(begin + self.steps, length)
-            x, y = (_lanes(values, lanes, length, begin, end) for values in (self.x, self.y))
+            x, y = (read(begin, end) for read in readers)
             piece = np.ascontiguousarray(x.swapaxes(0, 1))
             yield Batch(piece, None, y, None, index, continues=begin > 0, done=lanes * end)
 
 
-def _lanes(values: Any, lanes: int, length: int, begin: int, end: int) -> np.ndarray:
-    """[lanes, end - begin, ...], of each lane its steps from `begin` on: a view where the values lie in memory."""
-    if isinstance(values, np.ndarray):
+def _reader(values: Any, lanes: int, length: int) -> Callable[[int, int], np.ndarray]:
+    """What gives the steps from `begin` to `end` of each lane, [lanes, end - begin, ...]: a view where the values lie
+    in memory."""
+    if not in_file(values):
         whole = values[: lanes * length].reshape(lanes, length, *values.shape[1:])
-        if memory_map(values) is None:
-            return whole[:, begin:end]
-        was_read(values, lanes * (end - begin) * values[:1].nbytes)
-    return np.stack([values[lane * length + begin : lane * length + end] for lane in range(lanes)])
+        return lambda begin, end: whole[:, begin:end]
+
+    def read(begin: int, end: int) -> np.ndarray:
+        if isinstance(values, np.ndarray):
+            was_read(values, lanes * (end - begin) * values[:1].nbytes)
+        return np.stack([values[lane * length + begin : lane * length + end] for lane in range(lanes)])
+
+    return read

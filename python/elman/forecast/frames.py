@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy as np
 from .. import _check
 from .._extras import need
 from . import calendar as calendars
-from .grid import Grid
+from .grid import Grid, Line
 from .roles import Encoder, Roles, plain_id
+from .rows import Rows
 from .series import Series
 
 VALUE, SERIES = "value", "series"  # columns of what has no names of its own
@@ -47,12 +47,13 @@ class FrameReader:
         table = self._table(frame, first=True)
         roles = self.roles
         self.encoders = {c: Encoder.of(c, table[c]) for c in (*roles.known, *roles.past, *roles.static)}
-        groups = list(self._groups(table, "X"))
-        self.grid = Grid.of([times for _, times, _ in groups], roles.freq)
+        rows = self._rows(table, "X")
+        self.grid = Grid.of(rows, roles.freq)
         self.calendar = calendars.chosen(roles.calendar, self.grid.days())
         if roles.holidays and self.grid.days() is None:
             raise ValueError("holidays: expected dates as times with it, got whole numbers")
-        return self._series(groups, {}, ahead=False)
+        rows = replace(rows, times=self.grid.own(rows.times))
+        return self._series(rows, None, ahead=False)
 
     def read(self, frame: Any, future: Any = None, ahead: bool = False) -> list[Series]:
         """The series of a frame like that of `fit`.
@@ -68,17 +69,21 @@ class FrameReader:
         Raises:
             ValueError: it is not like that frame, or a covariate that is known ahead is missing.
         """
-        groups = list(self._groups(self._table(frame, first=False), "X"))
-        later = {}
+        rows, later = self._own(frame, "X"), None
         if future is not None:
-            table = self._table(future, first=False, ahead=True)
-            later = {
-                name: (self.grid.own(times), rows) for name, times, rows in self._groups(table, "future")
-            }
-            strangers = later.keys() - {name for name, _, _ in groups}
+            later = self._own(future, "future")
+            strangers = set(later.names) - set(rows.names)
             if strangers and self.roles.series:
                 raise ValueError(f"future: expected series that X has, got {sorted(strangers, key=str)[0]!r}")
-        return self._series(groups, later, ahead)
+        return self._series(rows, later, ahead)
+
+    def _own(self, frame: Any, given: str) -> Rows:
+        """The rows of a frame like that of `fit`, with times in its zone."""
+        rows = self._rows(self._table(frame, first=False, ahead=given == "future"), given)
+        return replace(rows, times=self.grid.own(rows.times))
+
+    def _rows(self, table: Any, given: str) -> Rows:
+        return Rows.of(table, self.roles, _INDEX if self.roles.time is None else self.roles.time, given)
 
     # A frame as a long table with a column for each role, and a column _INDEX if the times are in the index.
 
@@ -135,111 +140,71 @@ class FrameReader:
             parts.append(frame[shared].assign(**{VALUE: values, SERIES: name}))
         return pandas.concat(parts)
 
-    def _groups(self, table: Any, name: str) -> Iterator[tuple[Any, Any, Any]]:
-        """Name, times and rows of each series, sorted by time."""
-        roles = self.roles
-        held, column = (_INDEX, "time") if roles.time is None else (roles.time, roles.time)
-        by = list(roles.series)
-        if len(table) == 0:
-            raise ValueError(f"{name}: expected rows, got none")
-        for one in by:
-            if table[one].isna().any():
-                raise ValueError(f"{one}: expected the name of a series in each row, got missing ones")
-        ordered = roles.columns == "variables"  # so the order of rows says nothing; that of columns stays
-        groups = table.groupby(by, sort=ordered, observed=True) if by else [((None,), table)]
-        for key, rows in groups:
-            key = plain_id(key)
-            own = key[0] if isinstance(key, tuple) and len(key) == 1 else key
-            times = self._times(rows[held], column)
-            order = np.argsort(times.asi8 if hasattr(times, "asi8") else np.asarray(times), kind="stable")
-            rows, times = rows.iloc[order], times[order]
-            if not times.is_unique:
-                twice = times[times.duplicated()][0]
-                hint = "" if by else "; series= names the column that tells series apart"
-                of = f" of series {own!r}" if by else ""
-                raise ValueError(f"{column}: expected each time once, got {twice} twice{of}{hint}")
-            yield own, times, rows
-
-    def _times(self, values: Any, column: Any) -> Any:
-        pandas = need("pandas", "forecast", "frames")
-        if values.isna().any():
-            raise ValueError(f"{column}: expected a time in each row, got missing ones")
-        index = pandas.Index(values)
-        if index.dtype == object or isinstance(index.dtype, pandas.StringDtype):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # texts that are no dates are refused below
-                    index = pandas.to_datetime(index)
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{column}: expected dates or whole numbers, got {index[0]!r}: {error}"
-                ) from None
-        whole = pandas.api.types.is_integer_dtype(index.dtype)
-        if not whole and not isinstance(index, (pandas.DatetimeIndex, pandas.PeriodIndex)):
-            raise ValueError(f"{column}: expected dates or whole numbers, got {index.dtype}")
-        return index
-
-    def _series(self, groups: Any, later: dict[Any, Any], ahead: bool) -> list[Series]:
-        found = []
-        for name, times, rows in groups:
-            values = np.column_stack([self._numbers(rows[c], c) for c in self.roles.target])
-            known = np.flatnonzero(~np.isnan(values).all(axis=1))
-            if not len(known):
-                raise ValueError(f"target: expected a known value in each series, got none in {name!r}")
-            times = self.grid.own(times)
-            n = self.grid.until(times[0], times[known[-1]])
-            if n > MOST * len(times):
-                raise ValueError(
-                    f"time: expected at most {MOST} steps of {self.grid.freq} for each row, got {len(times)} rows from "
-                    f"{times[0]} to {times[known[-1]]}; freq= says another step"
+    def _series(self, rows: Rows, later: Rows | None, ahead: bool) -> list[Series]:
+        """The series of `rows`, with what `later` says is known of the steps after them. Columns are read whole, and a
+        series takes its slices."""
+        found: list[Any] = [None] * len(rows.names)
+        targets = rows.columns(self.roles.target, self._numbers)
+        past, static = self._encoded(self.roles.past, rows), self._static(rows)
+        numbers = self.grid.numbers(rows.times)
+        ahead_of = _Ahead(self, rows), *([] if later is None else [_Ahead(self, later)])
+        for line in self.grid.lines(rows.times, rows.bounds, self.horizon):
+            shared = self._shared(line.steps)
+            for i, first in zip(line.series, line.first, strict=True):
+                own = slice(rows.bounds[i], rows.bounds[i + 1])
+                place = line.places(numbers[own], first)
+                there = np.flatnonzero(~np.isnan(targets[own]).all(axis=1))
+                n = self._length(rows, i, place, there, line.until(numbers[own]) - first)
+                steps, seen = slice(first, first + n + self.horizon), (place >= 0) & (place < n)
+                known = np.full((n + self.horizon, ahead_of[0].values.shape[1]), np.nan)
+                there = np.zeros((n + self.horizon, len(self.roles.known)), bool)
+                for one in ahead_of if self.roles.known else ():
+                    one.put(rows.names[i], line, first, known, there)
+                if ahead:
+                    self._expect_ahead(rows.names[i], line.steps[steps], n, there)
+                found[i] = Series(
+                    target=_on(targets[own][seen], place[seen], n),
+                    past=_on(past[own][seen], place[seen], n),
+                    known=np.concatenate([known, shared[steps]], axis=1),
+                    static=static[i],
+                    name=rows.names[i],
+                    times=line.numbers[steps],
                 )
-            steps = self.grid.steps(times[0], n + self.horizon)
-            place = steps.get_indexer(times)
-            if (place[: known[-1] + 1] < 0).any():
-                off = times[: known[-1] + 1][place[: known[-1] + 1] < 0][0]
-                raise ValueError(
-                    f"time: expected steps of {self.grid.freq} from {times[0]} on, got {off}"
-                    + (f" in series {name!r}" if self.roles.series else "") + "; freq= says another step"
-                )  # fmt: skip
-            seen = (place >= 0) & (place < n)
-            covariates = self._known(
-                name, steps, n, [(times, rows), *([later[name]] if name in later else [])], ahead
-            )
-            found.append(
-                Series(
-                    target=_on(values[seen], place[seen], n),
-                    past=_on(self._encoded(self.roles.past, rows)[seen], place[seen], n),
-                    known=covariates,
-                    static=self._static(rows, name),
-                    name=name,
-                    times=self.grid.numbers(steps),
-                )
-            )
         return found
 
-    def _numbers(self, values: Any, column: str) -> np.ndarray:
+    def _length(self, rows: Rows, i: int, place: np.ndarray, known: np.ndarray, until: np.ndarray) -> int:
+        """How many steps series i has up to its last known target, the last of the rows `known`; `until` counts them
+        for each of its rows, whose steps are `place`."""
+        name, begin = rows.names[i], rows.bounds[i]
+        if not len(known):
+            raise ValueError(f"target: expected a known value in each series, got none in {name!r}")
+        n, last, times = int(until[known[-1]]), known[-1], rows.times
+        if n > MOST * len(place):
+            raise ValueError(
+                f"time: expected at most {MOST} steps of {self.grid.freq} for each row, got {len(place)} rows from "
+                f"{times[begin]} to {times[begin + last]}; freq= says another step"
+            )
+        off = np.flatnonzero(place[: last + 1] < 0)
+        if len(off):
+            raise ValueError(
+                f"time: expected steps of {self.grid.freq} from {times[begin]} on, got {times[begin + off[0]]}"
+                + (f" in series {name!r}" if self.roles.series else "") + "; freq= says another step"
+            )  # fmt: skip
+        return n
+
+    def _numbers(self, values: Any) -> np.ndarray:
         pandas = need("pandas", "forecast", "frames")
-        kinds = pandas.api.types
+        kinds, column = pandas.api.types, values.name
         if not kinds.is_numeric_dtype(values.dtype) or kinds.is_complex_dtype(values.dtype):
             raise ValueError(f"target: expected numbers in {column!r}, got {values.dtype}")
-        return values.to_numpy(dtype=float, na_value=np.nan)
+        return values.to_numpy(dtype=float, na_value=np.nan)[:, None]
 
-    def _encoded(self, columns: Sequence[str], rows: Any) -> np.ndarray:
-        parts = [self.encoders[c].encoded(rows[c]) for c in columns]
-        return np.concatenate(parts, axis=1) if parts else np.zeros((len(rows), 0))
+    def _encoded(self, columns: Sequence[str], rows: Rows) -> np.ndarray:
+        return rows.columns(columns, lambda values: self.encoders[values.name].encoded(values))
 
-    def _known(self, name: Any, steps: Any, n: int, sources: Any, ahead: bool) -> np.ndarray:
-        """[n + S, C]: the user's, then the calendar's, then holidays."""
-        reach = len(steps)
-        there = np.zeros((reach, len(self.roles.known)), bool)
-        given = np.full((reach, sum(self.encoders[c].size for c in self.roles.known)), np.nan)
-        for times, rows in sources if self.roles.known else ():
-            place = steps.get_indexer(times)
-            seen = place >= 0
-            given[place[seen]] = self._encoded(self.roles.known, rows)[seen]
-            for i, column in enumerate(self.roles.known):
-                there[place[seen], i] = rows[column].notna().to_numpy()[seen]
-        for i, column in enumerate(self.roles.known if ahead else ()):
+    def _expect_ahead(self, name: Any, steps: Any, n: int, there: np.ndarray) -> None:
+        """Refuse where a covariate is not there for all steps after the first n."""
+        for i, column in enumerate(self.roles.known):
             missing = np.flatnonzero(~there[n:, i])
             if len(missing):
                 more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -248,21 +213,34 @@ class FrameReader:
                     f"future: expected {column!r}{of} from {steps[n]} to {steps[-1]}, "
                     f"got none for {steps[n + missing[0]]}{more}"
                 )
+
+    def _shared(self, steps: Any) -> np.ndarray:
+        """[n, ...]: covariates of the calendar, then holidays."""
         times = self.grid.calendar(steps)
-        parts = [given] + ([calendars.waves(times, self.calendar)] if self.calendar else [])
+        parts = [calendars.waves(times, self.calendar)] if self.calendar else []
         if self.roles.holidays:
             parts.append(np.isin(times.strftime("%Y-%m-%d"), self.roles.holidays)[:, None].astype(float))
-        return np.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(steps), 0))
 
-    def _static(self, rows: Any, name: Any) -> np.ndarray:
-        parts = [np.zeros(0)]
+    def _static(self, rows: Rows) -> np.ndarray:
+        """[series, G]: the first known value of each."""
+        begin, parts = rows.bounds[:-1], [np.zeros((len(rows.names), 0))]
         for column in self.roles.static:
-            known = rows[column].dropna()
-            if known.nunique() > 1:
-                values = list(known.unique()[:2])
-                raise ValueError(f"static: expected one {column!r} in each series, got {values} in {name!r}")
-            parts.append(self.encoders[column].encoded((known if len(known) else rows[column]).iloc[:1])[0])
-        return np.concatenate(parts)
+            values = rows.table[column]
+            kinds = need("pandas", "forecast", "frames").factorize(values)[0]
+            known = np.flatnonzero(kinds >= 0)
+            first = known[np.minimum(np.searchsorted(known, begin), len(known) - 1)] if len(known) else begin
+            first = np.where((first >= begin) & (first < rows.bounds[1:]), first, begin)
+            of_row = np.repeat(np.arange(len(begin)), np.diff(rows.bounds))
+            other = known[kinds[known] != kinds[first[of_row[known]]]]
+            if len(other):
+                i = of_row[other[0]]
+                got = [plain_id(value) for value in values.iloc[[first[i], other[0]]]]
+                raise ValueError(
+                    f"static: expected one {column!r} in each series, got {got} in {rows.names[i]!r}"
+                )
+            parts.append(self.encoders[column].encoded(values)[first])
+        return np.concatenate(parts, axis=1)
 
     def as_plain(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
@@ -280,6 +258,28 @@ class FrameReader:
         found.encoders = {c: Encoder(c, categories) for c, categories in state["categories"]}
         found.grid, found.calendar, found.names = Grid(*state["grid"]), state["calendar"], state["names"]
         return found
+
+
+class _Ahead:
+    """What rows say about covariates that are known ahead."""
+
+    def __init__(self, reader: FrameReader, rows: Rows):
+        """`values` [N, C]: the covariates; `there` [N, columns]: which are known."""
+        known = reader.roles.known
+        self.values = reader._encoded(known, rows)
+        self.there = rows.columns(known, lambda values: values.notna().to_numpy()[:, None])
+        self._numbers, self._bounds = reader.grid.numbers(rows.times), rows.bounds
+        self._of = {name: i for i, name in enumerate(rows.names)}
+
+    def put(self, name: Any, line: Line, first: int, values: np.ndarray, there: np.ndarray) -> None:
+        """Write what is said about a series, which begins at `first`, to [n + S, C] and [n + S, columns]."""
+        i = self._of.get(name)
+        if i is None:
+            return
+        own = slice(self._bounds[i], self._bounds[i + 1])
+        place = line.places(self._numbers[own], first)
+        seen = (place >= 0) & (place < len(values))
+        values[place[seen]], there[place[seen]] = self.values[own][seen], self.there[own][seen]
 
 
 def _on(values: np.ndarray, place: np.ndarray, n: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..sequence import Standardizer
 from .series import Series, named
 
@@ -85,14 +86,25 @@ class Scales:
         }
 
     @classmethod
-    def from_plain(cls, state: dict[str, Any]) -> Scales:
-        found = cls(state["mode"])
-        for name in SCALED:
+    def from_plain(cls, state: dict[str, Any], sizes: Sequence[int]) -> Scales:
+        """The scales whose `as_plain` gave this `state`, of series of these `sizes`."""
+        found = cls(None if state["mode"] is None else _check.choice("mode", state["mode"], MODES))
+        for name, size in zip(SCALED, sizes, strict=True):
             if state[name] is not None:
-                setattr(found, name, Standardizer.from_plain(state[name]))
-        for name, mean, scale in state["series"]:
-            found.by_series[named(name)] = (np.array(mean), np.array(scale))
+                setattr(found, name, _read(name, state[name], size))
+            elif found.mode is not None and size:
+                raise ValueError(f"scales of {name}: expected them for the mode {found.mode!r}, got none")
+        for name, *pair in state["series"]:
+            own = _read(f"series {name!r}", pair, sizes[0])
+            found.by_series[named(name)] = (own.mean_, own.scale_)
         return found
+
+
+def _read(name: str, pair: Any, size: int) -> Standardizer:
+    try:
+        return Standardizer.from_plain(pair, size)
+    except ValueError as error:
+        raise ValueError(f"scales of {name}: {error}") from error
 
 
 def _fitted(name: str, rows: Sequence[np.ndarray]) -> Standardizer:

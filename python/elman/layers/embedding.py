@@ -12,6 +12,7 @@ from .. import _check, _core, init
 from .._arrays import returner
 from .parameters import Parameters
 from .steppers import Stateless
+from .wanted import wanted_of
 
 
 class Embedding(Parameters):
@@ -70,12 +71,15 @@ class Embedding(Parameters):
         Raises:
             ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
         """
+        index = _check.tokens("tokens", tokens, self.num_embeddings)
+        return returner(tokens)(self._rows(index))
+
+    def _rows(self, index: np.ndarray) -> np.ndarray:
         with self._store.lock:
-            return self._of(self.parameters["weight"], tokens)
+            return _taken(self.parameters["weight"], index)
 
     def _of(self, weight: np.ndarray, tokens: Any) -> Any:
-        index = _check.tokens("tokens", tokens, self.num_embeddings)
-        return returner(tokens)(np.asarray(weight).take(index, axis=0))  # a copy, for a single token too
+        return returner(tokens)(_taken(weight, _check.tokens("tokens", tokens, self.num_embeddings)))
 
     def forward(self, tokens: Any) -> tuple[Any, Callable[[Any], None]]:
         """The vectors [..., E] of tokens [...], and `backward(dy)`, which adds to the gradients; tokens have none.
@@ -84,11 +88,17 @@ class Embedding(Parameters):
             ValueError: tokens are not whole numbers, or one is not 0 to V - 1.
         """
         wrap, index = returner(tokens), _check.tokens("tokens", tokens, self.num_embeddings)
-        y = wrap(self(index))
+        y, wanted = wrap(self._rows(index)), wanted_of(self._store)
 
         def backward(dy: Any) -> None:
             dy = _check.array("dy", dy, (*index.shape, self.embedding_dim), self.dtype)
+            if not wanted:
+                return
             with self._store.lock:
                 _core.add_rows(self._store.grads["weight"], index, dy)
 
         return y, backward
+
+
+def _taken(weight: np.ndarray, index: np.ndarray) -> np.ndarray:
+    return np.asarray(weight).take(index, axis=0)  # a copy, for a single token too

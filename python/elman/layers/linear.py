@@ -13,6 +13,7 @@ from .._arrays import returner
 from .parameters import Parameters
 from .steppers import Stateless
 from .store import Made
+from .wanted import told, wanted_of
 
 
 class Linear(Parameters):
@@ -81,31 +82,39 @@ class Linear(Parameters):
         return self._apply(self._made().value, x)
 
     def _apply(self, packed: Any, x: Any) -> Any:
-        rows = _check.last_axis("x", x, self.in_features, self.dtype)
+        return returner(x)(self._product(packed, _check.last_axis("x", x, self.in_features, self.dtype)))
+
+    def _product(self, packed: Any, rows: np.ndarray) -> np.ndarray:
         y = _core.empty((*rows.shape[:-1], self.out_features), self.dtype)
         _core.linear(packed, rows, y)
-        return returner(x)(y)
+        return y
 
-    def forward(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
-        """y [..., O] for x [..., I], and `backward(dy)`, which adds to the gradients and returns dx [..., I]; it
-        refuses to run when the parameters have been changed.
+    def forward(self, x: Any) -> tuple[Any, Callable[..., Any]]:
+        """y [..., O] for x [..., I], and `backward(dy, need_dx=True)`, which adds to the gradients and returns dx
+        [..., I], None if it is not needed; it refuses to run when the parameters have been changed.
 
         Raises:
             ValueError: the last axis of x is not I, or its dtype is not the layer's.
         """
         wrap, x = returner(x), _check.last_axis("x", x, self.in_features, self.dtype)
         packed = self._made()
-        version, y = packed.version, self._apply(packed.value, x)
+        version, y = packed.version, self._product(packed.value, x)
         shape = y.shape  # not y itself: it need not live as long
 
-        def backward(dy: Any) -> Any:
+        own, wanted = self._store, wanted_of(self._store)
+
+        @told
+        def backward(dy: Any, need_dx: bool = True) -> Any:
             dy = _check.array("dy", dy, shape, self.dtype)
-            dx = _core.empty(x.shape, self.dtype)
-            own = self._store
+            dx = _core.empty(x.shape, self.dtype) if need_dx else None
             with own.lock:
                 own.expect(version)
-                grads = own.grads
-                _core.linear_backward(own.values["weight"], x, dy, dx, grads["weight"], grads.get("bias"))
-            return wrap(dx)
+                weight = own.values["weight"]
+                grads: Any = {name: own.grads[name] for name in wanted}
+                if "bias" in grads and "weight" not in grads:  # the engine sums both in one pass
+                    grads["weight"] = np.zeros_like(weight)
+                if need_dx or grads:
+                    _core.linear_backward(weight, x, dy, dx, grads.get("weight"), grads.get("bias"))
+            return None if dx is None else wrap(dx)
 
         return wrap(y), backward

@@ -277,6 +277,10 @@ class Composite(Parameters):
     def grads(self) -> Arrays:
         return Arrays({f"{k}.{name}": v for k, part in self.parts.items() for name, v in part.grads.items()})
 
+    def zero_grad(self) -> None:
+        for part in self.parts.values():
+            part.zero_grad()
+
     def random_state(self) -> dict[str, Any]:
         return {name: part.random_state() for name, part in self.parts.items()}
 

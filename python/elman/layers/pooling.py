@@ -76,20 +76,20 @@ class Pooling(Parameters):
     def _last(self, x: np.ndarray, known: np.ndarray | None) -> Any:
         T, B, F = x.shape
         rows = np.arange(B)
-        ends = np.full(B, T - 1), np.zeros(B, int)
-        some = None
+        some, ends = None, (T - 1, 0)
         if known is not None:
             some = np.asarray(known.any(axis=0))[:, None]
             ends = T - 1 - known[::-1].argmax(axis=0), known.argmax(axis=0)
-        half = F // 2 if self.bidirectional else F
-        parts = [(slice(0, half), ends[0]), (slice(half, F), ends[1])]
+        parts = [(slice(None), ends[0])]
+        if self.bidirectional:
+            parts = [(slice(0, F // 2), ends[0]), (slice(F // 2, F), ends[1])]
         y = np.empty((B, F), x.dtype)
         for columns, at in parts:
             y[:, columns] = x[at, rows, columns]
         y = chosen(some, y)
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx, d = np.zeros_like(x), chosen(some, dy)
+            dx, d = np.zeros(x.shape, x.dtype), chosen(some, dy)
             for columns, at in parts:
                 dx[at, rows, columns] = d[:, columns]
             return dx
@@ -122,7 +122,7 @@ class Pooling(Parameters):
         y = chosen(some, np.take_along_axis(x, at, axis=0)[0])
 
         def backward(dy: np.ndarray) -> np.ndarray:
-            dx = np.zeros_like(x)
+            dx = np.zeros(x.shape, x.dtype)
             np.put_along_axis(dx, at, chosen(some, dy)[None], axis=0)
             return dx
 
@@ -147,32 +147,38 @@ class PoolingStepper:
         self._count = np.zeros((batch_size, 1), np.int64)
         self._pooled: np.ndarray | None = None
 
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
-        """The pooled [B, F] after one more step x [B, F]: `out` if given, else a new array of x's kind.
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
+        """The pooled [B, F] after one more step x [B, F]: `out` if given, else a new array of x's kind. Streams where
+        the mask [B] bool is False skip it: what has been pooled stays, and is given again.
 
         Raises:
-            ValueError: x or out has the wrong shape or type; the state is as before.
+            ValueError: x, out or mask has the wrong shape or type; the state is as before.
         """
-        pooled = self._pooled
-        F = "F" if pooled is None else pooled.shape[1]
+        F = "F" if self._pooled is None else self._pooled.shape[1]
         rows = _check.floats("x", x, (self._B, F))
         if out is not None:
             expect_out(out, rows.shape, rows.dtype)
-        y = rows.copy() if self.kind == "last" else self._step(rows)
+        takes = None if mask is None else _check.marks("mask", mask, (self._B,))[:, None]
+        y = self._step(rows, takes)
         if out is not None:
             np.copyto(out, y)
             return out
         return returner(x)(y)
 
-    def _step(self, rows: np.ndarray) -> np.ndarray:
-        pooled = np.zeros_like(rows) if self._pooled is None else self._pooled
-        rows = _check.array("x", rows, pooled.shape, pooled.dtype)
-        self._count += 1
-        if self.kind == "max":
-            self._pooled = np.where(self._count == 1, rows, np.maximum(pooled, rows))
-            return self._pooled.copy()
-        self._pooled = pooled + rows
-        return self._pooled / self._count.astype(rows.dtype)
+    def _step(self, rows: np.ndarray, takes: np.ndarray | None) -> np.ndarray:
+        before = np.zeros_like(rows) if self._pooled is None else self._pooled
+        rows = _check.array("x", rows, before.shape, before.dtype)
+        count = self._count + 1
+        if self.kind == "mean":
+            after = before + rows
+        elif self.kind == "max":
+            after = np.where(count == 1, rows, np.maximum(before, rows))
+        else:
+            after = rows.copy()
+        if takes is not None:
+            count, after = np.where(takes, count, self._count), np.where(takes, after, before)
+        self._count, self._pooled = count, after
+        return after / np.maximum(count, 1).astype(rows.dtype) if self.kind == "mean" else after.copy()
 
     @property
     def state(self) -> Any:

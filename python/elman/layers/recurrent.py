@@ -19,6 +19,7 @@ from .dropout import factors_between, factors_within
 from .parameters import Parameters
 from .stepper import Stepper
 from .store import Made
+from .wanted import wanted_of
 
 _INITS = ("orthogonal", "uniform")
 
@@ -116,11 +117,15 @@ class Recurrent(Parameters):
                 flat += weights if spec.bias else weights[:2]
         return dict(zip(spec.names, flat, strict=True))
 
+    def _hold(self, *arrays: Any) -> None:
+        super()._hold(*arrays)
+        self._nest = self._spec.nest_of(self._store.values)
+
     def _made(self, device: Device = PROCESSOR, back: bool = False) -> Made:
         """The weights as passes on that device read them."""
         spec, store = self._spec, self._store
         name, suits = device.weights_key(back)
-        return store.made(name, lambda: device.weights(spec, spec.nest_of(store.values), back), suits)
+        return store.made(name, lambda: device.weights(spec, self._nest, back), suits)
 
     @overload
     def __call__(
@@ -178,9 +183,10 @@ class Recurrent(Parameters):
             x, state, lengths, mask, reset: as for a call, in the same shapes: x [T, B, I], and so on.
 
         Returns:
-            (y, state, backward). `backward(dy, dstate=None, need_dx=True)`, with dy [T, B, D*H] and dstate like state,
-            adds to `grads` and returns (dx, dstate). Until it has been called do not change x and state; y may be
-            changed. It refuses to run a second time, and when the parameters have been changed.
+            (y, state, backward). `backward(dy, dstate=None, need_dx=True, need_dstate=True)`, with dy [T, B, D*H] and
+            dstate like state, adds to `grads` and returns (dx, dstate), None where they are not needed. Until it has
+            been called do not change x and state; y may be changed. It refuses to run a second time, and when the
+            parameters have been changed.
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.
@@ -194,7 +200,8 @@ class Recurrent(Parameters):
         tape, weights = run.new_tape(), self._made(device)
         y, final = run.forward(weights.value, tape)
         of_back = functools.partial(self._made, device, True)
-        backward = Backward(call, run, tape, self._store, weights.version, of_back)
+        store = self._store
+        backward = Backward(call, run, tape, store, weights.version, of_back, wanted_of(store))
         return call.sequence_out(y), call.state_out(final), backward
 
     def stepper(self, batch_size: int) -> Stepper:
@@ -221,7 +228,11 @@ class Recurrent(Parameters):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop("_spec", None)  # it follows from the rest; pickles shall not depend on what is inside it
+        for name in (
+            "_spec",
+            "_nest",
+        ):  # they follow from the rest; pickles shall not depend on what is inside
+            state.pop(name, None)
         return state
 
     def __repr__(self) -> str:

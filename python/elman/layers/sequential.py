@@ -12,6 +12,7 @@ from ..sequence.marks import only_known, step_axes
 from . import arguments
 from .parameters import Composite, Parameters
 from .steppers import SequentialStepper
+from .wanted import go_back, is_wanted, told
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -113,8 +114,9 @@ class Sequential(Composite):
             x, state, lengths, mask: as for a call, in the same shapes: x [T, B, I], and so on.
 
         Returns:
-            (y, state, backward). `backward(dy, dstate=None, need_dx=True)` adds to the gradients of every layer and
-            returns (dx, dstate); dx is None if it is not needed, or if x is tokens.
+            (y, state, backward). `backward(dy, dstate=None, need_dx=True, need_dstate=True)` adds to the gradients of
+            every layer and returns (dx, dstate), None where they are not needed; dx is None also if x is tokens. It
+            goes no further back than to the first layer with a gradient that is needed.
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.
@@ -125,7 +127,7 @@ class Sequential(Composite):
         """x through all layers; `backward` is None unless `keep`."""
         states, end = self._states(state), []
         x = self._only_known("x", x, self._layers[0], lengths, mask)
-        backwards: list[tuple[Parameters, Callable[..., Any]]] = []
+        backwards: list[tuple[Parameters, Callable[..., Any], bool]] = []
         for part in self.parts.values():
             options = {"lengths": lengths, "mask": mask} if part.over_time else {}
             if part.carries_state:
@@ -133,22 +135,29 @@ class Sequential(Composite):
                 end.append(after)
             else:
                 x, back = part.apply(x, **options, keep=keep)
-            backwards.append((part, back))
+            backwards.append((part, back, is_wanted(part)))
         if not keep:
             return x, tuple(end), None
-        by_steps = x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
+        marked = lengths is not None or mask is not None
+        by_steps = marked and x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
 
-        def backward(dy: Any, dstate: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
+        @told
+        def backward(
+            dy: Any, dstate: Any = None, need_dx: bool = True, need_dstate: bool = True
+        ) -> tuple[Any, Any]:
             dstates, dbegin = list(self._states(dstate)), []
             if by_steps:
                 dy = self._only_known("dy", dy, self._layers[-1], lengths, mask)
-            for i, (part, back) in reversed(list(enumerate(backwards))):
+            needs = [
+                need_dx or wanted or (need_dstate and part.carries_state) for part, _, wanted in backwards
+            ]
+            first = needs.index(True) if True in needs else len(needs)
+            for i, (part, back, _) in reversed(list(enumerate(backwards))[first:]):
+                d = dstates.pop() if part.carries_state else None
+                dy, dinitial = go_back(part, back, dy, d, need_dx or i > first, need_dstate)
                 if part.carries_state:
-                    dy, dinitial = back(dy, dstates.pop(), need_dx=need_dx or i > 0)
                     dbegin.append(dinitial)
-                else:
-                    dy = back(dy)
-            return (dy if need_dx else None), tuple(reversed(dbegin))
+            return (dy if need_dx else None), (tuple(reversed(dbegin)) if need_dstate else None)
 
         return x, tuple(end), backward
 

@@ -27,35 +27,39 @@ class Stepper:
         self._step = self._engine.step
 
     @overload
-    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray: ...
+    def __call__(self, x: np.ndarray, out: np.ndarray | None = None, mask: Any = None) -> np.ndarray: ...
     @overload
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any: ...
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any: ...
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
         """Take one step.
 
         Args:
             x: [B, I] of the layer's dtype: an array of any library, or lists of numbers. C-contiguous NumPy arrays are
                 the fastest.
             out: [B, H], C-contiguous, written to if given.
+            mask: [B] bool. Streams where it is False skip the step: their state stays, x may be anything there, and y
+                is 0, as for a whole sequence with that mask.
 
         Returns:
             y [B, H], the last layer's h: `out` if given, else a new array of x's kind.
 
         Raises:
-            ValueError: x or out has the wrong shape or type; the state is as before.
+            ValueError: x, out or mask has the wrong shape or type; the state is as before.
             RuntimeError: another thread is inside a call of this stepper; the state is as that call leaves it.
         """
         refused = None
+        if mask is not None:
+            mask = _check.marks("mask", mask, (self._B,))
         if type(x) is np.ndarray:  # and no subclass: one could hide a mask
             try:
-                return self._step(x, out)
+                return self._step(x, out, mask)
             except ValueError as error:
                 refused = error
         # What the engine does not take as it is: only such calls pay for being looked at.
         rows = _check.array("x", x, (self._B, self._spec.I), self._spec.dtype)
         if rows is x and refused is not None:
             raise refused
-        y = self._step(rows, out)
+        y = self._step(rows, out, mask)
         return y if out is not None else returner(x)(y)
 
     @property

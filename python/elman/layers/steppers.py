@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, overload
 
 import numpy as np
 
 from .. import _check
 from .._arrays import to_numpy
+from ..sequence.marks import only_known
 
 
 class AnyStepper(Protocol):
     """What `stepper(batch_size)` of any layer or model gives: one step per call over B streams."""
 
-    def __call__(self, x: Any, *, out: np.ndarray | None = None) -> Any:
-        """y for one step x [B, I], or tokens [B]: `out` if given, else a new array of x's kind."""
+    def __call__(self, x: Any, *, out: np.ndarray | None = None, mask: Any = None) -> Any:
+        """y for one step x [B, I], or tokens [B]: `out` if given, else a new array of x's kind. Streams where the mask
+        [B] bool is False skip it: their state stays, x may be anything there, and y says nothing, but of a recurrent
+        layer, where it is 0, and of a pooling, where it is what is pooled so far."""
 
     @property
     def state(self) -> Any:
@@ -28,13 +32,13 @@ class AnyStepper(Protocol):
         """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
 
 
-def expect_out(out: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def expect_out(out: Any, shape: tuple[int, ...], dtype: np.dtype, name: str = "out") -> None:
     """Refuse an `out` that does not fit, before any work."""
     if not isinstance(out, np.ndarray):
-        raise ValueError(f"out: expected an array of NumPy's, got {_check.describe(out)}")
-    _check.in_place("out", out, shape, dtype)
+        raise ValueError(f"{name}: expected an array of NumPy's, got {_check.describe(out)}")
+    _check.in_place(name, out, shape, dtype)
     if not out.flags.writeable:
-        raise ValueError("out: expected a writeable array, got a read-only one")
+        raise ValueError(f"{name}: expected a writeable array, got a read-only one")
 
 
 class Stateless:
@@ -43,8 +47,13 @@ class Stateless:
     def __init__(self, function: Callable[[Any], Any]):
         self._function = function
 
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
-        """What the layer gives for x: `out` if given, else a new array of x's kind."""
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
+        """What the layer gives for x: `out` if given, else a new array of x's kind. Where the mask [B] bool is False x
+        may be anything, also what is no token, and y says nothing."""
+        if mask is not None:
+            values = to_numpy("x", x)
+            _check.marks("mask", mask, values.shape[:1])
+            x = only_known("x", x, None, mask) if values.dtype.kind in "iu" else x
         y = self._function(x)
         if out is not None:
             values = to_numpy("y", y)
@@ -67,74 +76,42 @@ class Stateless:
         """Nothing: it keeps nothing."""
 
 
-class SequentialStepper:
-    """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`.
+class Several:
+    """Steppers that take each step together, one call at a time: their state as one, and a lock.
 
-    With `out`, and arrays of NumPy as x, what lies between the layers is written to the same arrays at each step. One
-    call at a time, as with `Stepper`: a step while another thread is inside one raises RuntimeError.
+    Args:
+        steppers: those that keep a state.
     """
 
     def __init__(self, steppers: list[Any]):
-        self._steppers = [one if hasattr(one, "reset") else Stateless(one) for one in steppers]
+        self._keeping = steppers
         self._idle = threading.Lock()
-        self._keeping = [one for one in self._steppers if not isinstance(one, Stateless)]
-        self._read: tuple[tuple[int, ...], np.dtype] | None = None  # what x was, when these were made:
-        self._between: list[np.ndarray] = []
-        self._given: tuple[tuple[int, ...], np.dtype] = (), np.dtype(np.float32)  # what the last one gave
 
-    @overload
-    def __call__(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray: ...
-    @overload
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any: ...
-    def __call__(self, x: Any, out: np.ndarray | None = None) -> Any:
-        """Take one step.
-
-        Args:
-            x: [B, I], or tokens [B].
-            out: [B, F], C-contiguous, written to if given.
-
-        Returns:
-            y [B, F] of the last layer: `out` if given, else a new array of x's kind.
+    def _enter(self) -> None:
+        """Begin a step, which ends with `_idle.release()`.
 
         Raises:
-            ValueError: x or out has the wrong shape or type; the state is as before.
-            RuntimeError: another thread is inside a step; the state is as that step leaves it.
+            RuntimeError: another thread is inside one.
         """
         if not self._idle.acquire(blocking=False):
             raise RuntimeError(
                 "stepper: expected one call at a time, got a second one from another thread; make a stepper for each "
                 "thread"
             )
-        try:
-            if type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
-                return self._first(x, out)
-            if out is not None:
-                expect_out(out, *self._given)
-            *before, last = self._steppers
-            for stepper, between in zip(before, self._between, strict=True):
-                x = stepper(x, out=between)
-            return last(x, out=out)
-        finally:
-            self._idle.release()
 
-    def _first(self, x: Any, out: np.ndarray | None) -> Any:
-        """A step that may not fit, or of which it is not known what each layer will give."""
-        state = self.state
+    @contextlib.contextmanager
+    def _or_as_before(self) -> Iterator[None]:
+        """A block after which, if an exception ends it, the state is as before."""
+        before = self.state
         try:
-            found = [x]
-            for stepper in self._steppers:
-                found.append(stepper(found[-1]))
-            y = to_numpy("y", found[-1])
-            if out is not None:
-                expect_out(out, y.shape, y.dtype)
-                np.copyto(out, y)
+            yield
         except BaseException:
-            self.state = state
+            self._put(before)
             raise
-        if type(x) is np.ndarray:
-            self._between = [np.empty_like(one, order="C", subok=False) for one in found[1:-1]]
-            self._read, self._given = (x.shape, x.dtype), (y.shape, y.dtype)
-        return found[-1] if out is None else out
+
+    def _put(self, state: Any) -> None:
+        for stepper, part in zip(self._keeping, state, strict=True):
+            stepper.state = part
 
     @property
     def state(self) -> tuple[Any, ...]:
@@ -145,16 +122,74 @@ class SequentialStepper:
     def state(self, value: tuple[Any, ...]) -> None:
         if not isinstance(value, (tuple, list)) or len(value) != len(self._keeping):
             raise ValueError(f"state: expected a tuple of {len(self._keeping)}, got {_check.describe(value)}")
-        before = self.state
-        try:
-            for stepper, part in zip(self._keeping, value, strict=True):
-                stepper.state = part
-        except BaseException:  # all of it or nothing
-            for stepper, part in zip(self._keeping, before, strict=True):
-                stepper.state = part
-            raise
+        with self._or_as_before():  # all of it or nothing
+            self._put(value)
 
     def reset(self, rows: Any = None) -> None:
         """Start the streams in `rows` (indices from 0 to B - 1, each once, or flags [B] bool) anew, or all."""
         for stepper in self._keeping:
             stepper.reset(rows)
+
+
+class SequentialStepper(Several):
+    """Runs the steppers of several layers in turn; made by `Sequential.stepper(B)`.
+
+    With `out`, and arrays of NumPy as x, what lies between the layers is written to the same arrays at each step. One
+    call at a time, as with `Stepper`: a step while another thread is inside one raises RuntimeError.
+    """
+
+    def __init__(self, steppers: list[Any]):
+        self._steppers = [one if hasattr(one, "reset") else Stateless(one) for one in steppers]
+        super().__init__([one for one in self._steppers if not isinstance(one, Stateless)])
+        self._read: tuple[tuple[int, ...], np.dtype] | None = None  # what x was, when these were made:
+        self._between: list[np.ndarray] = []
+        self._given: tuple[tuple[int, ...], np.dtype] = (), np.dtype(np.float32)  # what the last one gave
+
+    @overload
+    def __call__(self, x: np.ndarray, out: np.ndarray | None = None, mask: Any = None) -> np.ndarray: ...
+    @overload
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any: ...
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
+        """Take one step.
+
+        Args:
+            x: [B, I], or tokens [B].
+            out: [B, F], C-contiguous, written to if given.
+            mask: [B] bool. Streams where it is False skip it: their states stay, x may be anything there, and y is
+                what the layers make of what is pooled so far, if there is a pooling; else it says nothing.
+
+        Returns:
+            y [B, F] of the last layer: `out` if given, else a new array of x's kind.
+
+        Raises:
+            ValueError: x, out or mask has the wrong shape or type; the state is as before.
+            RuntimeError: another thread is inside a step; the state is as that step leaves it.
+        """
+        self._enter()
+        try:
+            if mask is not None or type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
+                return self._first(x, out, mask)
+            if out is not None:
+                expect_out(out, *self._given)
+            *before, last = self._steppers
+            for stepper, between in zip(before, self._between, strict=True):
+                x = stepper(x, out=between)
+            return last(x, out=out)
+        finally:
+            self._idle.release()
+
+    def _first(self, x: Any, out: np.ndarray | None, mask: Any) -> Any:
+        """A step that may not fit, that streams skip, or of which it is not known what each layer will give."""
+        options = {} if mask is None else {"mask": mask}
+        with self._or_as_before():
+            found = [x]
+            for stepper in self._steppers:
+                found.append(stepper(found[-1], **options))
+            y = to_numpy("y", found[-1])
+            if out is not None:
+                expect_out(out, y.shape, y.dtype)
+                np.copyto(out, y)
+        if type(x) is np.ndarray:
+            self._between = [np.empty_like(one, order="C", subok=False) for one in found[1:-1]]
+            self._read, self._given = (x.shape, x.dtype), (y.shape, y.dtype)
+        return found[-1] if out is None else out

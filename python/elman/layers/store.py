@@ -119,9 +119,9 @@ class Store:
         return new
 
     def add(self, grads: Mapping[str, np.ndarray]) -> None:
-        """Add to all gradients in one engine call, in which no signal handler runs: all of them count or none."""
+        """Add to these gradients in one engine call, in which no signal handler runs: all of them count or none."""
         with self.lock:
-            _core.add(list(self.grads.values()), [grads[name] for name in self.grads])
+            _core.add([self.grads[name] for name in grads], list(grads.values()))
 
 
 def _renew_locks() -> None:

@@ -44,71 +44,43 @@ def cross_entropy(
     """
     smoothing = _check.fraction("label_smoothing", label_smoothing)
     wrap, logits = returner(logits), _check.floats("logits", logits)
-    target = np.array(to_numpy("target", target, np.int64))  # a copy: it says where to read
+    target = to_numpy("target", target, np.int64)
     shape, C = logits.shape[:-1], logits.shape[-1] if logits.ndim else 0
     shares = target.dtype.kind == "f" and target.shape == logits.shape
     if logits.ndim < 2 or (not shares and (target.shape != shape or target.dtype.kind not in "biu")):
         want = f"{_check.shape_text(shape)} whole numbers for logits {_check.describe(logits)}"
         raise ValueError(f"target: expected {want}, got {_check.describe(target)}")
-    known = known_among("target", shape, lengths, mask)
-    if known is not None:
-        known = np.array(np.broadcast_to(known, shape))
-    if ignore is not None and not shares:
-        counts = target != int(ignore)
-        known = counts if known is None else known & counts
-    if known is not None and known.all():
-        known = None
-    if not shares:
-        _check.tokens("target", target if known is None else target[known], C)
-    if shares or weights is not None:
-        found = _weighted(logits, target, known, weights, smoothing, gradient)
-        return found if found.gradient is None else Loss(found.value, wrap(found.gradient), found.count)
-    count = target.size if known is None else int(known.sum())
-    d = _core.empty(logits.shape, logits.dtype) if gradient else None
-    value = _core.cross_entropy(
-        logits.reshape(-1, C), np.ascontiguousarray(target, np.int64).reshape(-1),
-        None if known is None else known.reshape(-1), smoothing,
-        1 / max(count, 1), None if d is None else d.reshape(-1, C),
-    )  # fmt: skip
-    return Loss(value / max(count, 1), None if d is None else wrap(d), count)
-
-
-def _weighted(
-    logits: np.ndarray,
-    target: np.ndarray,
-    known: np.ndarray | None,
-    weights: Any,
-    smoothing: float,
-    gradient: bool,
-) -> Loss:
-    """What the engine does not compute, in float64: rows of different weight, targets that are shares of classes."""
-    C = logits.shape[-1]
-    shape = logits.shape[:-1]
-    weights = spread_weights(np.ones(shape[:1]) if weights is None else weights, shape, known)
-    rows = weights.reshape(-1) > 0
-    w = weights.reshape(-1)[rows]
-    if target.shape == logits.shape:
-        q = target.reshape(-1, C)[rows].astype(np.float64)
-        if not ((q >= 0).all() and np.allclose(q.sum(axis=1), 1, rtol=0, atol=1e-3)):
-            raise ValueError(
-                "target: expected shares of at least 0 that together are 1 for each row of logits"
-            )
+    known, counts = known_among("target", shape, lengths, mask), None
+    if weights is not None:
+        counts = spread_weights(weights, shape, known).reshape(-1)
+    elif known is not None:
+        counts = np.array(np.broadcast_to(known, shape), np.float64).reshape(-1)
+    if shares:
+        target, ignore = _shares(target.reshape(-1, C), counts), None
     else:
-        q = np.zeros((len(w), C))
-        q[np.arange(len(w)), target.reshape(-1)[rows].astype(np.int64)] = 1
-    q = (1 - smoothing) * q + smoothing / C
-    x = logits.reshape(-1, C)[rows].astype(np.float64)
-    x -= x.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(x).sum(axis=1, keepdims=True))
-    # A choice, not a product: a class that is masked out by -infinity costs nothing where its share is 0.
-    losses = np.multiply(q, log_sum - x, where=q != 0, out=np.zeros_like(q)).sum(axis=1)
-    count = float(w.sum())
-    value = float((w * losses).sum() / (count or 1.0))
-    if not gradient:
-        return Loss(value, None, count)
-    d = np.zeros((weights.size, C), logits.dtype)
-    d[rows] = (np.exp(x - log_sum) - q) * (w / (count or 1.0))[:, None]
-    return Loss(value, d.reshape(logits.shape), count)
+        if target.dtype == np.uint64:
+            target = np.minimum(target, _LARGEST)  # which is no class either
+        target = np.array(target, np.int64, order="C").reshape(-1)
+        ignore = None if ignore is None else int(ignore)
+    d = _core.empty(logits.shape, logits.dtype) if gradient else None
+    # The engine looks at each target that counts before it begins.
+    total, count = _core.cross_entropy(
+        logits.reshape(-1, C), target, counts, ignore, smoothing, None if d is None else d.reshape(-1, C)
+    )
+    value = total / count if count else 0.0
+    return Loss(value, None if d is None else wrap(d), count if weights is not None else int(count))
+
+
+_LARGEST = np.iinfo(np.int64).max
+
+
+def _shares(target: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+    """Shares of classes [N, C] as the engine takes them; those of rows that do not count may be anything."""
+    target = np.array(target, np.float64, order="C")
+    q = target if counts is None else target[counts > 0]
+    if not ((q >= 0).all() and np.allclose(q.sum(axis=1), 1, rtol=0, atol=1e-3)):
+        raise ValueError("target: expected shares of at least 0 that together are 1 for each row of logits")
+    return target
 
 
 def binary_cross_entropy(

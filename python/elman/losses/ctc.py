@@ -11,7 +11,7 @@ from .. import _check, _core
 from .._arrays import returner, to_numpy
 from ..sequence import pad
 from ..sequence.marks import whole_lengths
-from .loss import spread_weights
+from .loss import Loss, spread_weights
 
 
 def ctc(
@@ -24,7 +24,7 @@ def ctc(
     zero_infinity: bool = False,
     weights: Any = None,
     gradient: bool = True,
-) -> tuple[float, Any]:
+) -> Loss:
     """-log P(target | logits). P sums over every way to spread the labels, in their order, over the steps: a label may
     last for several steps, blanks may stand anywhere between, and between two equal labels there is at least one
     (Graves et al. 2006). The softmax over the classes is part of it.
@@ -42,8 +42,8 @@ def ctc(
         gradient: whether it is wanted.
 
     Returns:
-        (loss, d_logits): the mean over the batch of each sequence's loss divided by its number of labels (by 1 if it
-        has none), as torch's CTCLoss has it; and its gradient [T, B, C], of the logits' kind, or None.
+        A `Loss`: the mean over the batch of each sequence's loss divided by its number of labels (by 1 if it has
+        none), as torch's CTCLoss has it; its gradient [T, B, C]; and the number of sequences.
 
     Raises:
         ValueError: a shape, type, length or label is not as above, or there is no sequence.
@@ -61,14 +61,12 @@ def ctc(
     zero_infinity = _check.flag("zero_infinity", zero_infinity)
     d = _core.empty(logits.shape, logits.dtype) if _check.flag("gradient", gradient) else None
     losses = np.empty(B)
-    if weights is None:
-        scale = 1 / (B * np.maximum(counts, 1.0))
-    else:
-        spread = spread_weights(weights, (B,), None)
-        scale = spread / ((spread.sum() or 1.0) * np.maximum(counts, 1.0))
+    shares = np.ones(B) if weights is None else spread_weights(weights, (B,), None)
+    count = float(shares.sum())
+    scale = shares / ((count or 1.0) * np.maximum(counts, 1.0))
     _core.ctc(logits, steps, labels, counts, blank, zero_infinity, losses, scale, d)
     counted = losses[scale > 0] * scale[scale > 0]  # an infinite loss of weight 0 does not count
-    return float(np.sum(counted)), None if d is None else wrap(d)
+    return Loss(float(np.sum(counted)), None if d is None else wrap(d), B if weights is None else count)
 
 
 def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.ndarray, int]:

@@ -77,23 +77,24 @@ def mean_of(
         )
     if target.dtype.kind not in "fbiu":
         raise ValueError(f"target: expected numbers, got {_check.describe(target)}")
-    known = ~np.isnan(target) if target.dtype.kind == "f" else np.ones(target.shape, bool)
-    steps = known_among("target", target.shape, lengths, mask)
-    if steps is not None:
-        known &= steps
+    some = known_among("target", target.shape, lengths, mask)  # None: all count
+    unknown = np.isnan(target) if target.dtype.kind == "f" else None
+    if unknown is not None and unknown.any():
+        some = ~unknown if some is None else some & ~unknown
     spread = None
     if weights is not None:
-        spread = spread_weights(weights, target.shape, known)
-        known = spread > 0
-    some = None if known.all() else known
+        spread = spread_weights(weights, target.shape, some)
+        some = spread > 0
+    elif some is not None:
+        some = np.broadcast_to(some, target.shape)
     wide = some[..., None] if width and some is not None else some
     prediction, target = chosen(wide, prediction), chosen(some, target)
     cost, slope = costs(prediction, target.astype(prediction.dtype, copy=False))
     share: Any
     count: float
     if spread is None:
-        count = int(known.sum())
-        total, share = np.sum(cost, where=known, dtype=np.float64), prediction.dtype.type(1 / max(count, 1))
+        count = target.size if some is None else int(some.sum())
+        total, share = chosen(some, cost).sum(dtype=np.float64), prediction.dtype.type(1 / max(count, 1))
     else:
         count = float(spread.sum())
         total, share = np.sum(chosen(some, cost) * spread), spread / (count or 1.0)

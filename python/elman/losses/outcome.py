@@ -20,6 +20,7 @@ class Outcome:
             a log variance.
         levels: of the quantiles, or None.
         names: the labels of the classes, or None where these are numbers.
+        weights: [n], how much each counts, or None where all count alike.
     """
 
     true: np.ndarray
@@ -28,6 +29,7 @@ class Outcome:
     spread: np.ndarray | None = None
     levels: tuple[float, ...] | None = None
     names: Sequence[Any] | None = None
+    weights: np.ndarray | None = None
 
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
         """`true` and `predicted` as targets are given and as `predict` gives them."""
@@ -46,5 +48,5 @@ def joined(parts: Sequence[Outcome]) -> Outcome:
             return None
         return np.concatenate([getattr(part, name) for part in parts])
 
-    arrays = {name: join(name) for name in ("true", "predicted", "scores", "spread")}
+    arrays = {name: join(name) for name in ("true", "predicted", "scores", "spread", "weights")}
     return replace(first, **arrays)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _check, files
 from .._plain import plain
-from ..data import Batch, Data, Sequences, Stream, Vocabulary
+from ..data import Batch, Data, NamedSequences, Sequences, Stream, Vocabulary
 from ..data.intake import in_file
 from ..layers import arguments, kinds
 from ..layers.parameters import Composite, Parameters, constructs
@@ -40,7 +40,7 @@ class Step:
     count: float
     state: Any
     backward: Callable[[], Any] | None
-    outcome: Callable[[bool], Outcome] | None = None
+    outcome: Callable[[bool], Any] | None = None
 
 
 class Model(Composite):
@@ -57,7 +57,8 @@ class Model(Composite):
             lists. Keys must be text.
         vocabulary, target_vocabulary: of the texts that the model reads and gives, if it was made with one.
         by_steps: whether there is a target for each step of x.
-        predicts: "classes" or "numbers", of which there are metrics; "" for anything else.
+        predicts: "classes" or "numbers", of which there are metrics; "" for anything else. Of a model of several
+            outputs a dict of these by name.
     """
 
     # Arguments that may come in several words: the constructor itself keeps one of them in `config`, by `_word`.
@@ -68,7 +69,7 @@ class Model(Composite):
     notes: dict[str, Any]
     vocabulary: Vocabulary | None = None
     target_vocabulary: Vocabulary | None = None
-    predicts: str = ""
+    predicts: str | Mapping[str, str] = ""
     by_steps: bool = False
     _reader: Network | None = None  # what reads x, if it is known
 
@@ -139,7 +140,7 @@ class Model(Composite):
         """
         raise NotImplementedError
 
-    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome:
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome | dict[str, Outcome]:
         """What was true and what was predicted, for metrics; of a model that says what it `predicts`.
 
         Args:
@@ -148,7 +149,7 @@ class Model(Composite):
             scores: whether the probabilities of classes are wanted.
 
         Returns:
-            An `elman.train.Outcome` of the targets that count.
+            An `elman.train.Outcome` of the targets that count. Of a model of several outputs a dict of these by name.
 
         Raises:
             NotImplementedError: the model has none.
@@ -166,8 +167,16 @@ class Model(Composite):
         loss = self.criterion(prediction, batch, gradient=train)
         expect_noted(batch, type(self).__name__)
         if not train:
-            return Step(loss.value, loss.count, state, None, partial(self.outcome, prediction, batch))
+            return Step(loss.value, loss.count, state, None, partial(self._outcome, prediction, batch))
         return Step(loss.value, loss.count, state, lambda: backward(loss.gradient))
+
+    def _outcome(self, prediction: Any, batch: Batch, scores: bool) -> Outcome | dict[str, Outcome]:
+        found = self.outcome(prediction, batch, scores)
+        if batch.weights is not None and isinstance(found, Outcome) and found.weights is None:
+            raise ValueError(
+                f"weights: expected an outcome with weights, as the batch has some, got none of {type(self).__name__}"
+            )
+        return found
 
     def read(self, batch: Batch) -> Batch:
         """The batch as the layers and the loss take it: features in the model's type, targets as numbers of classes,
@@ -206,11 +215,14 @@ class Model(Composite):
                 when it comes.
         """
         try:
+            if isinstance(data, NamedSequences) and self._reader is not None:
+                shown = f"inputs by name: {', '.join(data.x)}"
+                raise ValueError(f"x: expected one input for {type(self).__name__}, got {shown}")
             if isinstance(data, Sequences):
                 if self._reader is not None:
                     expect_x(data, self._reader)
                 if data.y is not None:
-                    self._read_targets(*all_targets(data))
+                    self._read_targets(*all_targets(data.y, data.mask))
                     if self.by_steps:
                         expect_steps(data)
             elif isinstance(data, Stream) and not in_file(data.y):
@@ -267,5 +279,8 @@ def _some_parameter(part: Parameters) -> np.ndarray | None:
     """One of its parameters, without a look at all of them; None where there is none."""
     if not isinstance(part, Composite):
         return next(iter(part.parameters.values()), None)
-    found = map(_some_parameter, part.parts.values())
-    return next((one for one in found if one is not None), None)
+    for inner in part.parts.values():
+        found = _some_parameter(inner)
+        if found is not None:
+            return found
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,13 @@ class CTCRecognizer(OneNetwork):
         lengths, back = batch.lengths, None
         if batch.mask is not None:
             prediction, lengths, back = closed_up(prediction, batch.lengths, batch.mask)
-        value, d = ctc(
+        loss = ctc(
             prediction, batch.targets(), lengths, batch.y_lengths, blank=self.blank, zero_infinity=True,
             weights=batch.weights, gradient=gradient,
         )  # fmt: skip
-        return Loss(value, d if back is None or d is None else back(d), batch.count)
+        if back is None or loss.gradient is None:
+            return loss
+        return replace(loss, gradient=back(loss.gradient))
 
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return read_tokens(y, known, self.blank, f"a list of [s_i] labels, got {got}")

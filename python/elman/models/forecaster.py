@@ -12,6 +12,7 @@ from .. import _check, init
 from ..data import Batch
 from ..layers import Dropout, Linear
 from ..layers.steppers import expect_out
+from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .base import Model
@@ -94,7 +95,7 @@ class Forecaster(Model):
     def _flow_at_once(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
         """[B, S * F * width], the encoder's state, backward."""
         flat, after, backward = self.encoder.apply(batch.x, state, batch.lengths, batch.mask, keep=keep)
-        return flat, after, lambda d: backward(d, need_dx=False)
+        return flat, after, lambda d: backward(d, need_dx=False, need_dstate=False)
 
     def _flow_with_decoder(self, batch: Batch, state: Any, keep: bool) -> tuple[Any, Any, Any]:
         """[B, S, F * width], the encoder's state, backward."""
@@ -109,9 +110,15 @@ class Forecaster(Model):
         kept, through_dropout = self.dropout.apply(h, keep=keep)
         steps, through_head = self.head.apply(kept, keep=keep)
 
+        to_encoder = is_wanted(self.encoder)
+        to_decoder = to_encoder or is_wanted(self.decoder)
+
         def backward(d: np.ndarray) -> None:
-            _, dstate = through_decoder(through_dropout(through_head(_swap(d))), need_dx=False)
-            through_encoder(np.zeros_like(read), (dstate,), need_dx=False)
+            dh = through_head(_swap(d), need_dx=to_decoder)
+            if to_decoder:
+                _, dstate = through_decoder(through_dropout(dh), need_dx=False, need_dstate=to_encoder)
+            if to_encoder:
+                through_encoder(np.zeros_like(read), (dstate,), need_dx=False, need_dstate=False)
 
         return _swap(steps), after, backward
 
@@ -188,13 +195,15 @@ class ForecastStepper:
         self._given = model._shaped(np.empty((batch_size, model.horizon * model.size * model.targets.width)))
         self._dtype = model.encoder.recurrent.dtype
 
-    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None) -> Any:
+    def __call__(self, x: Any, future: Any = None, *, out: np.ndarray | None = None, mask: Any = None) -> Any:
         """Take one step.
 
         Args:
             x: [B, I].
             future: [S, B, C], for a model with covariates of the future.
             out: [B, S, F] (with a last axis where the prediction has one), C-contiguous, written to if given.
+            mask: [B] bool. Series where it is False skip it: their state stays, x may be anything there, and the
+                prediction is made from the steps before.
 
         Returns:
             The prediction: `out` if given, else a new array.
@@ -209,7 +218,7 @@ class ForecastStepper:
             if future is None:
                 raise ValueError("future: expected covariates of the steps ahead, got None")
             future = _check.array("future", future, self._future, self._dtype)
-        read = self._step(x)
+        read = self._step(x, mask=mask)
         if model.future_size:
             read = _swap(model.head(model.decoder(future, self._step.state[0])[0]))
         y = model._shaped(read)

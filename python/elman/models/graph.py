@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _check
 from ..data import Batch, Data, NamedSequences, Sequences
+from ..layers.wanted import is_wanted
 from ..losses import Loss
-from ..sequence.marks import whole_lengths
+from ..losses.outcome import Outcome
 from .base import Model
-from .graph_files import described, outputs_of
-from .nodes import Back, Input, Node, Through, Value, in_order, is_tokens
+from .graph_data import balanced_of, expect_named, expect_names, predictions, told_of
+from .graph_files import described, link, outputs_of, unlinked
+from .graph_stepper import GraphStepper
+from .nodes import Back, Input, Node, Value
+from .order import in_order, names_of, tokens_of, vocabulary_of
 from .outputs import Output
 from .probabilities import softmax
 
@@ -65,36 +69,15 @@ class Graph(Model):
                 raise ValueError(f"outputs[{name!r}]: expected an Output, got {_check.describe(output)}")
             self.outputs[name] = Output(output) if isinstance(output, Node) else output
         self.order = in_order([output.node for output in self.outputs.values()])
-        self._name_parts()
-        self._tokens = {
-            node.name: is_tokens(node, self.order) for node in self.order if isinstance(node, Input)
-        }
+        self.parts, self.part_of = names_of(self.order)
+        names = [node.name for node in self.order if isinstance(node, Input)]
+        self.tokens = {name: tokens_of(name, self.order) for name in names}
+        self.inputs = tuple(self.tokens)
+        texts = {name: vocabulary_of(name, self.order, count) for name, count in self.tokens.items()}
+        self._texts = {name: one for name, one in texts.items() if one is not None}
+        self.predicts = {name: output.predicts for name, output in self.outputs.items()}
         if self._is_plain():
             self.config = self._config()
-
-    def _name_parts(self) -> None:
-        """Give each layer a name, the one of `through` or one that tells its class."""
-        self.parts = {}
-        self.part_of: dict[int, str] = {}  # of the nodes, by their place in the order
-        through = {i: node for i, node in enumerate(self.order) if isinstance(node, Through)}
-        named = [(id(node.layer), node.name) for node in through.values() if node.name is not None]
-        names = dict(reversed(named))  # the first of a layer counts
-        given = set(names.values())
-        for i, node in through.items():
-            kind = type(node.layer).__name__.lower()
-            free = (kind if n == 1 else f"{kind}_{n}" for n in itertools.count(1))
-            if id(node.layer) not in names:
-                names[id(node.layer)] = next(name for name in free if name not in {*given, *self.parts})
-            name = self.part_of[i] = names[id(node.layer)]
-            if self.parts.setdefault(name, node.layer) is not node.layer or "." in name:
-                raise ValueError(f"named: expected a name for one layer, without dots, got {name!r}")
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of what it reads."""
-        return tuple(self._tokens)
-
-    # The file.
 
     def _is_plain(self) -> bool:
         """Whether it is known by its graph, and not by the arguments of a derived class."""
@@ -112,29 +95,41 @@ class Graph(Model):
             return super()._from_config(config)
         return cls(outputs_of(config))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | unlinked(self.order, self.outputs)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        link(self.order, self.outputs)
+
+    @property
+    def vocabularies(self) -> dict[str, Any]:
+        """What makes tokens of texts, as `NamedSequences` takes them: {"vocabulary": {input: Vocabulary}}."""
+        return {"vocabulary": self._texts}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.inputs)} -> {', '.join(self.outputs)})"
-
-    # There and back.
 
     def flow(self, batch: Batch, state: Any = None, keep: bool = False) -> tuple[Any, Any, Any]:
         """A Value for each output by name, None for the state, and backward."""
         values: dict[int, Value] = {}
         backs: list[tuple[Node, Back]] = []
+        reached: set[int] = set()  # nodes that gradients must reach
         for i, node in enumerate(self.order):
             if isinstance(node, Input):
                 values[id(node)] = self._read(node, batch)
                 continue
             name = self.part_of.get(i, type(node).__name__)
-            need_dx = not all(isinstance(source, Input) for source in node.sources)
+            need_dx = any(id(source) in reached for source in node.sources)
+            layer = self.parts.get(name)
             try:
-                value, back = node.run(
-                    [values[id(source)] for source in node.sources], self.parts.get(name), keep, need_dx
-                )
+                value, back = node.run([values[id(source)] for source in node.sources], layer, keep, need_dx)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             values[id(node)] = value
-            backs.append((node, back))
+            if need_dx or (layer is not None and is_wanted(layer)):
+                reached.add(id(node))
+                backs.append((node, back))
 
         def backward(gradients: Mapping[str, Any]) -> None:
             found: dict[int, Any] = {}
@@ -144,15 +139,16 @@ class Graph(Model):
                 d = found.pop(id(node), None)
                 if d is not None:
                     for source, gradient in zip(node.sources, back(d), strict=True):
-                        if gradient is not None and not isinstance(source, Input):
+                        if gradient is not None and id(source) in reached:
                             _add(found, source, gradient)
 
         return {name: values[id(output.node)] for name, output in self.outputs.items()}, None, backward
 
     def _read(self, node: Input, batch: Batch) -> Value:
-        _expect_names("x", batch.x, self.inputs)
-        lengths = batch.lengths or {}
-        return node.read(batch.x[node.name], lengths.get(node.name), self._tokens[node.name], self._dtype())
+        expect_names("x", batch.x, self.inputs)
+        lengths, mask = ((given or {}).get(node.name) for given in (batch.lengths, batch.mask))
+        tokens = self.tokens[node.name] is not None
+        return node.read(batch.x[node.name], lengths, tokens, self._dtype(), mask)
 
     def read(self, batch: Batch) -> Batch:
         """The batch as it is: each input is read by its node."""
@@ -162,105 +158,135 @@ class Graph(Model):
         """The sum of the outputs' losses, each times its weight; it counts as many targets as there are samples (or
         their weights)."""
         value, count, gradients = 0.0, 0.0, {}
-        targets = batch.targets()
-        _expect_names("y", targets, self.outputs)
+        expect_names("y", batch.targets(), self.outputs)
         for name, output in self.outputs.items():
-            try:
-                y, y_lengths = targets[name], (batch.y_lengths or {}).get(name)
-                loss = output.loss_of(prediction[name], y, y_lengths, batch.weights, gradient)
-            except ValueError as error:
-                raise ValueError(f"outputs[{name!r}]: {error}") from error
+            with told_of(name):
+                of_class = self._of_class(name) if output.balanced else output.class_weight
+                loss = output.loss_of(prediction[name], *self._given(name, batch), of_class, gradient)
             value += output.weight * loss.value
             count = max(count, loss.count)
             if gradient:
                 gradients[name] = loss.gradient if output.weight == 1 else loss.gradient * output.weight
         return Loss(value, gradients if gradient else None, batch.count if count else 0)
 
+    def _given(self, name: str, batch: Batch) -> tuple[np.ndarray, Any, Any]:
+        """(y, lengths or None, weights or None) of an output."""
+        targets, weights = batch.targets(), batch.weights
+        weights = weights.get(name) if isinstance(weights, Mapping) else weights
+        return targets[name], (batch.y_lengths or {}).get(name), weights
+
+    def outcome(self, prediction: Any, batch: Batch, scores: bool) -> dict[str, Outcome]:
+        found = {}
+        for name, output in self.outputs.items():
+            with told_of(name):
+                found[name] = output.outcome_of(prediction[name], *self._given(name, batch), scores)
+        return found
+
     def expect_data(self, name: str, data: Data) -> None:
-        """Refuse data without the inputs and the targets of this graph, before any work.
+        """Refuse data that this graph cannot learn from, before any work: its longest sample goes through the graph,
+        and what is in memory is looked at.
 
         Raises:
-            ValueError: it is not by name, or something is missing.
+            ValueError: it is not by name, or something is missing or does not fit.
         """
         if isinstance(data, NamedSequences):
-            _expect_names(f"{name}: x", data.x, self.inputs)
-            _expect_names(f"{name}: y", data.y, self.outputs)
+            expect_named(self, name, data)
         elif isinstance(data, Sequences):
             raise ValueError(
                 f"{name}: expected (x, y) of dicts, or NamedSequences, for a Graph, got Sequences"
             )
 
-    # Predictions.
+    def begin(self, train: Data) -> None:
+        """Look at the training data `train`, as `fit` lets a model do: count the classes of each output with
+        class_weight="balanced". The file keeps their weights in `notes`, a dict by the output's name."""
+        found = {
+            name: balanced_of(self, name, train) for name, output in self.outputs.items() if output.balanced
+        }
+        if found:
+            self.notes["class_weight"] = found
+
+    def _of_class(self, name: str) -> Any:
+        if "class_weight" not in self.notes:
+            raise ValueError(
+                "class_weight: expected fit, which counts the classes for 'balanced', before a loss"
+            )
+        return self.notes["class_weight"][name]
 
     def __call__(
-        self, x: Mapping[str, Any], lengths: Mapping[str, Any] | None = None
+        self, x: Mapping[str, Any], lengths: Mapping[str, Any] | None = None, mask: Any = None
     ) -> dict[str, np.ndarray]:
         """What each output gives, logits for classes: [B, ...], or [T, B, ...] if it has steps.
 
         Args:
             x: a dict of arrays [B, ...] by name.
-            lengths: [B] for those inputs that are shorter than their arrays.
+            lengths: [B] by name, for those inputs that are shorter than their arrays.
+            mask: which steps count, [B, T] bool: a dict by name, or one for all inputs of as many steps.
 
         Returns:
             A dict of arrays by name.
         """
-        data = NamedSequences(x)
+        data = NamedSequences(x, mask=mask, **self.vocabularies)
         batch = data.take(np.arange(len(data)))
         batch = replace(batch, lengths={**batch.lengths, **(lengths or {})})
         return {name: value.array for name, value in self.flow(batch)[0].items()}
 
-    def stepper(self, batch_size: int) -> Any:
-        """There is none: a graph reads whole sequences.
+    def stepper(self, batch_size: int) -> GraphStepper:  # type: ignore[override]
+        """One step of each input per call over `batch_size` streams: `step(x)` with x a dict of [B, I], or tokens [B],
+        gives what the graph predicts from the steps so far, the same bits as for the whole sequences.
 
         Raises:
-            ValueError: always.
+            ValueError: a node needs whole sequences: attention, a layer that reads backwards, or what repeats a vector
+                that was pooled.
         """
-        raise ValueError(
-            "stepper: expected a model of one sequence, got a Graph, which reads whole ones; its layers have steppers"
-        )
+        return GraphStepper(self, batch_size)
 
-    def predict(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
+    def predict(self, x: Mapping[str, Any], batch_size: int = 256, mask: Any = None) -> dict[str, Any]:
         """What is expected of each output: the likeliest class, or the number (as `SequenceRegressor.predict`).
 
         Args:
             x: a dict of inputs by name, as for `fit`.
             batch_size: samples at a time.
+            mask: which steps count, as for `NamedSequences`: a dict by name, or one for all inputs of as many steps.
 
         Returns:
-            A dict by name: [n, ...], or for an output with steps a list of [t_i, ...].
+            A dict by name: [n, ...], or for an output with steps a list of [t_i, ...]. At masked steps numbers are NaN,
+            and classes None, or -1 where they have no labels.
         """
-        return self._each(x, batch_size, {name: output.centre for name, output in self.outputs.items()})
+        return self._each(x, batch_size, mask, {name: one.centre for name, one in self.outputs.items()})
 
-    def predict_proba(self, x: Mapping[str, Any], batch_size: int = 256) -> dict[str, Any]:
-        """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", for x and batch_size as
-        `predict` takes them."""
-        classes = {name: softmax for name, output in self.outputs.items() if output.classes}
-        return self._each(x, batch_size, classes)
+    def predict_proba(self, x: Mapping[str, Any], batch_size: int = 256, mask: Any = None) -> dict[str, Any]:
+        """Probabilities [.., C] of the classes of each output with the loss "cross_entropy", for x, batch_size and mask
+        as `predict` takes them."""
+        classes = {name: softmax for name, output in self.outputs.items() if output.of_classes}
+        return self._each(x, batch_size, mask, classes)
 
-    def _each(self, x: Mapping[str, Any], batch_size: int, read: Mapping[str, Any]) -> dict[str, Any]:
-        data = NamedSequences(x)
-        found: dict[str, Any] = {}
-        for batch in data.batches(_check.whole_number("batch_size", batch_size, 1)):
-            values = self.flow(batch)[0]
-            for name, how in read.items():
-                array, lengths, steps = values[name]
-                rows = how(array)
-                if not steps:
-                    whole = found.setdefault(name, np.empty((len(data), *rows.shape[1:]), rows.dtype))
-                    whole[batch.index] = rows
-                    continue
-                ends = whole_lengths("lengths", lengths, *array.shape[:2])
-                kept = found.setdefault(name, [None] * len(data))
-                for b, i in enumerate(batch.index):
-                    kept[i] = rows[: ends[b], b]
-        return found
+    def predict_quantiles(
+        self, x: Mapping[str, Any], quantiles: Any = None, batch_size: int = 256, mask: Any = None
+    ) -> dict[str, Any]:
+        """Quantiles [.., F, Q] of each output with the loss "gaussian" or "quantile".
 
+        Args:
+            x, batch_size, mask: a dict, a whole number and a dict or [n, T] bool, as `predict` takes them.
+            quantiles: Q levels; each output's own if None.
 
-def _expect_names(what: str, held: Any, names: Iterable[str]) -> None:
-    """Refuse what is no dict with all of these names; others may be there too."""
-    if not isinstance(held, Mapping) or not all(name in held for name in names):
-        got = ", ".join(held) if isinstance(held, Mapping) else _check.describe(held)
-        raise ValueError(f"{what}: expected {', '.join(names)} by name, got {got}")
+        Returns:
+            A dict by name, as of `predict`.
+
+        Raises:
+            ValueError: something does not fit, or an output with the loss "quantile" has other ones.
+        """
+        spread = {
+            name: partial(output.quantiles_of, quantiles=quantiles)
+            for name, output in self.outputs.items()
+            if output.loss in ("gaussian", "quantile")
+        }
+        return self._each(x, batch_size, mask, spread)
+
+    def _each(
+        self, x: Mapping[str, Any], batch_size: int, mask: Any, read: Mapping[str, Callable[..., np.ndarray]]
+    ) -> dict[str, Any]:
+        data = NamedSequences(x, mask=mask, **self.vocabularies)
+        return predictions(self, data, _check.whole_number("batch_size", batch_size, 1), read)
 
 
 def _add(found: dict[int, Any], node: Node, gradient: np.ndarray) -> None:

@@ -1,10 +1,14 @@
-"""A graph as its file holds it: layers by name, nodes that refer to earlier nodes, outputs."""
+"""A graph as files and pickles hold it: layers by name, nodes that refer to earlier nodes, outputs."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
+
+from ..data import Batch
 from ..layers import Parameters, arguments
 from .joins import Attention, Concatenation, Repetition
 from .nodes import Activation, Input, Node, Sum, Through
@@ -22,6 +26,10 @@ class Drawn(Protocol):
     order: list[Node]
     part_of: dict[int, str]
     outputs: dict[str, Output]
+    tokens: dict[str, int | None]
+
+    def _dtype(self) -> np.dtype: ...
+    def flow(self, batch: Batch) -> tuple[Any, Any, Any]: ...
 
 
 def described(graph: Drawn) -> dict[str, Any]:
@@ -57,3 +65,24 @@ def outputs_of(config: Mapping[str, Any]) -> dict[str, Output]:
     return {
         name: Output(**{**facts, "node": nodes[facts["node"]]}) for name, facts in config["outputs"].items()
     }
+
+
+def unlinked(order: list[Node], outputs: Mapping[str, Output]) -> dict[str, Any]:
+    """The nodes and outputs of a graph, which refer to nodes by their places: pickle and `copy.deepcopy` go from one
+    object into the next, and a long chain of nodes is too deep for that."""
+    place = {id(node): i for i, node in enumerate(order)}
+    nodes: list[Any] = [copy.copy(node) for node in order]
+    ends: dict[str, Any] = {name: copy.copy(output) for name, output in outputs.items()}
+    for node in nodes:
+        node.sources = tuple(place[id(source)] for source in node.sources)
+    for end in ends.values():
+        end.node = place[id(end.node)]
+    return {"order": nodes, "outputs": ends}
+
+
+def link(nodes: list[Any], outputs: Mapping[str, Any]) -> None:
+    """The reverse of `unlinked`, in place."""
+    for node in nodes:
+        node.sources = tuple(nodes[i] for i in node.sources)
+    for output in outputs.values():
+        output.node = nodes[output.node]

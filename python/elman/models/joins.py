@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..layers import DotAttention
-from ..sequence.marks import chosen, known_steps
-from .nodes import Back, Node, Value, expect_beside
+from ..sequence.marks import chosen, closed_up
+from .nodes import Back, Node, StepOf, Through, Value, expect_beside, pools
+from .order import in_order
 
 
 class Concatenation(Node):
@@ -16,11 +18,14 @@ class Concatenation(Node):
 
     def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
         expect_beside(values, "one shape but for their features", lambda value: value.array.shape[:-1])
-        joined = np.concatenate([value.array for value in values], axis=-1)
+        joined = self.made([value.array for value in values])
         ends = np.cumsum([value.array.shape[-1] for value in values])[:-1]
         return values[0]._replace(array=joined), lambda d: [
             np.ascontiguousarray(part) for part in np.split(d, ends, axis=-1)
         ]
+
+    def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        return np.concatenate(arrays, axis=-1, out=out)
 
 
 class Attention(Node):
@@ -37,24 +42,55 @@ class Attention(Node):
         query, memory = values
         if not query.steps or not memory.steps:
             raise ValueError("expected two sequences for each sample, a query and a memory")
-        lengths = memory.lengths, query.lengths
-        context, through = self.layer.apply(query.array, memory.array, *lengths, keep=keep)
-        return query._replace(array=context), through
+        # Attention knows lengths alone.
+        keys, key_lengths, open_keys = _dense(memory)
+        queries, query_lengths, open_queries = _dense(query)
+        context, through = self.layer.apply(queries, keys, key_lengths, query_lengths, keep=keep)
+
+        def back(d: np.ndarray) -> list[np.ndarray | None]:
+            d_query, d_memory = through(
+                d if query.mask is None else closed_up(d, query.lengths, query.mask)[0]
+            )
+            return [open_queries(d_query), open_keys(d_memory)]
+
+        return query._replace(array=open_queries(context)), back
+
+    def stepper(self, layer: Any, batch_size: int) -> StepOf:
+        raise ValueError(
+            "stepper: expected what goes step by step, got attention, which looks at the whole of a sequence"
+        )
+
+
+def _dense(value: Value) -> tuple[np.ndarray, np.ndarray | None, Callable[[np.ndarray], np.ndarray]]:
+    """The steps that count of a sequence, one after the other, their lengths, and the way back to where they were."""
+    if value.mask is None:
+        return value.array, value.lengths, lambda d: d
+    return closed_up(value.array, value.lengths, value.mask)
 
 
 class Repetition(Node):
     """A vector for each sample, at every step of a sequence of that sample."""
 
+    paced_by = 1
+
     def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
         vector, like = values
         if vector.steps or not like.steps:
             raise ValueError("expected a vector for each sample and a sequence, in this order")
-        T, B = like.array.shape[:2]
-        known = known_steps(T, B, like.lengths)
-        known = None if known is None else known[..., None]
-        repeated = np.broadcast_to(vector.array, (T, *vector.array.shape))
+        repeated = np.broadcast_to(vector.array, (len(like.array), *vector.array.shape))
+        value = like._replace(array=repeated)
+        known = value.spread(like.known())
         repeated = np.ascontiguousarray(chosen(known, repeated))
-        return Value(repeated, like.lengths, True), lambda d: [chosen(known, d).sum(axis=0), None]
+        return value._replace(array=repeated), lambda d: [chosen(known, d).sum(axis=0), None]
+
+    def stepper(self, layer: Any, batch_size: int) -> StepOf:
+        for node in in_order([self.sources[0]]):
+            if isinstance(node, Through) and pools(node.layer):
+                raise ValueError(
+                    "stepper: expected a vector that is known before the first step, got one that is pooled over "
+                    f"the whole sequence by {node.layer!r}"
+                )
+        return super().stepper(layer, batch_size)
 
 
 def concatenate(*nodes: Node) -> Node:

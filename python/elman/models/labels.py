@@ -53,7 +53,7 @@ class Labels:
 
     def __call__(self, y: np.ndarray, known: np.ndarray | None, by_steps: bool, got: object) -> np.ndarray:
         """Numbers of classes, int64 [B] or [B, S]; UNKNOWN where there is no label, or an ignored one. Shares of
-        classes that are not one-hot stay float64, [B, C] or [B, S, C].
+        classes that are not one-hot stay float64, [B, C] or [B, S, C], with zeros where there is none.
 
         Args:
             y: labels [B] or [B, S], those with a last axis of 1, or shares of each class (one-hot) with one of C.
@@ -75,8 +75,11 @@ class Labels:
             raise ValueError(
                 f"y: expected {_check.shape_text(axes)} labels, or {shares} shares of the classes, got {got}"
             )
-        if known is None and self.names is None and y.dtype.kind in "biuf":
-            return self._checked(y)
+        if self.names is None and self.ignore is None and y.dtype.kind in "biu":
+            found = y.astype(np.int64, copy=False)
+            # Below 0 they are large ones here. What fills the steps that do not count is mostly a class as well.
+            if not found.size or found.view(np.uint64).max() < self.count:
+                return found if known is None else np.where(known, found, UNKNOWN)
         counts = np.ones(y.shape, bool) if known is None else known
         found = np.full(y.shape, UNKNOWN)
         found[counts] = self._numbered(y[counts])
@@ -85,8 +88,8 @@ class Labels:
     def _shares(self, y: np.ndarray, known: np.ndarray | None) -> np.ndarray:
         rows = y.astype(np.float64)
         if known is not None:
-            rows[~known] = np.eye(self.count)[0]
-        sums = rows.sum(axis=-1)
+            rows[~known] = 0
+        sums = rows.sum(axis=-1) + (0 if known is None else ~known)
         if not ((rows >= 0).all() and np.allclose(sums, 1, rtol=0, atol=1e-3)):
             wrong = np.ravel(sums)[np.argmax(~np.isclose(np.ravel(sums), 1, rtol=0, atol=1e-3))]
             raise ValueError(
@@ -94,7 +97,9 @@ class Labels:
                 "all; multi_label=True is for several classes at once"
             )
         one_hot = ((rows == 0) | (rows == 1)).all()
-        return rows.argmax(axis=-1) if one_hot else rows
+        if not one_hot:
+            return rows
+        return rows.argmax(axis=-1) if known is None else np.where(known, rows.argmax(axis=-1), UNKNOWN)
 
     def _numbered(self, labels: np.ndarray) -> np.ndarray:
         """Numbers of these labels [m]."""
@@ -113,9 +118,6 @@ class Labels:
 
     def _checked(self, labels: np.ndarray) -> np.ndarray:
         """Numbers of these labels [...], which are numbers themselves."""
-        whole = labels.dtype.kind != "f" and self.ignore is None  # then none is missing
-        if whole and labels.size and labels.min() >= 0 and labels.max() < self.count:
-            return labels.astype(np.int64, copy=False)
         missing = np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(labels.shape, bool)
         if self.ignore is not None:
             missing |= labels == self.ignore
@@ -154,6 +156,11 @@ class Labels:
         if gone.any():
             found[gone] = None
         return found
+
+    def likeliest(self, logits: np.ndarray) -> np.ndarray:
+        """Labels of the likeliest classes of logits [..., C]; none where they are NaN, as at masked steps."""
+        known = ~np.isnan(logits[..., 0])
+        return self.back(np.where(known, logits.argmax(axis=-1), UNKNOWN))
 
     def several(self, y: np.ndarray, dtype: np.dtype, got: object) -> np.ndarray:
         """[B, C] of 0 and 1 (or shares between), NaN where it is not known.

@@ -8,16 +8,38 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _check
+from ..data.vocabulary import as_vocabulary
 from ..layers import Composite, Embedding, Parameters, Pooling
-from ..sequence.marks import chosen, known_steps, whole_lengths
+from ..layers.steppers import Stateless
+from ..layers.wanted import go_back
+from ..sequence.marks import chosen, known_steps
+from .reading import as_whole, cast
 
 
 class Value(NamedTuple):
-    """What a node gives for a batch: [T, B, ...] and the lengths [B] (None: all T) if it has `steps`, else [B, ...]."""
+    """What a node gives for a batch: [B, ...]; if it has `steps` [T, B, ...], with lengths [B] (None: all T) and a
+    mask [T, B] (None: all count)."""
 
     array: np.ndarray
     lengths: np.ndarray | None = None
     steps: bool = False
+    mask: np.ndarray | None = None
+
+    def known(self) -> np.ndarray | None:
+        """[T, B] bool, the steps that count; None where all do."""
+        T, B = self.array.shape[:2]
+        return known_steps(T, B, self.lengths, self.mask)
+
+    def spread(self, known: np.ndarray | None) -> np.ndarray | None:
+        """What is known of steps, [T, B], with as many axes as the array has."""
+        return None if known is None else known.reshape(known.shape + (1,) * (self.array.ndim - 2))
+
+
+class StepOf(NamedTuple):
+    """A node step by step: `function(arrays, out)`, and the stepper whose state it moves on, if it keeps any."""
+
+    function: Callable[..., np.ndarray]
+    stepper: Any = None
 
 
 # From the gradient of what a node gives to those of its sources; None for one that needs none.
@@ -34,6 +56,8 @@ class Node:
     Raises:
         ValueError: a source is no node.
     """
+
+    paced_by = 0  # which of the sources has the steps that this has, if there are steps
 
     def __init__(self, *sources: Node):
         for source in sources:
@@ -84,6 +108,20 @@ class Node:
         """
         raise NotImplementedError
 
+    def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        """What it makes of the `arrays` [.., F] of its sources without a layer, the same for one step as for many; in
+        `out` [.., F], if that is given."""
+        return arrays[0]
+
+    def stepper(self, layer: Any, batch_size: int) -> StepOf:
+        """What makes its value of those of its sources step by step, over `batch_size` streams, a whole number, with
+        its `layer`, if it has one (else None).
+
+        Raises:
+            ValueError: it needs the whole sequence.
+        """
+        return StepOf(self.made)
+
     def facts(self) -> dict[str, Any]:
         """What it was made of beside its sources and its layer, by the constructor's names."""
         return {}
@@ -96,42 +134,60 @@ class Input(Node):
 
     Args:
         name: under which the data has it.
+        vocabulary: an `elman.train.Vocabulary`, which makes tokens of it where the data has texts or lists of words,
+            each of them a sequence. It is kept in the file.
 
     Raises:
-        ValueError: name is no text.
+        ValueError: name is no text, or vocabulary no Vocabulary.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, vocabulary: Any = None):
         super().__init__()
         if not isinstance(name, str):
             raise ValueError(f"name: expected text, got {_check.describe(name)}")
         self.name = name
+        self.vocabulary, size = as_vocabulary(vocabulary)
+        if self.vocabulary is None and size is not None:
+            raise ValueError(f"vocabulary: expected a Vocabulary, got {_check.describe(vocabulary)}")
 
     def facts(self) -> dict[str, Any]:
-        return {"name": self.name}
+        texts = {} if self.vocabulary is None else {"vocabulary": self.vocabulary.as_plain()}
+        return {"name": self.name, **texts}
 
-    def read(self, array: np.ndarray, lengths: np.ndarray | None, tokens: bool, dtype: np.dtype) -> Value:
-        """A batch's array [B, ...], with lengths [B] if it was a list, as tokens or as numbers of a dtype.
+    def read(
+        self,
+        array: np.ndarray,
+        lengths: np.ndarray | None,
+        tokens: bool,
+        dtype: np.dtype,
+        mask: np.ndarray | None = None,
+    ) -> Value:
+        """A batch's array [B, ...], with lengths [B] if it was a list, as tokens or as numbers of a dtype; of a
+        sequence the steps that count by the mask [B, T].
 
         Raises:
             ValueError: it is of another kind.
         """
+        what = f"x[{self.name!r}]"
         given = array
         if not tokens:
             if array.dtype.kind not in "biuf":
-                raise ValueError(f"x[{self.name!r}]: expected numbers, got {_check.describe(array)}")
-            array = array.astype(dtype, copy=False)
+                raise ValueError(f"{what}: expected numbers, got {_check.describe(array)}")
             if array.ndim == 1 or (array.ndim == 2 and lengths is not None):
                 array = array[..., None]  # one number for each sample or step
         if array.ndim == (1 if tokens else 2):
-            return Value(array)
+            if mask is not None:
+                raise ValueError(
+                    f"{what}: expected a sequence for each sample with its mask, got {_check.describe(given)}"
+                )
+            return Value(as_whole(array) if tokens else cast(what, array, dtype))
         if array.ndim != (2 if tokens else 3):
             want = "[B, T] or [B] tokens" if tokens else "[B, T, I] or [B, F]"
-            raise ValueError(f"x[{self.name!r}]: expected {want}, got {_check.describe(given)}")
+            raise ValueError(f"{what}: expected {want}, got {_check.describe(given)}")
         steps = np.ascontiguousarray(array.swapaxes(0, 1))
-        known = known_steps(steps.shape[0], steps.shape[1], lengths)
-        beyond = None if known is None else known.reshape(known.shape + (1,) * (steps.ndim - 2))
-        return Value(chosen(beyond, steps), lengths, True)
+        value = Value(steps, lengths, True, None if mask is None else np.ascontiguousarray(mask.T))
+        steps = chosen(value.spread(value.known()), steps)
+        return value._replace(array=as_whole(steps) if tokens else cast(what, steps, dtype))
 
 
 class Through(Node):
@@ -146,24 +202,31 @@ class Through(Node):
         self.layer, self.name = layer, name
 
     @property
-    def reads_tokens(self) -> bool:
-        return isinstance(next(_leaves(self.layer)), Embedding)
+    def tokens(self) -> int | None:
+        """How many tokens it knows, if it reads such."""
+        first = next(_leaves(self.layer))
+        return first.num_embeddings if isinstance(first, Embedding) else None
 
     def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
-        x, lengths, steps = values[0]
+        x, lengths, steps, mask = values[0]
         if not steps and any(leaf.over_time for leaf in _leaves(layer)):
             raise ValueError(f"expected a sequence for each sample, got {_check.describe(x)}")
-        options = {"lengths": lengths} if layer.over_time and steps else {}
+        options = {"lengths": lengths, "mask": mask} if layer.over_time and steps else {}
         if layer.carries_state:
             y, _, through = layer.apply(x, None, **options, keep=keep)
         else:
             y, through = layer.apply(x, **options, keep=keep)
-        pooled = any(isinstance(leaf, Pooling) for leaf in _leaves(layer))
 
         def back(d: np.ndarray) -> list[np.ndarray | None]:
-            return [through(d, need_dx=need_dx)[0] if layer.carries_state else through(d)]
+            return [go_back(layer, through, d, None, need_dx, need_dstate=False)[0]]
 
-        return (Value(y) if pooled else Value(y, lengths, steps)), back
+        return (Value(y) if pools(layer) else values[0]._replace(array=y)), back
+
+    def stepper(self, layer: Any, batch_size: int) -> StepOf:
+        step = layer.stepper(batch_size)
+        step = step if hasattr(step, "reset") else Stateless(step)
+        keeps = None if isinstance(step, Stateless) else step
+        return StepOf(lambda arrays, **options: step(arrays[0], **options), keeps)
 
 
 class Sum(Node):
@@ -171,14 +234,16 @@ class Sum(Node):
 
     def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
         expect_beside(values, "one shape", lambda value: value.array.shape)
-        total = values[0].array + values[1].array
-        return values[0]._replace(array=total), lambda d: [d, d]
+        return values[0]._replace(array=self.made([value.array for value in values])), lambda d: [d, d]
+
+    def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        return np.add(arrays[0], arrays[1], out=out)
 
 
 # Each function, and its slope times a gradient d, from what it gives, y.
-_ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
+_ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[[Any, Any], Any]]] = {
     "tanh": (np.tanh, lambda y, d: d * (1 - np.square(y))),
-    "relu": (lambda x: np.maximum(x, 0), lambda y, d: np.where(y > 0, d, d.dtype.type(0))),
+    "relu": (lambda x, out=None: np.maximum(x, 0, out=out), lambda y, d: np.where(y > 0, d, d.dtype.type(0))),
 }
 
 
@@ -193,9 +258,16 @@ class Activation(Node):
         return {"function": self.function}
 
     def run(self, values: list[Value], layer: Any, keep: bool, need_dx: bool) -> tuple[Value, Back]:
-        function, slope = _ACTIVATIONS[self.function]
-        y = function(values[0].array)
+        y, slope = self.made([values[0].array]), _ACTIVATIONS[self.function][1]
         return values[0]._replace(array=y), lambda d: [slope(y, d)]
+
+    def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        return _ACTIVATIONS[self.function][0](arrays[0], out=out)
+
+
+def pools(layer: Parameters) -> bool:
+    """Whether it makes one vector of the steps of a sequence."""
+    return any(isinstance(leaf, Pooling) for leaf in _leaves(layer))
 
 
 def _leaves(layer: Parameters) -> Iterator[Parameters]:
@@ -212,38 +284,14 @@ def expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) ->
         if value.steps != first.steps or of(value) != of(first):
             got = ", ".join(_check.describe(one.array) for one in values)
             raise ValueError(f"expected values of {what}, got {got}")
-        if first.steps:
-            ends, other = (
-                whole_lengths("lengths", one.lengths, *first.array.shape[:2]) for one in (first, value)
+        if first.steps and not _same_steps(first.known(), value.known()):
+            raise ValueError(
+                "expected sequences of the same lengths and masks, got others; one mask, not by name, is for all "
+                "inputs of as many steps"
             )
-            if not np.array_equal(ends, other):
-                raise ValueError("expected sequences of the same lengths, got others")
 
 
-def in_order(ends: list[Node]) -> list[Node]:
-    """All nodes that these need, sources first."""
-    found: dict[int, Node] = {}
-    waiting = list(reversed(ends))
-    while waiting:
-        node = waiting[-1]
-        missing = [source for source in reversed(node.sources) if id(source) not in found]
-        if missing:
-            waiting += missing
-        else:
-            found.setdefault(id(waiting.pop()), node)
-    return list(found.values())
-
-
-def is_tokens(node: Input, order: list[Node]) -> bool:
-    """Whether an input is tokens. Two inputs of one name are one input."""
-    readers = [
-        isinstance(reader, Through) and reader.reads_tokens
-        for reader in order
-        for source in reader.sources
-        if isinstance(source, Input) and source.name == node.name
-    ]
-    if any(readers) and not all(readers):
-        raise ValueError(
-            f"outputs: expected the input {node.name!r} to be tokens or numbers, got readers of both"
-        )
-    return any(readers)
+def _same_steps(first: np.ndarray | None, other: np.ndarray | None) -> bool:
+    if first is None or other is None:
+        return first is other or bool(np.all(other if first is None else first))
+    return np.array_equal(first, other)

@@ -20,7 +20,7 @@ class _Noting(Batch):
 
 def noting(batch: Batch) -> Batch:
     """The batch, which notes what it is asked for, if there is a mask or there are weights."""
-    if all(getattr(batch, name) is None for name in _NOTED):
+    if batch.mask is None and batch.weights is None:
         return batch
     found = _Noting(**{one.name: getattr(batch, one.name) for one in fields(batch)})
     found.__dict__["_asked"] = set()

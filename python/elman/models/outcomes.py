@@ -20,6 +20,15 @@ def _counting(shape: tuple[int, ...], known: np.ndarray | None, weights: np.ndar
     return counts
 
 
+def _weights_of(counts: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+    """[n], those of the targets that count, of `weights` of the first axes of them."""
+    if weights is None:
+        return None
+    return np.broadcast_to(
+        weights.reshape(weights.shape + (1,) * (counts.ndim - weights.ndim)), counts.shape
+    )[counts]
+
+
 def of_classes(
     logits: np.ndarray,
     y: np.ndarray,
@@ -34,7 +43,9 @@ def of_classes(
     counts = _counting(y.shape, known, weights) & (y != UNKNOWN)
     logits = logits[counts]
     chances = softmax(logits) if scores else None
-    return Outcome(y[counts], logits.argmax(axis=-1), chances, names=labels.names)
+    return Outcome(
+        y[counts], logits.argmax(axis=-1), chances, names=labels.names, weights=_weights_of(counts, weights)
+    )
 
 
 def of_several(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Outcome:
@@ -42,7 +53,8 @@ def of_several(logits: np.ndarray, y: np.ndarray, weights: np.ndarray | None) ->
     are known."""
     counts = _counting(y.shape[:1], ~np.isnan(y).any(axis=1), weights)
     logits, y = logits[counts], y[counts]
-    return Outcome((y > 0.5).astype(int), (logits > 0).astype(int), sigmoid(logits))
+    true, predicted = (y > 0.5).astype(int), (logits > 0).astype(int)
+    return Outcome(true, predicted, sigmoid(logits), weights=_weights_of(counts, weights))
 
 
 def of_numbers(
@@ -56,11 +68,11 @@ def of_numbers(
     counts = _counting(y.shape, known, weights) & ~np.isnan(y)
     prediction, y = prediction[counts], y[counts].astype(np.float64)
     centre = targets.centre(prediction).astype(np.float64)
+    w = _weights_of(counts, weights)
     if targets.name == "binary":
         scores = np.stack([1 - centre, centre], axis=-1)
-        return Outcome((y > 0.5).astype(int), (centre > 0.5).astype(int), scores)
-    if targets.name == "gaussian":
-        return Outcome(y, centre, spread=prediction.astype(np.float64))
-    if targets.name == "quantile":
-        return Outcome(y, centre, spread=prediction.astype(np.float64), levels=targets.levels)
-    return Outcome(y, centre)
+        return Outcome((y > 0.5).astype(int), (centre > 0.5).astype(int), scores, weights=w)
+    if targets.name not in ("gaussian", "quantile"):
+        return Outcome(y, centre, weights=w)
+    levels = targets.levels if targets.name == "quantile" else None
+    return Outcome(y, centre, spread=prediction.astype(np.float64), levels=levels, weights=w)

@@ -70,21 +70,35 @@ def expect_x(data: Sequences, reader: Network) -> None:
     first = x[0]
     shown = _check.describe(x) if is_array(x) else f"a list of {_t_i(first)}"
     if reader.tokens:
-        # Of a file each batch is looked at when it comes.
-        rows, marks = ([first], None) if in_file(x) else ([x] if is_array(x) else x, data.mask)
-        if marks is not None:
-            rows = [row[keep] for row, keep in zip(x, marks, strict=True)]
-        rows = [as_whole(row) for row in rows]
-        if first.ndim != 1 or any(row.dtype.kind not in "biu" and row.size for row in rows):
+        if first.ndim != 1 or not expect_tokens("x", x, data.mask, size):
             raise ValueError(f"x: expected [n, T] tokens, or a list of [t_i] tokens, got {shown}")
-        for row in rows:
-            if row.size and (row.min() < 0 or row.max() >= size):
-                raise ValueError(f"x: expected tokens 0 to {size - 1}, got {row.min()} to {row.max()}")
         return
     alone = first.ndim == 1 and size == 1
     if first.dtype.kind not in "biuf" or not (alone or first.shape[1:] == (size,)):
         want = f"[n, T, {size}] numbers, or a list of [t_i, {size}]"
         raise ValueError(f"x: expected {want}, got {shown}{_meant(first, size)}")
+
+
+def expect_tokens(name: str, x: Any, mask: Any, size: int) -> bool:
+    """Refuse a token of [n, ...], or of a list of [t_i], that is not 0 to size - 1 and that no mask leaves out. Of a
+    file only the first row is looked at: each batch is, when it comes.
+
+    Returns:
+        Whether all are whole numbers.
+
+    Raises:
+        ValueError: there is one.
+    """
+    rows = [x[0]] if in_file(x) else [x] if is_array(x) else x
+    if mask is not None and not in_file(x):
+        rows = [row[keep] for row, keep in zip(x, mask, strict=True)]
+    rows = [as_whole(np.asarray(row)) for row in rows]
+    if any(row.dtype.kind not in "biu" and row.size for row in rows):
+        return False
+    for row in rows:
+        if row.size and (row.min() < 0 or row.max() >= size):
+            raise ValueError(f"{name}: expected tokens 0 to {size - 1}, got {row.min()} to {row.max()}")
+    return True
 
 
 def _t_i(first: np.ndarray) -> str:
@@ -114,11 +128,14 @@ def known_targets(batch: Batch) -> np.ndarray | None:
     return known
 
 
-def all_targets(data: Sequences) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """y of all sequences as `known_targets` has those of a batch, with what counts, and what was given in words. Where
-    sequences differ in length their steps follow each other, [1, sum of s_i, ...]."""
-    y: Any = data.y
-    mask = data.mask
+def all_targets(y: Any, mask: Any) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """The y of all data as `known_targets` has that of a batch, with what counts, and what was given in words. Where
+    sequences differ in length their steps follow each other, [1, sum of s_i, ...].
+
+    Args:
+        y: [n, ...], or a list of n arrays [s_i, ...].
+        mask: of the steps of x, in the same form; None: all count.
+    """
     if in_file(y):  # each batch is looked at when it comes
         shown = _check.describe(y) if is_array(y) else f"a list of {_t_i(y[0])}"
         return np.asarray(y[:1] if is_array(y) else y[0][None]), None, shown

@@ -10,6 +10,7 @@ from .. import _check, init, losses
 from ..data import Batch, Sequences
 from ..data.vocabulary import as_vocabulary
 from ..layers import DotAttention, Dropout, Embedding, Linear
+from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..sequence.marks import closed_up, whole_lengths
 from .base import Model
@@ -88,10 +89,13 @@ class Seq2Seq(Model):
         top, through_attention = self._flow_through_attention(h, memory, steps, lengths, keep)
         kept, through_dropout = self.dropout.apply(top, keep=keep)
         logits, through_head = self.head.apply(kept, keep=keep)
+        below = any(is_wanted(part) for part in self.parts.values() if part is not self.head)
 
         def backward(d: np.ndarray) -> None:
-            dh, dmemory = through_attention(through_dropout(through_head(d)))
-            through_both(dmemory, dh)
+            dtop = through_head(d, need_dx=below)
+            if below:
+                dh, dmemory = through_attention(through_dropout(dtop))
+                through_both(dmemory, dh)
 
         return logits, None, backward
 
@@ -103,11 +107,14 @@ class Seq2Seq(Model):
         vectors, through_embedding = self.embedding.apply(before, keep=keep)
         vectors, through_dropout = self.embedding_dropout.apply(vectors, keep=keep)
         h, _, through_decoder = self.decoder.apply(vectors, self._join(after[0]), lengths, keep=keep)
+        to_encoder, to_embedding = is_wanted(self.encoder), is_wanted(self.embedding)
 
         def backward(dmemory: np.ndarray, dh: np.ndarray) -> None:
-            dvectors, dstate = through_decoder(dh)
-            through_embedding(through_dropout(dvectors))
-            through_encoder(dmemory, self._part(dstate))
+            dvectors, dstate = through_decoder(dh, need_dx=to_embedding, need_dstate=to_encoder)
+            if to_embedding:
+                through_embedding(through_dropout(dvectors))
+            if to_encoder:
+                through_encoder(dmemory, self._part(dstate))
 
         return memory, lengths_in, h, backward
 
@@ -119,7 +126,12 @@ class Seq2Seq(Model):
         opened: Any = lambda d: d  # noqa: E731
         if batch.mask is not None:
             memory, lengths, opened = closed_up(memory, lengths, batch.mask)
-        return memory, lengths, after, lambda d, dstate: through(opened(d), (dstate,), need_dx=False)
+        return (
+            memory,
+            lengths,
+            after,
+            lambda d, dstate: through(opened(d), (dstate,), need_dx=False, need_dstate=False),
+        )
 
     def _flow_through_attention(
         self, h: np.ndarray, memory: np.ndarray, lengths: Any, ends: np.ndarray, keep: bool

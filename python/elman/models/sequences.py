@@ -115,7 +115,7 @@ class SequenceClassifier(OfClasses):
             ValueError: something does not fit.
         """
         logits = self._predict_rows(self._data(x, mask=mask), batch_size)
-        return logits > 0 if self.multi_label else self._chosen(logits)
+        return logits > 0 if self.multi_label else self.labels.likeliest(logits)
 
 
 class SequenceTagger(OfClasses):
@@ -185,7 +185,10 @@ class SequenceTagger(OfClasses):
         Raises:
             ValueError: something does not fit.
         """
-        return [self._chosen(logits) for logits in self._predict_steps(self._data(x, mask=mask), batch_size)]
+        return [
+            self.labels.likeliest(logits)
+            for logits in self._predict_steps(self._data(x, mask=mask), batch_size)
+        ]
 
 
 class SequenceRegressor(OneNetwork):

@@ -6,18 +6,20 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from .. import _check, _core
+from ..layers import wanted
 from ..layers.mapping import matching, write
 from ..layers.store import behind, change, stores_of
 from .gradients import Model, gather, place
 from .groups import Groups, frozen_names, group_options
 
 # Attributes that are looked up in the model.
-_FOUND = ("_parameters", "_grads", "_groups", "_free", "_stores")
+_FOUND = ("_parameters", "_grads", "_groups", "_free", "_stores", "_wanted")
 
 Lists = list[list[np.ndarray]]
 
@@ -106,6 +108,7 @@ class Optimizer(ABC):
             for options, names in groups.items()
         ]  # fmt: skip
         self._stores = stores_of(self._parameters.values())
+        self._wanted = wanted.of_arrays(self._parameters.values())
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in _FOUND}
@@ -137,6 +140,16 @@ class Optimizer(ABC):
         """The names of the model's parameters that this optimiser does not change."""
         own = set(map(place, self._parameters.values()))
         return [name for name, value in gather(model)[0].items() if place(value) not in own]
+
+    def only(self) -> AbstractContextManager[None]:
+        """A block `with optimizer.only():` for a forward pass and its backward pass, as `fit` has it where something is
+        frozen. In this thread layers then compute gradients of what this optimiser changes alone: those of all else
+        stay as they are, and a pass goes back no further than to the first layer that is trained.
+
+        Returns:
+            The context manager.
+        """
+        return wanted.only(self._wanted)
 
     def norm(self) -> float:
         """The joint norm of all gradients (but of frozen parameters), as `global_norm` has it."""

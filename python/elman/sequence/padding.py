@@ -41,7 +41,14 @@ def pad(sequences: Sequence[Any], value: float = 0, batch_first: bool = False) -
     sequences = list(sequences)
     if not sequences:
         raise ValueError("sequences: expected at least one array, got none")
-    wrap, arrays = returner(sequences[0]), alike("sequences", sequences)
+    padded, lengths = padded_alike(alike("sequences", sequences), value, batch_first)
+    return returner(sequences[0])(padded), lengths
+
+
+def padded_alike(
+    arrays: Sequence[np.ndarray], value: float = 0, batch_first: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `pad` does, for arrays that are known to be alike."""
     first = arrays[0]
     lengths = np.array([len(array) for array in arrays], np.int64)
     steps = (len(arrays), lengths.max()) if batch_first else (lengths.max(), len(arrays))
@@ -49,7 +56,7 @@ def pad(sequences: Sequence[Any], value: float = 0, batch_first: bool = False) -
     rows = padded if batch_first else padded.swapaxes(0, 1)
     for row, array in zip(rows, arrays, strict=True):
         row[: len(array)] = array
-    return wrap(padded), lengths
+    return padded, lengths
 
 
 def _filling(value: Any, dtype: np.dtype) -> Any:

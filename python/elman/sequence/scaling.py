@@ -76,17 +76,28 @@ class Standardizer:
         return [self.mean_.tolist(), self.scale_.tolist()]
 
     @classmethod
-    def from_plain(cls, values: Any) -> Standardizer:
+    def from_plain(cls, values: Any, features: int | None = None) -> Standardizer:
         """One that has learnt what `as_plain` gave.
 
         Args:
             values: the pair [mean_, scale_], each a list of F numbers.
+            features: F; None: any.
 
         Returns:
             A Standardizer.
+
+        Raises:
+            ValueError: they are no such pair, or a number is not finite, or a scale not above 0.
         """
-        made = cls()
-        made.mean_, made.scale_ = (np.array(one, np.float64) for one in values)
+        made, F = cls(), "F" if features is None else features
+        try:
+            made.mean_, made.scale_ = (np.array(one, np.float64) for one in values)
+            fits = made.mean_.shape == made.scale_.shape == (len(made.mean_) if F == "F" else F,)
+        except (ValueError, TypeError):
+            fits = False
+        if not fits or not np.isfinite([made.mean_, made.scale_]).all() or not (made.scale_ > 0).all():
+            want = f"a pair of [{F}] finite numbers, the second above 0"
+            raise ValueError(f"values: expected {want}, got {str(values)[:80]}")
         return made
 
     def transform(self, x: Any) -> Any:

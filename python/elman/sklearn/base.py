@@ -1,4 +1,4 @@
-"""What the estimators share: their parameters, their data, their training."""
+"""What the estimators share: their parameters and their training."""
 
 from __future__ import annotations
 
@@ -6,44 +6,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
-from .._arrays import columns, has_axes, to_numpy
-from ..data.intake import holds_objects
+from .._arrays import columns
 from ..models import Model
 from ..models.reading import cast
 from ..sequence import Standardizer
 from ..train import Run, Sequences, Settings, fit, make_optimizer
-
-WIDE = (np.float64, np.float32)  # types that numbers are kept in until they are scaled
-FLOAT32 = np.dtype(np.float32)  # which the networks compute with
-
-
-def numbers(name: str, X: Any) -> Any:
-    """An array of any library as one of NumPy; anything else, such as a DataFrame, is left to scikit-learn."""
-    return to_numpy(name, X) if hasattr(X, "__dlpack__") else X
-
-
-def ragged(X: Any) -> list[np.ndarray] | None:
-    """The arrays [t_i, d] of a list of sequences, or of a list of [t_i] that differ in length; None for another X."""
-    if not isinstance(X, (list, tuple)) and not holds_objects(X):
-        return None
-    if not len(X) or not all(map(has_axes, X)):
-        return None
-    rows = [to_numpy(f"X[{i}]", x) for i, x in enumerate(X)]
-    if rows[0].ndim != 2 and len({row.shape for row in rows}) == 1:
-        return None
-    rows = [row[:, None] if row.ndim == 1 else row for row in rows]
-    return [_checked(f"X[{i}]", row) for i, row in enumerate(rows)]
-
-
-def _checked(name: str, row: np.ndarray) -> np.ndarray:
-    try:
-        return check_array(row, dtype=WIDE, input_name=name)
-    except TypeError as error:  # dates and missing values of pandas
-        raise ValueError(f"{name}: expected numbers, got {_check.describe(row)}: {error}") from None
+from .intake import FLOAT32, WIDE, numbers, ragged
 
 
 class RecurrentEstimator(BaseEstimator):

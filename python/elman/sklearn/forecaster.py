@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import _check
 from ..forecast import Backtest, backtest
 from ..forecast.tables import forecast_frame
-from .base import ragged
+from .intake import ragged
 from .series import SeriesEstimator
 
 

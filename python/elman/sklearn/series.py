@@ -11,8 +11,9 @@ from .. import _check
 from ..forecast import FrameReader, Roles, Series, SeriesForecaster
 from ..forecast.files import arrays_of, described, load_arrays, made_of
 from ..forecast.plots import plot_forecast
-from .base import WIDE, RecurrentEstimator, numbers
+from .base import RecurrentEstimator
 from .files import Saved
+from .intake import WIDE, numbers
 
 TRAINING = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "clip_norm", "patience")
 

@@ -84,6 +84,15 @@ class Supervised(Saved, RecurrentEstimator):
         """Put back what `state_dict` gave."""
         self.model_.load_state_dict(arrays)
 
+    def _take(self, model: Any) -> None:
+        """Take the model of a file, which must read what the file says that it reads."""
+        parts = model.network.parts
+        reads = parts["embedding"].num_embeddings if self._by_tokens else parts["recurrent"].input_size
+        if self._size != reads:
+            raise ValueError(f"size: expected {reads}, which the model reads, got {self._size!r}")
+        self.model_ = model
+        model.notes |= self._learnt()
+
     def _state(self) -> dict[str, Any]:
         names = getattr(self, "feature_names_in_", None)
         return self._learnt() | {
@@ -97,7 +106,7 @@ class Supervised(Saved, RecurrentEstimator):
         self.vocabulary_ = vocabulary_of(state["vocabulary"], None)
         if isinstance(self.vocabulary, dict) and "words" in self.vocabulary:  # a Vocabulary, as files have it
             self.vocabulary = self.vocabulary_
-        self._scaler = scaler_of(state.get("scale"))
+        self._scaler = scaler_of("scale", state.get("scale"), self._size)
         if state["features"] is not None:
             self.n_features_in_ = state["features"]
         if state["names"] is not None:
@@ -111,5 +120,11 @@ def _like_tokens(X: Any) -> bool:
     return all(np.ndim(x) == 1 and np.asarray(x).dtype.kind in "iu" and len(x) for x in X)
 
 
-def scaler_of(plain: Any) -> Standardizer | None:
-    return None if plain is None else Standardizer.from_plain(plain)
+def scaler_of(name: str, plain: Any, features: int) -> Standardizer | None:
+    """The scales that a file has under this name, of so many features."""
+    if plain is None:
+        return None
+    try:
+        return Standardizer.from_plain(plain, features)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

@@ -17,7 +17,7 @@ from ..models import SequenceClassifier, SequenceRegressor
 from ..models.reading import cast
 from ..sequence import Standardizer
 from ..train import Sequences
-from .base import FLOAT32, numbers
+from .intake import FLOAT32, numbers
 from .shared import Supervised, needed, scaler_of
 
 
@@ -137,8 +137,12 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         self.classes_ = np.array(state["classes"], state["type"])
         if "class_weight" in state:
             self.class_weight = dict(state["class_weight"])
-        self.model_ = SequenceClassifier(**state["config"])
-        self.model_.notes |= self._learnt()
+        model = SequenceClassifier(**state["config"])
+        if self.classes_.shape != (model.labels.count,):
+            raise ValueError(
+                f"classes: expected [{model.labels.count}], got {_check.describe(self.classes_)}"
+            )
+        self._take(model)
 
     def _labels(self, sequences: Any, y: Any) -> np.ndarray:
         labels = column_or_1d(numbers("y", needed(y)), warn=True)
@@ -221,9 +225,12 @@ class RecurrentRegressor(RegressorMixin, Supervised):
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
-        self._flat, self._target_scaler = state["flat"], scaler_of(state.get("target_scale"))
-        self.model_ = SequenceRegressor(**state["config"])
-        self.model_.notes |= self._learnt()
+        model = SequenceRegressor(**state["config"])
+        self._flat = _check.flag("flat", state["flat"])
+        if self._flat and model.outputs != 1:
+            raise ValueError(f"flat: expected False of a model with {model.outputs} outputs, got True")
+        self._target_scaler = scaler_of("target_scale", state.get("target_scale"), model.outputs)
+        self._take(model)
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         sequences = self._sequences(X, reset)

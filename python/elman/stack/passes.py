@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, Protocol
 
 from .spec import StackSpec, Weights
@@ -25,10 +25,18 @@ class Pass(Protocol):
         """y [.., D*H], which the caller may write to, and each final state [L*D, B, H]."""
 
     def backward(
-        self, weights: Any, tape: Any, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
+        self,
+        weights: Any,
+        tape: Any,
+        dy: Any,
+        dfinal: Sequence[Any],
+        want_dx: bool = True,
+        want_dinitial: bool = True,
+        names: Collection[str] | None = None,
     ) -> tuple[Any, list[Any], Weights]:
-        """The gradients of x (None unless wanted), of each initial state and of the weights. dy and those of the final
-        states may be None, for zeros."""
+        """The gradients of x (None unless wanted), of each initial state (undefined unless wanted) and of the weights:
+        of the parts that have one of these `names`, empty for others; None: of all. dy and those of the final states
+        may be None, for zeros."""
 
 
 class Device(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,17 +58,33 @@ class Pass:
         _core.forward(weights, self.plans, self.x, y, self._initial, final, self._dropout, tape)
 
     def backward(
-        self, weights: Any, tape: _core.Tape, dy: np.ndarray | None, dfinal: States, want_dx: bool = True
+        self,
+        weights: Any,
+        tape: _core.Tape,
+        dy: np.ndarray | None,
+        dfinal: States,
+        want_dx: bool = True,
+        want_dinitial: bool = True,
+        names: Collection[str] | None = None,
     ) -> tuple[np.ndarray | None, list[np.ndarray], Weights]:
         spec, x = self.spec, self.x
         dinitial = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
         dx = _core.empty(x.shape, spec.dtype) if want_dx else None
-        grads = [_core.empty(shape, spec.dtype) for shape in spec.shapes]
-        for grad in grads:
-            grad.fill(0)
-        nest = spec.nest(grads)
-        self.backward_into(weights, tape, dy, dfinal, dx, dinitial, nest)
-        return dx, dinitial, nest
+        wanted = spec.wanted(names)
+        grads = [
+            [[*map(self._zeros, one)] if own else [] for one, own in zip(layer, of_layer, strict=True)]
+            for layer, of_layer in zip(spec.nested_shapes, wanted, strict=True)
+        ]
+        first = spec.first(wanted, want_dx or want_dinitial)
+        self.backward_into(weights, tape, dy, dfinal, dx, dinitial, grads, first)
+        return dx, dinitial, grads
+
+    def _zeros(self, shape: tuple[int, ...] | None) -> np.ndarray | None:
+        if shape is None:
+            return None
+        new = _core.empty(shape, self.spec.dtype)
+        new.fill(0)
+        return new
 
     def backward_into(
         self,
@@ -79,11 +95,12 @@ class Pass:
         dx: np.ndarray | None,
         dinitial: Sequence[np.ndarray],
         grads: Weights,
+        first: int = 0,
     ) -> None:
-        """Writes dx, unless it is None, and `dinitial`; adds to `grads`."""
-        _core.backward(
-            weights, self.plans, tape, grads, self.x, dy, dx, self._initial, dfinal, dinitial, self._dropout
-        )
+        """Writes dx, unless it is None, and `dinitial`; adds to `grads`, in which a part may be empty. `first`: the
+        first layer that gradients must reach."""
+        given = self._initial, dfinal, dinitial, self._dropout
+        _core.backward(weights, self.plans, tape, grads, self.x, dy, dx, *given, first)
 
 
 class Processor:

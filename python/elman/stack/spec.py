@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,18 +60,19 @@ class StackSpec(NamedTuple):
         return _names(self)
 
     @property
-    def shapes(self) -> list[tuple[int, ...]]:
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Of all weights, in the same order."""
-        rows, shapes = len(self.facts.gates) * self.H, []
-        for k in range(self.L):
-            own: list[tuple[int, ...]] = [(rows, self.width if k else self.I), (rows, self.P or self.H)]
-            own += [(rows,), (rows,)] * self.bias + [(self.P, self.H)] * bool(self.P)
-            shapes += own * self.D
-        return shapes
+        return _shapes(self)
+
+    @property
+    def nested_shapes(self) -> Weights:
+        """The same as a nest."""
+        return _nested_shapes(self)
 
     def nest(self, flat: Sequence[Any]) -> Weights:
         """[layer][direction] from the flat order."""
-        D, n = self.D, len(_parts(self))
+        D = self.D
+        n = len(flat) // (self.L * D)
         groups = [list(flat[i : i + n]) for i in range(0, len(flat), n)]
         if not self.bias:
             for group in groups:
@@ -81,6 +82,27 @@ class StackSpec(NamedTuple):
     def nest_of(self, named: Mapping[str, Any]) -> Weights:
         """[layer][direction] from weights by name."""
         return self.nest([named[name] for name in self.names])
+
+    def named(self, nest: Weights) -> dict[str, Any]:
+        """The weights, or their gradients, by name: those of `nest`, in which a part may be empty."""
+        found: dict[str, Any] = {}
+        for layer, names in zip(nest, _nested_names(self), strict=True):
+            for one, own in zip(layer, names, strict=True):
+                if one:
+                    found.update((name, value) for name, value in zip(own, one, strict=True) if name)
+        return found
+
+    def wanted(self, names: Collection[str] | None) -> list[list[bool]]:
+        """For each layer and direction, whether one of its weights is among these; None: all are."""
+        return [
+            [names is None or any(name in names for name in own) for own in layer]
+            for layer in _nested_names(self)
+        ]
+
+    @staticmethod
+    def first(wanted: list[list[bool]], want_states: bool) -> int:
+        """The first layer that gradients must reach."""
+        return 0 if want_states else [*map(any, wanted), True].index(True)
 
     @staticmethod
     def flat(nest: Iterable[Iterable[Iterable[Any]]]) -> list[Any]:
@@ -94,6 +116,26 @@ def _parts(spec: StackSpec) -> list[str]:
 
 
 @functools.lru_cache(256)
+def _nested_names(spec: StackSpec) -> Weights:
+    return spec.nest(spec.names)
+
+
+@functools.lru_cache(256)
+def _nested_shapes(spec: StackSpec) -> Weights:
+    return spec.nest(spec.shapes)
+
+
+@functools.lru_cache(256)
 def _names(spec: StackSpec) -> tuple[str, ...]:
     ends = [f"_l{k}" + "_reverse" * d for k in range(spec.L) for d in range(spec.D)]
     return tuple(part + end for end in ends for part in _parts(spec))
+
+
+@functools.lru_cache(256)
+def _shapes(spec: StackSpec) -> tuple[tuple[int, ...], ...]:
+    rows, shapes = len(spec.facts.gates) * spec.H, []
+    for k in range(spec.L):
+        own: list[tuple[int, ...]] = [(rows, spec.width if k else spec.I), (rows, spec.P or spec.H)]
+        own += [(rows,), (rows,)] * spec.bias + [(spec.P, spec.H)] * bool(spec.P)
+        shapes += own * spec.D
+    return tuple(shapes)

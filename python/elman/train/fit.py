@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -20,7 +22,7 @@ from . import together
 from .callbacks import Callback, as_callbacks
 from .communicator import as_communicator
 from .history import History
-from .metrics import Collector, as_metrics
+from .metrics import Collector, as_metrics, expect_weighted
 from .progress import progress_of
 from .resume import Saver
 from .run import Run
@@ -51,8 +53,11 @@ def evaluate(model: Trainable, data: Any, batch_size: int = 256, *, metrics: Met
         ValueError: the data do not suit the model, or a metric is not known.
     """
     batch_size = _check.whole_number("batch_size", batch_size, 1)
-    found = Collector(as_metrics(metrics, getattr(model, "predicts", "")))
-    loss = mean_loss(model, data_for(model, "data", data), batch_size, told=found.add)
+    asked = as_metrics(metrics, getattr(model, "predicts", ""))
+    data = data_for(model, "data", data)
+    expect_weighted(asked, getattr(data, "weights", None))
+    found = Collector(asked)
+    loss = mean_loss(model, data, batch_size, told=found.add)
     return loss if metrics is None else {"loss": loss} | found.values()
 
 
@@ -110,7 +115,8 @@ def fit(
             one, and the model ends with it.
         metrics: numbers beside the loss, of all the validation data: names (accuracy, balanced_accuracy, precision,
             recall, f1, auc; mae, mse, rmse, mape, r2, crps), or a dict of names to functions (true, predicted) ->
-            number (extra: sklearn). They are in the history.
+            number (extra: sklearn). Of a model of several outputs they are called "output/metric". Where the data have
+            weights they count, and functions get them as `sample_weight`. The numbers are in the history.
         watch: what chooses the best epoch: "loss", a metric, or for a function of your own "max name" or "min name".
         patience: stop after so many epochs without a better one; None: never.
         seed: of the order of the sequences; dropout draws from the model's own. None: a new one each time.
@@ -147,20 +153,7 @@ def fit(
     )  # fmt: skip
     seed = None if seed is None else _check.whole_number("seed", seed, 0)
     train_data, validation_data = _parts(model, train, validation, validation_split, seed)
-    for name, value in (("patience", patience), ("metrics", metrics)):
-        if value is not None and validation_data is None:
-            raise ValueError(f"{name}: expected validation data with it, got None")
-    if size_of(train_data) is None and not settings.schedule(0.0):
-        raise ValueError(
-            "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
-            "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
-        )
-    if epochs > 1 and not any(settings.schedule(epochs - part) for part in (1, 0.5)):
-        warnings.warn(
-            f"schedule: the learning rate is 0 in the whole of the last epoch: {settings.schedule!r} ends before "
-            f"epochs={epochs}",
-            stacklevel=2,
-        )
+    _expect_suiting(settings, train_data, validation_data)
     between = as_communicator(communicator)
     first = between is None or between.rank == 0
     called = [*as_callbacks(callbacks), *progress_of(progress, train_data)]
@@ -169,36 +162,11 @@ def fit(
     if isinstance(getattr(model, "notes", None), dict):
         plain("notes", model.notes)  # type: ignore[attr-defined]  # refused now rather than when it is saved
     optimizer = optimizer_of(optimizer, model, learning_rate, weight_decay, groups, frozen)
-    begin(model, train_data)
     order = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    run = Run(model, optimizer, settings, order, between)
-    with contextlib.ExitStack() as ends:
-        saver = None
-        try:
-            if checkpoint is not None and first:
-                saver = Saver(run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
-                ends.callback(saver.close)
-            together.begin(run)
-            with run.guard.watching(termination=checkpoint is not None):
-                for callback in called:
-                    callback.on_start(run)
-                    ends.callback(callback.on_end, run)
-                _train(run, train_data, validation_data, called, saver)
-        except BaseException as error:
-            run.error = error
-            run.rewind()
-            with contextlib.suppress(AttributeError):  # an exception of another library may take none
-                error.history = run.history  # type: ignore[attr-defined]
-            if saver is not None:
-                saver.after_error(error)
-            run.ranks.leave(error)
-            run.fall_back(exploded=isinstance(error, FloatingPointError))
-            raise
-        finally:
-            # For whoever goes on with it: the last factor is no longer due.
-            optimizer.learning_rate = run.base_rate
-        run.history.stopped = run.stop
-        run.fall_back(exploded=False)
+    run, saver = Run(model, optimizer, settings, order, between), None
+    if checkpoint is not None and first:
+        saver = partial(Saver, run, checkpoint, train_data, validation_data, seed, checkpoint_seconds)
+    _carry_out(run, train_data, validation_data, called, saver, termination=checkpoint is not None)
     return run.history
 
 
@@ -213,6 +181,69 @@ def _parts(
     if share is not None:
         train_data, validation_data = split(train_data, share, seed or 0)
     return train_data, validation_data
+
+
+def _expect_suiting(settings: Settings, train: Data, validation: Data | None) -> None:
+    """Refuse settings that do not suit the data."""
+    for name in ("patience", "metrics"):
+        if getattr(settings, name) and validation is None:
+            raise ValueError(f"{name}: expected validation data with it, got None")
+    expect_weighted(settings.metrics, getattr(validation, "weights", None))
+    schedule, epochs = settings.schedule, settings.epochs
+    if size_of(train) is None and not schedule(0.0):
+        raise ValueError(
+            "schedule: expected one that does not begin at 0, for data of unknown size, whose first epoch counts it; "
+            "Samples(..., count=) says it, and WarmUp(..., start=) begins higher"
+        )
+    if epochs > 1 and not any(schedule(epochs - part) for part in (1, 0.5)):
+        warnings.warn(
+            f"schedule: the learning rate is 0 in the whole of the last epoch: {schedule!r} ends before "
+            f"epochs={epochs}",
+            stacklevel=3,
+        )
+
+
+def _carry_out(
+    run: Run,
+    train: Data,
+    validation: Data | None,
+    callbacks: list[Callback],
+    make_saver: Callable[[], Saver] | None,
+    termination: bool,
+) -> None:
+    """Train, and leave everything in order, however it ends. `termination`: whether SIGTERM is an exception."""
+    notes, begun = copy.deepcopy(getattr(run.model, "notes", None)), False
+    with contextlib.ExitStack() as ends:
+        saver = None
+        try:
+            begin(run.model, train)
+            if make_saver is not None:
+                saver = make_saver()
+                ends.callback(saver.close)
+            together.begin(run)
+            begun = True
+            with run.guard.watching(termination):
+                for callback in callbacks:
+                    callback.on_start(run)
+                    ends.callback(callback.on_end, run)
+                _train(run, train, validation, callbacks, saver)
+        except BaseException as error:
+            run.error = error
+            run.rewind()
+            if not begun and notes is not None:  # the run is refused, so the model stays as it was
+                run.model.notes = notes  # type: ignore[attr-defined]
+            with contextlib.suppress(AttributeError):  # an exception of another library may take none
+                error.history = run.history  # type: ignore[attr-defined]
+            if saver is not None:
+                saver.after_error(error)
+            run.ranks.leave(error)
+            run.fall_back(exploded=isinstance(error, FloatingPointError))
+            raise
+        finally:
+            # For whoever goes on with it: the last factor is no longer due.
+            run.optimizer.learning_rate = run.base_rate
+        run.history.stopped = run.stop
+        run.fall_back(exploded=False)
 
 
 def _train(

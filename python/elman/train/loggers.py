@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import pathlib
+import re
 import time
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from .._extras import need
+from .._plain import text_of
 from .callbacks import Callback
 from .run import Run
 
@@ -100,8 +103,9 @@ _TAGS = {"train_loss": "loss/train", "validation_loss": "loss/validation"}  # in
 
 
 class MLflowLog(Logger):
-    """A run of MLflow: settings as parameters; losses, metrics, gradient norm and learning rate by epoch (extra:
-    mlflow).
+    """A run of MLflow: the arguments of the model and of `fit` as parameters, under their names ("epochs",
+    "model.hidden_size", "schedule" and "schedule.floor"); losses, metrics, gradient norm and learning rate by epoch
+    (extra: mlflow).
 
     A run of MLflow that is active already is used, and stays active. Otherwise one is begun, and ends with `fit`:
     FINISHED, KILLED after Ctrl-C or SIGTERM, FAILED after another exception. A run of `fit` that goes on from a
@@ -159,14 +163,40 @@ class MLflowLog(Logger):
         return found[0].info.run_id if found else None
 
     def _parameters(self, run: Run) -> dict[str, Any]:
+        optimizer, config = run.optimizer, getattr(run.model, "config", None)
         asked = {field.name: getattr(run.settings, field.name) for field in fields(run.settings)}
-        own = {"optimizer": type(run.optimizer).__name__, "learning_rate": run.given_rate, "seed": run.seed}
-        return {"model": type(run.model).__name__} | own | asked
+        asked |= {"metrics": list(asked["metrics"]), "groups": optimizer.groups and str(optimizer.groups)}
+        own = {"optimizer": type(optimizer).__name__, "learning_rate": run.given_rate, "seed": run.seed}
+        own |= {"weight_decay": optimizer.weight_decay, "frozen": optimizer.frozen_of(run.model)}
+        found = {"model": type(run.model).__name__} | own | asked
+        if isinstance(config, dict):
+            found |= {f"model.{name}": value for name, value in config.items()}
+        return {key: value for name, given in found.items() for key, value in _flat(name, given)}
 
     def _log(self, run: Run, index: int) -> None:
         row = run.history.row(index)
         epoch = row.pop("epoch")
         if epoch not in self._written:
             for name, value in row.items():
-                self._client.log_metric(self._id, name, value, step=epoch)
+                self._client.log_metric(self._id, _key(name), float(value), step=epoch)
             self._written.add(epoch)
+
+
+LONGEST = 500  # letters of a parameter that every version of MLflow takes
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """An argument as parameters of MLflow: numbers and texts; what has arguments of its own with these beside it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        yield _key(name), type(value).__name__
+        for field in fields(value):
+            yield from _flat(f"{name}.{field.name}", getattr(value, field.name))
+    elif isinstance(value, (list, tuple)):
+        yield _key(name), ", ".join(map(str, value))[:LONGEST]
+    else:
+        yield _key(name), value if isinstance(value, (bool, int, float)) else text_of(value)[:LONGEST]
+
+
+def _key(name: str) -> str:
+    """A name with letters that MLflow takes."""
+    return re.sub(r"[^\w\-. /]", "_", name)

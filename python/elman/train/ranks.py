@@ -87,8 +87,8 @@ class Ranks:
         return row[: len(numbers)].tolist()
 
     def together(self) -> contextlib.AbstractContextManager[None]:
-        """A block in which signals wait: two sums in it are one for the others."""
-        return self._guard.deferring()
+        """A block in which signals wait: two sums in it are one for the others, if there are any."""
+        return contextlib.nullcontext() if self._alone else self._guard.deferring()
 
     def add_up(self, grads: Mapping[str, np.ndarray]) -> None:
         """Sum gradients over all processes, in one buffer."""

@@ -7,7 +7,7 @@ import time
 import warnings
 from typing import Any
 
-from .._plain import plain
+from .._plain import plain, text_of
 from ..data import Data
 from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
@@ -153,7 +153,7 @@ def _identity(run: Run, train: Data, validation: Data | None) -> dict[str, Any]:
             "states": sorted({name.partition(".")[0] for name in run.optimizer.state_dict()["arrays"]}),
         },
         "metrics": {"metrics": sorted(run.settings.metrics), "watch": run.settings.watch},
-        "average": None if run.settings.average is None else _text(run.settings.average),
+        "average": None if run.settings.average is None else text_of(run.settings.average),
         "frozen": run.optimizer.frozen_of(run.model),  # type: ignore[arg-type]
         "model": _describe(run.model),
     }
@@ -168,7 +168,7 @@ def _settings(run: Run) -> Section:
     }
     settings |= {"learning_rate": run.given_rate, "groups": run.optimizer.groups}
     settings |= {name: getattr(asked, name) for name in ("batch_size", "accumulate", "clip_norm", "clip")}
-    return plain("settings", settings) | {"schedule": _text(asked.schedule)}
+    return plain("settings", settings) | {"schedule": text_of(asked.schedule)}
 
 
 _CHANGING = ("learning_rate", "steps")  # of an optimiser, during a run
@@ -208,13 +208,7 @@ def _layers(part: Any, name: str) -> Section:
         return {key: text for at, value in inner.items() for key, text in _layers(value, at).items()}
     if not name:
         return {}
-    return {name: _text(part)}
-
-
-def _text(value: Any) -> str:
-    """What tells it from others of its kind; the text that Python has for any object is its address."""
-    kind = type(value)
-    return kind.__qualname__ if kind.__repr__ is object.__repr__ else repr(value)
+    return {name: text_of(part)}
 
 
 def _streams(state: Any, name: str, found: Section) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -126,7 +127,7 @@ class Run:
         """Update the parameters from the batches that `update` holds, of which `batch` is the last."""
         update = self.update
         norm = update.finish(bool(self.stop))
-        if not np.isfinite(norm):
+        if not math.isfinite(norm):
             raise self._failure("gradient norm", norm, batch, self.batches + update.batches - 1)
         whole = self.length_of(data)
         share = batch.done / whole if whole else 0.0
@@ -164,7 +165,7 @@ class Run:
     def _check(self, value: float, batch: Batch, number: int) -> None:
         """Refuse a training loss that has exploded."""
         self.first = max(1.0, value) if self.first is None else self.first
-        if not np.isfinite(value) or value > EXPLODED * self.first:
+        if not math.isfinite(value) or value > EXPLODED * self.first:
             raise self._failure("loss", value, batch, number)
 
     def _failure(self, what: str, value: float, batch: Batch, number: int) -> FloatingPointError:
@@ -181,7 +182,7 @@ class Run:
         )
 
     def _check_validation(self, value: float, batch: Batch, number: int) -> None:
-        if not np.isfinite(value):
+        if not math.isfinite(value):
             raise self._failure("validation loss", value, batch, number)
 
     def end_epoch(self, validation: Data | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Update:
     ):
         self._model, self._optimizer, self._settings = model, optimizer, settings
         self._ranks = Ranks() if ranks is None else ranks
+        self._only = optimizer.only if optimizer.frozen_of(model) else nullcontext
         self.state: Any = None
         self.begin()
 
@@ -49,13 +51,14 @@ class Update:
             self.state = None
             self.batches += 1
             return 0.0
-        step = self._model.loss(batch, state)
-        value = float(step.value)
-        check(value, batch, number)
-        assert step.backward is not None
-        if step.count and self._divided:
-            self._multiply(self._divided / step.count)
-        step.backward()
+        with self._only():
+            step = self._model.loss(batch, state)
+            value = float(step.value)
+            check(value, batch, number)
+            assert step.backward is not None
+            if step.count and self._divided:
+                self._multiply(self._divided / step.count)
+            step.backward()
         self._divided = step.count or self._divided
         self.state = step.state
         self.batches += 1

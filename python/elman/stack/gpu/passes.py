@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..cells import Feed
@@ -67,17 +67,28 @@ class Pass:
         return (x if tape is None else library.copy(x)).reshape(*self._lead, spec.width), final
 
     def backward(
-        self, weights: Weights, tape: Tape, dy: Any, dfinal: Sequence[Any], want_dx: bool = True
+        self,
+        weights: Weights,
+        tape: Tape,
+        dy: Any,
+        dfinal: Sequence[Any],
+        want_dx: bool = True,
+        want_dinitial: bool = True,
+        names: Collection[str] | None = None,
     ) -> tuple[Any, list[Any], Weights]:
         dinitial = self._new_states(all(plan.starts_all for plan in self.plans))
         grads: Weights = []
+        wanted = self.spec.wanted(names)
+        first = self.spec.first(wanted, want_dx or want_dinitial)
         d, ys = None if dy is None else _rows(dy), [self._x, *tape.y]
-        for k in reversed(range(self.spec.L)):
+        for k in reversed(range(first, self.spec.L)):
             y, slots, states = ys.pop(), tape.slots.pop(), tape.states.pop()
             self._scan_backward(weights[k], k, y, slots, states, d, dfinal, dinitial)
-            d, of_layer = self._products(weights[k], k, self._dropped(ys[-1], k), y, slots, want_dx or k > 0)
-            d = self._dropped(d, k)
+            x, want_d = self._dropped(ys[-1], k), want_dx or k > first
+            d, of_layer = self._products(weights[k], k, x, y, slots, want_d, wanted[k])
+            d = None if d is None else self._dropped(d, k)
             grads.insert(0, of_layer)
+        grads[:0] = [[[] for _ in self.plans] for _ in range(first)]
         return (None if d is None else d.reshape(*self._lead, self.spec.I)), dinitial, grads
 
     def _dropped(self, x: Any, k: int) -> Any:
@@ -140,18 +151,28 @@ class Pass:
         self._scan(True, sides)
 
     def _products(
-        self, weights: list[list[Any]], k: int, x: Any, y: Any, slots: list[Any], want_dx: bool
+        self,
+        weights: list[list[Any]],
+        k: int,
+        x: Any,
+        y: Any,
+        slots: list[Any],
+        want_dx: bool,
+        wanted: list[bool],
     ) -> tuple[Any, list[list[Any]]]:
-        """The gradients of layer k's input and weights, from those of its slots."""
+        """The gradients of layer k's input and weights, from those of its slots. `wanted`: those of which directions
+        are."""
         cell, dx, grads = self.spec.facts, None, []
         for d, (plan, (w_ih, _, bias_ih, _)) in enumerate(zip(self.plans, weights, strict=True)):
             da_x, da_h = self._fed(slots[d], cell.x), self._fed(slots[d], cell.h)
-            h = self._previous_h(k, d, y, plan)
-            of_direction = [self._by_gate(da_x.T @ x, cell.x), self._by_gate(da_h.T @ h, cell.h)]
-            if bias_ih is None:
-                of_direction += [None, None]
-            else:
-                of_direction += [self._by_gate(da_x.sum(0), cell.x), self._by_gate(da_h.sum(0), cell.h)]
+            of_direction: list[Any] = []
+            if wanted[d]:
+                h = self._previous_h(k, d, y, plan)
+                of_direction = [self._by_gate(da_x.T @ x, cell.x), self._by_gate(da_h.T @ h, cell.h)]
+                if bias_ih is None:
+                    of_direction += [None, None]
+                else:
+                    of_direction += [self._by_gate(da_x.sum(0), cell.x), self._by_gate(da_h.sum(0), cell.h)]
             grads.append(of_direction)
             if want_dx:
                 part = da_x @ self._by_slot(w_ih)
