@@ -39,7 +39,14 @@ class Distribution:
     names: tuple[Any, ...] | None = None
 
     def take(self, rows: np.ndarray) -> Distribution:
-        """That of these windows."""
+        """That of some windows.
+
+        Args:
+            rows: their numbers, whole numbers [N].
+
+        Returns:
+            A distribution of N windows.
+        """
         names = None if self.names is None else tuple(self.names[row] for row in rows)
         return replace(
             self, centre=self.centre[rows], heads=self.heads[rows], unit=self.unit[rows], names=names
