@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import elman
-from elman.models import CTCRecognizer, LanguageModel, Seq2Seq, SequenceClassifier
+from elman.models import CTCRecognizer, LanguageModel, Seq2Seq, SequenceClassifier, SequenceTagger
 from elman.train import Sequences, Stream, Vocabulary, evaluate, fit
 
 TEXTS = ["the cat sat", "the dog sat down", "a cat"]
@@ -156,3 +156,15 @@ REFUSALS = {
 def test_refusals(message):
     with pytest.raises(ValueError, match=message):
         REFUSALS[message]()
+
+
+def test_each_text_of_a_list_is_a_sequence():
+    """Also where all are of one word: what may be meant as one sentence is a list in a list."""
+    model = SequenceTagger(["V", "O"], vocabulary=Vocabulary(["please", "call"]), hidden_size=3, seed=0)
+    assert [one.shape for one in model.predict(["please", "call"])] == [(1,), (1,)]
+    (words,), (text,) = model.predict([["please", "call"]]), model.predict(["please call"])
+    assert words.shape == (2,) and words.tolist() == text.tolist()
+    with pytest.raises(
+        ValueError, match=r"^x: expected an array .* or a list, got 'please'; \[x\] is a list of one"
+    ):
+        model.predict("please")

@@ -6,7 +6,7 @@ import pytest
 
 import elman
 from elman import losses
-from elman.layers import DotAttention, Dropout, Embedding, Linear, Pooling, Sequential
+from elman.layers import GRU, DotAttention, Dropout, Embedding, Linear, Pooling, Sequential
 from elman.models import (
     CTCRecognizer,
     Seq2Seq,
@@ -232,3 +232,24 @@ def test_models(make):
         return flat(step.value, model.grads)
 
     assert_finite_and_same(run(np.nan), run(0))
+
+
+def test_layers_after_a_pooling_know_of_no_steps():
+    """As many features as sequences, so that what is pooled could be taken for steps."""
+    x = np.random.default_rng(0).standard_normal((5, 3, 2)).astype(np.float32)
+    gru, linear = GRU(2, 3, seed=0), Linear(3, 3, seed=1)
+    plain = Sequential(gru, Pooling("mean"), linear)
+    for nested in (
+        Sequential(gru, Pooling("mean"), Sequential(linear)),
+        Sequential(Sequential(gru, Pooling("mean")), Sequential(linear)),
+    ):
+        for known in ({"lengths": [1, 2, 3]}, {"mask": np.eye(5, 3, dtype=bool)}):
+            found = []
+            for model in (plain, nested):
+                model.zero_grad()
+                y, _, backward = model.forward(x, **known)
+                found.append(
+                    [y, backward(np.ones_like(y))[0], *(np.array(grad) for grad in model.grads.values())]
+                )
+            for one, other in zip(*found, strict=True):
+                np.testing.assert_array_equal(one, other)

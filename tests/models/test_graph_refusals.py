@@ -7,7 +7,7 @@ import pytest
 
 from elman.data import NamedSequences, Sequences
 from elman.layers import GRU, Dropout, Embedding, Linear, Pooling
-from elman.models import Graph, Input, Output, attend, concatenate, repeat
+from elman.models import Graph, Input, Output, SequenceClassifier, attend, concatenate, repeat
 from elman.train import fit
 
 READS = "x: expected a, b by name, got "
@@ -111,6 +111,10 @@ def test_data_by_name():
         ValueError, match=r"^x: expected an array or a list, got a dict; NamedSequences takes"
     ):
         Sequences({"a": np.zeros((2, 3, 1))})
+    with pytest.raises(
+        ValueError, match=r"^train: x: expected one input for SequenceClassifier, got inputs by name: a, b"
+    ):
+        fit(SequenceClassifier(2, input_size=1), ({"a": [1.0], "b": [1.0]}, {"a": [1]}), progress=False)
     batches = list(NamedSequences({"a": [[1], [1, 2, 3], [1, 2]]}).batches(2))
     assert [batch.index.tolist() for batch in batches] == [[1, 2], [0]] and [b.done for b in batches] == [
         2,

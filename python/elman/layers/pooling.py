@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from .._arrays import returner
 from ..sequence.marks import chosen, known_steps
-from .parameters import Parameters
+from .parameters import Composite, Parameters
 from .steppers import expect_out
 
 KINDS = ("last", "mean", "max")
@@ -137,6 +137,13 @@ class Pooling(Parameters):
         if self.bidirectional:
             raise ValueError("stepper: expected a layer that runs forward in time, got bidirectional=True")
         return PoolingStepper(self.kind, _check.whole_number("batch_size", batch_size, 1))
+
+
+def pools(layer: Parameters) -> bool:
+    """Whether it makes one vector of the steps of a sequence."""
+    if isinstance(layer, Composite):
+        return any(map(pools, layer.parts.values()))
+    return isinstance(layer, Pooling)
 
 
 class PoolingStepper:

@@ -11,6 +11,7 @@ from .. import _check
 from ..sequence.marks import only_known, step_axes
 from . import arguments
 from .parameters import Composite, Parameters
+from .pooling import pools
 from .steppers import SequentialStepper
 from .wanted import go_back, is_wanted, told
 
@@ -128,17 +129,20 @@ class Sequential(Composite):
         states, end = self._states(state), []
         x = self._only_known("x", x, self._layers[0], lengths, mask)
         backwards: list[tuple[Parameters, Callable[..., Any], bool]] = []
+        marked = lengths is not None or mask is not None
+        marks = {"lengths": lengths, "mask": mask}
         for part in self.parts.values():
-            options = {"lengths": lengths, "mask": mask} if part.over_time else {}
+            options = marks if part.over_time else {}
             if part.carries_state:
                 x, after, back = part.apply(x, next(states), **options, keep=keep)
                 end.append(after)
             else:
                 x, back = part.apply(x, **options, keep=keep)
             backwards.append((part, back, is_wanted(part)))
+            if marked and pools(part):
+                marks = dict.fromkeys(marks)  # there are no steps any more
         if not keep:
             return x, tuple(end), None
-        marked = lengths is not None or mask is not None
         by_steps = marked and x.ndim == 1 + step_axes(lengths, mask)  # and not pooled
 
         @told

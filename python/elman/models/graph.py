@@ -155,8 +155,8 @@ class Graph(Model):
         return batch
 
     def criterion(self, prediction: Any, batch: Batch, gradient: bool) -> Loss:
-        """The sum of the outputs' losses, each times its weight; it counts as many targets as there are samples (or
-        their weights)."""
+        """The sum of the outputs' losses, each a mean over its targets in the batch, times its weight. It counts as
+        many targets as there are samples (or their weights)."""
         value, count, gradients = 0.0, 0.0, {}
         expect_names("y", batch.targets(), self.outputs)
         for name, output in self.outputs.items():

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..layers import DotAttention
+from ..layers.pooling import pools
 from ..sequence.marks import chosen, closed_up
-from .nodes import Back, Node, StepOf, Through, Value, expect_beside, pools
+from .nodes import Back, Node, StepOf, Through, Value, expect_beside
 from .order import in_order
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _check
 from ..data.vocabulary import as_vocabulary
-from ..layers import Composite, Embedding, Parameters, Pooling
+from ..layers import Composite, Embedding, Parameters
+from ..layers.pooling import pools
 from ..layers.steppers import Stateless
 from ..layers.wanted import go_back
 from ..sequence.marks import chosen, known_steps
@@ -265,11 +266,6 @@ class Activation(Node):
         return _ACTIVATIONS[self.function][0](arrays[0], out=out)
 
 
-def pools(layer: Parameters) -> bool:
-    """Whether it makes one vector of the steps of a sequence."""
-    return any(isinstance(leaf, Pooling) for leaf in _leaves(layer))
-
-
 def _leaves(layer: Parameters) -> Iterator[Parameters]:
     if isinstance(layer, Composite):
         for part in layer.parts.values():
@@ -284,7 +280,8 @@ def expect_beside(values: list[Value], what: str, of: Callable[[Value], Any]) ->
         if value.steps != first.steps or of(value) != of(first):
             got = ", ".join(_check.describe(one.array) for one in values)
             raise ValueError(f"expected values of {what}, got {got}")
-        if first.steps and not _same_steps(first.known(), value.known()):
+        alike = value.lengths is first.lengths and value.mask is first.mask
+        if first.steps and not alike and not _same_steps(first.known(), value.known()):
             raise ValueError(
                 "expected sequences of the same lengths and masks, got others; one mask, not by name, is for all "
                 "inputs of as many steps"

@@ -175,7 +175,9 @@ class SequenceTagger(OfClasses):
         """The most likely tags for each step of each sequence.
 
         Args:
-            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`.
+            x: [n, T, ...], or a list of n arrays [t_i, ...], as for `fit`. With a Vocabulary each text in the list is a
+                sequence: `["please", "call"]` is two of one word each, and one of two words is `[["please", "call"]]`,
+                or `["please call"]`.
             batch_size: sequences at a time.
             mask: [n, T] bool, or a list of n arrays [t_i]: False for steps of x to skip.
 
