@@ -7,7 +7,7 @@ import pytest
 
 from elman.forecast import Calibration, Distribution
 from elman.forecast.backtest import naive_error
-from elman.forecast.conformal import central_intervals
+from elman.forecast.conformal import central_intervals, rolling_quantiles
 from elman.losses.scores import crps, pinball
 
 
@@ -79,3 +79,120 @@ def test_scores():
         want = 2 * (z * (2 * unit.cdf(z) - 1) + 2 * unit.pdf(z) - 1 / np.sqrt(np.pi))
         assert crps(np.array(truth), quantiles, levels) == pytest.approx(want, rel=0.01)
     assert central_intervals((0.05, 0.1, 0.5, 0.9, 0.95)) == [(0, 4, 0.9), (1, 3, 0.8)]
+
+
+@pytest.mark.parametrize("n", [5, 19, 100])
+@pytest.mark.parametrize("level", [0.02, 0.05, 0.3, 0.5, 0.9, 0.95, 0.99])
+def test_equal_weights_are_numpys_quantile_of_the_finite_sample(n, level):
+    errors = np.random.default_rng(0).standard_normal((n, 2, 1, 1))
+    place = min(np.ceil((n + 1) * max(level, 1 - level) - 1e-9) / n, 1)  # n errors and the new one
+    side = 1 if level >= 0.5 else -1
+    want = side * np.quantile(side * errors[..., 0], place, axis=0, method="inverted_cdf")
+    np.testing.assert_array_equal(Calibration(errors).shift(level, 0), want)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.4, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("name", ["a", "b", "new", None])
+def test_weights_of_age_and_series(level, name):
+    """Against a plain loop: the first error up to which the weights are enough."""
+    rng = np.random.default_rng(1)
+    errors, ages = rng.standard_normal(60), rng.integers(0, 30, 60)
+    names = rng.choice(["a", "b", "c", None], 60).tolist()
+    errors[::9] = np.nan
+    one = Calibration(errors.reshape(-1, 1, 1, 1), ages, names, half_life=7)
+    weight = [0.5 ** (age / 7) * (3 if own == name and name is not None else 1)
+              for age, own in zip(ages, names, strict=True)]  # fmt: skip
+    np.testing.assert_allclose(one.weights(name), weight, rtol=1e-12)
+    known = sorted((e, w) for e, w in zip(errors, weight, strict=True) if e == e)
+    if level < 0.5:
+        known = known[::-1]
+    share, sum_, want = max(level, 1 - level), 0.0, known[-1][0]
+    for error, w in known:
+        sum_ += w
+        if sum_ >= share * (sum(w for _, w in known) + max(weight)):
+            want = error
+            break
+    assert one.shift(level, 0, name)[0, 0] == want
+
+
+def test_half_life_and_later_errors():
+    zeros = np.zeros((40, 2, 1, 1))
+    assert Calibration(zeros, np.arange(40)).half_life == 20 and Calibration(zeros).half_life == 1
+    assert Calibration(np.zeros((400, 2, 1, 1)), np.arange(400)).half_life == 70
+    assert Calibration(np.zeros((400, 12, 1, 1)), np.arange(400)).half_life == 120  # 10 horizons
+    said = forecast(np.zeros((3, 2, 1, 1)))
+    one = Calibration.of(said, np.arange(6.0).reshape(3, 2, 1), np.array([5, 9, 5]))
+    np.testing.assert_array_equal(one.ages, [1, 0, 1])
+    later = one.after(said, np.ones((3, 2, 1)), np.array([20, 10, 20]))
+    np.testing.assert_array_equal(later.ages, [3, 2, 3, 0, 1, 0])
+    assert (
+        later.half_life == one.half_life == 1
+        and one.after(said.take(np.arange(0)), np.ones((0, 2, 1)), np.arange(0)) is one
+    )
+    many = forecast(np.zeros((30, 2, 1, 1)))
+    kept = one.after(many, np.ones((30, 2, 1)), np.arange(30))
+    np.testing.assert_array_equal(kept.ages, np.arange(10, -1, -1))  # 10 half-lives
+    nothing = one.after(many, np.full((30, 2, 1), np.nan), np.arange(30))
+    assert len(nothing.ages) == 33 and np.isfinite(nothing.shift(0.9, 0)).all()
+    for given, want in (({"ages": [1]}, "ages: expected 40"), ({"names": "ab"}, "names: expected 40"),
+                        ({"half_life": 0}, "half_life: expected a number above 0")):  # fmt: skip
+        with pytest.raises(ValueError, match=want):
+            Calibration(zeros, **given)
+
+
+def process(kind, seed, n=600, m=500, S=4):
+    """Errors [n + m, S] of the best forecast of an autoregression whose noise changes."""
+    rng, t = np.random.default_rng(seed), np.arange(n + m + 2 * S)
+    scale = {"steady": np.ones(len(t)), "jump": np.where(t < n + S, 1.0, 1.6),
+             "growth": np.exp(t / 1000)}[kind]  # fmt: skip
+    noise = scale * rng.standard_normal(len(t))
+    ahead = np.arange(S)
+    return np.stack([noise[ahead + o].cumsum() for o in range(n + m)])[..., None]
+
+
+@pytest.mark.parametrize("kind", ["steady", "jump", "growth"])
+def test_coverage_holds_where_noise_changes(kind):
+    """Rolling calibration: within 4 % of what is said; the same errors with equal weights and never anew are not."""
+    levels, n, S, found = (0.05, 0.1, 0.25, 0.75, 0.9, 0.95), 600, 4, []
+    for seed in range(3):
+        truth = process(kind, seed)
+        said = forecast(np.zeros((*truth.shape, 1)))
+        old, new = np.arange(n - S), np.arange(n, n + 500)
+        rolling = rolling_quantiles(
+            said.take(new), truth[new], levels, Calibration.of(said.take(old), truth[old], old), new, new + S
+        )
+        once = said.take(new).quantiles(levels, Calibration.of(said.take(old), truth[old]))
+        found.append([[np.mean((q[..., i] <= truth[new]) & (truth[new] <= q[..., -1 - i])) for i in range(3)]
+                      for q in (rolling, once)])  # fmt: skip
+    rolling, once = np.mean(found, axis=0)
+    np.testing.assert_allclose(rolling, [0.9, 0.8, 0.5], atol=0.04)
+    assert kind == "steady" or np.abs(once - [0.9, 0.8, 0.5]).max() > 0.06
+
+
+def test_rolling_quantiles_know_only_what_was_over():
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal((60, 2, 1))
+    said = Distribution(
+        np.zeros((60, 2, 1)), np.zeros((60, 2, 1, 1)), np.ones((60, 2, 1)), names=("a", "b") * 30
+    )
+    when = np.repeat(np.arange(30), 2)
+    first = Calibration.of(said.take(np.arange(20)), truth[:20], when[:20])
+    rows, wanted = np.arange(20, 60), when[20:] % 3 == 0
+    given = (said.take(rows), truth[20:], (0.1, 0.9), first, when[20:], when[20:] + 2)
+    got = rolling_quantiles(*given, wanted)
+    for now in (12, 18, 27):
+        over = rows[when[20:] + 2 <= now]
+        one = first
+        for time in np.unique(when[over]):  # one after another is the same as all at once
+            part = over[when[over] == time]
+            one = one.after(said.take(part), truth[part], when[part])
+        here = rows[when[20:] == now]
+        np.testing.assert_array_equal(
+            got[when[20:][wanted] == now], said.take(here).quantiles((0.1, 0.9), one)
+        )
+    other = truth[20:].copy()
+    other[when[20:] + 2 > 18] *= 100
+    again = rolling_quantiles(given[0], other, *given[2:], wanted)
+    before = when[20:][wanted] <= 18
+    np.testing.assert_array_equal(again[before], got[before])
+    assert (again[~before] != got[~before]).any()

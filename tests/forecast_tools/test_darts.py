@@ -9,6 +9,7 @@ darts = pytest.importorskip("darts")
 from darts import TimeSeries, concatenate
 from darts.dataprocessing.transformers import Scaler
 from darts.metrics import mae
+from darts.models import ConformalQRModel
 from darts.utils import timeseries_generation as tg
 
 from elman.darts import RecurrentModel
@@ -116,6 +117,48 @@ def test_samples_follow_the_distribution(likelihood):
     assert model.predict(3) == model.predict(3)  # one sample is the mean or median
 
 
+def covered(bands, truth):
+    """The share of the truth between the first and the last quantile."""
+    inside = []
+    for band in bands:
+        values, bounds = truth.slice_intersect(band).values()[:, 0], band.values()
+        inside.append((bounds[:, 0] <= values) & (values <= bounds[:, -1]))
+    return np.mean(inside)
+
+
+def test_calibrated_quantiles(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = TimeSeries.from_values(rng.standard_normal((900, 1)).cumsum(axis=0) / 3)
+    options = {"likelihood": "quantile", "quantiles": (0.05, 0.5, 0.95), "scale": "last", **FAST}
+    model = RecurrentModel(6, 3, calibration_fraction=0.3, **options).fit(noise[:600])
+    core = model._core
+    said = core.forecast([model._series(noise[:700], None, None, 3)])
+    want = said.quantiles((0.05, 0.5, 0.95), core.calibration)[0, :, 0]
+    assert not np.allclose(want, said.heads[0, :, 0], atol=1e-3)
+    got = model.predict(3, noise[:700], predict_likelihood_parameters=True)
+    np.testing.assert_allclose(got.values(), want)
+    samples = model.predict(3, noise[:700], num_samples=4000, random_state=0).all_values()[:, 0]
+    np.testing.assert_allclose(np.quantile(samples, 0.5, axis=1), want[:, 1], atol=0.05)
+    assert (samples.min(axis=1) >= want[:, 0] - 1e-9).all() and (
+        samples.max(axis=1) <= want[:, 2] + 1e-9
+    ).all()
+    model.save(str(tmp_path / "model"))
+    assert (
+        RecurrentModel.load(str(tmp_path / "model")).predict(
+            3, noise[:700], predict_likelihood_parameters=True
+        )
+        == got
+    )
+    bands = model.historical_forecasts(noise, start=600, retrain=False, forecast_horizon=3, stride=3,
+                                       predict_likelihood_parameters=True, last_points_only=False)  # fmt: skip
+    assert abs(covered(bands, noise) - 0.9) < 0.06
+    rolling = ConformalQRModel(RecurrentModel(6, 3, **options).fit(noise[:600]), quantiles=[0.05, 0.5, 0.95],
+                               cal_length=100)  # fmt: skip
+    bands = rolling.historical_forecasts(noise, start=750, forecast_horizon=3, stride=3, num_samples=1,
+                                         predict_likelihood_parameters=True, last_points_only=False)  # fmt: skip
+    assert abs(covered(bands, noise) - 0.9) < 0.06
+
+
 def test_backtests_of_darts():
     series = wave(120)
     model = RecurrentModel(12, 4, **FAST).fit(series[:80])
@@ -158,6 +201,9 @@ REFUSALS = {
     r"series\[0\]: expected at least 16 steps to train on, got 10": lambda: RecurrentModel(12, 4).fit(wave(10)),
     r"series\[0\]: expected at least 12 steps, got 10": lambda: (
         RecurrentModel(12, 4, **FAST).fit(wave()).predict(2, wave(10))
+    ),
+    "calibration_fraction: expected likelihood='quantile' with it, got 'gaussian'": lambda: (
+        RecurrentModel(12, 4, likelihood="gaussian", calibration_fraction=0.1)
     ),
     "only supported for probabilistic models": lambda: (
         RecurrentModel(12, 4, **FAST).fit(wave()).predict(2, num_samples=3)

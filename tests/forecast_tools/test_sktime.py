@@ -44,6 +44,21 @@ def test_it_learns():
     np.testing.assert_allclose(forecaster.predict(), y.iloc[[70, 71, 74]], atol=0.3)
 
 
+def test_updates_without_training_go_on_with_the_calibration():
+    y = waves()
+    forecaster = RecurrentForecaster(**FAST, loss="squared", calibration_fraction=0.3).fit(y[:60], fh=[1, 2])
+    other = RecurrentForecaster(**FAST, loss="squared", calibration_fraction=0.3).fit(y[:60], fh=[1, 2])
+    model, count = other.estimator_, len(other.estimator_.core_.calibration.errors)
+    forecaster.update(y[60:65], update_params=False)
+    forecaster.update(y[65:70], update_params=False)
+    assert len(forecaster.estimator_.core_.calibration.errors) == count + 10
+    frame = other._frame(y[:70].to_frame(), None)[0]
+    want = model.observe(frame).predict(frame, quantiles=[0.05, 0.95]).filter(like="_q").to_numpy()
+    np.testing.assert_allclose(forecaster.predict_interval(coverage=0.9).to_numpy(), want)
+    forecaster.update(y[70:75])  # trains anew
+    assert len(forecaster.estimator_.core_.calibration.errors) != count + 10
+
+
 def test_one_network_for_a_hierarchy():
     y = _make_hierarchical(hierarchy_levels=(2, 2), min_timepoints=40, max_timepoints=40, random_state=0)
     forecaster = RecurrentForecaster(**FAST).fit(y, fh=[1, 3])

@@ -100,6 +100,29 @@ def test_a_backtest_is_what_fit_and_predict_say():
     pd.testing.assert_frame_equal(found, as_it_is)
 
 
+@pytest.mark.parametrize("loss", ["quantile", "gaussian", "squared"])
+def test_calibrated_bands_of_a_backtest_are_what_observe_and_predict_say(loss, tmp_path):
+    frame = shops(missing=0.0)
+    model = RecurrentForecaster(**FAST, loss=loss, calibration_fraction=0.3)
+    found = model.backtest(frame, start="2024-04-01", stride=5, **ROLES).frame
+    model.fit(frame[frame["date"] <= "2024-04-01"], **ROLES)
+    for origin in sorted(found["origin"].unique()):
+        known = frame[frame["date"] <= origin]
+        if origin == pd.Timestamp("2024-04-16"):
+            model.save(tmp_path / "model")
+            model = elman.load(tmp_path / "model")
+        model.observe(known)
+        want = model.predict(known, frame)
+        rows = found[found["origin"] == origin]
+        both = rows.merge(want, left_on=["series", "time"], right_on=["shop", "date"])
+        assert len(both) == 21
+        for level in ("q0.05", "q0.5", "q0.95"):
+            np.testing.assert_allclose(both[level], both[f"sales_{level}"], rtol=1e-6)
+    assert found["origin"].nunique() == 5
+    with pytest.raises(ValueError, match="observe: expected a forecaster with calibration_fraction"):
+        fitted().observe(FRAME)
+
+
 def test_saved_whole(tmp_path):
     model = fitted(context=(7, 14), calibration_fraction=0.3, residual="last")
     model.save(tmp_path / "shops.safetensors")

@@ -11,7 +11,7 @@ from darts import TimeSeries
 from .. import _check
 from ..forecast import Series, SeriesForecaster
 from .described import Described
-from .paths import expect_covered, listed, parameters_of, paths, placed
+from .paths import expect_covered, listed, parameters_of, paths, placed, said_of
 
 LOSSES = {None: "squared", "gaussian": "gaussian", "quantile": "quantile"}
 
@@ -35,6 +35,8 @@ class RecurrentModel(Described):
         cell, hidden_size, num_layers, dropout, recurrent_dropout: of the networks.
         n_epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm, patience: of their training.
         validation_fraction: share of the origins, the last in time, that chooses the best epoch.
+        calibration_fraction: share of the origins, the last in time, on which the quantiles of the likelihood
+            "quantile" are calibrated; they are not trained on.
         add_encoders: as for every model of darts.
         verbose: show a progress bar.
         random_state: of weights, order and samples.
@@ -67,6 +69,7 @@ class RecurrentModel(Described):
         weight_decay: float | None = None,
         clip_norm: float | None = 1.0,
         validation_fraction: float = 0.0,
+        calibration_fraction: float = 0.0,
         patience: int | None = None,
         add_encoders: dict[str, Any] | None = None,
         verbose: bool = False,
@@ -75,6 +78,10 @@ class RecurrentModel(Described):
         super().__init__(add_encoders=add_encoders)
         if likelihood not in LOSSES:
             raise ValueError(f"likelihood: expected None, 'gaussian' or 'quantile', got {likelihood!r}")
+        if calibration_fraction and likelihood != "quantile":
+            raise ValueError(
+                f"calibration_fraction: expected likelihood='quantile' with it, got {likelihood!r}"
+            )
         network = {
             "cell": cell, "hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout,
             "recurrent_dropout": recurrent_dropout, "loss": LOSSES[likelihood],
@@ -83,7 +90,7 @@ class RecurrentModel(Described):
             network["quantiles"] = tuple(quantiles)
         self._new = SeriesForecaster(
             output_chunk_length, input_chunk_length, scale=scale, residual=residual, season=season, members=members,
-            validation=validation_fraction, network=network,
+            validation=validation_fraction, calibration=calibration_fraction, network=network,
             training={
                 "epochs": n_epochs, "batch_size": batch_size, "optimizer": optimizer, "learning_rate": learning_rate,
                 "weight_decay": weight_decay, "clip_norm": clip_norm, "patience": patience,
@@ -203,7 +210,7 @@ class RecurrentModel(Described):
         ]
         random = self._random if random_state is None else np.random.default_rng(random_state)
         if predict_likelihood_parameters:
-            values = parameters_of(self._core.forecast(found))[:, :n]
+            values = parameters_of(said_of(self._core, found))[:, :n]
         else:
             values = paths(self._core, found, n, num_samples, random)
         names = None

@@ -22,7 +22,7 @@ def paths(
     """
     S = forecaster.horizon
     if n <= S:
-        said = forecaster.forecast(series)
+        said = said_of(forecaster, series)
         each = [said.centre] if samples == 1 else [drawn(said, random) for _ in range(samples)]
         return np.stack(each, axis=-1)[:, :n]
     every = [one for one in series for _ in range(samples)]
@@ -32,13 +32,21 @@ def paths(
             replace(one, target=rows[: len(one) + begin], past=one.past[: len(one) + begin])
             for one, rows in zip(every, targets, strict=True)
         ]
-        said = forecaster.forecast(known)
+        said = said_of(forecaster, known)
         for one, rows, values in zip(
             every, targets, said.centre if samples == 1 else drawn(said, random), strict=True
         ):
             rows[len(one) + begin : len(one) + begin + S] = values
     found = np.stack([rows[len(one) :] for one, rows in zip(every, targets, strict=True)])
     return np.moveaxis(found.reshape(len(series), samples, *found.shape[1:]), 1, -1)
+
+
+def said_of(forecaster: SeriesForecaster, series: list[Series]) -> Distribution:
+    """The distribution of the steps after each series; its quantiles are calibrated, if the forecaster is."""
+    said = forecaster.forecast(series)
+    if forecaster.calibration is None or said.levels is None:
+        return said
+    return replace(said, heads=said.quantiles(said.levels, forecaster.calibration))
 
 
 def drawn(said: Distribution, random: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,7 @@
 """
 
 from .backtest import Backtest, backtest
-from .conformal import Calibration, Distribution
+from .conformal import Calibration, Distribution, rolling_quantiles
 from .core import SeriesForecaster
 from .frames import FrameReader
 from .roles import Roles
@@ -19,6 +19,7 @@ __all__ = [
     "Series",
     "SeriesForecaster",
     "backtest",
+    "rolling_quantiles",
 ]
 
 

@@ -12,11 +12,11 @@ from .. import _check
 from .._extras import need
 from ..losses.scores import crps, pinball
 from .baseline import KINDS
-from .conformal import central_intervals
+from .conformal import central_intervals, rolling_quantiles
 from .core import SeriesForecaster
 from .frames import FrameReader
 from .plots import plot_backtest
-from .series import Series, checked
+from .series import Series, checked, clocks
 from .tables import times_of
 
 
@@ -176,11 +176,16 @@ def backtest(
             continue
         known = [one for one in known if len(one) and not np.isnan(one.target).all()]
         forecaster = fitted(known)
-        said = forecaster.forecast(series, origins)
-        columns = {"truth": forecaster.truth(series, origins), "prediction": said.centre}
-        if levels:
-            found = said.quantiles(levels, forecaster.calibration)
-            columns |= {f"q{level:g}": found[..., k] for k, level in enumerate(levels)}
+        columns = {"truth": forecaster.truth(series, origins)}
+        if levels and forecaster.calibration is not None:
+            columns["prediction"], found = _calibrated(
+                forecaster, series, seen, begin, origins, context, levels
+            )
+        else:
+            said = forecaster.forecast(series, origins)
+            columns["prediction"] = said.centre
+            found = said.quantiles(levels) if levels else np.empty(0)
+        columns |= {f"q{level:g}": found[..., k] for k, level in enumerate(levels)}
         columns |= {name: forecaster.baseline(name, known, series, origins) for name in baselines}
         parts.append(_rows(series, origins, columns, reader, targets))
     frame = need("pandas", "forecast", "a backtest").concat(parts, ignore_index=True)
@@ -191,6 +196,26 @@ def backtest(
         for f, name in enumerate(names)
     }
     return Backtest(frame, levels, naive, tuple(baselines))
+
+
+def _calibrated(
+    forecaster: SeriesForecaster, series: Sequence[Series], seen: Sequence[np.ndarray], begin: int,
+    origins: Sequence[np.ndarray], context: int, levels: Sequence[float],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Forecasts of these origins and their quantiles, as `observe` before each would have made them: it forecasts from
+    all origins since training, which was at the origin of number `begin`."""
+    assert forecaster.calibration is not None
+    every, S = [], forecaster.horizon
+    for count, asked in zip(seen, origins, strict=True):
+        first = max(int(count[begin]) - S + 1, context)
+        every.append(np.arange(first, int(asked[-1]) + 1 if len(asked) else first))
+    wanted = np.concatenate([np.isin(at, asked) for at, asked in zip(every, origins, strict=True)])
+    said = forecaster.forecast(series, every)
+    quantiles = rolling_quantiles(
+        said, forecaster.truth(series, every), levels, forecaster.calibration, clocks(series, every, -1),
+        clocks(series, every, S - 1), wanted,
+    )  # fmt: skip
+    return said.centre[wanted], quantiles
 
 
 def naive_error(target: np.ndarray, season: int = 1) -> float:

@@ -14,8 +14,10 @@ from .baseline import KINDS, Baseline
 from .conformal import Calibration, Distribution
 from .member import Member, learnt, spread_of
 from .scales import MODES, Scales
-from .series import Series, checked
+from .series import Series, checked, clock, clocks
 from .windows import Windows
+
+NEVER = -(2**63)  # before all times
 
 
 class SeriesForecaster:
@@ -80,6 +82,8 @@ class SeriesForecaster:
         self.network, self.training = dict(network or {}), dict(training or {})
         self.scales, self.marks, self.members = Scales(None), False, list[Member]()
         self.calibration: Calibration | None = None
+        # By series, the origin after which nothing was trained on or counted; None in files that do not say it.
+        self.seen: dict[Any, int] | None = {}
 
     def fresh(self) -> SeriesForecaster:
         """One like it that has learnt nothing."""
@@ -115,9 +119,10 @@ class SeriesForecaster:
         self.members = []
         for i, context in enumerate(np.repeat(self.contexts, self.count).tolist()):
             self.members.append(self._member(series, train, validation, context, seeds[i], seed, progress))
-        self.calibration = None
+        self.calibration, self.seen = None, {}
         if self.apart:
             self.calibrate(series, calibration)
+        self._see(series, [self.origins(one) for one in series])
         return self
 
     def _member(
@@ -191,6 +196,7 @@ class SeriesForecaster:
                 pass
             member.run.end_epoch(None)
             member.history = member.run.history
+        self._see(series, at)
 
     # Forecasts.
 
@@ -221,7 +227,8 @@ class SeriesForecaster:
         centre, heads, unit = (np.mean(values, axis=0) for values in zip(*found, strict=True))
         targets = self.members[0].model.targets
         levels = targets.levels if targets.name == "quantile" else None
-        return Distribution(centre, heads, unit, levels, targets.name == "gaussian")
+        names = tuple(one.name for one, at in zip(series, origins, strict=True) for _ in at)
+        return Distribution(centre, heads, unit, levels, targets.name == "gaussian", names)
 
     def baseline(
         self, kind: str, known: Sequence[Series], series: Sequence[Series], origins: Sequence[np.ndarray]
@@ -246,7 +253,41 @@ class SeriesForecaster:
         be among those trained on."""
         series = self._known(series)
         origins = [self.origins(one) for one in series] if origins is None else origins
-        self.calibration = Calibration.of(self.forecast(series, origins), self.truth(series, origins))
+        said, truth = self.forecast(series, origins), self.truth(series, origins)
+        self.calibration = Calibration.of(said, truth, clocks(series, origins, -1))
+        self.seen = self.seen or {}
+        self._see(series, origins)
+
+    def observe(self, series: Sequence[Series]) -> None:
+        """Learn from the errors of forecasts of these series, whose truth is known by now, at all origins after those
+        that were trained on, calibrated with or observed before. Series without times are all new.
+
+        Raises:
+            ValueError: the series are not like those of `fit`, or nothing is calibrated.
+        """
+        series = self._known(series)
+        if self.calibration is None or self.seen is None:
+            raise ValueError(
+                "observe: expected a forecaster with calibration_fraction or calibrate(), got "
+                + (
+                    "one without"
+                    if self.calibration is None
+                    else "one from an older file: calibrate() it anew"
+                )
+            )
+        origins = [self.origins(one) for one in series]
+        for i, one in enumerate(series):
+            if one.times is not None and one.name in self.seen:
+                origins[i] = origins[i][clock(one, origins[i] - 1) > self.seen[one.name]]
+        said, truth = self.forecast(series, origins), self.truth(series, origins)
+        self.calibration = self.calibration.after(said, truth, clocks(series, origins, -1))
+        self._see(series, origins)
+
+    def _see(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> None:
+        assert self.seen is not None
+        for one, at in zip(series, origins, strict=True):
+            last = int(clock(one, at[-1:] - 1)[0]) if len(at) else NEVER
+            self.seen[one.name] = max(last, self.seen.get(one.name, NEVER))
 
     def truth(self, series: Sequence[Series], origins: Sequence[np.ndarray]) -> np.ndarray:
         """[W, S, F], what came after each of the origins of the series; NaN beyond the end."""

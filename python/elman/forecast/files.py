@@ -15,12 +15,14 @@ from .conformal import Calibration
 from .core import SeriesForecaster
 from .member import Member
 from .scales import Scales
+from .series import named
 
 Arrays = Mapping[str, np.ndarray]
 
 
 def described(forecaster: SeriesForecaster) -> dict[str, Any]:
     """All but arrays."""
+    seen = None if forecaster.seen is None else [list(pair) for pair in forecaster.seen.items()]
     members = [
         {
             "other": m.other.as_plain(),
@@ -34,7 +36,7 @@ def described(forecaster: SeriesForecaster) -> dict[str, Any]:
     return {
         "horizon": forecaster.horizon, "context": forecaster.contexts, "options": forecaster.options,
         "sizes": forecaster.sizes, "marks": forecaster.marks, "scales": forecaster.scales.as_plain(),
-        "members": members,
+        "members": members, "seen": seen,
     }  # fmt: skip
 
 
@@ -49,7 +51,10 @@ def arrays_of(forecaster: SeriesForecaster) -> dict[str, np.ndarray]:
             if baseline.weights is not None:
                 found[f"{name}{i}"] = baseline.weights
     if forecaster.calibration is not None:
-        found["calibration"] = forecaster.calibration.errors
+        one, places = forecaster.calibration, {name: i for i, name in enumerate(forecaster.seen or ())}
+        found["calibration"], found["calibration_ages"] = one.errors, one.ages.astype(np.float64)
+        found["calibration_series"] = np.array([places.get(name, -1) for name in one.names], np.float64)
+        found["calibration_half_life"] = np.array([one.half_life])
     return found
 
 
@@ -63,6 +68,9 @@ def made_of(state: dict[str, Any]) -> SeriesForecaster:
         raise ValueError(
             f"members: expected {len(found.contexts) * found.count}, got {len(state['members'])}"
         )
+    found.seen = None  # in older files
+    if state.get("seen") is not None:
+        found.seen = {named(name): int(last) for name, last in state["seen"]}
     for i, one in enumerate(state["members"]):
         model, baseline, other = (
             Forecaster(**one["config"]),
@@ -95,7 +103,19 @@ def load_arrays(forecaster: SeriesForecaster, arrays: Arrays) -> None:
             if baseline.kind == "linear":
                 baseline.weights = take(f"{name}{i}", features + 1, S * F)
     K = len(model.targets.levels) if model.targets.name == "quantile" else 1
-    forecaster.calibration = Calibration(take("calibration", "n", S, F, K)) if "calibration" in left else None
+    forecaster.calibration = None
+    if "calibration_ages" in left:
+        errors = take("calibration", "n", S, F, K)
+        ages, places = (take(f"calibration_{what}", len(errors)) for what in ("ages", "series"))
+        names = [*(forecaster.seen or ()), None]  # -1 is None
+        for what, got, least, most in (("ages", ages, 0, 2**53), ("series", places, -1, len(names) - 2)):
+            if not ((got >= least) & (got <= most)).all():
+                raise ValueError(f"calibration_{what}: expected numbers from {least} to {most}, got others")
+        (half_life,) = take("calibration_half_life", 1).tolist()
+        own = [names[int(place)] for place in places]
+        forecaster.calibration = Calibration(errors, ages, own, half_life)
+    elif "calibration" in left:  # of an older file: all errors are alike
+        forecaster.calibration = Calibration(take("calibration", "n", S, F, K))
     if left:
         raise ValueError(f"arrays: expected none but those of the forecaster, got {', '.join(left)}")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from ..sequence import Standardizer
-from .series import Series
+from .series import Series, named
 
 SCALED = ("target", "past", "known", "static")  # parts of a Series, each with scales of its own
 MODES = ("all", "series", "context", "last")
@@ -96,7 +96,7 @@ class Scales:
                 raise ValueError(f"scales of {name}: expected them for the mode {found.mode!r}, got none")
         for name, *pair in state["series"]:
             own = _read(f"series {name!r}", pair, sizes[0])
-            found.by_series[tuple(name) if isinstance(name, list) else name] = (own.mean_, own.scale_)
+            found.by_series[named(name)] = (own.mean_, own.scale_)
         return found
 
 

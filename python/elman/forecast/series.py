@@ -74,6 +74,23 @@ def checked(series: Sequence[Series]) -> list[Series]:
     return series
 
 
+def clock(one: Series, places: np.ndarray) -> np.ndarray:
+    """The times of these steps of a series as whole numbers."""
+    times = places if one.times is None else one.times[places]
+    return np.asarray(times.astype("M8[ns]") if times.dtype.kind == "M" else times, np.int64)
+
+
+def clocks(series: Sequence[Series], origins: Sequence[np.ndarray], shift: int) -> np.ndarray:
+    """[W], the times of the steps that are `shift` after these origins of the series."""
+    found = [clock(one, np.asarray(at, np.int64) + shift) for one, at in zip(series, origins, strict=True)]
+    return np.concatenate(found)
+
+
+def named(name: Any) -> Any:
+    """The name of a series out of JSON, which makes a list of a tuple."""
+    return tuple(name) if isinstance(name, list) else name
+
+
 def carried(values: np.ndarray) -> np.ndarray:
     """[n, F] with each NaN replaced by the last value before it; NaN stays where there is none."""
     steps = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])

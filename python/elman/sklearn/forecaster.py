@@ -224,6 +224,23 @@ class RecurrentForecaster(SeriesEstimator):
         self.core_.calibrate(self._read(X, least=self._least()))
         return self
 
+    def observe(self, X: Any) -> RecurrentForecaster:
+        """Take the errors of forecasts whose truth is known by now into the calibration of quantiles. Networks stay.
+
+        Args:
+            X: series or a frame like that of `fit`. Of a frame those origins count that are after all that were trained
+                on, calibrated with or observed before, so that rows may be given again; of arrays all do.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: X is not like that of `fit`, or the estimator was not calibrated.
+        """
+        check_is_fitted(self, "model_")
+        self.core_.observe(self._read(X, least=self._least()))
+        return self
+
     def backtest(
         self,
         X: Any,

@@ -18,7 +18,7 @@ class RecurrentForecaster(BaseForecaster):
 
     One network learns from all series of a panel or hierarchy, and from all variables of each together. X is what is
     known ahead. NaN in y or X are steps that are not known. The horizon is the last step of `fh`. With loss "gaussian"
-    or calibration there are quantiles and intervals.
+    or calibration there are quantiles and intervals. `update(y, update_params=False)` goes on with the calibration.
 
     Args:
         context: steps to read before each forecast. All arguments are those of `elman.sklearn.RecurrentForecaster`.
@@ -58,6 +58,7 @@ class RecurrentForecaster(BaseForecaster):
         "capability:pred_int:insample": False,
         "capability:missing_values": True,
         "capability:random_state": True,
+        "capability:update": True,
         "property:randomness": "derandomized",
         "requires-fh-in-fit": True,
         "X-y-must-have-same-index": False,
@@ -130,6 +131,14 @@ class RecurrentForecaster(BaseForecaster):
         self.estimator_ = _Estimator(horizon=int(steps.max()) + 1, **options)
         frame, roles = self._frame(y, X)
         self.estimator_.fit(frame, calendar=calendar, **roles)
+        return self
+
+    def _update(self, y: Any, X: Any = None, update_params: bool = True) -> RecurrentForecaster:
+        """Train anew, or go on with the calibration alone."""
+        if update_params:
+            self._fit(self._y, self._X, self._fh)
+        elif self.estimator_.core_.calibration is not None:
+            self.estimator_.observe(self._frame(self._y, self._X)[0])
         return self
 
     def _predict(self, fh: Any, X: Any) -> Any:
