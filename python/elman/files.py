@@ -101,17 +101,20 @@ def read(path: Path, purpose: str) -> tuple[dict[str, Any], Arrays]:
 
 def flush_directory(path: Path) -> None:
     """Wait until the names in a directory are on the disk, as far as the system lets one."""
+    opened: list[int] = []
     try:
-        directory = os.open(path, os.O_RDONLY)
-    except PermissionError:  # any directory on Windows; elsewhere one that may be written to and not read
-        return
-    try:
-        os.fsync(directory)
+        # In one call, which no exception of a signal handler divides: what has been opened is in the list.
+        opened.extend(map(os.open, (path,), (os.O_RDONLY,)))
+        os.fsync(opened[0])
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+        if opened and error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
+        # It cannot be opened: any directory on Windows; elsewhere one that may be written to and not read.
+        if not opened and not isinstance(error, PermissionError):
             raise
     finally:
-        os.close(directory)
+        for directory in opened:
+            os.close(directory)
 
 
 def make_directory(path: pathlib.Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elman.data import forecast_windows
+from elman.data import Sequences, forecast_windows
+from elman.models import Forecaster
 
 FRAME = pd.DataFrame(np.arange(40.0).reshape(10, 4), columns=["sales", "price", "rain", "day"])
 
@@ -49,3 +50,31 @@ def test_refusals_of_arrays():
         forecast_windows(FRAME.to_numpy(), 3, 2, ["sales"])
     with pytest.raises(ValueError, match="targets: expected an index below 4, got -5"):
         forecast_windows(FRAME.to_numpy(), 3, 2, -5)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_gaps_are_masked_and_unknown_targets_do_not_count(cell):
+    """The loss and its gradients are those of each window by hand: its known steps read, its known targets compared."""
+    rng = np.random.default_rng(0)
+    series = rng.standard_normal((40, 2))
+    series[rng.random((40, 2)) < 0.2] = np.nan
+    windows = forecast_windows(series, 8, 3, targets=[0])
+    seen = ~np.isnan(windows.x).any(axis=-1)
+    (batch,) = Sequences(windows.x, windows.y, mask=seen).batches(100)
+    model = Forecaster(3, input_size=2, hidden_size=4, cell=cell, dtype="float64", seed=0)
+    model.zero_grad()
+    step = model.loss(batch)
+    step.backward()
+    got = {name: grad.copy() for name, grad in model.grads.items()}
+
+    model.zero_grad()
+    total, count = 0.0, int((~np.isnan(windows.y)).sum())
+    assert 0 < count < windows.y.size and not seen.all()
+    for x, y, known in zip(windows.x, windows.y, seen, strict=True):
+        prediction, _, backward = model.encoder.forward(np.ascontiguousarray(x[known][:, None]))
+        wrong = np.nan_to_num(prediction[0] - y[:, 0])
+        total += np.square(wrong).sum()
+        backward(2 * wrong[None] / count)
+    assert step.value == pytest.approx(total / count, rel=1e-12)
+    for name, grad in model.grads.items():
+        np.testing.assert_allclose(got[name], grad, rtol=1e-9, atol=1e-12)

@@ -26,7 +26,7 @@ def no_thread_is_left():
     yield
     gc.collect()
     for thread in threads():
-        thread.join(5)
+        thread.join(60)
     assert not threads()
 
 
@@ -108,17 +108,16 @@ def test_an_exception_in_the_loop_ends_the_thread():
 
 
 def test_it_reads_while_the_loop_works():
-    """Two times that would add up if one waited for the other."""
+    """At each item the loop waits until the next one is being made: without a thread it would wait in vain."""
+    begun = [threading.Event() for _ in range(5)]
 
-    def slow():
+    def source():
         for i in range(5):
-            time.sleep(0.1)
+            begun[i].set()
             yield i
 
-    begin = time.perf_counter()
-    for _ in prefetch(slow()):
-        time.sleep(0.1)
-    assert time.perf_counter() - begin < 0.9  # 1.0 is the sum, 0.6 what it takes
+    for i in prefetch(source()):
+        assert i == 4 or begun[i + 1].wait(60)
 
 
 def test_the_settings_of_the_caller_hold_in_the_thread():
@@ -145,7 +144,7 @@ def test_a_forked_child_is_told():
 
     process = context.Process(target=child)
     process.start()
-    process.join(20)
+    process.join(60)
     assert process.exitcode == 0
     text, own = queue.get()
     assert "call batches() again in the child" in text and own == [0, 1, 2]

@@ -42,7 +42,7 @@ def test_every_changed_byte_is_seen(name, tmp_path):
     whole = path.read_bytes()
     header = int.from_bytes(whole[:8], "little") + 8
     rng = np.random.default_rng(0)
-    refused, begin = 0, time.perf_counter()
+    refused, begin = 0, time.process_time()
     places = [*range(8), *rng.integers(8, header, 300), *rng.integers(header, len(whole), 50)]
     for place in places:
         changed = bytearray(whole)
@@ -54,7 +54,7 @@ def test_every_changed_byte_is_seen(name, tmp_path):
             assert str(error).startswith("path: expected a file written by save(), got ")
             refused += 1
     assert refused > 0.9 * len(places)
-    assert time.perf_counter() - begin < 60
+    assert time.process_time() - begin < 60
 
 
 STRANGE = {
@@ -151,10 +151,10 @@ MODELS = {
 @pytest.mark.parametrize("message", LAYERS | MODELS)
 def test_descriptions_that_do_not_fit(message, tmp_path):
     write_raw(tmp_path / "file", (LAYERS | MODELS)[message], {"a": np.zeros((3, 5), np.float32)})
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match=f"path: expected a file written by save.*, got '.*file': {message}"):
         elman.load(tmp_path / "file")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 UNKNOWN = {

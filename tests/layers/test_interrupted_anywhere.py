@@ -1,8 +1,6 @@
 """An exception of a signal handler, at every place where Python lets one run while parameters are changed."""
 
-import dis
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,50 +10,13 @@ import pytest
 from elman import GRU
 from elman.layers import Linear, Sequential, store
 from elman.train import Adam
+from tests.support.interrupted import interrupted
 
 FILES = {
     os.path.join(os.path.dirname(store.__file__), name)
     for name in ("store.py", "mapping.py", "parameters.py")
 }
 X = np.random.default_rng(0).normal(size=(3, 2, 3)).astype(np.float32)
-
-
-class InterruptedAnywhereError(Exception):
-    pass
-
-
-def interrupted(call, number):
-    """`call()`, with an exception at the place of this number; whether there was one."""
-    left, looked = number, set()
-
-    def trace(frame, event, _):
-        nonlocal left
-        if frame.f_code.co_filename not in FILES:
-            return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        if event == "call":
-            looked.add(frame)
-        if event == "opcode":
-            if frame in looked:  # CPython looks for signals after these
-                left -= 1
-                if left == -1:
-                    raise InterruptedAnywhereError
-            name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-            if name.startswith(("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")):
-                looked.add(frame)
-            else:
-                looked.discard(frame)
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    except InterruptedAnywhereError:
-        pass
-    finally:
-        sys.settrace(before)
-    return left < 0
 
 
 def is_free(lock):
@@ -91,7 +52,7 @@ def test_a_change_ended_anywhere_leaves_layers_that_work(way):
         model.optimizer = Adam(model)
         y, _, backward = model.forward(X)
         backward(np.ones_like(y))
-        there = interrupted(lambda model=model: WAYS[way](model), number)
+        there = interrupted(lambda model=model: WAYS[way](model), number, FILES)
         number += 1
         again = made(2)
         again.load_state_dict(model.state_dict())

@@ -12,7 +12,7 @@ from elman.data import NamedSequences
 from elman.layers import GRU, Linear, Pooling
 from elman.losses import custom
 from elman.models import Graph, Input, Output, concatenate
-from elman.train import fit
+from elman.train import Adam, fit
 from tests.support.graphs import N, data, make
 from tests.support.saved import equal
 
@@ -40,6 +40,22 @@ def test_gradients_are_the_slopes_of_the_loss():
         "lstm.weight_ih_l0",
         "linear_2.weight",
     } <= model.grads.keys()
+
+
+def test_gradients_beside_frozen_parts():
+    """Those of what is trained keep their bits; there are no others."""
+    model = make()
+    batch = next(NamedSequences(*data()).batches(N))
+    model.loss(batch).backward()
+    want = {name: grad.copy() for name, grad in model.grads.items()}
+    parts = [name for name, part in model.parts.items() if part.parameters]
+    for part in parts:
+        for trained in [part], [name for name in parts if name != part]:
+            model.zero_grad()
+            with Adam([model[name] for name in trained]).only():
+                model.loss(batch).backward()
+            for name, grad in model.grads.items():
+                np.testing.assert_array_equal(grad, want[name] * (name.partition(".")[0] in trained))
 
 
 def test_beside_torch():

@@ -242,15 +242,16 @@ def test_the_gil_is_free_while_it_computes():
 
     counter = threading.Thread(target=count)
     counter.start()
-    begin = time.perf_counter()
-    inside = []
-    while time.perf_counter() - begin < 0.5:
+    end, inside = time.monotonic() + 60, 0
+    while (
+        inside < 20 and time.monotonic() < end
+    ):  # on a busy machine it may not get its turn in the first ones
         before = counted[0]
         step(x, out)
-        inside.append(counted[0] - before)
+        inside = counted[0] - before
     stop.set()
     counter.join()
-    assert np.median(inside) > 3
+    assert inside >= 20
 
 
 FOLLOWS = """

@@ -1,5 +1,6 @@
-"""One process of a training on several: `fit_on_ranks.py mpi|gloo DIRECTORY EPOCHS [wait]`. It prints what it has
-trained as JSON, and with `wait` a line after each update, with pauses, so that somebody can end it.
+"""One process of a training on several: `fit_on_ranks.py mpi|gloo DIRECTORY EPOCHS [wait] [samples]`. It prints what it
+has trained as JSON, and with `wait` a line after each update, with pauses, so that somebody can end it. With `samples`
+the data is a source that is read in windows.
 
 Under mpiexec, or with the environment that torch.distributed asks for.
 """
@@ -12,6 +13,7 @@ import time
 import numpy as np
 
 import elman
+from elman.data import Samples
 from elman.train import Callback
 from tests.support.runs import data, regressor, run
 
@@ -22,8 +24,16 @@ class Waits(Callback):
         time.sleep(0.05)
 
 
+def samples(x: np.ndarray, y: np.ndarray) -> Samples:
+    """Two shards of unknown size, in windows of 12."""
+    return Samples(
+        [lambda part=part: zip(x[part], y[part], strict=True) for part in (slice(23), slice(23, None))],
+        window=12,
+    )
+
+
 def main() -> None:
-    kind, directory, epochs, *wait = sys.argv[1:]
+    kind, directory, epochs, *words = sys.argv[1:]
     if kind == "mpi":
         from mpi4py import MPI
 
@@ -31,15 +41,15 @@ def main() -> None:
     elif kind == "gloo":
         from torch import distributed
 
-        distributed.init_process_group("gloo", timeout=datetime.timedelta(seconds=30))
+        distributed.init_process_group("gloo", timeout=datetime.timedelta(seconds=600))
         communicator = distributed.group.WORLD
     else:
         communicator = None
     elman.set_num_threads(1)
     model = regressor(dropout=0.3, num_layers=2)
     history = run(
-        model, directory, data(n=40), data(1), epochs=int(epochs), communicator=communicator,
-        callbacks=[Waits()] if wait else [],
+        model, directory, samples(*data(n=40)) if "samples" in words else data(n=40), data(1), epochs=int(epochs),
+        communicator=communicator, callbacks=[Waits()] if "wait" in words else [],
     )  # fmt: skip
     total = float(sum(np.abs(value).sum(dtype=np.float64) for value in model.parameters.values()))
     print(json.dumps({"losses": history.train_loss, "parameters": total}), flush=True)

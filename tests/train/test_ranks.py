@@ -208,7 +208,9 @@ def test_parameters_that_part_are_seen():
         return trained(regressor(), data(), communicator=communicator, callbacks=[change])
 
     for error in on_ranks(2, work):
-        assert "expected the same parameters in every process, but those of process 1 are not" in str(error)
+        assert "the same batches and parameters in every process, but those of process 1 are not" in str(
+            error
+        )
 
 
 def test_a_checkpoint_that_is_refused_ends_all(tmp_path):

@@ -39,6 +39,7 @@ def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
         return
     ahead = _Ahead(items, depth)
     try:
+        ahead.start()  # here, so that it is also stopped if a signal handler's exception comes next
         while (item := ahead.take()) is not _END:
             yield item
     finally:
@@ -56,12 +57,16 @@ class _Ahead:
         self._ready: deque[Any] = deque()
         self._failure: BaseException | None = None
         self._ended = self._stopped = False
-        self._changed = threading.Condition()
+        # Taken by itself: `with` of a Condition runs Python, where a signal handler's exception could leave it taken.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._process = os.getpid()
         run = contextvars.copy_context().run  # NumPy's errstate and the like are the caller's
         self._thread = threading.Thread(target=run, args=(self._make,), name="elman-prefetch", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
         _RUNNING[id(self)] = self
+        self._thread.start()
 
     def _make(self) -> None:
         try:
@@ -69,14 +74,14 @@ class _Ahead:
         except BaseException as error:
             self._failure = error
         finally:
-            with self._changed:
+            with self._lock:
                 self._ended = True
                 self._changed.notify_all()
 
     def _fill(self) -> None:
         try:
             for item in self._items:
-                with self._changed:
+                with self._lock:
                     self._ready.append(item)
                     self._changed.notify_all()
                     while len(self._ready) >= self._depth and not self._stopped:
@@ -95,12 +100,13 @@ class _Ahead:
             raise RuntimeError(
                 "batches: this iterator was begun before the process forked; call batches() again in the child"
             )
-        with self._changed:
+        with self._lock:
             while not self._ready and not self._ended:
                 self._changed.wait(0.5)  # without a limit, Windows would not let Ctrl-C through
             if self._ready:
                 self._changed.notify_all()
-                return self._ready.popleft()
+                item = self._ready.popleft()
+                return item
         if self._failure is not None:
             raise self._failure
         return _END
@@ -110,12 +116,12 @@ class _Ahead:
         # On free-threaded Python a generator may be dropped after the program has ended, when `os` is gone already.
         if self._stopped or os.getpid() != self._process:
             return
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._ready.clear()
             self._changed.notify_all()
         self._failure = None  # it holds frames, which hold the data
-        if self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread() and self._thread.ident is not None:
             self._thread.join(PATIENCE)
         _RUNNING.pop(id(self), None)
 

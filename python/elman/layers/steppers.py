@@ -76,6 +76,11 @@ class Stateless:
         """Nothing: it keeps nothing."""
 
 
+# To take a lock without waiting: `taken.extend(map(lock.acquire, AT_ONCE))` says in one call, which no exception of a
+# signal handler divides, whether it has been taken. After `if lock.acquire(False):` one could leave it locked.
+AT_ONCE = (False,)
+
+
 class Several:
     """Steppers that take each step together, one call at a time: their state as one, and a lock.
 
@@ -87,13 +92,9 @@ class Several:
         self._keeping = steppers
         self._idle = threading.Lock()
 
-    def _enter(self) -> None:
-        """Begin a step, which ends with `_idle.release()`.
-
-        Raises:
-            RuntimeError: another thread is inside one.
-        """
-        if not self._idle.acquire(blocking=False):
+    def _expect_alone(self, taken: list[bool]) -> None:
+        """Refuse a step while another thread is inside one: the lock was not taken."""
+        if not taken[0]:
             raise RuntimeError(
                 "stepper: expected one call at a time, got a second one from another thread; make a stepper for each "
                 "thread"
@@ -165,18 +166,23 @@ class SequentialStepper(Several):
             ValueError: x, out or mask has the wrong shape or type; the state is as before.
             RuntimeError: another thread is inside a step; the state is as that step leaves it.
         """
-        self._enter()
+        taken: list[bool] = []
         try:
-            if mask is not None or type(x) is not np.ndarray or self._read != (x.shape, x.dtype):
-                return self._first(x, out, mask)
-            if out is not None:
-                expect_out(out, *self._given)
-            *before, last = self._steppers
-            for stepper, between in zip(before, self._between, strict=True):
-                x = stepper(x, out=between)
-            return last(x, out=out)
+            taken.extend(map(self._idle.acquire, AT_ONCE))
+            self._expect_alone(taken)
+            if mask is None and type(x) is np.ndarray and self._read == (x.shape, x.dtype):
+                if out is not None:
+                    expect_out(out, *self._given)
+                *before, last = self._steppers
+                for stepper, between in zip(before, self._between, strict=True):
+                    x = stepper(x, out=between)
+                y = last(x, out=out)
+            else:
+                y = self._first(x, out, mask)
+            return y
         finally:
-            self._idle.release()
+            if taken and taken[0]:
+                self._idle.release()
 
     def _first(self, x: Any, out: np.ndarray | None, mask: Any) -> Any:
         """A step that may not fit, that streams skip, or of which it is not known what each layer will give."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from .._arrays import to_numpy
-from ..layers.steppers import Several, expect_out
+from ..layers.steppers import AT_ONCE, Several, expect_out
 from ..sequence.marks import chosen
 from .graph_files import Drawn
 from .nodes import Input, StepOf
@@ -73,8 +73,10 @@ class GraphStepper(Several):
         if not isinstance(given, Mapping) or not given.keys() <= self._ends.keys():
             got = ", ".join(map(str, given)) if isinstance(given, Mapping) else _check.describe(given)
             raise ValueError(f"out: expected arrays by the names {', '.join(self._ends)}, got {got}")
-        self._enter()
+        taken: list[bool] = []
         try:
+            taken.extend(map(self._idle.acquire, AT_ONCE))
+            self._expect_alone(taken)
             marks = self._marks(mask)
             values = self._read(x, marks)
             shapes = [value.shape for value in values.values()]
@@ -90,7 +92,8 @@ class GraphStepper(Several):
                 np.copyto(found[name], values[i])
             return found
         finally:
-            self._idle.release()
+            if taken and taken[0]:
+                self._idle.release()
 
     def _first(
         self, values: dict[int, np.ndarray], given: Mapping[str, np.ndarray], marks: Mapping[str, np.ndarray]

@@ -63,16 +63,20 @@ class _Stepper:
         self, x: np.ndarray, state: Sequence[np.ndarray], y: np.ndarray, final: Sequence[np.ndarray]
     ) -> bool:
         """Writes y [B, H] and each final state of x [B, I]; False, and nothing done, while another thread steps."""
-        if not self._lock.acquire(blocking=False):
-            return False
+        taken: list[bool] = []
         try:
+            # In one call, which no exception of a signal handler divides: else the lock could be left taken.
+            taken.extend(map(self._lock.acquire, (False,)))
+            if not taken[0]:
+                return False
             for k, start in enumerate(state or self._zeros):
                 self._engine.set_state(k, start)
             self._engine.step(x, y)
             for k, out in enumerate(final):
                 self._engine.get_state(k, out)
         finally:
-            self._lock.release()
+            if taken and taken[0]:
+                self._lock.release()
         return True
 
 

@@ -42,10 +42,14 @@ class Checkpoint:
         files.make_directory(self.directory)
         self._lock = DirectoryLock(self.directory)
         self._own: list[pathlib.Path] = []  # the whole checkpoints, the oldest first
-        self._count = max(self._numbered(), default=-1) + 1
-        for path in self.directory.iterdir():
-            if _UNFINISHED.fullmatch(path.name):  # a run that was killed has left it
-                path.unlink()
+        try:
+            self._count = max(self._numbered(), default=-1) + 1
+            for path in self.directory.iterdir():
+                if _UNFINISHED.fullmatch(path.name):  # a run that was killed has left it
+                    path.unlink()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let another run use the directory."""
@@ -89,7 +93,7 @@ class Checkpoint:
             warnings.warn(
                 f"checkpoint: in {where!r} {', '.join(damaged)} cannot be used; "
                 f"going on from {self._own[-1].name}",
-                stacklevel=4,  # where fit is called
+                stacklevel=5,  # where fit is called
             )
         return found
 

@@ -217,12 +217,13 @@ def _carry_out(
         saver = None
         try:
             begin(run.model, train)
-            if make_saver is not None:
-                saver = make_saver()
-                ends.callback(saver.close)
-            together.begin(run)
-            begun = True
             with run.guard.watching(termination):
+                if make_saver is not None:
+                    with run.guard.deferring():  # a signal waits until it is known who lets the directory go
+                        saver = make_saver()
+                        ends.callback(saver.close)
+                together.begin(run)
+                begun = True
                 for callback in callbacks:
                     callback.on_start(run)
                     ends.callback(callback.on_end, run)

@@ -56,9 +56,11 @@ class Guard:
                 before = signal.getsignal(number)
                 ends = termination and number == signal.SIGTERM and before is signal.SIG_DFL
                 if ends or callable(before):
-                    with contextlib.suppress(ValueError):  # a subinterpreter may not
+                    self._before[number] = before  # first: from the next line on `_handle` may be called
+                    try:
                         signal.signal(number, self._handle)
-                        self._before[number] = before
+                    except ValueError:  # a subinterpreter may not
+                        del self._before[number]
         try:
             yield
         finally:

@@ -33,10 +33,17 @@ class DirectoryLock:
     def __init__(self, directory: pathlib.Path):
         self._file = open(directory / NAME, "a+b")  # noqa: SIM115, as it stays open
         try:
+            self._take(directory)
+            _held.add(self)
+        except BaseException:  # whoever keeps the exception would keep the file, and the lock
+            self._file.close()
+            raise
+
+    def _take(self, directory: pathlib.Path) -> None:
+        try:
             _lock(self._file.fileno())
         except (BlockingIOError, PermissionError):
             holder = self._holder()
-            self._file.close()
             raise ValueError(
                 f"checkpoint: expected a directory that no other run uses, got {os.fspath(directory)!r}, "
                 f"in use by {holder}"
@@ -44,14 +51,13 @@ class DirectoryLock:
         except OSError as error:
             warnings.warn(
                 f"checkpoint: {os.fspath(directory)!r} cannot be locked ({error}); let no other run use it",
-                stacklevel=5,  # where fit is called
+                stacklevel=7,  # where fit is called
             )
         self._file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         me = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
         self._file.write(json.dumps(me).encode())
         self._file.flush()
-        _held.add(self)
 
     def _holder(self) -> str:
         self._file.seek(0)

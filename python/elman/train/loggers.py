@@ -135,7 +135,16 @@ class MLflowLog(Logger):
                 mlflow.set_experiment(self._experiment)
             before = self._before() if run.history.epochs else None
             active = mlflow.start_run(run_id=before) if before else mlflow.start_run(run_name=self._name)
-        self._id, client = active.info.run_id, mlflow.MlflowClient()
+        try:
+            self._begin(run, active.info.run_id)
+        except BaseException:  # `on_end` is not called then
+            if self._own:
+                mlflow.end_run("FAILED")
+            raise
+
+    def _begin(self, run: Run, active: str) -> None:
+        """Write what is known at the start."""
+        self._id, client = active, self._mlflow.MlflowClient()
         self._client = client
         if not client.get_run(self._id).data.params:
             for name, value in self._parameters(run).items():

@@ -10,6 +10,8 @@ import numpy as np
 
 from .. import _core
 from ..data import Batch
+from ..data.batch import arrays_of
+from ..files import add_array, new_hasher
 from .communicator import Communicator
 from .guard import Guard
 
@@ -36,12 +38,14 @@ class Ranks:
         self.stopper: int | None = None
         self._alone = self.size == 1  # or left by the others
         self._flat = np.empty(0)
+        self._seen = 0  # bits of the batches since the last sum
 
     def share(self, batch: Batch) -> Batch | None:
         """This process's sequences of a batch, or None if there are fewer than processes. Neighbours are about as long
-        as each other, so every `size`-th is taken."""
+        as each other, so every `size`-th is taken. The next sum compares the batches of all."""
         if self.size == 1:
             return batch
+        self._seen = _batch_bits(batch, self._seen)
         return batch.part(slice(self.rank, None, self.size)) if self.rank < batch.size else None
 
     def draw(self, state: Any, *place: int) -> Any:
@@ -57,12 +61,13 @@ class Ranks:
             bits: 64 bits that are to be the same in all processes.
 
         Raises:
-            RuntimeError: a process has ended, has gone, or has other bits.
+            RuntimeError: a process has ended, has gone, or has other bits or batches.
             FloatingPointError: a process has ended so.
         """
         if self._alone:
             self.stopper = self.rank if mark == STOPS else None
             return [*numbers]
+        bits, self._seen = bits ^ self._seen, 0
         row = np.zeros(3 + 3 * self.size)
         table = row[3:].reshape(self.size, 3)
         row[: len(numbers)] = numbers
@@ -79,8 +84,9 @@ class Ranks:
         if len(other):
             self._alone = True
             raise RuntimeError(
-                f"communicator: expected the same parameters in every process, but those of {_named(other)} are not "
-                "those of process 0; callbacks that change a run must do the same in all of them"
+                "communicator: expected the same batches and parameters in every process, but those of "
+                f"{_named(other)} are not those of process 0; data must be the same, and callbacks that change a run "
+                "must do the same, in all of them"
             )
         stops = np.flatnonzero(table[:, 0] == STOPS)
         self.stopper = int(stops[0]) if len(stops) else None
@@ -134,6 +140,19 @@ class Ranks:
                 f"communicator: expected all {self.size} processes to answer process {self.rank}, "
                 f"but one of them has gone: {error}"
             ) from error
+
+
+def _batch_bits(batch: Batch, before: int) -> int:
+    """A fingerprint of a batch, and of what was `before` it."""
+    hasher = new_hasher()
+    hasher.update(f"{before} {batch.done}".encode())
+    for held in (batch.index, batch.x, batch.y, batch.lengths):
+        for array in arrays_of(held):
+            if array.dtype == object:  # whose bytes are addresses
+                hasher.update(repr(array.tolist()).encode())
+            else:
+                add_array(hasher, "", array)
+    return int.from_bytes(hasher.digest()[:8], "little")
 
 
 def parameter_bits(parameters: Mapping[str, np.ndarray]) -> int:

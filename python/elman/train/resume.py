@@ -107,7 +107,7 @@ class Saver:
         else:
             warnings.warn(
                 f"checkpoint: the training loss has risen to {loss:.4g}; none is written of where it ended",
-                stacklevel=3,  # where fit is called
+                stacklevel=5,  # where fit is called
             )
 
     def after_error(self, error: BaseException) -> None:
@@ -120,7 +120,7 @@ class Saver:
         try:
             self._write(snapshot(run))
         except OSError as failure:  # the error itself says more
-            warnings.warn(f"checkpoint: none could be written to {where!r}: {failure}", stacklevel=3)
+            warnings.warn(f"checkpoint: none could be written to {where!r}: {failure}", stacklevel=4)
             return
         if hasattr(error, "add_note"):
             error.add_note(f"The run is saved in {where!r}: the same call of fit goes on from there.")
