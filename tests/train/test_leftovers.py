@@ -21,6 +21,7 @@ from tests.support.runs import regressor, run
 
 # A file that is dropped before its block begins is closed, and Python says so.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
