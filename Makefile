@@ -22,6 +22,9 @@ ARCHITECTURE := 90a
 NVCC := nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl
 
 FREE := $(VENV)-free-threaded
+FREE_ROOMS := bind machine probes simd stack recurrent sequence layers losses optim data train models sklearn forecast
+# Tests that ask for a package which has no wheel for such a Python are skipped, by name.
+FREE_PYTEST = PYTHON_GIL=0 ELMAN_TEST_ISA=best ELMAN_TEST_WITHOUT="safetensors h5py" $(FREE)/bin/python -m pytest -q
 
 .PHONY: test-tools test-free-threaded cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
 
@@ -52,10 +55,10 @@ test-quick: $(VENV)/test
 test-tools: $(VENV)-tools/tools
 	$(VENV)-tools/bin/python -m pytest tests/forecast_tools
 
-# The rooms whose tests need NumPy alone: torch, safetensors and h5py may have no wheel for such a Python.
+# All rooms of the engine and of training, then the long tests of threads.
 test-free-threaded: $(FREE)/test
-	PYTHON_GIL=0 ELMAN_STRESS_SECONDS=60 ELMAN_TEST_ISA=best $(FREE)/bin/python -m pytest -m "not emulated" \
-	  tests/bind tests/machine tests/probes tests/stack
+	$(FREE_PYTEST) -m "not slow and not kills and not emulated" $(FREE_ROOMS:%=tests/%)
+	$(FREE_PYTEST) -m "slow and not kills and not emulated" tests/machine
 
 bench: $(VENV)/bench
 	$(BIN)/python -m bench --out out/bench
@@ -124,7 +127,8 @@ $(FREE)/test: $(SOURCES)
 	  { echo "$(PYTHON) is no free-threaded Python; name one: make test-free-threaded PYTHON=python3.13t"; exit 1; }
 	$(PYTHON) -m venv $(FREE)
 	$(FREE)/bin/python -m pip install --quiet --upgrade pip
-	$(FREE)/bin/python -m pip install --quiet --prefer-binary --editable . 'pytest>=8'
+	$(FREE)/bin/python -m pip install --quiet --prefer-binary --editable '.[train,plot,sklearn,arrow,torch]' \
+	  'pandas>=2' 'hypothesis>=6.100' 'pytest>=8'
 	touch $@
 
 $(VENV)/test: $(BIN)/python $(SOURCES)

@@ -3,7 +3,8 @@
 set(ELMAN_CSRC ${CMAKE_CURRENT_LIST_DIR})
 
 # isa/*.cpp, the parts of an instruction set, with its flags; compiled once however many targets use them.
-# -ffp-contract=off: see mul_add in simd/vec.h.
+# -ffp-contract=off: see mul_add in simd/vec.h. clang-cl, the Clang that takes Microsoft's options, understands flags
+# of Clang's own only behind /clang:.
 function(elman_isa target name)
   if(NOT TARGET elman_isa_${name})
     file(GLOB parts CONFIGURE_DEPENDS ${ELMAN_CSRC}/isa/*.cpp)
@@ -11,8 +12,11 @@ function(elman_isa target name)
     target_include_directories(elman_isa_${name} PRIVATE ${ELMAN_CSRC})
     target_compile_definitions(elman_isa_${name} PRIVATE "ELMAN_ISA_HEADER=\"isa/${name}.h\"")
     set_target_properties(elman_isa_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    target_compile_options(elman_isa_${name} PRIVATE
-      -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions ${ARGN})
+    set(flags -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-exceptions ${ARGN})
+    if(MSVC)
+      list(TRANSFORM flags PREPEND "/clang:")
+    endif()
+    target_compile_options(elman_isa_${name} PRIVATE ${flags})
   endif()
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:elman_isa_${name}>)
 endfunction()

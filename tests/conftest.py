@@ -1,6 +1,7 @@
 """Shared fixtures: every instruction set this machine has, and settings put back after each test.
 
 ELMAN_TEST_ISA=avx2 runs the tests that use `isa` with that one alone, ELMAN_TEST_ISA=best with the machine's best.
+ELMAN_TEST_WITHOUT="safetensors h5py" skips tests that ask for one of these packages, where they cannot be had.
 """
 
 import os
@@ -16,6 +17,28 @@ import elman
 ISAS = elman.isas()
 if only := os.environ.get("ELMAN_TEST_ISA"):
     ISAS = ISAS[:1] if only == "best" else [only]
+
+WITHOUT = os.environ.get("ELMAN_TEST_WITHOUT", "").split()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    return (yield from skipped_without())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    return (yield from skipped_without())
+
+
+def skipped_without():
+    try:
+        return (yield)
+    except ImportError as error:
+        for package in WITHOUT:
+            if error.name == package or f" needs {package}: " in str(error):
+                pytest.skip(f"no {package}")
+        raise
 
 
 @pytest.fixture(autouse=True)

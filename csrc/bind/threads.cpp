@@ -19,7 +19,7 @@ namespace {
 // from the caller could not be checked.
 bool borrow(const std::optional<std::string>& path) {
 #if defined(_WIN32)
-  return false;
+  return (void)path, false;
 #else
   void* const library = dlopen(path ? path->c_str() : nullptr, RTLD_NOW | RTLD_LOCAL);
   if (!library) return false;

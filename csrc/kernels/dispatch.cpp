@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "machine/features.h"
+
 namespace elman {
 
 namespace scalar {
@@ -30,12 +32,8 @@ struct Built {
 
 const Built built[] = {
 #if defined(ELMAN_X86)
-    {&avx512::isa,
-     [] {
-       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-     }},
-    {&avx2::isa, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+    {&avx512::isa, has_avx512},
+    {&avx2::isa, has_avx2},
 #elif defined(ELMAN_ARM)
     {&neon::isa, [] { return true; }},
 #endif

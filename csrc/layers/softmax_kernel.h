@@ -40,7 +40,7 @@ template <class T, int L> RowSums<T> softmax(const T* x, int n, T scale, T shift
       const V e = exp(v[w] - splat<V>(sums.largest));
       exponentials[w] = exponentials[w] + e;
       const int left = n - first - w * L;
-      if (p && left > 0) Extent{left}.template store_at(p + first + w * L, 0, e);
+      if (p && left > 0) Extent{left}.store_at(p + first + w * L, 0, e);
     });
   });
   sums.exponentials = add_lanes(read(exponentials));

@@ -13,10 +13,11 @@ namespace {
 constexpr double cache_share = 0.75;
 
 double cache_bytes(int level) {
+  long size = 0;
 #if defined(_SC_LEVEL2_CACHE_SIZE)
-  const long size = sysconf(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
-  if (size > 0) return cache_share * static_cast<double>(size);
+  size = sysconf(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
 #endif
+  if (size > 0) return cache_share * static_cast<double>(size);
   return level == 2 ? 512e3 : 8e6;
 }
 

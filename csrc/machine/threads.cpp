@@ -227,9 +227,9 @@ namespace {
 std::atomic<Pool*> the_pool{nullptr};
 
 Pool& pool() {
-  static std::once_flag once;
 #if !defined(_WIN32)
   // A forked child has no workers. It leaves the old pool alone and makes its own when it needs one.
+  static std::once_flag once;
   std::call_once(once, [] {
     pthread_atfork(nullptr, nullptr, [] {
       the_pool.store(nullptr);

@@ -65,7 +65,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
   if (how.ahead) test.products.tile_rows = 100;
   set_num_threads(how.threads);
   set_span(how.short_spans ? 1 : 0);
-  const auto [T, B, I, H] = g.z;
+  const int T = g.z.T, B = g.z.B, I = g.z.I, H = g.z.H;
   const Stack stack{test.isa, test.cell, I, H, 1, 1};
   Weights<double> weights{I, H, g.ih.data(), g.hh.data(), g.bias_ih.data(), g.bias_hh.data()};
   for (int k = 0; k < Cell::vectors; ++k) weights.vectors[k] = g.vectors.data() + k * H;
@@ -118,7 +118,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
 
 // y of a stepper, for sequences of one length, against that of a pass.
 template <class Cell> void test_stepper_of(const std::string& what, const Given& g, const void* program) {
-  const auto [T, B, I, H] = g.z;
+  const int T = g.z.T, B = g.z.B, I = g.z.I, H = g.z.H;
   Plan::Options options;
   options.T = T;
   options.B = B;

@@ -71,7 +71,7 @@ double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 // y and the final states.
 Results<double> plain(const Given& g, const Plan& plan, int states, const Step& step) {
-  const auto [T, B, I, H] = g.z;
+  const int T = g.z.T, B = g.z.B, I = g.z.I, H = g.z.H;
   const PlanView view = plan.view();
   Values<double> y(T * B * H), final(states * B * H);
   for (int segment = 0; segment < view.segments; ++segment) {

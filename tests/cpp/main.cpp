@@ -4,16 +4,29 @@
 
 #include "selftest.h"
 
+namespace {
+
+// On any number of processors.
+void allow_three_threads() {
+#if defined(_WIN32)
+  _putenv_s("ELMAN_OVERSUBSCRIBE", "1");
+#else
+  setenv("ELMAN_OVERSUBSCRIBE", "1", 1);
+#endif
+}
+
+}  // namespace
+
 int main() {
   using namespace elman;
   using namespace elman::selftest;
-  setenv("ELMAN_OVERSUBSCRIBE", "1", 1);  // three threads on any number of processors
+  allow_three_threads();
   test_stepper();
   test_contract();
   for (const Isa* isa : isas()) {
     use_isa(isa->name);
-    for (const auto test : {test_recurrent, test_update, test_linear, test_embedding, test_attention,
-                            test_cross_entropy, test_ctc})
+    for (const auto test : {test_recurrent, test_callers, test_update, test_linear, test_embedding,
+                            test_attention, test_cross_entropy, test_ctc})
       test(*isa);
     std::printf("%s compared\n", isa->name);
   }

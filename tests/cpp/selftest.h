@@ -121,6 +121,7 @@ template <class Call> auto with_threads(const std::string& what, const Call& cal
 void test_stepper();
 void test_contract();
 void test_recurrent(const Isa& isa);
+void test_callers(const Isa& isa);
 void test_update(const Isa& isa);
 void test_linear(const Isa& isa);
 void test_embedding(const Isa& isa);

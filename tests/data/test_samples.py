@@ -2,7 +2,6 @@
 
 import functools
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -236,6 +235,8 @@ def test_named_inputs():
 
 def test_blocks_of_hdf5(tmp_path, rng):
     """Of variable length, of whole arrays, and ragged by an index."""
+    import h5py
+
     lengths = rng.integers(1, 6, 30)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -7,12 +7,14 @@ import time
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save
 
 import elman
 from elman import files
 from elman.models import SequenceRegressor
 from tests.support.saved import equal, write_raw
+
+safetensors = pytest.importorskip("safetensors.numpy")
+save, load_file = safetensors.save, safetensors.load_file
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -4,7 +4,6 @@ import pathlib
 import sys
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from elman.models import LanguageModel, SequenceClassifier
 from elman.train import Plateau, Stream, WarmUp, fit
@@ -27,6 +26,8 @@ def make(name):
 
 
 def parameters_of(directory):
+    from safetensors.numpy import load_file
+
     return load_file(pathlib.Path(directory) / "result.safetensors")
 
 

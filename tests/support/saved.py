@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-from safetensors.numpy import save_file
 
 
 def equal(a, b):
@@ -18,4 +17,6 @@ def equal(a, b):
 
 def write_raw(path, content, arrays=None):
     """A file as an earlier version, or a stranger, wrote it."""
+    from safetensors.numpy import save_file
+
     save_file(arrays or {}, path, {"elman": content if isinstance(content, str) else json.dumps(content)})
