@@ -40,7 +40,7 @@ def cross_entropy(
         A `Loss`: the mean over the targets that count, and its gradient [..., C].
 
     Raises:
-        ValueError: shapes differ, or a target is no class.
+        ValueError: shapes differ, a target is no class, or ignore no whole number.
     """
     smoothing = _check.fraction("label_smoothing", label_smoothing)
     wrap, logits = returner(logits), _check.floats("logits", logits)
@@ -55,13 +55,14 @@ def cross_entropy(
         counts = spread_weights(weights, shape, known).reshape(-1)
     elif known is not None:
         counts = np.array(np.broadcast_to(known, shape), np.float64).reshape(-1)
+    if ignore is not None:
+        ignore = min(_check.whole_number("ignore", ignore, -_LARGEST - 1), _LARGEST)
     if shares:
         target, ignore = _shares(target.reshape(-1, C), counts), None
     else:
         if target.dtype == np.uint64:
             target = np.minimum(target, _LARGEST)  # which is no class either
         target = np.array(target, np.int64, order="C").reshape(-1)
-        ignore = None if ignore is None else int(ignore)
     d = _core.empty(logits.shape, logits.dtype) if gradient else None
     # The engine looks at each target that counts before it begins.
     total, count = _core.cross_entropy(
@@ -71,7 +72,7 @@ def cross_entropy(
     return Loss(value, None if d is None else wrap(d), count if weights is not None else int(count))
 
 
-_LARGEST = np.iinfo(np.int64).max
+_LARGEST = int(np.iinfo(np.int64).max)
 
 
 def _shares(target: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
