@@ -197,6 +197,7 @@ def test_a_handler_of_ones_own_is_called(tmp_path):
 
 
 def test_in_another_thread(tmp_path):
+    pytest.importorskip("safetensors")
     found = []
     thread = threading.Thread(target=lambda: found.append(run(regressor(), tmp_path / "a")))
     thread.start()
@@ -221,6 +222,8 @@ def test_other_exceptions_are_saved_too(tmp_path):
 
 
 def test_a_full_disk_hides_no_exception(tmp_path, monkeypatch):
+    pytest.importorskip("safetensors")
+
     def full(*_):
         raise OSError(28, "No space left on device")
 

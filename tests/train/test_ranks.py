@@ -117,6 +117,8 @@ def test_processes_drop_different_units_and_begin_as_the_first():
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_run_goes_on_bit_for_bit_and_with_another_number_of_processes(tmp_path, size):
+    pytest.importorskip("safetensors")
+
     def work(epochs, where):
         def on_rank(communicator):
             model = dropping()
@@ -159,6 +161,8 @@ def test_one_that_stops_stops_all(when):
 
 
 def test_an_error_in_one_ends_all_and_leaves_a_checkpoint(tmp_path):
+    pytest.importorskip("safetensors")
+
     class Breaks(Callback):
         def on_batch(self, run):
             if (run.epoch, run.updates, run.ranks.rank) == (1, 2, 1):
@@ -178,6 +182,7 @@ def test_an_error_in_one_ends_all_and_leaves_a_checkpoint(tmp_path):
 
 
 def test_a_loss_that_explodes_in_one_is_that_of_all(tmp_path):
+    pytest.importorskip("safetensors")
     x, y = data()
     x[1, 2] = np.nan  # in the share of one of them
 

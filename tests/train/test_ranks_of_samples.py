@@ -54,6 +54,8 @@ def test_the_update_is_that_of_the_whole_batch(name):
 
 @pytest.mark.parametrize("name", ["shards", "blocks"])
 def test_a_run_that_ends_within_an_epoch_goes_on_bit_for_bit(name, tmp_path):
+    pytest.importorskip("safetensors")
+
     def work(where, stops=False):
         def on_rank(communicator):
             def stop(run):

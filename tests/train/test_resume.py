@@ -165,6 +165,7 @@ def test_an_exploded_run_goes_on_with_a_lower_rate(tmp_path, rate):
 
 
 def test_a_run_that_ends_far_off_is_no_place_to_go_on_from(tmp_path):
+    pytest.importorskip("safetensors")
     x, y = data()
 
     def again(rate):
