@@ -32,7 +32,7 @@ def cross_entropy(
             float32 or float64, a share of each class, which together are 1.
         lengths, mask: which steps of [T, B, C] count: lengths [B], mask [T, B] bool; all if None.
         label_smoothing: from 0 up to, not including, 1.
-        ignore: targets of this number do not count.
+        ignore: targets of this whole number do not count.
         weights: of each target, shaped like [...] or its first axes; the mean is then sum(w l) / sum(w).
         gradient: whether it is wanted.
 
@@ -40,14 +40,20 @@ def cross_entropy(
         A `Loss`: the mean over the targets that count, and its gradient [..., C].
 
     Raises:
-        ValueError: shapes differ, or a target is no class.
+        ValueError: a shape, type or value does not fit, or a target is no class.
     """
     smoothing = _check.fraction("label_smoothing", label_smoothing)
+    if ignore is not None:
+        ignore = _check.whole_number("ignore", ignore, _INT64.min)
+        if ignore > _INT64.max:
+            raise ValueError(f"ignore: expected a whole number of at most {_INT64.max}, got {ignore}")
     wrap, logits = returner(logits), _check.floats("logits", logits)
     target = to_numpy("target", target, np.int64)
-    shape, C = logits.shape[:-1], logits.shape[-1] if logits.ndim else 0
+    if logits.ndim < 2 or not logits.shape[-1]:
+        raise ValueError(f"logits: expected [..., C] with at least one class, got {_check.describe(logits)}")
+    shape, C = logits.shape[:-1], logits.shape[-1]
     shares = target.dtype.kind == "f" and target.shape == logits.shape
-    if logits.ndim < 2 or (not shares and (target.shape != shape or target.dtype.kind not in "biu")):
+    if not shares and (target.shape != shape or target.dtype.kind not in "biu"):
         want = f"{_check.shape_text(shape)} whole numbers for logits {_check.describe(logits)}"
         raise ValueError(f"target: expected {want}, got {_check.describe(target)}")
     known, counts = known_among("target", shape, lengths, mask), None
@@ -59,9 +65,8 @@ def cross_entropy(
         target, ignore = _shares(target.reshape(-1, C), counts), None
     else:
         if target.dtype == np.uint64:
-            target = np.minimum(target, _LARGEST)  # which is no class either
+            target = np.minimum(target, _INT64.max)  # which is no class either
         target = np.array(target, np.int64, order="C").reshape(-1)
-        ignore = None if ignore is None else int(ignore)
     d = _core.empty(logits.shape, logits.dtype) if gradient else None
     # The engine looks at each target that counts before it begins.
     total, count = _core.cross_entropy(
@@ -71,7 +76,7 @@ def cross_entropy(
     return Loss(value, None if d is None else wrap(d), count if weights is not None else int(count))
 
 
-_LARGEST = np.iinfo(np.int64).max
+_INT64 = np.iinfo(np.int64)
 
 
 def _shares(target: np.ndarray, counts: np.ndarray | None) -> np.ndarray:

@@ -38,7 +38,8 @@ def ctc(
         blank: the class that stands for no label.
         zero_infinity: whether a target that is too long for its sequence counts as 0 (it needs a step for each label,
             and one more between two equal ones). Otherwise its loss is infinite, and its gradient NaN.
-        weights: [B], of each sequence; the mean is then sum(w l) / sum(w).
+        weights: [B], of each sequence, whose logits may be anything where it is 0; the mean is then
+            sum(w l) / sum(w).
         gradient: whether it is wanted.
 
     Returns:
