@@ -70,9 +70,8 @@ template <class T> class Sequence {
     const bool zero = !fits && call_.zero_infinity;
     call_.losses[b_] = fits ? -log_likelihood : zero ? 0 : std::numeric_limits<double>::infinity();
     if (!call_.d_logits) return;
-    const bool counts = call_.scale[b_] != 0;  // else not a product with 0: there may be NaN
-    if (fits && counts) backward(log_likelihood);
-    else clear(0, length_, zero || !counts ? T(0) : std::numeric_limits<T>::quiet_NaN());
+    if (fits) backward(log_likelihood);
+    else clear(0, length_, zero ? T(0) : std::numeric_limits<T>::quiet_NaN());
     clear(length_, call_.T_max, T(0));
   }
 

@@ -19,7 +19,6 @@ template <class T> struct Ctc {
 };
 
 // Where a target cannot fit its sequence, the loss is infinite and the gradient NaN (zero_infinity: both 0).
-// With a scale of 0 the gradient is 0, whatever the logits are.
 template <class T> void run_ctc(const Ctc<T>& call);
 
 }  // namespace elman

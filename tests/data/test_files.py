@@ -1,5 +1,6 @@
 """Data in files (memory maps, HDF5): the bits of the same data in memory, and never read whole."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -17,15 +18,16 @@ from tests.support.runs import data, regressor, run, same
 @pytest.fixture
 def filed(tmp_path):
     """A function that puts an array into a file of each kind."""
-    import h5py
-
-    with h5py.File(tmp_path / "a.h5", "w") as file:
+    with contextlib.ExitStack() as opened:
+        numbers = itertools.count()
 
         def make(kind, array):
-            name = f"{len(file)}-{kind}"
+            name = f"{next(numbers)}-{kind}"
             if kind == "h5py":
+                import h5py
+
+                file = opened.enter_context(h5py.File(tmp_path / f"{name}.h5", "w"))
                 return file.create_dataset(name, data=array, chunks=True)
-            file.create_group(name)
             if kind == "slices":
                 return Counted(array)
             return mapped_copy(tmp_path / f"{name}.npy", array, "c" if kind == "copy" else "r")

@@ -93,14 +93,19 @@ def test_equal_weights_are_numpys_quantile_of_the_finite_sample(n, level):
 
 @pytest.mark.parametrize("level", [0.05, 0.4, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("name", ["a", "b", "new", None])
-def test_weights_of_age_and_series(level, name):
+@pytest.mark.parametrize("n", [60, 400])
+def test_weights_of_age_and_series(level, name, n):
     """Against a plain loop: the first error up to which the weights are enough."""
     rng = np.random.default_rng(1)
-    errors, ages = rng.standard_normal(60), rng.integers(0, 30, 60)
-    names = rng.choice(["a", "b", "c", None], 60).tolist()
+    errors, ages = rng.standard_normal(n), rng.integers(0, 30, n)
+    names = rng.choice(["a", "b", "c", None], n).tolist()
     errors[::9] = np.nan
     one = Calibration(errors.reshape(-1, 1, 1, 1), ages, names, half_life=7)
-    weight = [0.5 ** (age / 7) * (3 if own == name and name is not None else 1)
+    age_weights = 0.5 ** (ages / 7)
+    own = sum(w for w, of in zip(age_weights, names, strict=True) if of == name)
+    factor = 3 if own >= 40 else max(1, min(3, (age_weights.sum() - own) / (40 - own)))
+    assert name not in ("a", "b") or (factor < 3) == (n == 60)
+    weight = [0.5 ** (age / 7) * (factor if own == name and name is not None else 1)
               for age, own in zip(ages, names, strict=True)]  # fmt: skip
     np.testing.assert_allclose(one.weights(name), weight, rtol=1e-12)
     known = sorted((e, w) for e, w in zip(errors, weight, strict=True) if e == e)

@@ -87,3 +87,18 @@ def test_a_number_beyond_int64_is_no_class(odd):
     target = np.array([0, odd], np.uint64)
     with pytest.raises(ValueError, match="target: expected 0 to 2, got 9223372036854775807"):
         losses.cross_entropy(np.zeros((2, 3)), target, ignore=int(target.astype(np.int64)[1]))
+
+
+@pytest.mark.parametrize("ignore", [2.7, np.nan, "a", [2], True])
+def test_an_ignored_label_that_is_no_whole_number(ignore):
+    with pytest.raises(ValueError, match=r"^ignore: expected a whole number"):
+        losses.cross_entropy(np.zeros((3, 3)), [0, 1, 2], ignore=ignore)
+
+
+def test_an_ignored_label_of_any_size(rng):
+    x = rng.standard_normal((3, 3))
+    want = losses.cross_entropy(x[:2], [0, 1]).value
+    for label in (2, np.int8(2), np.array(2), 2**64 - 1):
+        target = np.array([0, 1, label], np.uint64)
+        assert losses.cross_entropy(x, target, ignore=label).value == want
+    assert losses.cross_entropy(x, [0, 1, 2], ignore=-(2**63)).count == 3

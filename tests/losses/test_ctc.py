@@ -268,3 +268,15 @@ def test_the_engine_checks_what_safety_needs(dtype):
     ]:
         with pytest.raises(ValueError, match=f"^{name}"):
             call(**wrong)
+
+
+def test_what_weighs_nothing_gives_no_gradient(rng):
+    """Also where its loss is infinite, or its logits are NaN."""
+    x = rng.standard_normal((5, 3, 4))
+    x[:, 2] = np.nan
+    target = [[1, 2], [1, 1, 1, 1], [3]]
+    loss, alone = ctc(x, target, weights=[2.0, 0.0, 0.0]), ctc(x[:, :1], target[:1])
+    assert loss.value == pytest.approx(alone.value) and not loss.gradient[:, 1:].any()
+    np.testing.assert_allclose(loss.gradient[:, :1], alone.gradient)
+    loss = ctc(x, target, weights=np.zeros(3))
+    assert (loss.value, loss.count) == (0, 0) and not loss.gradient.any()

@@ -144,3 +144,12 @@ def test_what_stands_beside_each_other_has_one_mask():
         ValueError, match=r"^x\['a'\]: expected a sequence for each sample with its mask, got"
     ):
         model.predict({"a": np.zeros((2, 3), int)}, mask=np.ones((2, 3), bool))
+
+
+def test_a_class_that_is_not_known_is_none_whatever_stands_in_its_batch():
+    model = Graph(
+        {"out": Output(Input("a").through(Linear(1, 2, seed=0)), "cross_entropy", classes=["a", "b"])}
+    )
+    x = {"a": [0.0, 1.0, 2.0, np.nan, 3.0]}
+    found = model.predict(x, batch_size=2)["out"].tolist()
+    assert found[3] is None and found == model.predict(x)["out"].tolist()

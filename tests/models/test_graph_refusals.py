@@ -128,3 +128,17 @@ def test_a_loss_that_no_file_can_hold():
     node = Input("a").through(Linear(1, 1), Dropout(0.5))
     with pytest.raises(ValueError, match=r"loss: expected"):
         Graph({"out": Output(node, SimpleNamespace())})
+
+
+def test_numbers_that_are_no_lists():
+    node = Input("a").through(Linear(1, 2))
+    for give in (
+        lambda: Output(node, "quantile", quantiles=0.5),
+        lambda: Graph({"out": Output(node, "gaussian")}).predict_quantiles({"a": [1.0]}, quantiles=0.5),
+    ):
+        with pytest.raises(ValueError, match=r"^quantiles: expected a list of numbers, got 0.5"):
+            give()
+    with pytest.raises(
+        ValueError, match=r"^class_weight: expected .* \[2\] finite numbers of at least 0, got 3.0"
+    ):
+        Output(node, "cross_entropy", class_weight=np.array(3.0))

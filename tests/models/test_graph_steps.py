@@ -236,3 +236,43 @@ def test_streams_that_skip_steps():
     }.items():
         with pytest.raises(ValueError, match=f"^{message}"):
             step({"a": x, "b": x}, mask={"c": [True, True]} if mask else [True])
+
+
+def test_what_stands_side_by_side_is_refused_as_for_whole_sequences():
+    model = stepwise()
+    step, skip = model.stepper(B), np.array([True, False, True])
+    first, before = step(at(0)), step.state
+    for mask in ({"words": skip}, {"waves": skip}, {"words": skip, "waves": ~skip}):
+        with pytest.raises(
+            ValueError, match=r"^mask: expected the same for words and waves, whose steps stand side"
+        ):
+            step(at(1), mask=mask)
+    step.state = before
+    both = step(at(1), mask={"words": skip, "waves": skip})["kind"]
+    step.state = before
+    np.testing.assert_array_equal(step(at(1), mask=skip)["kind"], both)
+    np.testing.assert_array_equal(both[~skip], first["kind"][~skip])
+    step.state = before
+    assert (
+        step(at(1), mask={"words": ~(skip & ~skip)})["kind"] != both
+    ).any()  # None is skipped: as without it
+    apart = Graph(
+        {"out": concatenate(*(Input(name).through(GRU(1, 2), Pooling()) for name in "ab"))}
+    ).stepper(B)
+    apart({name: np.ones(B) for name in "ab"}, mask={"a": skip})
+    total = Graph({"out": Input("a") + Input("b")}).stepper(B)
+    with pytest.raises(
+        ValueError, match=r"^Sum: expected values of one shape, got \[3, 2\] float32, \[3, 1\] float32"
+    ):
+        total({"a": np.ones((B, 2)), "b": np.ones(B)})
+
+
+def test_what_is_too_large_may_stand_where_a_stream_skips():
+    step = Graph({"out": Input("a").through(GRU(1, 2, seed=0), Pooling("mean"))}).stepper(B)
+    first, skip = step({"a": np.ones(B)}), np.array([True, False, True])
+    found = step({"a": np.array([1.0, 1e300, 1.0])}, mask=skip)
+    np.testing.assert_array_equal(found["out"][1], first["out"][1])
+    with pytest.raises(ValueError, match=r"^x\['a'\]: expected numbers that float32 can hold"):
+        step({"a": np.array([1.0, 1e300, 1.0])}, mask=~skip | np.array([False, True, False]))
+    with pytest.raises(ValueError, match=r"^x\['a'\]: expected numbers that float32 can hold"):
+        step({"a": np.array([1.0, 1e300, 1.0])})

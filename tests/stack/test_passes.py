@@ -42,7 +42,7 @@ def test_a_front_end_of_its_own(cell, batch_first):
     np.testing.assert_array_equal(dx, wanted_dx)
     for got, want in zip(final + dinitial, wanted_final + wanted_dinitial, strict=True):
         np.testing.assert_array_equal(got, want)
-    for name, grad in zip(spec.names, spec.flat(grads), strict=True):
+    for name, grad in spec.named(grads).items():
         np.testing.assert_array_equal(grad, wanted_grads[name])
 
 

@@ -34,7 +34,7 @@ def test_nest(bias):
     nest = spec.nest(spec.names)
     assert nest[1][1][:2] == ["weight_ih_l1_reverse", "weight_hh_l1_reverse"]
     assert nest[0][1][2:] == (["bias_ih_l0_reverse", "bias_hh_l0_reverse"] if bias else [None, None])
-    assert spec.flat(nest) == list(spec.names)
+    assert [*spec.named(nest)] == [*spec.named(nest).values()] == list(spec.names)
     assert spec.nest_of({name: name for name in spec.names}) == nest
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from elman.models import SequenceClassifier
 from elman.train import SGD, Adam, Callback, Plateau, Sequences, fit
+from elman.train.guard import Guard
 from tests.support.runs import data, noise, regressor, run, same
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -153,6 +154,19 @@ def test_an_update_that_fails_is_not_saved(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         model_and_run(tmp_path)
     assert not list(tmp_path.glob("checkpoint-*"))  # half an update is no place to go on from
+
+
+@pytest.mark.parametrize("deferring", [True, False])
+def test_one_whose_block_ends_in_an_exception_is_not_lost(deferring):
+    guard = Guard()
+    block = guard.deferring() if deferring else guard
+    with pytest.raises(KeyboardInterrupt) as caught, guard.watching(False), block:
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("mine")
+    assert isinstance(caught.value.__context__, ValueError) and guard.broken != deferring
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with guard.deferring():  # and it comes once
+        pass
 
 
 def test_the_handlers_are_those_of_before(tmp_path):

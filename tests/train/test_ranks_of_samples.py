@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import elman
-from elman.data import Blocks, Samples, Stream
-from elman.models import LanguageModel, SequenceClassifier
+from elman.data import Blocks, NamedSequences, Samples, Stream
+from elman.layers import GRU, Linear, Pooling
+from elman.models import Graph, Input, LanguageModel, SequenceClassifier
 from elman.train import fit
 from tests.support.runs import data, regressor, run, same
 from tests.support.thread_ranks import on_ranks
@@ -110,6 +111,21 @@ def test_a_source_that_differs_is_refused():
 def test_data_in_memory_that_differs_is_refused():
     errors = on_ranks(2, lambda c: trained(c, (X, Y + np.float32(c.rank))))
     assert all("expected the same batches and parameters" in str(error) for error in errors)
+
+    def graph(communicator):
+        pooled = Input("a").through(GRU(2, 3, seed=0), Pooling())
+        model = Graph({"y": pooled.through(Linear(3, Y.shape[1], seed=0))})
+        options = {"weights": np.arange(43) + 1.0, "mask": {"a": np.ones(X.shape[:2], bool)}}
+        if communicator.rank:
+            given[1](options)
+        train = NamedSequences({"a": X}, {"y": Y}, **options)
+        fit(model, train, epochs=1, seed=0, progress=False, communicator=communicator)
+
+    for given in (
+        ("weights", lambda options: options.update(weights=np.arange(43) + 2.0)),
+        ("masks", lambda options: options["mask"]["a"].__setitem__((5, 1), False)),
+    ):
+        assert all("expected the same batches" in str(error) for error in on_ranks(2, graph)), given[0]
 
     def labels(communicator):
         y = np.array(["a", "b"], object)[(np.arange(43) + communicator.rank) % 2]

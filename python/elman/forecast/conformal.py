@@ -15,6 +15,7 @@ RECENT = 10  # horizons, at most, of a half-life
 ENOUGH = (
     70  # origins that it may have in any case: then all weights are those of a hundred errors, five in a tail
 )
+FEW = 40  # no error has more than this part of all weights, so that few errors of its own do not decide
 FORGOTTEN = 10  # half-lives after which an error, which counts a thousandth, is dropped
 
 
@@ -111,7 +112,8 @@ class Calibration:
     and for quantiles conformalised quantile regression with a tail for each side (Romano, Patterson & Candes 2019,
     theorem 2). Errors over time are not exchangeable. So they have weights (Barber, Candes, Ramdas & Tibshirani 2023):
     an error counts half after `half_life` origins, and those of the series itself count together as much as those of
-    all others. With all weights equal the ranks are as above; the new error counts as the heaviest of the old.
+    all others, as far as they are not few. With all weights equal the ranks are as above; the new error counts as the
+    heaviest of the old.
 
     Args:
         errors: [n, S, F, K], (truth - head) / unit; NaN where the truth is not known.
@@ -199,7 +201,10 @@ class Calibration:
         """[n], of each error for the forecast of the series of that name."""
         found = self._alike.copy()
         if name in self._rows:
-            found[self._rows[name]] *= self._others
+            rows = self._rows[name]
+            own = found[rows].sum()
+            most = (found.sum() - own) / (FEW - own) if own < FEW else np.inf
+            found[rows] *= max(1.0, min(self._others, most))
         return found
 
     def shift(self, level: float, head: int, name: Any = None) -> np.ndarray:

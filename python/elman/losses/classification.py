@@ -32,7 +32,7 @@ def cross_entropy(
             float32 or float64, a share of each class, which together are 1.
         lengths, mask: which steps of [T, B, C] count: lengths [B], mask [T, B] bool; all if None.
         label_smoothing: from 0 up to, not including, 1.
-        ignore: targets of this whole number do not count.
+        ignore: targets of this number do not count.
         weights: of each target, shaped like [...] or its first axes; the mean is then sum(w l) / sum(w).
         gradient: whether it is wanted.
 
@@ -40,13 +40,9 @@ def cross_entropy(
         A `Loss`: the mean over the targets that count, and its gradient [..., C].
 
     Raises:
-        ValueError: a shape, type or value does not fit, or a target is no class.
+        ValueError: shapes differ, a target is no class, or ignore no whole number.
     """
     smoothing = _check.fraction("label_smoothing", label_smoothing)
-    if ignore is not None:
-        ignore = _check.whole_number("ignore", ignore, _INT64.min)
-        if ignore > _INT64.max:
-            raise ValueError(f"ignore: expected a whole number of at most {_INT64.max}, got {ignore}")
     wrap, logits = returner(logits), _check.floats("logits", logits)
     target = to_numpy("target", target, np.int64)
     if logits.ndim < 2 or not logits.shape[-1]:
@@ -61,11 +57,13 @@ def cross_entropy(
         counts = spread_weights(weights, shape, known).reshape(-1)
     elif known is not None:
         counts = np.array(np.broadcast_to(known, shape), np.float64).reshape(-1)
+    if ignore is not None:
+        ignore = min(_check.whole_number("ignore", ignore, -_LARGEST - 1), _LARGEST)
     if shares:
         target, ignore = _shares(target.reshape(-1, C), counts), None
     else:
         if target.dtype == np.uint64:
-            target = np.minimum(target, _INT64.max)  # which is no class either
+            target = np.minimum(target, _LARGEST)  # which is no class either
         target = np.array(target, np.int64, order="C").reshape(-1)
     d = _core.empty(logits.shape, logits.dtype) if gradient else None
     # The engine looks at each target that counts before it begins.
@@ -76,7 +74,7 @@ def cross_entropy(
     return Loss(value, None if d is None else wrap(d), count if weights is not None else int(count))
 
 
-_INT64 = np.iinfo(np.int64)
+_LARGEST = int(np.iinfo(np.int64).max)
 
 
 def _shares(target: np.ndarray, counts: np.ndarray | None) -> np.ndarray:

@@ -38,8 +38,7 @@ def ctc(
         blank: the class that stands for no label.
         zero_infinity: whether a target that is too long for its sequence counts as 0 (it needs a step for each label,
             and one more between two equal ones). Otherwise its loss is infinite, and its gradient NaN.
-        weights: [B], of each sequence, whose logits may be anything where it is 0; the mean is then
-            sum(w l) / sum(w).
+        weights: [B], of each sequence; the mean is then sum(w l) / sum(w).
         gradient: whether it is wanted.
 
     Returns:
@@ -66,8 +65,14 @@ def ctc(
     count = float(shares.sum())
     scale = shares / ((count or 1.0) * np.maximum(counts, 1.0))
     _core.ctc(logits, steps, labels, counts, blank, zero_infinity, losses, scale, d)
-    counted = losses[scale > 0] * scale[scale > 0]  # an infinite loss of weight 0 does not count
-    return Loss(float(np.sum(counted)), None if d is None else wrap(d), B if weights is None else count)
+    some = shares > 0  # an infinite loss of weight 0 does not count, nor does its gradient, which is NaN
+    if d is not None and not some.all():
+        d[:, ~some] = 0
+    return Loss(
+        float(np.sum(losses[some] * scale[some])),
+        None if d is None else wrap(d),
+        B if weights is None else count,
+    )
 
 
 def check_logits(logits: Any, lengths: Any, blank: Any) -> tuple[np.ndarray, np.ndarray, int]:

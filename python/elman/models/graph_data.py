@@ -100,17 +100,22 @@ def predictions(
     """What `read` makes of each output's [.., F], NaN at masked steps, in the order of the data: [n, ...], or for an
     output with steps a list of [t_i, ...]."""
     found: dict[str, Any] = {}
+    whole: dict[
+        str, np.ndarray
+    ] = {}  # read at the end: labels of one batch may be of another type than of the next
     for batch in data.batches(batch_size):
         values = graph.flow(batch)[0]
         for name, how in read.items():
             array, lengths, steps, mask = values[name]
-            rows = how(array if mask is None else np.where(mask[..., None], array, array.dtype.type(np.nan)))
             if not steps:
-                whole = found.setdefault(name, np.empty((len(data), *rows.shape[1:]), rows.dtype))
-                whole[batch.index] = rows
+                if name not in whole:
+                    whole[name] = np.empty((len(data), *array.shape[1:]), array.dtype)
+                whole[name][batch.index] = array
                 continue
+            rows = how(array if mask is None else np.where(mask[..., None], array, array.dtype.type(np.nan)))
             ends = whole_lengths("lengths", lengths, *array.shape[:2])
-            kept = found.setdefault(name, [None] * len(data))
+            if name not in found:
+                found[name] = [None] * len(data)
             for b, i in enumerate(batch.index):
-                kept[i] = rows[: ends[b], b]
-    return found
+                found[name][i] = rows[: ends[b], b]
+    return {name: how(whole[name]) if name in whole else found[name] for name, how in read.items()}

@@ -13,7 +13,7 @@ from ..layers.steppers import AT_ONCE, Several, expect_out
 from ..sequence.marks import chosen
 from .graph_files import Drawn
 from .nodes import Input, StepOf
-from .order import pace_of
+from .order import beside, pace_of
 from .reading import as_whole, cast
 
 
@@ -34,6 +34,7 @@ class GraphStepper(Several):
         self._steps: list[tuple[int, StepOf, list[int]]] = []
         self._names: dict[int, str] = {}
         self._paces: dict[int, str] = {}  # the inputs whose steps nodes take
+        self._beside = [names for node in graph.order if len(names := beside(node)) > 1]
         for i, node in enumerate(graph.order):
             if isinstance(node, Input):
                 continue
@@ -60,7 +61,8 @@ class GraphStepper(Several):
             out: a dict of arrays [B, F] by the names of some outputs or of all, C-contiguous, which are written to.
             mask: [B] bool, or a dict of such by the names of inputs that are sequences. Where it is False a stream of
                 an input skips the step: what reads it stays as it is, and x may be anything there. A pooled output is
-                that of the steps so far, and one with steps says nothing there.
+                that of the steps so far, and one with steps says nothing there. Inputs whose steps stand side by side
+                skip the same ones.
 
         Returns:
             A dict of what each output gives (logits for classes), [B, F]: those of `out`, else new arrays.
@@ -131,7 +133,15 @@ class GraphStepper(Several):
         for name in mask:
             if name not in self._tokens:
                 raise ValueError(f"mask: expected names among {', '.join(self._tokens)}, got {name!r}")
-        return {name: _check.marks(f"mask[{name!r}]", one, (self._B,)) for name, one in mask.items()}
+        marks = {name: _check.marks(f"mask[{name!r}]", one, (self._B,)) for name, one in mask.items()}
+        whole = np.ones(self._B, bool)
+        for first, *others in self._beside:
+            for other in others:
+                if not np.array_equal(marks.get(first, whole), marks.get(other, whole)):
+                    raise ValueError(
+                        f"mask: expected the same for {first} and {other}, whose steps stand side by side, got others"
+                    )
+        return marks
 
     def _read(self, x: Any, marks: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
         if not isinstance(x, Mapping) or not all(name in x for name in self._tokens):
@@ -155,5 +165,8 @@ class GraphStepper(Several):
         rows = to_numpy(what, given, self._dtype)
         if rows.ndim not in (1, 2) or len(rows) != B or rows.dtype.kind not in "biuf":
             raise ValueError(f"{what}: expected [{B}, I] or [{B}] numbers, got {_check.describe(rows)}")
+        if marks is not None:  # what is too large may stand there
+            fits = (abs(rows) <= np.finfo(self._dtype).max).reshape(B, -1).all(axis=1) | marks
+            rows = chosen(fits if rows.ndim == 1 else fits[:, None], rows)
         rows = cast(what, rows, self._dtype)
         return np.ascontiguousarray(rows if rows.ndim == 2 else rows[:, None])

@@ -238,7 +238,12 @@ class Sum(Node):
         return values[0]._replace(array=self.made([value.array for value in values])), lambda d: [d, d]
 
     def made(self, arrays: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
-        return np.add(arrays[0], arrays[1], out=out)
+        first, second = arrays
+        if first.shape != second.shape:  # NumPy would repeat one of them
+            raise ValueError(
+                f"expected values of one shape, got {_check.describe(first)}, {_check.describe(second)}"
+            )
+        return np.add(first, second, out=out)
 
 
 # Each function, and its slope times a gradient d, from what it gives, y.

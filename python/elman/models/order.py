@@ -6,6 +6,7 @@ import itertools
 
 from ..data import Vocabulary
 from ..layers import Parameters
+from ..layers.pooling import pools
 from .nodes import Input, Node, Through
 
 
@@ -60,6 +61,21 @@ def pace_of(node: Node) -> Input:
         node = node.sources[node.paced_by]
     assert isinstance(node, Input)
     return node
+
+
+def _is_pooled(node: Node) -> bool:
+    while node.sources:
+        if isinstance(node, Through) and pools(node.layer):
+            return True
+        node = node.sources[node.paced_by]
+    return False
+
+
+def beside(node: Node) -> list[str]:
+    """The inputs whose steps a node brings together, if its sources have steps: those must be the same."""
+    if node.paced_by or any(map(_is_pooled, node.sources)):
+        return []
+    return list(dict.fromkeys(pace_of(source).name for source in node.sources))
 
 
 def names_of(order: list[Node]) -> tuple[dict[str, Parameters], dict[int, str]]:

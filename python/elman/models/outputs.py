@@ -54,9 +54,9 @@ class Output:
         if not isinstance(node, Node):
             raise ValueError(f"node: expected a node of a graph, got {_check.describe(node)}")
         self.node, self.weight = node, _check.not_negative("weight", weight)
-        self.loss, self.quantiles = loss, tuple(quantiles)
-        self.of_classes = isinstance(loss, str) and loss == "cross_entropy"
+        self.loss, self.of_classes = loss, isinstance(loss, str) and loss == "cross_entropy"
         self._targets = Targets("squared" if self.of_classes else loss, quantiles)
+        self.quantiles = self._targets.levels
         self.predicts = "classes" if self.of_classes else self._targets.predicts
         self.ignore, self.label_smoothing = ignore, _check.fraction("label_smoothing", label_smoothing)
         further = {"classes": classes, "class_weight": class_weight, "ignore": ignore}
@@ -68,7 +68,7 @@ class Output:
             raise ValueError(
                 f"label_smoothing: expected 0 with loss={self._targets.name!r}, got {self.label_smoothing}"
             )
-        if classes is None and hasattr(class_weight, "__len__") and not isinstance(class_weight, str):
+        if classes is None and (isinstance(class_weight, dict) or np.ndim(class_weight)):
             classes = len(class_weight)
         labels = Labels("classes", 2 if classes is None else classes, ignore)
         self.labels = None if classes is None else labels

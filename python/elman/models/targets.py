@@ -24,6 +24,12 @@ LOSSES: dict[str, Callable[..., Loss]] = {
 }
 
 
+def _levels(quantiles: Any) -> tuple[float, ...]:
+    if np.ndim(quantiles) != 1:
+        raise ValueError(f"quantiles: expected a list of numbers, got {_check.describe(quantiles)}")
+    return tuple(_check.fraction(f"quantiles[{i}]", level) for i, level in enumerate(quantiles))
+
+
 class Targets:
     """What a regressor or forecaster predicts for each number: the number, a distribution, or quantiles.
 
@@ -40,9 +46,9 @@ class Targets:
                 f"loss: expected a name, or one that elman.losses.custom makes, got {_check.describe(loss)}"
             )
         self.name = loss.name if own else _check.choice("loss", loss, tuple(LOSSES))
-        self.levels = tuple(_check.fraction(f"quantiles[{i}]", q) for i, q in enumerate(quantiles))
+        self.levels = _levels(quantiles)
         if not self.levels or sorted(set(self.levels)) != list(self.levels):
-            raise ValueError(f"quantiles: expected rising numbers, at least one, got {list(quantiles)}")
+            raise ValueError(f"quantiles: expected rising numbers, at least one, got {list(self.levels)}")
         axis = {"gaussian": 2, "quantile": len(self.levels)}.get(self.name, loss.width if own else 0)
         self.width, self._axis = axis or 1, bool(axis)
         self.loss: Callable[..., Loss] = loss if own else LOSSES[loss]
@@ -73,10 +79,9 @@ class Targets:
 
     def quantiles_of(self, prediction: np.ndarray, quantiles: Sequence[float] | None = None) -> np.ndarray:
         """[..., Q] quantiles of each number; None: those that were given with the loss."""
-        if quantiles is None:
-            quantiles = self.levels
+        quantiles = self.levels if quantiles is None else _levels(quantiles)
         for i, level in enumerate(quantiles):
-            _check.positive(f"quantiles[{i}]", _check.fraction(f"quantiles[{i}]", level))
+            _check.positive(f"quantiles[{i}]", level)
         if self.name == "gaussian":
             normal = NormalDist()
             deviations = np.array([normal.inv_cdf(q) for q in quantiles], prediction.dtype)

@@ -71,17 +71,12 @@ class Pass:
         dinitial = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
         dx = _core.empty(x.shape, spec.dtype) if want_dx else None
         wanted = spec.wanted(names)
-        grads = [
-            [[*map(self._zeros, one)] if own else [] for one, own in zip(layer, of_layer, strict=True)]
-            for layer, of_layer in zip(spec.nested_shapes, wanted, strict=True)
-        ]
+        grads = spec.gradients(wanted, self._zeros)
         first = spec.first(wanted, want_dx or want_dinitial)
         self.backward_into(weights, tape, dy, dfinal, dx, dinitial, grads, first)
         return dx, dinitial, grads
 
-    def _zeros(self, shape: tuple[int, ...] | None) -> np.ndarray | None:
-        if shape is None:
-            return None
+    def _zeros(self, shape: tuple[int, ...]) -> np.ndarray:
         new = _core.empty(shape, self.spec.dtype)
         new.fill(0)
         return new

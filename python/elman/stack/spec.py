@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,15 +99,20 @@ class StackSpec(NamedTuple):
             for layer in _nested_names(self)
         ]
 
+    def gradients(self, wanted: list[list[bool]], zeros: Callable[[tuple[int, ...]], Any]) -> Weights:
+        """A nest of what `zeros` makes of each shape, in which a part is empty unless it is wanted."""
+        return [
+            [
+                [None if shape is None else zeros(shape) for shape in shapes] if own else []
+                for shapes, own in zip(layer, of_layer, strict=True)
+            ]
+            for layer, of_layer in zip(self.nested_shapes, wanted, strict=True)
+        ]
+
     @staticmethod
     def first(wanted: list[list[bool]], want_states: bool) -> int:
         """The first layer that gradients must reach."""
         return 0 if want_states else [*map(any, wanted), True].index(True)
-
-    @staticmethod
-    def flat(nest: Iterable[Iterable[Iterable[Any]]]) -> list[Any]:
-        """The reverse of `nest`."""
-        return [weight for layer in nest for one in layer for weight in one if weight is not None]
 
 
 def _parts(spec: StackSpec) -> list[str]:

@@ -46,6 +46,7 @@ class Call(torch.autograd.Function):
         memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
         spec, layout = ctx.spec, ctx.layout
         x, state, weights, dropout = split(ctx.counts, tensors)
+        needs = ctx.needs_input_grad[4:]
         call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, ctx.cache, ctx.plans)
         anew = reference.needed_backward(given)
         if call.key != ctx.key and _misplaced(ctx.places, weights, anew):
@@ -55,10 +56,12 @@ class Call(torch.autograd.Function):
         else:
             if _graph_is_kept():  # this pass uses the tape up, and another one may follow
                 memory = memory.clone()
-            want_dx = ctx.needs_input_grad[4]
-            dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], want_dx)
+            need_dx, need_dstate, need_dweights, _ = split(ctx.counts, needs)
+            names = {name for name, needed in zip(spec.names, need_dweights, strict=True) if needed}
+            wants = need_dx, any(need_dstate), names
+            dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], *wants)
             grads = [dx, *(dstate if state else ()), *dweights]
-        grads = [g if needed else None for g, needed in zip(grads, ctx.needs_input_grad[4:], strict=False)]
+        grads = [g if needed else None for g, needed in zip(grads, needs, strict=False)]
         return None, None, None, None, *grads, *[None] * (len(tensors) - len(grads))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,19 +92,29 @@ class Pass:
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
-    ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
-        """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
-        grads = [new(w.shape, self._spec.dtype) for w in self._weights]
-        arrays = [grad.numpy() for grad in grads]
+        want_dinitial: bool = True,
+        names: Collection[str] | None = None,
+    ) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
+        """The gradients of x (None unless wanted), of each initial state (undefined unless wanted) and of each weight;
+        None for those of parts without one of these `names`. Uses the tape up."""
+        spec = self._spec
+        wanted = spec.wanted(names)
+        grads = spec.gradients(wanted, self._zeros)
+        arrays = [[[grad if grad is None else grad.numpy() for grad in one] for one in of] for of in grads]
         dinitial, dinitial_arrays = self._new_states()
-        for zeros in arrays:  # the engine adds to them; all else it writes
-            zeros.fill(0)
         dx = self._new(self._x.shape) if want_dx else None
         self._pass.backward_into(
             self._packed.backward, tape, self._array(dy), [self._array(d) for d in dstate],
-            None if dx is None else self._in_full(dx), dinitial_arrays, self._spec.nest(arrays),
+            None if dx is None else self._in_full(dx), dinitial_arrays, arrays,
+            spec.first(wanted, want_dx or want_dinitial),
         )  # fmt: skip
-        return dx, dinitial, grads
+        found = spec.named(grads)
+        return dx, dinitial, [found.get(name) for name in spec.names]
+
+    def _zeros(self, shape: tuple[int, ...]) -> Tensor:
+        made = new(shape, self._spec.dtype)
+        made.numpy().fill(0)
+        return made
 
     def _new_states(self) -> tuple[list[Tensor], list[np.ndarray]]:
         """New states, and their memory."""

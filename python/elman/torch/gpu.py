@@ -4,7 +4,7 @@ memory, with torch's matrix products."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -146,12 +146,18 @@ class Pass:
         dy: Tensor | None,
         dstate: Sequence[Tensor | None],
         want_dx: bool = True,
-    ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
-        """The gradients of x (None unless wanted), of each initial state and of each weight. Uses the tape up."""
+        want_dinitial: bool = True,
+        names: Collection[str] | None = None,
+    ) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
+        """As engine.Pass.backward."""
         dfinal = [None if d is None else self._state(d) for d in dstate]
         dy = None if dy is None else _plain(dy)
-        dx, dinitial, grads = self._pass.backward(self._weights, tape, dy, dfinal, want_dx)
-        return None if dx is None else self._out(dx), [*map(self._out, dinitial)], StackSpec.flat(grads)
+        wants = want_dx, want_dinitial, names
+        dx, dinitial, grads = self._pass.backward(self._weights, tape, dy, dfinal, *wants)
+        spec = self._pass.spec
+        found = spec.named(grads)
+        given = [found.get(name) for name in spec.names]
+        return None if dx is None else self._out(dx), [*map(self._out, dinitial)], given
 
     def _state(self, state: Tensor) -> Tensor:
         return _plain(state).reshape(self._state_shape)

@@ -64,8 +64,13 @@ class Guard:
         try:
             yield
         finally:
-            while self._before:
-                signal.signal(*self._before.popitem())
+            try:
+                if self._waiting is not None:  # an exception has ended the block whose end it waited for
+                    waiting, self._waiting = self._waiting, None
+                    self._deliver(*waiting)
+            finally:
+                while self._before:
+                    signal.signal(*self._before.popitem())
 
     def _handle(self, number: int, frame: Any) -> None:
         if self._inside:

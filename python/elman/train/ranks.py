@@ -146,12 +146,12 @@ def _batch_bits(batch: Batch, before: int) -> int:
     """A fingerprint of a batch, and of what was `before` it."""
     hasher = new_hasher()
     hasher.update(f"{before} {batch.done}".encode())
-    for held in (batch.index, batch.x, batch.y, batch.lengths):
-        for array in arrays_of(held):
+    for name in ("index", "x", "y", "lengths", "y_lengths", "mask", "weights", "future"):
+        for array in arrays_of(getattr(batch, name)):
             if array.dtype == object:  # whose bytes are addresses
-                hasher.update(repr(array.tolist()).encode())
+                hasher.update(repr((name, array.tolist())).encode())
             else:
-                add_array(hasher, "", array)
+                add_array(hasher, name, array)
     return int.from_bytes(hasher.digest()[:8], "little")
 
 
