@@ -19,7 +19,7 @@ py::tuple cross_entropy(const py::array_t<T, py::array::c_style>& logits, const 
   const auto shape = checked_shape(logits, 2, "logits");
   CrossEntropy<T> call;
   call.N = shape[0];
-  call.C = checked_size(shape[1], 0, "logits");
+  call.C = checked_size(shape[1], 1, "logits");
   call.logits = input<T>(logits, elements({call.N, call.C}), "logits");
   call.smoothing = smoothing;
   call.d_logits = maybe_output<T>(d_logits, elements({call.N, call.C}), "d_logits");

@@ -70,9 +70,14 @@ def cross_entropy(f):
         x, smoothing = given["logits"].astype(float), given["smoothing"]
         p, C = softmax(x), x.shape[1]
         w = np.ones(len(x)) if given["weights"] is None else given["weights"].ravel()
-        w = np.where(given["target"].ravel() == given["ignore"], 0, w)
-        q = np.full_like(p, smoothing / C)
-        q[w > 0, given["target"].ravel()[w > 0]] += 1 - smoothing
+        if given["target"].ndim == 2:
+            q = given["target"]
+        else:
+            classes = given["target"].ravel()
+            w = np.where(classes == given["ignore"], 0, w)
+            q = np.zeros_like(p)
+            q[w > 0, classes[w > 0]] = 1
+        q = (1 - smoothing) * q + smoothing / C
         equal(value[0], -(w[:, None] * q * np.log(p)).sum())
         equal(value[1], w.sum())
         if args["d_logits"] is not None:
@@ -80,7 +85,7 @@ def cross_entropy(f):
 
     args = {
         "logits": f.normal(6, 5),
-        "target": f.below(5, 6),
+        "target": f.below(5, 6) if f.rng.random() < 0.5 else f.guard(f.rng.dirichlet(np.ones(5), 6)),
         "weights": f.guard(f.rng.random(6) * f.flags(6)),
         "ignore": 3,
         "smoothing": 0.1,

@@ -177,6 +177,12 @@ REFUSALS = {
     r"target: expected \[4\] whole numbers for logits \[4, 3\] float64, got \[3\] int64": lambda x: (
         losses.cross_entropy(x, np.zeros(3, int))
     ),
+    r"logits: expected \[..., C\] with at least one class, got \[4, 0\] float64": lambda x: (
+        losses.cross_entropy(x[:, :0], np.zeros(4, int))
+    ),
+    r"logits: expected \[..., C\] with at least one class, got \[4\] float64": lambda x: losses.cross_entropy(
+        x[:, 0], 1
+    ),
     "target: expected 0 to 2, got 3": lambda x: losses.cross_entropy(x, np.array([0, 1, 2, 3])),
     "label_smoothing: expected a number from 0 up to, not including, 1, got 1": lambda x: (
         losses.cross_entropy(x, np.zeros(4, int), label_smoothing=1)

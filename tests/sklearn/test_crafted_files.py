@@ -76,6 +76,7 @@ CASES = [
     ("classifier", put("classes", ["a", "b"]), "classes: expected [4], got [2] <U1"),
     ("classifier", put("size", 3), "scale: values: expected a pair of [3] finite"),
     ("regressor", put("target_scale", [[0.0] * 2, [1.0] * 2]), "target_scale: values: expected a pair of [3] finite"),
+    ("regressor", put("config", "pooling", None), "config: expected a model of one target for each sequence, got"),
     ("regressor", put("flat", True), "flat: expected False of a model with 3 outputs, got True"),
     ("regressor", put("flat", 0), "flat: expected True or False, got 0"),
     ("forecaster", put("core", "scales", "target", [[0.0], [1.0]]), "scales of target: values: expected a pair of [2]"),

@@ -221,3 +221,12 @@ def test_models_of_something_else_have_none():
     ):
         evaluate(model, (X, [np.array([1])] * 60), metrics="accuracy")
     assert {metric.kind for metric in METRICS.values()} == {"classes", "numbers"}
+
+
+def test_labels_of_several_kinds_stay_what_they_are():
+    model, seen = SequenceClassifier([1, "a"], **OPTIONS), []
+    y = np.array([1, "a"] * 30, object)
+    evaluate(model, (X, y), metrics={"own": lambda true, predicted: seen.append((true, predicted)) or 0.0})
+    ((true, predicted),) = seen
+    for got, want in ((true, y), (predicted, model.predict(X))):
+        assert sorted(map(repr, got.tolist())) == sorted(map(repr, want.tolist()))

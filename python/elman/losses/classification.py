@@ -45,9 +45,11 @@ def cross_entropy(
     smoothing = _check.fraction("label_smoothing", label_smoothing)
     wrap, logits = returner(logits), _check.floats("logits", logits)
     target = to_numpy("target", target, np.int64)
-    shape, C = logits.shape[:-1], logits.shape[-1] if logits.ndim else 0
+    if logits.ndim < 2 or not logits.shape[-1]:
+        raise ValueError(f"logits: expected [..., C] with at least one class, got {_check.describe(logits)}")
+    shape, C = logits.shape[:-1], logits.shape[-1]
     shares = target.dtype.kind == "f" and target.shape == logits.shape
-    if logits.ndim < 2 or (not shares and (target.shape != shape or target.dtype.kind not in "biu")):
+    if not shares and (target.shape != shape or target.dtype.kind not in "biu"):
         want = f"{_check.shape_text(shape)} whole numbers for logits {_check.describe(logits)}"
         raise ValueError(f"target: expected {want}, got {_check.describe(target)}")
     known, counts = known_among("target", shape, lengths, mask), None

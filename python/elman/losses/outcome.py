@@ -35,7 +35,8 @@ class Outcome:
         """`true` and `predicted` as targets are given and as `predict` gives them."""
         if self.names is None or self.true.ndim > 1:
             return self.true, self.predicted
-        names = np.array(self.names)
+        kinds = {type(name) for name in self.names}  # NumPy would make texts of [1, "a"]
+        names = np.array(self.names, object if len(kinds) > 1 else None)
         return names[self.true], names[self.predicted]
 
 

@@ -90,6 +90,9 @@ class Supervised(Saved, RecurrentEstimator):
         reads = parts["embedding"].num_embeddings if self._by_tokens else parts["recurrent"].input_size
         if self._size != reads:
             raise ValueError(f"size: expected {reads}, which the model reads, got {self._size!r}")
+        for name in ("by_steps", "multi_label"):  # no estimator makes such a model
+            if getattr(model, name, False):
+                raise ValueError(f"config: expected a model of one target for each sequence, got {model!r}")
         self.model_ = model
         model.notes |= self._learnt()
 
