@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman.layers import GRU, LSTM, RNN, Sequential
+from elman.layers import GRU, LSTM, RNN, Embedding, Sequential
 from elman.models import Forecaster, SequenceTagger
 from tests.layers.test_steppers import MODELS, RNG, TOKENS, X
 
@@ -100,3 +100,8 @@ def test_forecasts_of_series_that_skip_a_step():
     second = step(skipped, future, mask=[True, False, True])
     np.testing.assert_array_equal(second[1], first[1])
     assert (second[0] != first[0]).any()
+
+
+def test_one_token_has_no_mask():
+    with pytest.raises(ValueError, match=r"^x: expected \[B, ...\] with a mask, got 1"):
+        Embedding(4, 2).stepper(1)(1, mask=True)
