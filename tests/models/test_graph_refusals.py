@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from elman.data import NamedSequences, Sequences
+from elman.data import NamedSequences, Samples, Sequences, Vocabulary
 from elman.layers import GRU, Dropout, Embedding, Linear, Pooling
 from elman.models import Graph, Input, Output, SequenceClassifier, attend, concatenate, repeat
 from elman.train import fit
@@ -142,3 +142,28 @@ def test_numbers_that_are_no_lists():
         ValueError, match=r"^class_weight: expected .* \[2\] finite numbers of at least 0, got 3.0"
     ):
         Output(node, "cross_entropy", class_weight=np.array(3.0))
+
+
+def test_lengths_are_by_name():
+    model = Graph({"out": Input("a").through(GRU(1, 2), Pooling(), Linear(2, 1))})
+    x = {"a": np.zeros((2, 3, 1))}
+    with pytest.raises(ValueError, match=r"^lengths: expected names among a, got 'b'"):
+        model(x, {"b": [1, 2]})
+    with pytest.raises(ValueError, match=r"^lengths: expected a dict by input's name, got list"):
+        model(x, [1, 2])
+
+
+def test_three_things_are_no_data():
+    model = Graph({"out": Input("a").through(Linear(1, 1))})
+    with pytest.raises(
+        ValueError, match=r"^train: expected \(x, y\) of dicts, got three; NamedSequences\(x, y, weights"
+    ):
+        fit(model, ({"a": [1.0]}, {"out": [1.0]}, [1.0]), progress=False)
+
+
+def test_what_is_wrong_in_x_is_not_said_of_an_output():
+    texts = lambda: iter([({"a": "b c"}, {"out": 0})])  # noqa: E731
+    head = Input("a", Vocabulary(["b", "c"])).through(Embedding(9, 2), Pooling())
+    model = Graph({"out": Output(head, "cross_entropy", class_weight="balanced")})
+    with pytest.raises(ValueError, match=r"^x\['a'\]: expected numbers, or texts with a vocabulary"):
+        fit(model, Samples(texts), progress=False)

@@ -138,7 +138,8 @@ def _vocabularies(given: Any) -> dict[str, Vocabulary]:
     return dict(given)
 
 
-def _expect_among(what: str, given: Mapping[str, Any], names: Iterable[str]) -> None:
+def expect_among(what: str, given: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse a dict with another name than these."""
     for name in given:
         if name not in names:
             raise ValueError(f"{what}: expected names among {', '.join(names)}, got {name!r}")
@@ -148,7 +149,7 @@ def _weights(values: Any, n: int, y: Mapping[str, Any] | None) -> Any:
     if isinstance(values, Mapping):
         if y is None:
             raise ValueError("weights: expected targets y with them, got None")
-        _expect_among("weights", values, y)
+        expect_among("weights", values, y)
         return {name: weights_of(f"weights[{name!r}]", one, y[name]) for name, one in values.items()}
     found = weights_of("weights", values, np.zeros(n))
     if found.shape != (n,):
@@ -164,7 +165,7 @@ def _masks(given: Any, n: int, x: Mapping[str, Any]) -> dict[str, Any]:
         if not alike:
             raise ValueError(f"mask: expected one of as many steps as an input has, got {_shown(given)}")
         given = dict.fromkeys(alike, given)
-    _expect_among("mask", given, x)
+    expect_among("mask", given, x)
     for name in given:
         if is_array(x[name]) and x[name].ndim < 2:
             raise ValueError(f"mask[{name!r}]: expected an input that is a sequence, got {_shown(x[name])}")

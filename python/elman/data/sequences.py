@@ -181,10 +181,13 @@ def as_data(name: str, data: Any, **vocabularies: Any) -> Data:
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
         try:
-            if isinstance(vocabularies.get("vocabulary"), Mapping):  # of a model that reads several inputs
-                return NamedSequences(*data, **vocabularies)
-            if isinstance(data[0], Mapping):
-                return NamedSequences(*data)
+            several = isinstance(vocabularies.get("vocabulary"), Mapping)  # the model reads several inputs
+            if several or isinstance(data[0], Mapping):
+                if len(data) == 3:
+                    raise ValueError(
+                        "expected (x, y) of dicts, got three; NamedSequences(x, y, weights=, mask=) has more"
+                    )
+                return NamedSequences(*data, **(vocabularies if several else {}))
             return Sequences(*data, **vocabularies)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,21 +34,17 @@ def weights_of_classes(given: Any, labels: Labels) -> np.ndarray | str | None:
     return values.astype(np.float64)
 
 
-def balanced(targets: Iterable[np.ndarray], count: int) -> list[float]:
-    """n / (C n_c) for each class c, where n_c of all n targets are of it; 0 where there is none.
+def counts_of(y: np.ndarray, count: int) -> np.ndarray:
+    """How many targets are of each of `count` classes, [C], of numbers of classes [...] or shares of them [..., C]."""
+    if y.dtype.kind == "f":
+        return y.reshape(-1, count).sum(axis=0)
+    return np.bincount(y[y != UNKNOWN], minlength=count).astype(np.float64)
 
-    Args:
-        targets: numbers of classes [...], or shares of them [..., C].
-        count: C.
-    """
-    counts = np.zeros(count)
-    for y in targets:
-        if y.dtype.kind == "f":
-            counts += y.reshape(-1, count).sum(axis=0)
-        else:
-            counts += np.bincount(y[y != UNKNOWN], minlength=count)
-    even = counts.sum() / count
-    return np.divide(even, counts, where=counts > 0, out=np.zeros_like(counts)).tolist()
+
+def balanced(counts: np.ndarray) -> list[float]:
+    """n / (C n_c) for each class c, where n_c of all n targets, `counts` [C], are of it; 0 where there is none."""
+    even = counts.sum() / len(counts)
+    return np.divide(even, counts, where=counts > 0, out=np.zeros(len(counts))).tolist()
 
 
 def weighed(y: np.ndarray, of_class: Any, weights: np.ndarray | None) -> np.ndarray | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from .. import _check
 from ..data import Batch, Data, NamedSequences, Sequences
+from ..data.named import expect_among
 from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..losses.outcome import Outcome
@@ -199,11 +199,9 @@ class Graph(Model):
     def begin(self, train: Data) -> None:
         """Look at the training data `train`, as `fit` lets a model do: count the classes of each output with
         class_weight="balanced". The file keeps their weights in `notes`, a dict by the output's name."""
-        found = {
-            name: balanced_of(self, name, train) for name, output in self.outputs.items() if output.balanced
-        }
-        if found:
-            self.notes["class_weight"] = found
+        names = [name for name, output in self.outputs.items() if output.balanced]
+        if names:
+            self.notes["class_weight"] = balanced_of(self, names, train)
 
     def _of_class(self, name: str) -> Any:
         if "class_weight" not in self.notes:
@@ -227,7 +225,11 @@ class Graph(Model):
         """
         data = NamedSequences(x, mask=mask, **self.vocabularies)
         batch = data.take(np.arange(len(data)))
-        batch = replace(batch, lengths={**batch.lengths, **(lengths or {})})
+        if lengths is not None:
+            if not isinstance(lengths, Mapping):
+                raise ValueError(f"lengths: expected a dict by input's name, got {_check.describe(lengths)}")
+            expect_among("lengths", lengths, self.inputs)
+            batch = batch.but(lengths={**batch.lengths, **lengths})
         return {name: value.array for name, value in self.flow(batch)[0].items()}
 
     def stepper(self, batch_size: int) -> GraphStepper:  # type: ignore[override]

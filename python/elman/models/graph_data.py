@@ -12,7 +12,7 @@ from .. import _check
 from ..data import Batch, Data, NamedSequences
 from ..data.intake import steps_of
 from ..sequence.marks import whole_lengths
-from .class_weights import balanced
+from .class_weights import balanced, counts_of
 from .graph_files import Drawn
 from .nodes import Value
 from .order import pace_of
@@ -69,18 +69,20 @@ def _expect(graph: Drawn, data: NamedSequences) -> None:
             output.read(values[name], rows, shown, known)
 
 
-def balanced_of(graph: Drawn, name: str, train: Data) -> list[float]:
-    """The weights of the classes of an output that count alike together in the training data."""
-    output, pace = graph.outputs[name], pace_of(graph.outputs[name].node).name
-    first: Value | None = None
-    found = []
-    with told_of(name):
-        for batch in train.batches(256):
-            first = graph.flow(batch)[0][name] if first is None else first
-            y_lengths = (batch.y_lengths or {}).get(name)
-            found.append(output.targets(_like(first, batch, pace), batch.targets()[name], y_lengths)[0])
-        assert first is not None
-        return balanced(found, first.array.shape[-1])
+def balanced_of(graph: Drawn, names: list[str], train: Data) -> dict[str, list[float]]:
+    """By the names of outputs the weights of their classes that count alike together in the training data."""
+    first: dict[str, Value] = {}
+    counts: dict[str, Any] = dict.fromkeys(names, 0)
+    for batch in train.batches(256):
+        first = first or graph.flow(batch)[0]
+        expect_names("y", batch.targets(), graph.outputs)
+        for name in names:
+            output, y_lengths = graph.outputs[name], (batch.y_lengths or {}).get(name)
+            with told_of(name):
+                value = _like(first[name], batch, pace_of(output.node).name)
+                y = output.targets(value, batch.targets()[name], y_lengths)[0]
+                counts[name] += counts_of(y, value.array.shape[-1])
+    return {name: balanced(counts[name]) for name in names}
 
 
 def _like(first: Value, batch: Batch, pace: str) -> Value:

@@ -15,7 +15,7 @@ from ..layers.steppers import SequentialStepper
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .base import Model
-from .class_weights import balanced, weighed, weights_of_classes
+from .class_weights import balanced, counts_of, weighed, weights_of_classes
 from .labels import UNKNOWN, Labels
 from .outcomes import of_classes
 from .reading import all_targets, known_targets
@@ -82,7 +82,8 @@ class OfClasses(OneNetwork):
             found = (
                 self._read_targets(batch.targets(), known_targets(batch), "y") for batch in train.batches(256)
             )
-        self.notes["class_weight"] = balanced(found, self.labels.count)
+        C = self.labels.count
+        self.notes["class_weight"] = balanced(sum((counts_of(y, C) for y in found), np.zeros(C)))
 
     def _read_targets(self, y: np.ndarray, known: np.ndarray | None, got: object) -> np.ndarray:
         return self.labels(y, known, self.by_steps, got)
