@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman.layers import GRU, LSTM, RNN, Embedding, Sequential
+from elman.layers import GRU, LSTM, RNN, Embedding, Pooling, Sequential
 from elman.models import Forecaster, SequenceTagger
 from tests.layers.test_steppers import MODELS, RNG, TOKENS, X
 
@@ -90,6 +90,19 @@ def test_a_mask_that_does_not_fit_leaves_the_state():
     np.testing.assert_array_equal(step(X[0]), first)
 
 
+def test_nothing_is_computed_of_what_is_skipped():
+    """No warning comes of it (pytest makes errors of them): of sums too large, or of infinities that cancel."""
+    step, x = Pooling("mean").stepper(2), np.array([[1, 2], [3e38, np.inf]], np.float32)
+    step(x)
+    np.testing.assert_array_equal(step(x * np.array([[1], [-1]], np.float32), mask=[True, False]), x)
+    np.testing.assert_array_equal(step(np.abs(x), mask=[True, False]), x)
+
+
+def test_a_mask_for_a_single_token():
+    with pytest.raises(ValueError, match=r"^mask: expected \[B\] bool, got True$"):
+        Embedding(5, 2).stepper(1)(np.array(3), mask=True)
+
+
 def test_forecasts_of_series_that_skip_a_step():
     model = Forecaster(3, input_size=2, hidden_size=4, future_size=1)
     future = RNG.standard_normal((3, 3, 1)).astype(np.float32)
@@ -100,8 +113,3 @@ def test_forecasts_of_series_that_skip_a_step():
     second = step(skipped, future, mask=[True, False, True])
     np.testing.assert_array_equal(second[1], first[1])
     assert (second[0] != first[0]).any()
-
-
-def test_one_token_has_no_mask():
-    with pytest.raises(ValueError, match=r"^x: expected \[B, ...\] with a mask, got 1"):
-        Embedding(4, 2).stepper(1)(1, mask=True)
