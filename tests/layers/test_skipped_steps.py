@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman.layers import GRU, LSTM, RNN, Sequential
+from elman.layers import GRU, LSTM, RNN, Embedding, Pooling, Sequential
 from elman.models import Forecaster, SequenceTagger
 from tests.layers.test_steppers import MODELS, RNG, TOKENS, X
 
@@ -88,6 +88,19 @@ def test_a_mask_that_does_not_fit_leaves_the_state():
             Sequential(GRU(2, 3)).stepper(3)(X[1], mask=mask)
     step.reset()
     np.testing.assert_array_equal(step(X[0]), first)
+
+
+def test_nothing_is_computed_of_what_is_skipped():
+    """No warning comes of it (pytest makes errors of them): of sums too large, or of infinities that cancel."""
+    step, x = Pooling("mean").stepper(2), np.array([[1, 2], [3e38, np.inf]], np.float32)
+    step(x)
+    np.testing.assert_array_equal(step(x * np.array([[1], [-1]], np.float32), mask=[True, False]), x)
+    np.testing.assert_array_equal(step(np.abs(x), mask=[True, False]), x)
+
+
+def test_a_mask_for_a_single_token():
+    with pytest.raises(ValueError, match=r"^mask: expected \[B\] bool, got True$"):
+        Embedding(5, 2).stepper(1)(np.array(3), mask=True)
 
 
 def test_forecasts_of_series_that_skip_a_step():

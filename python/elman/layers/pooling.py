@@ -174,7 +174,7 @@ class PoolingStepper:
 
     def _step(self, rows: np.ndarray, takes: np.ndarray | None) -> np.ndarray:
         before = np.zeros_like(rows) if self._pooled is None else self._pooled
-        rows = _check.array("x", rows, before.shape, before.dtype)
+        rows = chosen(takes, _check.array("x", rows, before.shape, before.dtype))  # of the others no overflow
         count = self._count + 1
         if self.kind == "mean":
             after = before + rows

@@ -52,7 +52,7 @@ class Stateless:
         may be anything, also what is no token, and y says nothing."""
         if mask is not None:
             values = to_numpy("x", x)
-            _check.marks("mask", mask, values.shape[:1])
+            _check.marks("mask", mask, values.shape[:1] or ("B",))
             x = only_known("x", x, None, mask) if values.dtype.kind in "iu" else x
         y = self._function(x)
         if out is not None:
