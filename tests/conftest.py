@@ -5,6 +5,7 @@ ELMAN_TEST_WITHOUT="safetensors h5py" skips tests that ask for one of these pack
 """
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ import pytest
 os.environ["ELMAN_OVERSUBSCRIBE"] = "1"
 
 import elman
+
+# A shell's job in the background ignores Ctrl-C, and so would the tests of it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ISAS = elman.isas()
 if only := os.environ.get("ELMAN_TEST_ISA"):
