@@ -28,6 +28,15 @@ pytestmark = [
 posix = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted in /proc")
 
 
+@pytest.fixture(autouse=True)
+def only_what_the_test_makes_is_garbage():
+    """And it is collected before the next test: the exceptions that were kept, and what they hold."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    gc.collect()
+
+
 fit_module = sys.modules["elman.train.fit"]  # the room has a function of this name
 
 
