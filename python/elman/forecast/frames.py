@@ -147,6 +147,7 @@ class FrameReader:
         targets = rows.columns(self.roles.target, self._numbers)
         past, static = self._encoded(self.roles.past, rows), self._static(rows)
         numbers = self.grid.numbers(rows.times)
+        self._expect_near(rows, numbers)
         ahead_of = _Ahead(self, rows), *([] if later is None else [_Ahead(self, later)])
         for line in self.grid.lines(rows.times, rows.bounds, self.horizon):
             shared = self._shared(line.steps)
@@ -172,6 +173,17 @@ class FrameReader:
                 )
         return found
 
+    def _expect_near(self, rows: Rows, numbers: np.ndarray) -> None:
+        """Refuse a series of few rows and so many steps that they would fill the memory."""
+        first, last = rows.bounds[:-1], rows.bounds[1:] - 1
+        count = last - first + 1
+        far = np.flatnonzero((numbers[last] - numbers[first]) / self.grid.step() > MOST * count)
+        for i in far[:1]:
+            raise ValueError(
+                f"time: expected at most {MOST} steps of {self.grid.freq} for each row, got {count[i]} rows from "
+                f"{rows.times[first[i]]} to {rows.times[last[i]]}; freq= says another step"
+            )
+
     def _length(self, rows: Rows, i: int, place: np.ndarray, known: np.ndarray, until: np.ndarray) -> int:
         """How many steps series i has up to its last known target, the last of the rows `known`; `until` counts them
         for each of its rows, whose steps are `place`."""
@@ -179,11 +191,6 @@ class FrameReader:
         if not len(known):
             raise ValueError(f"target: expected a known value in each series, got none in {name!r}")
         n, last, times = int(until[known[-1]]), known[-1], rows.times
-        if n > MOST * len(place):
-            raise ValueError(
-                f"time: expected at most {MOST} steps of {self.grid.freq} for each row, got {len(place)} rows from "
-                f"{times[begin]} to {times[begin + last]}; freq= says another step"
-            )
         off = np.flatnonzero(place[: last + 1] < 0)
         if len(off):
             raise ValueError(

@@ -83,6 +83,11 @@ class Grid:
             some = pandas.date_range("2001-01-01", periods=8, freq=self.freq)
         return (some[-1] - some[0]) / pandas.Timedelta(days=7)
 
+    def step(self) -> Any:
+        """How far two times are apart, about: a whole number, or a timedelta64."""
+        days = self.days()
+        return self.freq if days is None else np.timedelta64(round(days * 86_400_000_000_000), "ns")
+
     def steps(self, first: Any, count: int) -> Any:
         """`count` times from the first on."""
         pandas = need("pandas", "forecast", "frames")
@@ -108,8 +113,7 @@ class Grid:
         """
         numbers = self.numbers(times)
         first, last = numbers[bounds[:-1]], numbers[bounds[1:] - 1]
-        days = self.days()
-        step = self.freq if days is None else np.timedelta64(int(days * 86_400_000_000), "us")
+        step = self.step()
         waiting = np.argsort(first, kind="stable")
         while len(waiting):
             least = waiting[0]
