@@ -12,9 +12,7 @@ import numpy as np
 from .. import _check
 
 RECENT = 10  # horizons, at most, of a half-life
-ENOUGH = (
-    70  # origins that it may have in any case: then all weights are those of a hundred errors, five in a tail
-)
+ENOUGH = 70  # origins that it may have in any case: all weights are then a hundred errors', five in a tail
 FEW = 40  # no error has more than this part of all weights, so that few errors of its own do not decide
 FORGOTTEN = 10  # half-lives after which an error, which counts a thousandth, is dropped
 
