@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .. import _core
@@ -16,6 +16,12 @@ from ..stack.spec import StackSpec
 from .spec import weight_arrays
 
 _shape = operator.attrgetter("shape")
+
+
+TENSORS = _core.Tensors(
+    (Tensor, torch.nn.Parameter), Tensor.is_neg, operator.attrgetter("requires_grad"),
+    torch._C._to_dlpack, torch._C._from_dlpack,
+)  # fmt: skip
 
 
 class Packed:
@@ -28,12 +34,14 @@ class Packed:
         self.spec, self.arrays, self.key = spec, arrays, key
         self._forward: Any = None
         self._backward: Any = None
-        self._stepper: _Stepper | None = None
+        self.kept: Any = None  # the forward layout, as calls at once take it
 
     @property
     def forward(self) -> Any:
         if self._forward is None:
             self._forward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=False)
+            if self.key is not None:
+                self.kept = _core.keep(self._forward, self.key[2])
         return self._forward
 
     @property
@@ -41,43 +49,6 @@ class Packed:
         if self._backward is None:
             self._backward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=True)
         return self._backward
-
-    def stepper(self, batch_size: int) -> _Stepper:
-        """A stepper for single steps. The last one is kept, for calls with its batch size."""
-        stepper = self._stepper  # read once: another thread may keep one of another batch size meanwhile
-        if stepper is None or stepper.batch_size != batch_size:
-            self._stepper = stepper = _Stepper(self.spec, self.forward, batch_size)
-        return stepper
-
-
-class _Stepper:
-    """The engine's stepper, which takes all layers in one call. Each call brings the state and takes it away."""
-
-    def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
-        self.batch_size = batch_size
-        self._engine = _core.stepper(packed, batch_size)
-        self._zeros = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(batch_size)]
-        self._lock = threading.Lock()
-
-    def __call__(
-        self, x: np.ndarray, state: Sequence[np.ndarray], y: np.ndarray, final: Sequence[np.ndarray]
-    ) -> bool:
-        """Writes y [B, H] and each final state of x [B, I]; False, and nothing done, while another thread steps."""
-        taken: list[bool] = []
-        try:
-            # In one call, which no exception of a signal handler divides: else the lock could be left taken.
-            taken.extend(map(self._lock.acquire, (False,)))
-            if not taken[0]:
-                return False
-            for k, start in enumerate(state or self._zeros):
-                self._engine.set_state(k, start)
-            self._engine.step(x, y)
-            for k, out in enumerate(final):
-                self._engine.get_state(k, out)
-        finally:
-            if taken and taken[0]:
-                self._lock.release()
-        return True
 
 
 class Cache:
@@ -116,6 +87,12 @@ class Cache:
         # Trusted weights are held, so that no other weights can get their memory.
         self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)
         return packed
+
+    @property
+    def kept(self) -> Any:
+        """What a call at once needs of the set; None if there is none, or if the weights need no fingerprint."""
+        kept = self._kept
+        return None if kept is None or self.frozen else kept[1].kept
 
     def part(self, name: Hashable) -> Cache:
         """A cache of its own for each of several sets."""

@@ -14,7 +14,7 @@ from ..stack import processor
 from ..stack.spec import StackSpec
 from ..stack.steps import Plans
 from . import threads
-from .cache import Cache, Packed
+from .cache import TENSORS, Cache, Packed
 from .spec import Layout, of_cell, to_array, to_arrays, weight_arrays
 
 
@@ -139,25 +139,5 @@ class Pass:
 
 def new(shape: Sequence[int], dtype: np.dtype) -> Tensor:
     """A tensor in the engine's memory, not initialised, which any thread may free."""
-    made: Tensor = torch._C._from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
+    made: Tensor = TENSORS.new(shape, dtype.itemsize)
     return made
-
-
-def step(
-    spec: StackSpec,
-    layout: Layout,
-    x: Tensor,
-    state: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    cache: Cache,
-) -> list[Tensor] | None:
-    """What a Pass gives for one step, all layers in one call; None while another thread uses the same stepper."""
-    threads.follow()
-    B = x.numel() // x.shape[-1]
-    stepper = cache.get(spec, weights).stepper(B)
-    y = new((*x.shape[:-1], spec.H), spec.dtype)
-    first = 1 if of_cell(x, layout) else 0
-    final = [new(shape[first:], spec.dtype) for shape in spec.state_shapes(B)]
-    rows, out = to_array(x).reshape(B, -1), y.numpy().reshape(B, -1)
-    done = stepper(rows, to_arrays(state), out, [part.numpy() for part in final])
-    return [y, *final] if done else None
