@@ -18,6 +18,20 @@ namespace {
 using Objects = std::vector<py::object>;
 using Plans = std::vector<std::shared_ptr<const Plan>>;
 
+// Of arrays: of all their bytes, and of their shapes and type.
+uint64_t fingerprint_of(const std::vector<View>& arrays) {
+  std::vector<int64_t> facts;
+  std::vector<Bytes> bytes;
+  facts.reserve(4 * arrays.size());
+  bytes.reserve(arrays.size() + 1);
+  for (const View& one : arrays) {
+    facts.insert(facts.end(), {one.is_double, one.sizes[0], one.sizes[1], one.sizes[2]});
+    bytes.push_back({static_cast<const char*>(one.data), one.elements() * (one.is_double ? 8 : 4)});
+  }
+  bytes.push_back({reinterpret_cast<const char*>(facts.data()), int64_t(facts.size() * sizeof(int64_t))});
+  return run_fingerprint(bytes);
+}
+
 // Packed weights, and the fingerprint of what they were packed from.
 template <class T> class Kept {
  public:
@@ -27,11 +41,11 @@ template <class T> class Kept {
   }
 
   // The packed weights, if they were made of these by the kernels that run now; else null.
-  const PackedStack<T>* find(const Stack& stack, const std::vector<Bytes>& weights) const {
+  const PackedStack<T>* find(const Stack& stack, const std::vector<View>& weights) const {
     const PackedStack<T>& p = *packed_;
     const bool same = &p.isa == &stack.isa && p.cell.facts == stack.cell.facts && p.I == stack.I &&
                       p.H == stack.H && p.L == stack.L && p.D == stack.D;
-    return same && run_fingerprint(weights) == fingerprint_ ? packed_.get() : nullptr;
+    return same && fingerprint_of(weights) == fingerprint_ ? packed_.get() : nullptr;
   }
 
   // Plans of T steps of B sequences which all count. Small ones are kept for the next call with as many.
@@ -141,7 +155,7 @@ template <class T> class Call {
         make_results();
         run_plain_step(plain_step(wanted));
       } else {
-        const PackedStack<T>* const packed = kept->find(*stack_, bytes());
+        const PackedStack<T>* const packed = kept->find(*stack_, views_);
         if ((done = packed != nullptr)) run_packed(*packed, kept->plans(steps_, B_, turned_), wanted);
       }
     }
@@ -149,26 +163,8 @@ template <class T> class Call {
   }
 
  private:
-  bool read(const py::object& object, std::initializer_list<py::ssize_t> shape, const T** to) const {
-    View view;
-    return tensors_.look(object, &view) && view.is<T>(shape, to);
-  }
-
-  // Of all weights, in torch's order.
-  std::vector<Bytes> bytes() const {
-    std::vector<Bytes> all;
-    all.reserve(4 * weights_.size());
-    const auto add = [&](const T* data, int64_t count) {
-      if (data) all.push_back({reinterpret_cast<const char*>(data), count * int64_t{sizeof(T)}});
-    };
-    const int64_t rows = int64_t{stack_->facts().gate_count()} * stack_->H;
-    for (const Weights<T>& one : weights_) {
-      add(one.ih, rows * one.I);
-      add(one.hh, rows * one.H);
-      add(one.bias_ih, rows);
-      add(one.bias_hh, rows);
-    }
-    return all;
+  bool read(const py::object& weight, std::initializer_list<py::ssize_t> shape, const T** to) {
+    return tensors_.look(weight, &views_.emplace_back()) && views_.back().is<T>(shape, to);
   }
 
   T* of(const Buffer<char>& memory) const { return reinterpret_cast<T*>(memory.data()); }
@@ -239,6 +235,7 @@ template <class T> class Call {
   const Tensors& tensors_;
   const Module& module_;
   std::optional<Stack> stack_;
+  std::vector<View> views_;  // of the weights, in torch's order
   std::vector<Weights<T>> weights_;
   std::vector<py::ssize_t> lead_, state_shape_;
   bool batched_ = false, turned_ = false;
@@ -287,19 +284,15 @@ py::object new_tensor(const Tensors& tensors, const std::vector<py::ssize_t>& sh
   return tensors.make(Buffer<char>(checked_bytes(shape, itemsize)), shape, itemsize);
 }
 
-// Of the bytes of weights; None if one of them cannot be read where it lies.
+// Of weights as tensors, or as NumPy arrays where they cannot be read as tensors; None if one of them cannot.
 py::object fingerprint(const Tensors& tensors, const Objects& weights) {
-  std::vector<Bytes> bytes;
-  bytes.reserve(weights.size());
-  for (const py::object& one : weights) {
-    View view;
-    if (!tensors.look(one, &view)) return py::none();
-    bytes.push_back({static_cast<const char*>(view.data), view.elements() * (view.is_double ? 8 : 4)});
-  }
+  std::vector<View> views(weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    if (!tensors.look(weights[i], &views[i]) && !look_at_array(weights[i], &views[i])) return py::none();
   uint64_t found;
   {
     const Unlocked unlocked;
-    found = run_fingerprint(bytes);
+    found = fingerprint_of(views);
   }
   return py::int_(found);
 }

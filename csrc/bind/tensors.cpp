@@ -28,6 +28,16 @@ struct Owner {
 
 }  // namespace
 
+bool look_at_array(const py::handle& object, View* view) {
+  const bool is_double = is_plain<double>(object);
+  if (!is_double && !is_plain<float>(object)) return false;
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  if (array.ndim() > 3) return false;
+  *view = {array.data(), is_double, static_cast<int>(array.ndim()), {}};
+  std::copy(array.shape(), array.shape() + array.ndim(), view->sizes.begin());
+  return true;
+}
+
 Tensors::Tensors(const py::tuple& types, py::object negated, py::object wants_gradient, py::object give,
                  py::object take)
     : negated_(std::move(negated)),

@@ -28,6 +28,9 @@ struct View {
   py::ssize_t elements() const { return elman::elements(sizes.data(), axes); }
 };
 
+// The same of a NumPy array.
+bool look_at_array(const py::handle& object, View* view);
+
 // A library's tensors.
 class Tensors {
  public:
@@ -42,7 +45,8 @@ class Tensors {
 
   bool wants_gradient(const py::handle& tensor) const { return is_true(wants_gradient_, tensor); }
 
-  // A tensor that owns this memory. `turned`: its first two axes lie the other way round there.
+  // A tensor that owns this memory. Any thread can free it, without Python: to free a NumPy array a thread needs
+  // the interpreter, and while the process ends another library's thread would not get it. `turned`: its first two axes lie the other way round there.
   py::object make(Buffer<char> memory, const std::vector<py::ssize_t>& shape, int itemsize,
                   bool turned = false) const;
 

@@ -33,9 +33,7 @@ def at_once(module: Any, one_step: bool, weights: Sequence[Tensor], x: Any, hx: 
         return None
     threads.follow()
     cache = cache_of(module)
-    return engine.TENSORS.run(
-        module._elman_facts(), cache.kept, weights, x, hx, torch.is_grad_enabled()
-    )
+    return engine.TENSORS.run(module._elman_facts(), cache.kept, weights, x, hx, torch.is_grad_enabled())
 
 
 def direct(tensors: Sequence[Tensor]) -> bool:

@@ -15,7 +15,7 @@ from ..stack.spec import StackSpec
 from ..stack.steps import Plans
 from . import threads
 from .cache import TENSORS, Cache, Packed
-from .spec import Layout, of_cell, to_array, to_arrays, weight_arrays
+from .spec import Layout, of_cell, to_array, to_arrays
 
 
 class Pass:
@@ -38,8 +38,7 @@ class Pass:
         threads.follow()
         self._spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
         self._x = self._array(x)
-        self._weights = weights
-        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
+        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights)
         self.key = self._packed.key
         self.plans = plans or layout.plans(spec.backwards, self._x.shape)
         initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states

@@ -39,7 +39,13 @@ def spec_of(
 
 @functools.lru_cache(256)
 def facts(
-    cell: str, I: int, H: int, bidirectional: bool, bias: bool, batch_first: bool, one_step: bool = False  # noqa: E741
+    cell: str,
+    I: int,
+    H: int,
+    bidirectional: bool,
+    bias: bool,
+    batch_first: bool,
+    one_step: bool = False,  # noqa: E741
 ) -> Any:
     """A module in the engine's words. `one_step`: whether it is a cell."""
     return _core.Module(cell.lower(), I, H, bidirectional, bias, batch_first, one_step)
