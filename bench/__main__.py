@@ -7,6 +7,7 @@ machine's limits are measured in the same run.
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.metadata
 import pathlib
 
@@ -54,8 +55,11 @@ def choose_contenders(wanted: str | None) -> list[str]:
 
 
 def describe_machine(names: list[str], limits: Limits) -> dict[str, object]:
+    caches = elman.info()["caches"]  # a word where the system does not tell
     return {
         "processor": processor(),
+        "caches": ", ".join(map(" ".join, caches.items())) if isinstance(caches, dict) else caches,
+        "date": datetime.date.today().isoformat(),
         "threads": limits.threads,
         "isa": elman.info()["isa"],
         "peak": {
@@ -80,18 +84,21 @@ def main() -> None:
     for shape in grid:  # before any contender's threads exist
         flops = shape.flops(shapes.make_data(shape))
         limits_of[shape.id] = (flops, *limits.of(shape, flops))
-    report = Report(describe_machine(names, limits), [])
+    width = max([12, *(len(shape.id) for shape in grid)]) + 2
+    report = Report(describe_machine(names, limits), [], names, width)
     workers = [Worker(name, options.threads) for name in names]
-    print(report.heading())
+    print(report.heading(), report.line(report.titles()), sep="\n", flush=True)
     for shape in grid:
         times = race(workers, shape, options.rounds, options.seconds)
         flops, limit_ns, bound_by = limits_of[shape.id]
         report.rows.append(Row(shape.id, shape.mode, times, flops / times["elman"], limit_ns, bound_by))
-    print(report.line(report.titles()))
-    for row in report.rows:
-        print(report.line(report.cells(row)))
+        print(report.line(report.cells(report.rows[-1])), flush=True)
     print(*report.summary(), sep="\n")
-    print(*report.worst(), sep="\n")
+    print("least ahead of PyTorch:")
+    for row in report.worst():
+        print(
+            f"{row.mode}, {row.id}: {row.ratio('torch'):.2f}, at {row.of_limit:.0%} of its limit ({row.bound_by})"
+        )
     if options.out:
         report.write(options.out)
     for worker in workers:

@@ -1,5 +1,6 @@
 """The benchmarks' own arithmetic, that they refuse a wrong result instead of timing it, and that they run."""
 
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -29,7 +30,9 @@ def test_ratios_are_to_the_fastest_peer():
 
 def test_the_summary_names_the_worst_row_of_each_mode():
     report = Report(
-        {}, [row(elman=1.0, torch=2.0), row(elman=1.0, torch=8.0), row("step", elman=2.0, torch=1.0)]
+        {},
+        [row(elman=1.0, torch=2.0), row(elman=1.0, torch=8.0), row("step", elman=2.0, torch=1.0)],
+        ["elman", "torch"],
     )
     infer, step = report.summary()
     assert infer.startswith("infer: 4.00 times the best peer's speed") and infer.endswith(
@@ -44,9 +47,11 @@ def test_limits_of_a_shape():
     machine._peaks = {np.float32: 10.0}
     machine.bandwidth = lambda size: 4.0
     large = shapes.Shape("", "", "infer", "gru", 1, 256, 1, "f", 32, 10, 1, 0)
-    size = 3 * 256 * 256 * 4
+    size, of_x = 3 * 256 * 256 * 4, 3 * 256 * 4
     assert machine.of(large, 1e9) == (1e8, "FMA")
-    assert machine.of(large, 1.0) == (size * 10 / 4.0, machine.level(size))
+    assert machine.of(large, 1.0) == ((size * 10 + of_x) / 4.0, machine.level(size))
+    training = dataclasses.replace(large, mode="train", T=1)  # reads all twice, and writes gradients
+    assert machine.of(training, 1.0) == (3 * (size + of_x) / 4.0, machine.level(size))
 
 
 def test_every_step_shape_reads_all_weights():
