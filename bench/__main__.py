@@ -29,9 +29,7 @@ def arguments() -> argparse.Namespace:
         "--csv", type=pathlib.Path, default=HERE / "shapes.csv", help="shapes in a file of this form"
     )
     which.add_argument("--random", type=int, metavar="N", help="so many random shapes instead")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the random shapes; the same gives the same ones"
-    )
+    parser.add_argument("--seed", type=int, help="of the random shapes, default 0; the same gives the same")
     parser.add_argument("--only", help="ids or modes, separated by commas")
     parser.add_argument(
         "--peers", help="peers to race, separated by commas (default: all that are installed)"
@@ -41,6 +39,27 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.3, help="for each contender, shape and round")
     parser.add_argument("--out", type=pathlib.Path, help="write OUT.json, OUT.md and OUT.png")
     return parser.parse_args()
+
+
+def choose_shapes(options: argparse.Namespace) -> list[shapes.Shape]:
+    if options.random is None and options.seed is not None:
+        raise SystemExit("--seed: expected --random with it, got none")
+    if options.random is not None and options.random < 1:
+        raise SystemExit(f"--random: expected a whole number of at least 1, got {options.random}")
+    if options.random is None:
+        try:
+            grid = shapes.read(options.csv)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"--csv: {error}") from None
+    else:
+        grid = random_shapes.draw(options.random, options.seed or 0)
+    if options.only is None:
+        return grid
+    wanted = options.only.split(",")
+    chosen = [shape for shape in grid if shape.id in wanted or shape.mode in wanted]
+    if not chosen:
+        raise SystemExit(f"--only: expected ids or modes of the shapes, got {options.only!r}")
+    return chosen
 
 
 def choose_contenders(wanted: str | None) -> list[str]:
@@ -74,10 +93,7 @@ def describe_machine(names: list[str], limits: Limits) -> dict[str, object]:
 
 def main() -> None:
     options = arguments()
-    grid = random_shapes.draw(options.random, options.seed) if options.random else shapes.read(options.csv)
-    if options.only:
-        wanted = options.only.split(",")
-        grid = [shape for shape in grid if shape.id in wanted or shape.mode in wanted]
+    grid = choose_shapes(options)
     names = choose_contenders(options.peers)
     limits = Limits(options.threads)
     limits_of = {}
