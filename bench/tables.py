@@ -39,31 +39,34 @@ def grid(name: str, report: Report, other: Report | None) -> str:
 
 def means(report: Report, other: Report | None = None) -> str:
     """Geometric means and the worst row, for each mode."""
-    titles = ["geometric mean of speed", "to the best peer", "worst row", "to PyTorch", "worst row"]
+    columns = {
+        "to the best peer": {row.id: row.to_best for row in report.rows},
+        "to PyTorch": {row.id: row.ratio("torch") for row in report.rows},
+    }
+    if report.peers == ["torch"]:
+        del columns["to the best peer"]
     if other:
-        titles += [f"{other.machine['isa']}: to PyTorch", "worst row"]
+        columns[f"{other.machine['isa']}: to PyTorch"] = {row.id: row.ratio("torch") for row in other.rows}
     rows = []
     for mode in dict.fromkeys(row.mode for row in report.rows):
         cells = [mode]
-        of_mode = [row for row in report.rows if row.mode == mode]
-        columns = [{row.id: row.to_best for row in of_mode}, {row.id: row.ratio("torch") for row in of_mode}]
-        if other:
-            columns.append({row.id: row.ratio("torch") for row in other.rows if row.mode == mode})
-        for column in columns:
-            ratios = {id: ratio for id, ratio in column.items() if not np.isnan(ratio)}
+        ids = [row.id for row in report.rows if row.mode == mode]
+        for column in columns.values():
+            ratios = {id: column[id] for id in ids if not np.isnan(column.get(id, np.nan))}
             worst = min(ratios, key=ratios.__getitem__, default=None)
             cells += ["", ""] if worst is None else [
                 f"{geometric_mean(list(ratios.values())):.2f}", f"{worst} {ratios[worst]:.2f}"
             ]  # fmt: skip
         rows.append(cells)
-    return table(titles, rows)
+    titles = [title for column in columns for title in (column, "worst row")]
+    return table(["geometric mean of speed", *titles], rows)
 
 
 def short(name: str, report: Report) -> str:
     """The machine in a line, and the means."""
     m = report.machine
     line = (
-        f"{name} ({m['processor']}), {m['threads']} threads, {m['isa']}, "
+        f"{name}: {m['processor']}, {m['threads']} threads, {m['isa']}, "
         f"{m['peak']['float32']:.0f} GFLOP/s of measured peak, {m['date']}:"
     )
     return f"{line}\n\n{means(report)}"
@@ -71,13 +74,14 @@ def short(name: str, report: Report) -> str:
 
 def random(report: Report) -> str:
     """The means of a run of random shapes, and where elman is least ahead of PyTorch."""
-    lines = [f"{len(report.rows)} shapes, {report.machine['threads']} threads, {report.machine['date']}:"]
-    lines += [f"{line}." for line in report.summary()]
     rows = [
         [row.id, row.mode, f"{row.ratio('torch'):.2f}", f"{row.of_limit:.0%}", row.bound_by]
         for row in report.worst()
     ]
-    return " ".join(lines) + "\n\n" + table(["shape", "mode", "PyTorch", "of its limit", "bound by"], rows)
+    m = report.machine
+    head = f"{len(report.rows)} shapes, {m['threads']} threads, {m['isa']}, {m['date']}:"
+    worst = table(["shape", "mode", "PyTorch", "of its limit", "bound by"], rows)
+    return f"{head}\n\n{means(report)}\n\nWhere elman is least ahead:\n\n{worst}"
 
 
 def written(page: str, name: str, parts: dict[str, str]) -> tuple[str, int]:
