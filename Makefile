@@ -76,7 +76,7 @@ bench-avx2: $(VENV)/bench
 SEED := 0
 
 bench-random: $(VENV)/bench
-	$(BIN)/python -m bench --random 100 --seed $(SEED) --peers torch --out out/bench-random
+	$(BIN)/python -m bench --random 100 --seed $(SEED) --peers torch --seconds 0.2 --out out/bench-random
 
 bench-training: $(VENV)/bench
 	$(BIN)/python -m bench.training
