@@ -37,8 +37,8 @@ template <class V, class Stored> ELMAN_INLINE V load_as(const Stored* p) {
 }
 
 // How many values of k before they are used weights are fetched into the L1 cache. The processor's own
-// fetching does not keep up with a tile of AVX-512 from the L2 cache on Cascade Lake, nor from the L3 cache on
-// Zen 5.
+// fetching does not keep up with a tile of AVX-512 from the L2 cache on Cascade Lake, nor from the L3 cache
+// on Zen 5.
 constexpr std::ptrdiff_t fetch_ahead = 16;
 
 // acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for k in [k, end) and the slots s in
