@@ -74,6 +74,163 @@ class Tape:
     """
 
     def __init__(
+        self,
+        cell: str,
+        H: int,
+        L: int,
+        plans: Sequence[Plan],
+        dtype: Any,
+        memory: Array | None = None,
+        factors: Array | None = None,
+    ) -> None: ...
+    @property
+    def memory(self) -> Array: ...
+    @property
+    def y(self) -> Array:
+        """[rows, D * H]: the last layer's results, in the tape's memory."""
+
+def tape_room(cell: str, L: int, D: int, masked: bool) -> tuple[int, int, int]:
+    """(step, row, rest): for at most H * (step * steps + row * rows) + rest numbers a tape has room."""
+
+def forward(
+    packed: PackedStack,
+    plans: Sequence[Plan],
+    x: Array,
+    y: Array | None,
+    initial: States,
+    final: States,
+    dropout: Sequence[Array],
+    tape: Tape | None,
+) -> None:
+    """A whole stack. y may be None where there is a tape. `dropout`: [rows, D * H] for each layer but the last, or
+    nothing."""
+
+def backward(
+    packed: PackedBackStack,
+    plans: Sequence[Plan],
+    tape: Tape,
+    grads: Nested,
+    x: Array,
+    dy: Array | None,
+    dx: Array | None,
+    initial: States,
+    dfinal: States,
+    dinitial: Sequence[Array],
+    dropout: Sequence[Array],
+    first: int,
+) -> None:
+    """Writes dx and dinitial, adds to grads, in which a part may be empty. `first`: the first layer that gradients must
+    reach; dx is None unless it is 0."""
+
+# One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
+# in csrc/optim/update_kernel.h; each gradient counts as scale * gradient + decay * value.
+def sgd(
+    arrays: list[list[Array]], rate: float, scale: float, decay: float, momentum: float, nesterov: bool
+) -> None: ...
+def rmsprop(
+    arrays: list[list[Array]],
+    rate: float,
+    scale: float,
+    decay: float,
+    keep: float,
+    epsilon: float,
+    momentum: float,
+) -> None: ...
+def adam(
+    arrays: list[list[Array]],
+    rate: float,
+    scale: float,
+    decay: float,
+    shrink: float,
+    keep_first: float,
+    keep_second: float,
+    epsilon: float,
+) -> None: ...
+
+# to[i] += added[i], for lists of arrays of one type.
+def add(to: list[Array], added: list[Array]) -> None: ...
+def sum_of_squares(grads: list[Array]) -> float: ...
+@overload
+def stepper(packed: PackedStackFloat32, batch_size: int) -> StepperFloat32: ...
+@overload
+def stepper(packed: PackedStackFloat64, batch_size: int) -> StepperFloat64: ...
+
+class PackedMemoryFloat32: ...
+class PackedMemoryFloat64: ...
+
+PackedMemory = PackedMemoryFloat32 | PackedMemoryFloat64
+
+def pack_memory(memory: Array, lengths: Array | None, scale: float) -> PackedMemory: ...
+def attention(
+    packed: PackedMemory, query: Array, query_lengths: Array | None, weights: Array | None, context: Array
+) -> None: ...
+def attention_backward(
+    packed: PackedMemory,
+    query: Array,
+    query_lengths: Array | None,
+    weights: Array,
+    d_context: Array,
+    d_query: Array,
+    d_memory: Array,
+) -> None: ...
+def ctc(
+    logits: Array,
+    lengths: Array,
+    target: Array,
+    target_lengths: Array,
+    blank: int,
+    zero_infinity: bool,
+    losses: Array,
+    scale: Array | None,
+    d_logits: Array | None,
+) -> None:
+    """Writes -log P(target | logits) to losses [B] float64, and its gradient times scale [B] float64 to d_logits."""
+
+def cells() -> dict[str, dict[str, Any]]:
+    """Of each cell what csrc/cells/cell.h calls its facts; elman.stack.cells reads them."""
+
+def isas() -> list[str]: ...
+def isa() -> str: ...
+def use_isa(name: str) -> None: ...
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+def processors() -> int:
+    """That this process may use at once: by its affinity and its quota of processor time."""
+
+def quota_processors(root: str) -> int:
+    """By Linux's control groups alone, 0 for no quota; `root` comes before the paths of /proc and /sys."""
+
+def set_span(work: float) -> None:
+    """For tests: how much of a call's work a thread does between two looks at signals; 0: the usual."""
+
+def schedule(
+    directions: int, segments: int, steps: int, I: int, H: int, gates: int, threads: int
+) -> tuple[int, int, bool, int]:
+    """What a layer in float32 would be parted into, by the cost model or as ELMAN_SCHEDULE says: segment_parts,
+    unit_parts, ahead, threads."""
+
+MOST_THREADS: int
+
+def borrow_threads(library: bytes | None) -> bool:
+    """Compute on the threads of this OpenMP library, or of the one that the process has (None); False, and nothing
+    done, where there is none with GNU's entry points."""
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array: ...
+
+class KeptFloat32: ...
+class KeptFloat64: ...
+
+@overload
+def keep(packed: PackedStackFloat32, fingerprint: int) -> KeptFloat32:
+    """Packed weights with the fingerprint of what they were packed from (`Tensors.fingerprint`)."""
+
+@overload
+def keep(packed: PackedStackFloat64, fingerprint: int) -> KeptFloat64: ...
+
+class Module:
+    """What a module of a library is, in the words of its constructor; `one_step`: a cell."""
+
+    def __init__(
         self, cell: str, I: int, H: int, bidirectional: bool, bias: bool, batch_first: bool, one_step: bool
     ) -> None: ...
 
