@@ -65,6 +65,7 @@ template <class T> class ForwardPass {
     const int least = cell.stage_count() > 1 ? 1 : 0;
     const int chunk = schedule.ahead ? std::min(work.steps, steps_ahead(segments)) : least;
     std::vector<Buffer<T>> scratch;
+    scratch.reserve(std::size_t(stack_.D) * (max_states + max_stages));
     jobs_.clear();
     for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(layer, d, x, y, chunk, scratch));
     for (int d = 0; d < stack_.D; ++d) fill_without_steps(d);
