@@ -35,6 +35,19 @@ template <class T> Work measure(const Stack& stack, const std::vector<PlanView>&
   return work;
 }
 
+// Of one step of all layers of a stack in one direction. They are cut in the same way: a thread that has some
+// segments of one layer has them in every layer.
+template <class T> Work measure_step(const Stack& stack, const PlanView& plan, bool warm) {
+  const CellFacts& cell = stack.facts();
+  const double H = stack.H;
+  Work work = measure<T>(stack, {plan}, warm);
+  for (int layer = 0; layer < stack.L; ++layer) {
+    work.x_bytes += cell.x.count() * H * stack.inputs(layer) * sizeof(T);
+    work.h_bytes += cell.recurrent_slots() * H * H * sizeof(T);
+  }
+  return work;
+}
+
 // A part's states in an array [L * D, B, H]; null where there is none.
 template <class T> T* part_of(T* states, int part, const Plan& plan, int H) {
   return states ? states + std::ptrdiff_t{part} * plan.B * H : nullptr;
