@@ -9,9 +9,8 @@ namespace {
 
 // How many of a piece's segments are alive at step t; they are its first ones.
 ELMAN_INLINE int alive_segments(const PlanView& plan, const Piece& piece, int t) {
-  const int stride = piece.segment_stride, below = plan.alive_at(t) - piece.segment_begin + stride - 1;
-  if (below < stride) return 0;
-  const int count = stride == 1 ? below : below / stride;  // a division takes as long as a small tile
+  const int below = plan.alive_at(t) - piece.segment_begin + piece.segment_stride - 1;
+  const int count = below < piece.segment_stride ? 0 : below / piece.segment_stride;
   return count < piece.segments ? count : piece.segments;
 }
 
