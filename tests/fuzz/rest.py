@@ -105,6 +105,15 @@ def empty(f):
 
 
 @case
+def zeros(f):
+    def check(given, _, nest):
+        for array, shape in zip(nest[0][0], given["shapes"][0][0], strict=True):
+            equal(array, np.zeros(shape, given["dtype"]))
+
+    return _core.zeros, check, {"shapes": [[[(3, 2), (4,)]]], "dtype": np.dtype(f.dtype)}
+
+
+@case
 def new_tensor(f):
     check = lambda given, _, capsule: None  # noqa: E731  (who takes it is tested in tests/bind/test_tensors.py)
     return TENSORS.new, check, {"shape": [3, 2], "itemsize": f.pick([4, 8])}
