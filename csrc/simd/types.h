@@ -76,7 +76,8 @@ template <class N, class V> ELMAN_INLINE N narrow(V v) {
 // that has too few registers for them.
 template <class P> ELMAN_INLINE void hide(P& p) { asm("" : "+r"(p)); }
 
-// Fetches a cache line that will be written soon. Any address will do.
+// Fetches a cache line that will be read soon, or written. Any address will do.
+ELMAN_INLINE void fetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 ELMAN_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 1, 3); }
 
 }  // namespace
