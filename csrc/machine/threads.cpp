@@ -286,7 +286,13 @@ void ThreadTeam::run(int threads, const Task& work) {
     pool_->run(threads, work);
     pool_->workers_end = Clock::now();
   }
-  if (pool_) warm_ = pool_->warm_at(Clock::now());  // for the next layer of a stack
+  known_ = !pool_;  // a small call does not ask again, and the clock takes as long as its smallest step
+}
+
+bool ThreadTeam::warm() {
+  if (!known_) warm_ = pool_->warm_at(Clock::now());
+  known_ = true;
+  return warm_;
 }
 
 }  // namespace elman

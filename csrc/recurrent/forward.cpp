@@ -29,12 +29,20 @@ template <class T> class ForwardPass {
       run_layer(layer, x, y);
       const bool last = layer + 1 == stack_.L;
       x = last || call_.dropout.empty() ? y : dropped(layer, y);
-      if (last && call_.tape && call_.y) std::memcpy(call_.y, y, numbers() * sizeof(T));
+      if (last && call_.tape && call_.y) hand_out(y);
     }
   }
 
  private:
   std::size_t numbers() const { return std::size_t(call_.plans[0]->rows) * stack_.width(); }
+
+  // The tape keeps its y; the caller gets a copy, and may write to it.
+  void hand_out(const T* y) {
+    const int threads = threads_for_streaming(2.0 * numbers() * sizeof(T), team_.size(), team_.warm());
+    share(team_, threads, static_cast<int64_t>(numbers()), [&](int64_t begin, int64_t end) {
+      std::memcpy(call_.y + begin, y + begin, std::size_t(end - begin) * sizeof(T));
+    });
+  }
 
   // Where a layer leaves its results. Without a tape, the results between layers take turns in two buffers.
   T* results(int layer) {
@@ -65,6 +73,7 @@ template <class T> class ForwardPass {
     const int least = cell.stage_count() > 1 ? 1 : 0;
     const int chunk = schedule.ahead ? std::min(work.steps, steps_ahead(segments)) : least;
     std::vector<Buffer<T>> scratch;
+    scratch.reserve(std::size_t(stack_.D) * (max_states + max_stages));
     jobs_.clear();
     for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(layer, d, x, y, chunk, scratch));
     for (int d = 0; d < stack_.D; ++d) fill_without_steps(d);
