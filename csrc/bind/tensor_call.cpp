@@ -8,6 +8,7 @@
 #include "bind/kept.h"
 #include "machine/share.h"
 #include "recurrent/pass.h"
+#include "recurrent/plain_step.h"
 
 namespace elman {
 namespace {
@@ -82,16 +83,21 @@ template <class T> class Call {
     return true;
   }
 
-  // The results as the module gives them; None if `kept` are not its weights.
-  py::object run(Kept<T>& kept) {
+  // The results as the module gives them; None if a call over packed weights is due, and `kept` (which may be
+  // null) are not those of these.
+  py::object run(const KeptHolder<T>& kept) {
     const ForcedSchedule wanted = schedule_of_environment();
-    const PackedStack<T>* packed = nullptr;
+    bool done = steps_ == 1 && stack_->D == 1 && plain_step_pays<T>(*stack_, B_);
     {
       const Unlocked unlocked;
-      packed = kept.find(*stack_, views_);
-      if (packed) run_packed(*packed, kept.plans(steps_, B_, turned_), wanted);
+      if (done) {
+        run_plain(wanted);
+      } else if (const PackedStack<T>* packed = kept ? kept->find(*stack_, views_) : nullptr) {
+        run_packed(*packed, kept->plans(steps_, B_, turned_), wanted);
+        done = true;
+      }
     }
-    return packed ? results() : py::none();
+    return done ? results() : py::none();
   }
 
  private:
@@ -107,6 +113,20 @@ template <class T> class Call {
     for (int k = 0; k < stack_->facts().state_count(); ++k)
       final_[k] = numbers(std::size_t(stack_->parts()) * B_ * stack_->H);
     if (!module_.one_step) y_ = numbers(std::size_t(steps_) * B_ * stack_->width());
+  }
+
+  void run_plain(ForcedSchedule wanted) {
+    make_results();
+    PlainStep<T> step{*stack_, weights_};
+    step.B = B_;
+    step.x = x_;
+    step.y = of(y_);
+    for (int k = 0; k < stack_->facts().state_count(); ++k) {
+      step.initial[k] = initial_[k];
+      step.final[k] = of(final_[k]);
+    }
+    step.wanted = wanted;
+    run_plain_step(step);
   }
 
   void run_packed(const PackedStack<T>& packed, const Plans& plans, ForcedSchedule wanted) {
@@ -168,9 +188,8 @@ template <class T>
 py::object run_as(const Tensors& tensors, const Module& module, const py::object& kept,
                   const Objects& weights, const View& x, const Objects& states) {
   Call<T> call(tensors, module);
-  const bool done = py::isinstance<Kept<T>>(kept) && call.read_weights(weights) && call.read_input(x) &&
-                    call.read_states(states);
-  return done ? call.run(*kept.cast<KeptHolder<T>>()) : py::none();
+  if (!call.read_weights(weights) || !call.read_input(x) || !call.read_states(states)) return py::none();
+  return call.run(py::isinstance<Kept<T>>(kept) ? kept.cast<KeptHolder<T>>() : nullptr);
 }
 
 Objects states_of(const py::object& hx) {
