@@ -73,21 +73,27 @@ class Pool {
   int provide(int threads) {
     lender_ = the_lender.load();
     if (lender_ && !lends(*lender_, threads)) lender_ = nullptr;
+    team_ = threads;
     return lender_ ? threads : 1 + grow(threads - 1);
   }
 
   void run(int threads, const Task& work) {
     if (lender_) {
-      if (run_borrowed(*lender_, threads, work)) return;
+      // Always as many: a runtime that is asked for fewer ends some of its threads, and starts them again
+      // later.
+      const auto part = [&](int i) {
+        if (i < threads) work(i);
+      };
+      if (run_borrowed(*lender_, team_, part)) return;
       // The lender gave as many before, but its user may have changed that since.
       if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
     }
     work_ = &work;
-    pending_.store(threads - 1);
     const bool woken = sleepers_.load() > 0;
     const Clock::rep late_before = last_late.load();
     if (woken) caller_processor_.store(current_processor());
-    call_.store(next_call(call_.load(), threads));
+    const uint64_t call = next_call(call_.load(), threads);
+    call_.store(call);
     if (sleepers_.load() > 0) {
       {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -96,7 +102,7 @@ class Pool {
     }
     const Clock::time_point begin = Clock::now();
     work(0);
-    wait_for_workers(begin);
+    wait_for_workers(call, begin);
     // Workers that had to wake up first were late for that reason alone, so it does not count.
     if (woken) last_late.store(late_before);
   }
@@ -120,6 +126,7 @@ class Pool {
   int grow(int workers) {
     while (count_ < workers && !refused_.fresh()) {
       try {
+        arrivals_.make_room(count_ + 1);
         std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
         ++count_;
       } catch (const std::exception&) {
@@ -165,8 +172,8 @@ class Pool {
     return true;
   }
 
-  void wait_for_workers(Clock::time_point begin) {
-    const auto done = [&] { return pending_.load() == 0; };
+  void wait_for_workers(uint64_t call, Clock::time_point begin) {
+    const auto done = [&] { return done_.load() == call; };
     if (wait_awake(rounds_awake, done)) return;
     const Clock::time_point own_end = Clock::now();
     {
@@ -200,7 +207,9 @@ class Pool {
       seen = call_.load();
       if (id >= threads_of(seen)) continue;
       (*work_)(id);
-      if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
+      if (!arrivals_.arrive(id - 1, threads_of(seen) - 1)) continue;
+      done_.store(seen);
+      if (caller_sleeps_.load()) {
         last_processor_.store(current_processor());
         {
           std::lock_guard<std::mutex> lock(mutex_);
@@ -211,13 +220,18 @@ class Pool {
   }
 
   int count_ = 0, lent_ = 1;  // workers; the most threads that the lender has given
+  int team_ = 1;              // how many threads this call may use
   Refusal refused_, not_lent_;
   const Lender* lender_ = nullptr;                              // of this call's threads, if they are lent
   std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller runs, and the last worker
+  // Workers that wait look at call_, and the caller at done_, the last call that all have finished. Nobody
+  // writes beside these while others look.
+  alignas(apart) std::atomic<uint64_t> call_{0};
   const Task* work_ = nullptr;
-  std::atomic<uint64_t> call_{0};
-  std::atomic<int> pending_{0}, sleepers_{0};
+  alignas(apart) std::atomic<uint64_t> done_{0};
+  alignas(apart) std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
+  Arrivals arrivals_{1};  // of workers that have finished
   std::mutex mutex_;
   std::condition_variable wake_, finished_;
 };

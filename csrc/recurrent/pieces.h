@@ -26,6 +26,7 @@ class Pieces {
           piece.group_begin = groups * u / schedule.unit_parts;
           piece.group_end = groups * (u + 1) / schedule.unit_parts;
           piece.barrier = barrier;
+          piece.member = u;
           piece.scratch = scratch_.emplace_back(scratch_bytes(std::size_t(piece.segments) * at_once)).data();
           parts.push_back(piece);
         }
@@ -36,11 +37,14 @@ class Pieces {
   // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of
   // the pieces of segments, one after the other, and its members one part of the units each.
   template <class F> void run(ThreadTeam& team, const F& f) const {
+    team.run(threads(), [&](int thread) { of_thread(thread, f); });
+  }
+
+  // The same for those of one thread, in its order.
+  template <class F> void of_thread(int thread, const F& f) const {
     const int members = schedule_.unit_parts, teams = schedule_.threads / members;
-    team.run(teams * members, [&](int thread) {
-      for (size_t i = thread / members; i < shared_.size(); i += teams)
-        f(shared_[i].direction, shared_[i].parts[thread % members]);
-    });
+    for (size_t i = thread / members; i < shared_.size(); i += teams)
+      f(shared_[i].direction, shared_[i].parts[thread % members]);
   }
 
   int threads() const { return schedule_.threads; }

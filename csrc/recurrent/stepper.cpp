@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "recurrent/layer.h"
+
 namespace elman {
 namespace {
 
@@ -63,22 +65,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
 }
 
 template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
-  // All layers are cut in the same way: a thread that has some segments of one layer has them in every layer.
-  const CellFacts& cell = stack_->facts();
-  const ProductKernels<T>& p = product_kernels<T>(stack_->isa);
-  const double H = stack_->H;
-  Work work;
-  work.segments = plan_.B;
-  work.warm = warm;
-  work.steps = 1;
-  work.total = plan_.B;
-  work.groups = groups_of<T>(stack_->isa, stack_->H);
-  work.tile_rows = p.tile_rows;
-  work.vector_bytes = p.lanes * int{sizeof(T)};
-  for (int layer = 0; layer < stack_->L; ++layer) {
-    work.x_bytes += cell.x.count() * H * stack_->inputs(layer) * sizeof(T);
-    work.h_bytes += cell.recurrent_slots() * H * H * sizeof(T);
-  }
+  const Work work = step_work<T>(*stack_, plan_.view(), warm);
   return Pieces(choose_schedule(work, threads, wanted_), {plan_.view()}, work.groups, 1);
 }
 

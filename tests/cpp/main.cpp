@@ -23,10 +23,11 @@ int main() {
   allow_three_threads();
   test_stepper();
   test_contract();
+  test_meetings();
   for (const Isa* isa : isas()) {
     use_isa(isa->name);
     for (const auto test : {test_recurrent, test_callers, test_update, test_linear, test_embedding,
-                            test_attention, test_cross_entropy, test_ctc})
+                            test_attention, test_cross_entropy, test_ctc, test_gradient_parts})
       test(*isa);
     std::printf("%s compared\n", isa->name);
   }
