@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
+import pathlib
 import time
 from collections.abc import Callable
 
@@ -30,51 +33,64 @@ def best_ns(run: Callable[[], object], seconds: float = 0.2) -> float:
     return least
 
 
+@dataclasses.dataclass
 class Constants:
-    """Measured with one and two threads; where there is one processor, the engine's own costs stand in."""
+    """Where there is one processor, the engine's own costs stand in for what two threads take."""
 
-    def __init__(self, cells: set[str], memory: float | None = None):
-        self.limits, processors = Limits(1), min(2, elman.info()["processors"])
-        self.caches = self.limits.caches
-        self._near = self.limits.levels()
-        together = Limits(processors).levels()["memory"]
-        self.memory = memory or max(together, self._near["memory"])  # of all threads together
-        self.meeting = min(_core.measure_barrier(2) for _ in range(9)) if processors > 1 else 300.0
-        self.handing = min(_core.measure_dispatch(2) for _ in range(9)) if processors > 1 else 600.0
-        self._products: dict[type, float] = {}
+    peak: float  # GFLOP/s
+    near: dict[str, float]  # bytes a ns, of each cache and of memory
+    caches: dict[str, int]  # bytes
+    memory: float  # bytes a ns of memory, for all threads together
+    meeting: float  # ns in which two threads meet
+    handing: float  # ns in which two threads get work and give it back
+    tiles: dict[
+        str, float
+    ]  # vectors of multiply-adds a ns in the engine's tiles, with weights in its own caches
+    call_ns: dict[str, float]  # of a call that computes next to nothing, by mode
+    cell_ns: dict[str, float]  # of a cell's functions for a row and a vector of units
+    back_ns: dict[str, float]  # and on the way back
+
+    @classmethod
+    def measured(cls) -> Constants:
+        limits, processors = Limits(1), min(2, elman.info()["processors"])
+        near, two = limits.levels(), processors > 1
         before = elman.num_threads()
         elman.set_num_threads(1)
-        self.call_ns = {mode: self._call_ns(mode) for mode in ("step", "infer", "train")}
-        self.cell_ns, self.back_ns = {}, {}
-        for cell in cells:
-            self._measure_cell(cell)
+        constants = cls(
+            limits.peak(),
+            near,
+            limits.caches,
+            max(near["memory"], Limits(processors).levels()["memory"]),
+            min(_core.measure_barrier(2) for _ in range(9)) if two else 300.0,
+            min(_core.measure_dispatch(2) for _ in range(9)) if two else 600.0,
+            {np.dtype(dtype).name: _tile_rate(dtype) for dtype in (np.float32, np.float64)},
+            {mode: best_ns(prepare(_tiny(mode))) for mode in ("step", "infer", "train")},
+            {},
+            {},
+        )
+        for cell in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+            constants.measure_cell(cell)
         elman.set_num_threads(before)
+        return constants
 
-    def lanes(self, dtype: type) -> int:
-        plan = _core.Plan(1, 1, False, False, None, None, None)
-        return _core.pieces("rnn_tanh", np.dtype(dtype).name, 1, 1, 1, 0, "step", [plan], 1)["lanes"]
+    @classmethod
+    def kept(cls, path: pathlib.Path | None) -> Constants:
+        """Those of the file; if there is none, they are measured, and written there."""
+        if path and path.exists():
+            return cls(**json.loads(path.read_text()))
+        constants = cls.measured()
+        if path:
+            path.write_text(json.dumps(dataclasses.asdict(constants), indent=1) + "\n")
+        return constants
 
     def products(self, dtype: type) -> float:
-        """Vectors of multiply-adds a nanosecond in the engine's tiles, with weights in its own caches."""
-        if dtype not in self._products:
-            before = elman.num_threads()
-            elman.set_num_threads(1)
-            rows, size = TILE
-            layer, x = elman.Linear(size, size, dtype=dtype, seed=0), np.zeros((rows, size), dtype)
-            ns = best_ns(lambda: layer(x))
-            self._products[dtype] = rows * size * size / self.lanes(dtype) / ns
-            elman.set_num_threads(before)
-        return self._products[dtype]
-
-    def vector_copy_ns(self, dtype: type) -> float:
-        """Reading and writing a vector in the L2 cache."""
-        return 2 * self.lanes(dtype) * np.dtype(dtype).itemsize / self._near["L2"]
+        return self.tiles[np.dtype(dtype).name]
 
     def bandwidth(self, level: str, threads: int) -> float:
         """Bytes a nanosecond for one of so many. Every core has caches of its own and its part of the L3 cache."""
         if level != "memory":
-            return self._near[level]
-        return min(self._near["memory"], self.memory / threads)
+            return self.near[level]
+        return min(self.near["memory"], self.memory / threads)
 
     def shared_bandwidth(self, held: float, threads: int) -> float:
         """Bytes a nanosecond for all of them together, of `held` bytes."""
@@ -88,30 +104,42 @@ class Constants:
         return self.handing + DISPATCH_EACH * (threads - 2) if threads > 1 else 0
 
     def table(self) -> str:
-        near = ", ".join(f"{level} {rate:.0f}" for level, rate in self._near.items())
+        near = ", ".join(f"{level} {rate:.0f}" for level, rate in self.near.items())
         calls = ", ".join(f"{ns / 1000:.1f} us ({mode})" for mode, ns in self.call_ns.items())
         return (
-            f"{self.limits.peak():.0f} GFLOP/s of one thread, {self.products(np.float32):.1f} vectors of multiply-adds "
-            f"a ns in tiles; GB/s of one thread: {near}; memory for all threads {self.memory:.0f}; two threads meet in "
+            f"{self.peak:.0f} GFLOP/s of one thread, {self.products(np.float32):.1f} vectors of multiply-adds a ns in "
+            f"tiles; GB/s of one thread: {near}; memory for all threads {self.memory:.0f}; two threads meet in "
             f"{self.meeting:.0f} ns and get work in {self.handing:.0f} ns; a call costs {calls}"
         )
 
-    def _call_ns(self, mode: str) -> float:
-        """Of a call that computes next to nothing: arguments, Python, plans."""
-        return best_ns(prepare(Shape("", "", mode, "rnn_tanh", 1, 1, 1, "f", 1, 1, 1.0, 0.0)))
-
-    def _measure_cell(self, cell: str) -> None:
+    def measure_cell(self, cell: str) -> None:
         """What a cell's functions take for a row and a vector of units, forward and backward: what a small layer
         takes beside its products."""
         shape = Shape("", "", "infer", cell, 16, 64, 1, "f", 48, 64, 1.0, 0.0)
-        lanes, entries = self.lanes(np.float32), shape.T * shape.B
-        groups = shape.H // lanes
-        product = entries * len(CELLS[cell].gates) * shape.H * (shape.H + shape.I) / lanes
+        entries, width = shape.T * shape.B, lanes(np.float32)
+        groups = math.ceil(shape.H / width)
+        product = entries * len(CELLS[cell].gates) * shape.H * (shape.H + shape.I) / width
         product /= self.products(np.float32)
         infer = best_ns(prepare(shape)) - self.call_ns["infer"]
         self.cell_ns[cell] = max(0.1, (infer - product) / (entries * groups))
         train = best_ns(prepare(Shape(**{**vars(shape), "mode": "train"}))) - self.call_ns["train"]
         self.back_ns[cell] = max(0.1, (train - infer - 2 * product) / (entries * groups))
+
+
+def lanes(dtype: type) -> int:
+    """Numbers in a vector of the instruction set in use."""
+    plan = _core.Plan(1, 1, False, False, None, None, None)
+    return _core.pieces("rnn_tanh", np.dtype(dtype).name, 1, 1, 1, 0, "step", [plan], 1)["lanes"]
+
+
+def _tile_rate(dtype: type) -> float:
+    rows, size = TILE
+    layer, x = elman.layers.Linear(size, size, dtype=dtype, seed=0), np.zeros((rows, size), dtype)
+    return rows * size * size / lanes(dtype) / best_ns(lambda: layer(x))
+
+
+def _tiny(mode: str) -> Shape:
+    return Shape("", "", mode, "rnn_tanh", 1, 1, 1, "f", 1, 1, 1.0, 0.0)
 
 
 def prepare(shape: Shape, threads: int = 1, data: Data | None = None) -> Callable[[], object]:

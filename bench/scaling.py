@@ -38,6 +38,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", help="ids or modes, separated by commas")
     parser.add_argument("--threads", default="2,4,8,16,64", help="numbers, separated by commas")
+    parser.add_argument(
+        "--constants", type=pathlib.Path, help="JSON: read, or measured and written if there is none"
+    )
     parser.add_argument("--memory", type=float, help="GB/s of memory for all threads (default: that of two)")
     parser.add_argument(
         "--measure", action="store_true", help="also time what fits this machine's processors"
@@ -52,7 +55,8 @@ def main() -> None:
         wanted = options.only.split(",")
         grid = [shape for shape in grid if shape.id in wanted or shape.mode in wanted]
     numbers = [int(n) for n in options.threads.split(",")]
-    constants = Constants({shape.cell for shape in grid}, options.memory)
+    constants = Constants.kept(options.constants)
+    constants.memory = options.memory or constants.memory
     print(constants.table())
     columns = ["shape", "mode", "threads", "parts", "used", "us", "speed-up", "idle", "MB read, from"]
     columns += ["us here", "here / counted"] if options.measure else []

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.constants import Constants
+from bench.constants import Constants, lanes
 from bench.shapes import Data, Shape
 from elman import _core
 from elman.stack.cells import CELLS
@@ -51,6 +51,7 @@ class Simulation:
         self.shape, self.threads, self.c = shape, threads, constants
         self.cell = CELLS[shape.cell]
         self.item = np.dtype(shape.dtype).itemsize
+        self.vector_bytes = lanes(shape.dtype) * self.item
         backwards = {"f": (False,), "r": (True,), "b": (False, True)}[shape.dirs]
         self.plans = list(Steps(shape.T, shape.B, False, data.lengths, None, data.reset).plans(backwards))
         self.alive = [plan.arrays()["alive"] for plan in self.plans]
@@ -93,8 +94,9 @@ class Simulation:
 
     def move(self, numbers: float, held: float) -> None:
         """Copies or clears in equal shares."""
+        n = _core.moving_threads(numbers * self.item, self.threads)
         if numbers:
-            self.together(np.zeros(self.threads), moved=numbers, held=held)
+            self.together(np.zeros(n), moved=numbers, held=held)
 
     # Sizes.
 
@@ -122,7 +124,7 @@ class Simulation:
 
     def product_ns(self, vectors: float, rows: float, level: str, used: int) -> float:
         """Rows times `vectors` vectors of weights, which a tile of rows reads at once."""
-        size, c = vectors * self.c.lanes(self.shape.dtype) * self.item, self.c
+        size, c = vectors * self.vector_bytes, self.c
         near = "L1" if level == "L1" else "L2"
         tiles = math.ceil(rows / self.tile_rows)
         compute = vectors * rows / c.products(self.shape.dtype)
@@ -241,5 +243,5 @@ class Simulation:
             copied = mine + columns / lanes  # vectors, read and written
             compute = entries * columns * mine / c.products(self.shape.dtype)
             sums = visits * 2 * columns * mine * lanes * self.item / c.bandwidth("L2", n)
-            busy[thread] = compute + sums + entries * copied * c.vector_copy_ns(self.shape.dtype)
+            busy[thread] = compute + sums + entries * copied * 2 * self.vector_bytes / c.near["L2"]
         self.together(busy)

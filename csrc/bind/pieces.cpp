@@ -86,6 +86,11 @@ int product_threads(double multiply_adds, int lanes, int threads) {
   return threads_for_product(multiply_adds, checked_size(lanes, 1, "lanes"), checked_threads(threads), true);
 }
 
+// On how many threads so many bytes are copied or cleared.
+int moving_threads(double bytes, int threads) {
+  return threads_for_streaming(bytes, checked_threads(threads), true);
+}
+
 // How these share the gradients of weights: parts of the slots' columns, and of the inputs' columns.
 std::pair<int, int> gradient_parts(int M, int N, int groups, int threads) {
   const OuterGrid grid = outer_grid(checked_size(M, 1, "M"), checked_size(N, 1, "N"),
@@ -99,6 +104,7 @@ void bind_pieces(py::module_& m) {
   m.def("pieces", &pieces, py::arg("cell"), py::arg("dtype"), py::arg("I"), py::arg("H"), py::arg("layers"),
         py::arg("layer"), py::arg("pass_"), py::arg("plans"), py::arg("threads"));
   m.def("product_threads", &product_threads, py::arg("multiply_adds"), py::arg("lanes"), py::arg("threads"));
+  m.def("moving_threads", &moving_threads, py::arg("bytes"), py::arg("threads"));
   m.def("gradient_parts", &gradient_parts, py::arg("M"), py::arg("N"), py::arg("groups"), py::arg("threads"));
 }
 

@@ -234,6 +234,9 @@ def pieces(
 def product_threads(multiply_adds: float, lanes: int, threads: int) -> int:
     """On how many of these threads a product runs."""
 
+def moving_threads(bytes: float, threads: int) -> int:
+    """On how many of these threads so many bytes are copied or cleared."""
+
 def gradient_parts(M: int, N: int, groups: int, threads: int) -> tuple[int, int]:
     """How threads share the gradients of weights of M slots and N inputs: parts of the slots, and of the inputs, of
     which the widest has so many groups."""
