@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 
 import elman
-from bench import contenders, shapes
+from bench import contenders, random_shapes, shapes
 from bench.limits import Limits
 from bench.report import Report, Row, processor
 from bench.worker import Worker, race
@@ -23,7 +23,14 @@ HERE = pathlib.Path(__file__).parent
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--shapes", type=pathlib.Path, default=HERE / "shapes.csv", help="a CSV of this form")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--csv", type=pathlib.Path, default=HERE / "shapes.csv", help="shapes in a file of this form"
+    )
+    which.add_argument("--random", type=int, metavar="N", help="so many random shapes instead")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the random shapes; the same gives the same ones"
+    )
     parser.add_argument("--only", help="ids or modes, separated by commas")
     parser.add_argument(
         "--peers", help="peers to race, separated by commas (default: all that are installed)"
@@ -63,7 +70,7 @@ def describe_machine(names: list[str], limits: Limits) -> dict[str, object]:
 
 def main() -> None:
     options = arguments()
-    grid = shapes.read(options.shapes)
+    grid = random_shapes.draw(options.random, options.seed) if options.random else shapes.read(options.csv)
     if options.only:
         wanted = options.only.split(",")
         grid = [shape for shape in grid if shape.id in wanted or shape.mode in wanted]
@@ -84,6 +91,7 @@ def main() -> None:
     for row in report.rows:
         print(report.line(report.cells(row)))
     print(*report.summary(), sep="\n")
+    print(*report.worst(), sep="\n")
     if options.out:
         report.write(options.out)
     for worker in workers:

@@ -71,7 +71,8 @@ class Report:
         return ["shape", "mode", "us", "GFLOP/s", "bound by", "of it", *peers, "best peer", *dropin]
 
     def line(self, cells: list[str]) -> str:
-        return f"{cells[0]:14}{cells[1]:6}" + "".join(f"{cell:>11}" for cell in cells[2:])
+        width = max((len(row.id) for row in self.rows), default=0) + 2
+        return f"{cells[0]:{max(width, 14)}}{cells[1]:6}" + "".join(f"{cell:>11}" for cell in cells[2:])
 
     def summary(self) -> list[str]:
         """Geometric means and the worst row, for each mode."""
@@ -92,6 +93,15 @@ class Report:
             if dropin:
                 lines.append(f"{mode}: the drop-in has {geometric_mean(dropin):.2f} times PyTorch's speed")
         return lines
+
+    def worst(self, count: int = 10) -> list[str]:
+        """The rows where elman is least ahead of PyTorch, each with how near the machine's limit it is."""
+        rows = sorted((row for row in self.rows if "torch" in row.ns), key=lambda row: row.ratio("torch"))
+        lines = [f"the worst {min(count, len(rows))} of {len(rows)} against PyTorch:"] if rows else []
+        return lines + [
+            f"{row.mode}, {row.id}: {row.ratio('torch'):.2f}, at {row.of_limit:.0%} of its limit ({row.bound_by})"
+            for row in rows[:count]
+        ]
 
     def markdown(self) -> str:
         titles = self.titles()

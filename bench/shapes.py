@@ -42,14 +42,16 @@ class Shape:
     def dtype(self) -> type:
         return np.float64 if "float64" in self.system else np.float32
 
+    @property
+    def weights(self) -> int:
+        """How many there are, biases aside."""
+        inputs = [self.I] + [self.H * self.directions] * (self.layers - 1)
+        return sum(self.gates * self.H * (width + self.H) * self.directions for width in inputs)
+
     def flops(self, data: Data) -> float:
         """Floating-point operations of the products, over the steps that exist; training takes three times
         the forward pass (inputs, states and weights each have a product as large)."""
-        per_step = 0
-        for layer in range(self.layers):
-            inputs = self.I if layer == 0 else self.H * self.directions
-            per_step += 2 * self.gates * self.H * (inputs + self.H) * self.directions
-        return per_step * data.steps * (3 if self.mode == "train" else 1)
+        return 2 * self.weights * data.steps * (3 if self.mode == "train" else 1)
 
 
 @dataclass

@@ -39,9 +39,9 @@ template <class T>
 py::dict cut(const Stack& stack, int layer, Pass pass, const PlanList& plans, int threads) {
   std::vector<PlanView> views;
   for (const auto& plan : plans) views.push_back(plan->view());
-  const Work work = pass == Pass::forward    ? forward_work<T>(stack, layer, views, true)
-                    : pass == Pass::backward ? backward_work<T>(stack, views, true)
-                                             : step_work<T>(stack, views.front(), true);
+  const Work work = pass == Pass::forward    ? measure_forward<T>(stack, layer, views, true)
+                    : pass == Pass::backward ? measure_backward<T>(stack, views, true)
+                                             : measure_step<T>(stack, views.front(), true);
   const Schedule schedule = choose_schedule(work, threads, schedule_of_environment());
   py::list chunks;
   for (int begin, end = work.steps; pass == Pass::backward && end > 0; end = begin) {

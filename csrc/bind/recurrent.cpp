@@ -4,6 +4,7 @@
 #include "bind/parts.h"
 #include "bind/tape.h"
 #include "recurrent/pass.h"
+#include "recurrent/plain_step.h"
 
 namespace elman {
 namespace {
@@ -50,9 +51,10 @@ void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t 
   throw py::value_error(std::string(name) + ": expected for each layer and direction " + names);
 }
 
-// Checks that each layer reads what the layer below gives.
-template <class T, template <class> class Packed>
-std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Nested& nested) {
+// A stack, and the weights of its parts. Each layer must read what the layer below gives.
+template <class T>
+std::pair<Stack, std::vector<Weights<T>>> read_stack(const Isa& isa, const CellRef& cell,
+                                                     const Nested& nested) {
   const size_t L = nested.size(), D = nested[0].size();
   std::vector<Weights<T>> weights;
   for (const auto& layer : nested)
@@ -68,18 +70,43 @@ std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Ne
       throw py::value_error(
           "weights: expected all of one hidden size, layers that read x [.., I] and then "
           "the D * H of the layer below");
+  return {stack, std::move(weights)};
+}
+
+template <class T, template <class> class Packed>
+std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Nested& nested) {
+  const auto [stack, weights] = read_stack<T>(isa, cell, nested);
   const Unlocked unlocked;
   return std::make_shared<Packed<T>>(stack, weights);
 }
 
-// Packs in the type of the first weight. The types of the others are checked as they are read.
-template <template <class> class Packed> py::object pack(const std::string& name, const Nested& weights) {
-  const Isa& isa = current_isa();
+// Calls f with a value of the type of the first weight. The types of the others are checked as they are read.
+template <class F> auto in_type_of(const Nested& weights, const F& f) {
+  return py::isinstance<py::array_t<double>>(weights[0][0][0]) ? f(double{}) : f(float{});
+}
+
+const CellRef& cell_of(const Isa& isa, const std::string& name, const Nested& weights) {
   const CellRef& cell = find_cell(isa, name);
   check_nested(*cell.facts, weights, weights.size(), weights.empty() ? 0 : weights[0].size(), "weights");
-  if (py::isinstance<py::array_t<double>>(weights[0][0][0]))
-    return py::cast(pack_as<double, Packed>(isa, cell, weights));
-  return py::cast(pack_as<float, Packed>(isa, cell, weights));
+  return cell;
+}
+
+template <template <class> class Packed> py::object pack(const std::string& name, const Nested& weights) {
+  const Isa& isa = current_isa();
+  const CellRef& cell = cell_of(isa, name, weights);
+  return in_type_of(weights,
+                    [&](auto t) { return py::cast(pack_as<decltype(t), Packed>(isa, cell, weights)); });
+}
+
+// to[k] = get(array, size, name) of the array of each state.
+template <class V, class Get>
+void read_states(const Stack& stack, py::ssize_t size, const Arrays& arrays, V** to, const char* name,
+                 Get get) {
+  const size_t count = stack.facts().state_count();
+  if (arrays.size() != count)
+    throw py::value_error(std::string(name) + ": expected an array or None for each state, " +
+                          std::to_string(count) + ", got " + std::to_string(arrays.size()));
+  for (size_t k = 0; k < count; ++k) to[k] = get(arrays[k], size, name);
 }
 
 // What a stack and a call of it agree on.
@@ -105,14 +132,9 @@ struct Sizes {
     return all;
   }
 
-  // to[k] = get(array, elements, name) of the array of each state.
   template <class V, class Get>
   void read_states(const Arrays& arrays, V** to, const char* name, Get get) const {
-    const size_t count = stack.facts().state_count();
-    if (arrays.size() != count)
-      throw py::value_error(std::string(name) + ": expected an array or None for each state, " +
-                            std::to_string(count) + ", got " + std::to_string(arrays.size()));
-    for (size_t k = 0; k < count; ++k) to[k] = get(arrays[k], states, name);
+    elman::read_states(stack, states, arrays, to, name, get);
   }
 
   template <class T> std::vector<const T*> read_dropout(const Arrays& arrays) const {
@@ -142,6 +164,30 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
   if (tape) call.tape = tape->of<T>(*packed, plans);
   const Unlocked unlocked;
   run_forward(call);
+}
+
+template <class T>
+void step_as(const CellRef& cell, const Nested& weights, const py::object& x, const py::object& y,
+             const Arrays& initial, const Arrays& final) {
+  auto [stack, parts] = read_stack<T>(current_isa(), cell, weights);
+  if (stack.D != 1) throw py::value_error("weights: expected one direction, got " + std::to_string(stack.D));
+  PlainStep<T> step{stack, std::move(parts)};
+  step.B = checked_size(checked_shape(as_array(x, "x"), 2, "x")[0], 0, "x");
+  step.x = input<T>(x, elements({step.B, stack.I}), "x");
+  step.y = maybe_output<T>(y, elements({step.B, stack.H}), "y");
+  const py::ssize_t states = elements({stack.L, step.B, stack.H});
+  read_states(stack, states, initial, step.initial, "initial", maybe_input<T>);
+  read_states(stack, states, final, step.final, "final", output<T>);
+  step.wanted = schedule_of_environment();
+  const Unlocked unlocked;
+  run_plain_step(step);
+}
+
+// One step over plain weights, in the type of the first of them.
+void step(const std::string& name, const Nested& weights, const py::object& x, const py::object& y,
+          const Arrays& initial, const Arrays& final) {
+  const CellRef& cell = cell_of(current_isa(), name, weights);
+  in_type_of(weights, [&](auto t) { step_as<decltype(t)>(cell, weights, x, y, initial, final); });
 }
 
 template <class T> std::vector<Gradients<T>> read_gradients(const Nested& nested, const Stack& stack) {
@@ -206,6 +252,8 @@ template <class T> void bind_type(py::module_& m, const char* packed, const char
 void bind_recurrent(py::module_& m) {
   bind_type<float>(m, "PackedStackFloat32", "PackedBackStackFloat32");
   bind_type<double>(m, "PackedStackFloat64", "PackedBackStackFloat64");
+  m.def("step", &step, py::arg("cell"), py::arg("weights"), py::arg("x"), py::arg("y"), py::arg("initial"),
+        py::arg("final"));
   m.def("pack", &pack<PackedStack>, py::arg("cell"), py::arg("weights"));
   m.def("pack_back", &pack<PackedBackStack>, py::arg("cell"), py::arg("weights"));
 }

@@ -68,7 +68,7 @@ template <class T> class BackwardPass {
   void run_layer(const LayerBack<T>& layer, T* dx) {
     const CellFacts& cell = stack_.facts();
     const int I = stack_.inputs(layer.layer), H = stack_.H;
-    const Work work = backward_work<T>(stack_, plans_, team_.warm());
+    const Work work = measure_backward<T>(stack_, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const Pieces pieces(schedule, plans_, work.groups, 1);
 

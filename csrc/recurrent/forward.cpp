@@ -63,7 +63,7 @@ template <class T> class ForwardPass {
   void run_layer(int layer, const T* x, T* y) {
     const CellFacts& cell = stack_.facts();
     const int I = stack_.inputs(layer), H = stack_.H;
-    const Work work = forward_work<T>(stack_, layer, plans_, team_.warm());
+    const Work work = measure_forward<T>(stack_, layer, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     // Steps of more than one stage always find the x-part in their slots.
     const int chunk = std::max(chunk_ahead(work, schedule), cell.stage_count() > 1 ? 1 : 0);

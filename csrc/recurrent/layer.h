@@ -37,7 +37,7 @@ template <class T> Work measure(const Stack& stack, const std::vector<PlanView>&
 }
 
 template <class T>
-Work forward_work(const Stack& stack, int layer, const std::vector<PlanView>& plans, bool warm) {
+Work measure_forward(const Stack& stack, int layer, const std::vector<PlanView>& plans, bool warm) {
   Work work = measure<T>(stack, plans, warm);
   work.x_bytes = double(stack.facts().x.count()) * stack.H * stack.inputs(layer) * sizeof(T);
   work.h_bytes = double(stack.facts().recurrent_slots()) * stack.H * stack.H * sizeof(T);
@@ -45,19 +45,19 @@ Work forward_work(const Stack& stack, int layer, const std::vector<PlanView>& pl
 }
 
 // The x-part of the way back is a product outside the scan.
-template <class T> Work backward_work(const Stack& stack, const std::vector<PlanView>& plans, bool warm) {
-  Work work = forward_work<T>(stack, 0, plans, warm);
+template <class T> Work measure_backward(const Stack& stack, const std::vector<PlanView>& plans, bool warm) {
+  Work work = measure_forward<T>(stack, 0, plans, warm);
   work.x_bytes = 0;
   return work;
 }
 
-// A step of all layers, which are cut in the same way: a thread that has some segments of one layer has them
-// in every layer.
-template <class T> Work step_work(const Stack& stack, const PlanView& plan, bool warm) {
+// Of one step of all layers of a stack in one direction. They are cut in the same way: a thread that has some
+// segments of one layer has them in every layer.
+template <class T> Work measure_step(const Stack& stack, const PlanView& plan, bool warm) {
   Work work = measure<T>(stack, {plan}, warm);
   work.meetings *= stack.L;
   for (int layer = 0; layer < stack.L; ++layer) {
-    const Work one = forward_work<T>(stack, layer, {plan}, warm);
+    const Work one = measure_forward<T>(stack, layer, {plan}, warm);
     work.x_bytes += one.x_bytes;
     work.h_bytes += one.h_bytes;
   }

@@ -103,4 +103,11 @@ PlanView Plan::view() const {
   return v;
 }
 
+Plan one_step(int batch_size) {
+  Plan::Options options;
+  options.T = 1;
+  options.B = batch_size;
+  return Plan(options);
+}
+
 }  // namespace elman

@@ -54,4 +54,6 @@ class Plan {
   std::vector<int64_t> offset_;
 };
 
+Plan one_step(int batch_size);  // of each sequence
+
 }  // namespace elman

@@ -6,16 +6,6 @@
 #include "recurrent/layer.h"
 
 namespace elman {
-namespace {
-
-Plan::Options one_step(int batch_size) {
-  Plan::Options options;
-  options.T = 1;
-  options.B = batch_size;
-  return options;
-}
-
-}  // namespace
 
 template <class T>
 Stepper<T>::Stepper(std::shared_ptr<const PackedStack<T>> stack, int batch_size, ForcedSchedule wanted)
@@ -65,7 +55,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
 }
 
 template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
-  const Work work = step_work<T>(*stack_, plan_.view(), warm);
+  const Work work = measure_step<T>(*stack_, plan_.view(), warm);
   return Pieces(choose_schedule(work, threads, wanted_), {plan_.view()}, work.groups, 1);
 }
 

@@ -11,6 +11,7 @@ from tests.support.engine_calls import (
     full_plan,
     pack,
     run,
+    step,
     stepper,
     tape,
     unaligned,
@@ -32,6 +33,15 @@ REFUSALS = {
     "mask: expected a C-contiguous bool array of 2 elements, got": lambda: stepper(GRU).step(
         zeros(2, 3), None, np.ones(3, bool)
     ),
+    "cell: no cell is named 'no'": lambda: step("no", weights()),
+    "weights: expected one direction, got 2": lambda: step(of=weights(D=2)),
+    "x: expected two axes, got float32 .3.": lambda: step(x=zeros(3)),
+    "x: expected a C-contiguous float32 array of 6 elements, got float32 .2, 4.": lambda: step(x=zeros(2, 4)),
+    "y: expected a writeable C-contiguous float32 array of 8 elements, got float32 .2, 3.": lambda: step(
+        y=zeros(2, 3)
+    ),
+    "initial: expected an array or None for each state, 1, got 0": lambda: step(initial=[]),
+    "final: expected a writeable C-contiguous float32 array of 8 elements, got NoneType": lambda: step(final=[None]),
     "packed: expected none to be None ": lambda: _core.forward(
         None, [full_plan()], zeros(2, 2, 3), zeros(2, 2, 4), [None], [None], [], None
     ),

@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from bench import compare, constants, contenders, limits, shapes, simulation, worker
+from bench import bits, compare, constants, contenders, limits, shapes, simulation, worker
+from bench.bits.__main__ import differences
+from bench.bits.serve import outcome
 from bench.report import Report, Row, geometric_mean
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -152,3 +154,27 @@ def test_scaling_runs():
     rows = [line.split(" | ") for line in out.splitlines() if line.startswith("| ")]
     assert [row[2] for row in rows[1:]] == ["2", "64"] * 3
     assert all(row[7].endswith("%") for row in rows[1:])
+
+
+def test_cases_that_differ_are_named():
+    y = np.arange(4.0)
+    was = {"same": outcome(lambda: {"y": y}), "y": outcome(lambda: {"y": y, "dx": y})}
+    now = was | {"y": outcome(lambda: {"y": np.nextafter(y, 9), "dx": y}), "new": outcome(lambda: {"y": y})}
+    assert differences(was, was) == [] and differences(was, now) == ["y: y", "new: only in NEW"]
+    assert differences({"bad": outcome(lambda: 1 / 0)}, {}) == ["bad: only in OLD"]
+    failed = {"bad": outcome(lambda: 1 / 0)}
+    assert differences(failed, failed) == [
+        f"bad: {tree} ZeroDivisionError: division by zero" for tree in ("OLD", "NEW")
+    ]
+
+
+def test_results_of_cases_are_all_there():
+    assert bits.flat("back", (None, {"h": 1.0})) == {"back.1.h": 1.0}
+
+
+@pytest.mark.slow
+def test_a_tree_has_its_own_bits_in_every_kind_of_case():
+    for kind in ("rnn_tanh float64, two layers, ragged,", "attention float32", "fit of a tagger"):
+        assert re.fullmatch(
+            r"(\d+) of \1 cases have the same bits .*\n", output_of("bench.bits", ".", ".", "--only", kind)
+        )

@@ -45,6 +45,11 @@ def back(grads=None, dinitial=True, of=None, packed="new"):
     _core.backward(packed, [full_plan()], of, grads, zeros(2, 2, 3), None, None, [None], [None], given, [], 0)
 
 
+def step(cell="gru", of=None, x=None, y=None, initial=(None,), final=None):
+    final = [zeros(1, 2, 4)] if final is None else final
+    _core.step(cell, of or weights(cell), zeros(2, 3) if x is None else x, y, initial, final)
+
+
 def unaligned():
     return np.empty(25, np.uint8)[1:].view(np.float32).reshape(2, 3)
 

@@ -1,0 +1,82 @@
+#include "recurrent/plain_step.h"
+
+#include <cstring>
+
+#include "recurrent/layer.h"
+#include "recurrent/pieces.h"
+#include "recurrent/plan.h"
+
+namespace elman {
+namespace {
+
+template <class T> class Run {
+ public:
+  explicit Run(const PlainStep<T>& step)
+      : step_(step),
+        stack_(step.stack),
+        plan_(one_step(step.B)),
+        zeros_(zeros<T>(stack_.H)),
+        packed_(stack_, step.weights) {
+    for (int layer = 0; layer < stack_.L; ++layer) jobs_.push_back(job(layer));
+  }
+
+  void run() {
+    ThreadTeam team(num_threads());
+    const Work work = measure_step<T>(stack_, plan_.view(), team.warm());
+    const Pieces pieces(choose_schedule(work, team.size(), step_.wanted), {plan_.view()}, work.groups, 1);
+    pieces.run(team, [&](int, const Piece& piece) {
+      for (const ForwardJob<T>& job : jobs_) packed_.kernels().forward(job, piece);
+    });
+  }
+
+ private:
+  // A layer reads what the one below has just left as its final h.
+  ForwardJob<T> job(int layer) {
+    const CellFacts& cell = stack_.facts();
+    const std::size_t size = std::size_t(step_.B) * stack_.H;
+    ForwardJob<T> job;
+    job.I = stack_.inputs(layer);
+    job.H = stack_.H;
+    job.plan = plan_.view();
+    job.program = stack_.cell.program;
+    job.packed = packed_.packed[layer].data();
+    job.x = layer ? step_.final[0] + (layer - 1) * size : step_.x;
+    job.y = step_.final[0] + layer * size;
+    job.y_stride = job.H;
+    if (layer + 1 == stack_.L) job.final[0] = step_.y;
+    for (int k = 0; k < cell.state_count(); ++k) {
+      if (step_.initial[k]) job.initial[k] = step_.initial[k] + layer * size;
+      if (k) job.states[k] = step_.final[k] + layer * size;
+    }
+    job.zeros = zeros_.data();
+    if (cell.stage_count() > 1) {
+      job.chunk = 1;
+      job.slots = scratch_.emplace_back(cell.slots * size).data();
+      for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = scratch_.emplace_back(size).data();
+    }
+    return job;
+  }
+
+  const PlainStep<T>& step_;
+  const Stack& stack_;
+  const Plan plan_;
+  const Buffer<T> zeros_;
+  const PackedStack<T> packed_;
+  std::vector<Buffer<T>> scratch_;
+  std::vector<ForwardJob<T>> jobs_;
+};
+
+}  // namespace
+
+template <class T> void run_plain_step(const PlainStep<T>& step) { Run<T>(step).run(); }
+
+template <class T> bool plain_step_pays(const Stack& stack, int B) {
+  return B <= product_kernels<T>(stack.isa).tile_rows;
+}
+
+template void run_plain_step(const PlainStep<float>&);
+template void run_plain_step(const PlainStep<double>&);
+template bool plain_step_pays<float>(const Stack&, int);
+template bool plain_step_pays<double>(const Stack&, int);
+
+}  // namespace elman
