@@ -25,8 +25,7 @@ namespace {
 constexpr std::chrono::microseconds warmth{200};
 
 // Calls that follow each other within `warmth` are a stream. If a stream has lasted this long, it pays to
-// wake the workers: this is about twice what waking takes. (Three short calls every millisecond are no such
-// stream, and are faster alone: 30 us, not 330.)
+// wake the workers: about twice what waking takes. (Three short calls every ms are none: 30 us alone.)
 constexpr std::chrono::microseconds worth_waking{300};
 
 // After the system has refused to start threads, we do not ask again for a second: a failed try takes tens of
@@ -79,11 +78,8 @@ class Pool {
 
   void run(int threads, const Task& work) {
     if (lender_) {
-      // Always as many: a runtime that is asked for fewer ends some of its threads, and starts them again
-      // later.
-      const auto part = [&](int i) {
-        if (i < threads) work(i);
-      };
+      // Always the whole team: asked for fewer threads, a runtime ends some, and starts them again later.
+      const auto part = [&](int i) { i < threads ? work(i) : void(); };
       if (run_borrowed(*lender_, team_, part)) return;
       // The lender gave as many before, but its user may have changed that since.
       if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
@@ -219,13 +215,11 @@ class Pool {
     }
   }
 
-  int count_ = 0, lent_ = 1;  // workers; the most threads that the lender has given
-  int team_ = 1;              // how many threads this call may use
+  int count_ = 0, lent_ = 1, team_ = 1;  // workers; the most that were lent; how many this call may use
   Refusal refused_, not_lent_;
   const Lender* lender_ = nullptr;                              // of this call's threads, if they are lent
   std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller runs, and the last worker
-  // Workers that wait look at call_, and the caller at done_, the last call that all have finished. Nobody
-  // writes beside these while others look.
+  // Who waits looks at call_, or at done_, the last call that all have finished. Nobody writes beside these.
   alignas(apart) std::atomic<uint64_t> call_{0};
   const Task* work_ = nullptr;
   alignas(apart) std::atomic<uint64_t> done_{0};
