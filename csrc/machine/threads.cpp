@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "machine/processors.h"
+#include "machine/starting.h"
 #include "machine/waiting.h"
 
 #if !defined(_WIN32)
@@ -27,35 +28,6 @@ constexpr std::chrono::microseconds warmth{200};
 // Calls that follow each other within `warmth` are a stream. If a stream has lasted this long, it pays to
 // wake the workers: about twice what waking takes. (Three short calls every ms are none: 30 us alone.)
 constexpr std::chrono::microseconds worth_waking{300};
-
-// After the system has refused to start threads, we do not ask again for a second: a failed try takes tens of
-// microseconds.
-class Refusal {
- public:
-  bool fresh() const { return Clock::now() < over_; }
-  void note() { over_ = Clock::now() + std::chrono::seconds(1); }
-
- private:
-  Clock::time_point over_;
-};
-
-// Whether the system starts so many threads now. They end at once.
-bool can_start(int threads) {
-  std::mutex gate;
-  std::unique_lock<std::mutex> closed(gate);
-  std::vector<std::thread> started;
-  started.reserve(threads);
-  bool all = true;
-  try {
-    while (static_cast<int>(started.size()) < threads)
-      started.emplace_back([&] { const std::lock_guard<std::mutex> wait(gate); });
-  } catch (const std::exception&) {
-    all = false;
-  }
-  closed.unlock();
-  for (std::thread& thread : started) thread.join();
-  return all;
-}
 
 std::system_error no_threads(const char* what) {
   return std::system_error(EAGAIN, std::generic_category(), what);
@@ -294,7 +266,13 @@ void ThreadTeam::run(int threads, const Task& work) {
     pool_->run(threads, work);
     pool_->workers_end = Clock::now();
   }
-  if (pool_) warm_ = pool_->warm_at(Clock::now());  // for the next layer of a stack
+  known_ = !pool_;  // a small call does not ask again, and the clock takes as long as its smallest step
+}
+
+bool ThreadTeam::warm() {
+  if (!known_) warm_ = pool_->warm_at(Clock::now());
+  known_ = true;
+  return warm_;
 }
 
 }  // namespace elman

@@ -1,8 +1,8 @@
 // The backward pass, from the last layer to the first. Each layer takes its steps in chunks, from the last to
 // the first: the scan turns a chunk's tape into gradients of the slots, and the products with them follow
 // while they are still in a cache.
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "machine/pauses.h"
 #include "recurrent/direction.h"
@@ -73,7 +73,8 @@ template <class T> class BackwardPass {
     const Pieces pieces(schedule, plans_, work.groups, 1);
 
     const bool warm = work.warm || schedule.threads > 1;
-    std::deque<Direction<T>> directions;
+    std::vector<Direction<T>> directions;
+    directions.reserve(stack_.D);
     for (int d = 0; d < stack_.D; ++d) directions.emplace_back(call_, layer, d, zeros_.data(), warm);
     // Two directions reach a step in different chunks, so both add.
     const bool add = stack_.D > 1;

@@ -29,12 +29,20 @@ template <class T> class ForwardPass {
       run_layer(layer, x, y);
       const bool last = layer + 1 == stack_.L;
       x = last || call_.dropout.empty() ? y : dropped(layer, y);
-      if (last && call_.tape && call_.y) copy(y, call_.y);
+      if (last && call_.tape && call_.y) hand_out(y);
     }
   }
 
  private:
   std::size_t numbers() const { return std::size_t(call_.plans[0]->rows) * stack_.width(); }
+
+  // The tape keeps its y; the caller gets a copy, and may write to it.
+  void hand_out(const T* y) {
+    const auto all = static_cast<int64_t>(numbers());
+    share_moving(team_, 2.0 * double(all) * sizeof(T), all, [&](int64_t begin, int64_t end) {
+      std::memcpy(call_.y + begin, y + begin, std::size_t(end - begin) * sizeof(T));
+    });
+  }
 
   // Where a layer leaves its results. Without a tape, the results between layers take turns in two buffers.
   T* results(int layer) {
@@ -53,13 +61,6 @@ template <class T> class ForwardPass {
     return to;
   }
 
-  void copy(const T* from, T* to) {
-    const auto all = static_cast<int64_t>(numbers());
-    share_moving(team_, 2.0 * double(all) * sizeof(T), all, [&](int64_t begin, int64_t end) {
-      std::memcpy(to + begin, from + begin, (end - begin) * sizeof(T));
-    });
-  }
-
   void run_layer(int layer, const T* x, T* y) {
     const CellFacts& cell = stack_.facts();
     const int I = stack_.inputs(layer), H = stack_.H;
@@ -68,6 +69,7 @@ template <class T> class ForwardPass {
     // Steps of more than one stage always find the x-part in their slots.
     const int chunk = std::max(chunk_ahead(work, schedule), cell.stage_count() > 1 ? 1 : 0);
     std::vector<Buffer<T>> scratch;
+    scratch.reserve(std::size_t(stack_.D) * (max_states + max_stages));
     jobs_.clear();
     for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(layer, d, x, y, chunk, scratch));
     for (int d = 0; d < stack_.D; ++d) fill_without_steps(d);

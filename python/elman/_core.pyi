@@ -248,6 +248,9 @@ def borrow_threads(library: bytes | None) -> bool:
     done, where there is none with GNU's entry points."""
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array: ...
+def zeros(shapes: list[list[list[tuple[int, ...] | None]]], dtype: np.dtype[Any]) -> Nested:
+    """Zeros of each shape, None where there is None."""
+
 def empty_dlpack(shape: Sequence[int], bytes: int) -> Any:
     """A DLPack capsule of float32 or float64 that any thread may free."""
 

@@ -135,6 +135,11 @@ REFUSALS = {
     "index: expected 0 to 2, got 3": lambda: _core.add_rows(zeros(3, 2), np.array([3]), zeros(1, 2)),
     "target: expected 0 to 2, got -1": lambda: _core.cross_entropy(zeros(1, 3), np.array([-1]), None, None, 0, None),
     "shape: expected no negative sizes, got -3": lambda: _core.empty((-3,), np.dtype(np.float32)),
+    "shape: expected no negative sizes, got -5": lambda: _core.zeros([[[(3,), (-5,)]]], np.dtype(np.float32)),
+    r"shapes: expected lists \[layer\]\[direction\]\[weight\], got tuple": lambda: _core.zeros(
+        [[(3,)]], np.dtype(np.float32)
+    ),
+    "shapes: expected one of whole numbers, got str": lambda: _core.zeros([[["3"]]], np.dtype(np.float32)),
     "shape: expected no negative sizes, got -4": lambda: _core.empty_dlpack((-4,), 4),
     "shape: expected fewer elements": lambda: _core.empty((1 << 40, 1 << 40), np.dtype(np.float32)),
     "shape: expected fewer elements ": lambda: _core.empty_dlpack((1 << 61, 4), 8),
