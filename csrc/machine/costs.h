@@ -7,7 +7,7 @@ namespace elman {
 // What one core does in a nanosecond. A multiply is one of a vector of weights. (Measured on Zen 5, where the
 // L2 cache gives 160 bytes, the L3 cache 94 and memory 30.)
 constexpr double multiplies_per_ns = 7;
-constexpr double packed_weights_per_ns = 2;
+constexpr double packed_weights_per_ns = 8;
 constexpr double exponentials_per_ns = 0.5;
 constexpr double l2_bytes_per_ns = 160, l3_bytes_per_ns = 80, memory_bytes_per_ns = 25;
 

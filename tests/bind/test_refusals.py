@@ -34,7 +34,7 @@ REFUSALS = {
     "mask: expected a C-contiguous bool array of 2 elements, got": lambda: stepper(GRU).step(
         zeros(2, 3), None, np.ones(3, bool)
     ),
-    "cell: no cell is named 'no'": lambda: step("no", weights()),
+    "cell: no cell is named 'no' ": lambda: step("no", weights()),
     "weights: expected one direction, got 2": lambda: step(of=weights(D=2)),
     "x: expected two axes, got float32 .3.": lambda: step(x=zeros(3)),
     "x: expected a C-contiguous float32 array of 6 elements, got float32 .2, 4.": lambda: step(x=zeros(2, 4)),
