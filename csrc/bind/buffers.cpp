@@ -3,6 +3,8 @@
 // the interpreter, and while the process ends another library's thread would not get it.
 #include <pybind11/stl.h>
 
+#include <cstring>
+
 #include "bind/parts.h"
 #include "machine/buffer.h"
 
@@ -68,8 +70,40 @@ py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
   return py::array(dtype, shape, data, owner);
 }
 
+namespace {
+
+std::vector<py::ssize_t> as_shape(const py::handle& object) {
+  py::detail::make_caster<std::vector<py::ssize_t>> sizes;
+  if (!sizes.load(object, true))
+    throw py::value_error("shapes: expected one of whole numbers, got " + describe(object));
+  return py::detail::cast_op<std::vector<py::ssize_t>>(sizes);
+}
+
+// Zeros of each shape of a nest [layer][direction][weight]: the same nest of arrays, in which None stays
+// None. A call of `empty` for each takes longer than a small backward pass.
+py::list zeros_of(const py::handle& shapes, const py::dtype& dtype, int level) {
+  if (!py::isinstance<py::list>(shapes))
+    throw py::value_error("shapes: expected lists [layer][direction][weight], got " + describe(shapes));
+  py::list made;
+  for (const py::handle& part : py::reinterpret_borrow<py::list>(shapes)) {
+    if (level > 1) made.append(zeros_of(part, dtype, level - 1));
+    else if (part.is_none()) made.append(py::none());
+    else {
+      py::array array = empty(as_shape(part), dtype);
+      std::memset(array.mutable_data(), 0, array.nbytes());
+      made.append(std::move(array));
+    }
+  }
+  return made;
+}
+
+}  // namespace
+
 void bind_buffers(py::module_& m) {
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));
+  m.def(
+      "zeros", [](const py::object& shapes, const py::dtype& dtype) { return zeros_of(shapes, dtype, 3); },
+      py::arg("shapes"), py::arg("dtype"));
   m.def("empty_dlpack", &empty_dlpack, py::arg("shape"), py::arg("bytes"));
 }
 

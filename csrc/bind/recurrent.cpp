@@ -1,6 +1,8 @@
 // Packed stacks, and their passes forward and backward.
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "bind/parts.h"
 #include "bind/tape.h"
 #include "recurrent/pass.h"
@@ -150,7 +152,7 @@ struct Sizes {
 template <class T>
 void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plans, const py::object& x,
              const py::object& y, const Arrays& initial, const Arrays& final, const Arrays& dropout,
-             const std::shared_ptr<HeldTape>& tape) {
+             const std::optional<std::shared_ptr<HeldTape>>& tape) {
   ForwardCall<T> call;
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
@@ -161,7 +163,7 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
   sizes.read_states(final, call.final, "final", maybe_output<T>);
   call.dropout = sizes.read_dropout<T>(dropout);
-  if (tape) call.tape = tape->of<T>(*packed, plans);
+  if (tape) call.tape = held(*tape, "tape").template of<T>(*packed, plans);
   const Unlocked unlocked;
   run_forward(call);
 }

@@ -10,7 +10,8 @@ namespace {
 
 template <class T, class... Cell> constexpr PerCell<ForwardKernels<T>> forward_kernels(CellList<Cell...>) {
   return {{{packed_bytes<Cell, T, T, lanes<T>>, pack<Cell, T, T, lanes<T>>,
-            forward<Cell, T, T, lanes<T>, registers>}...}};
+            forward<Cell, T, T, lanes<T>, registers>, pack_first<Cell, T, lanes<T>>,
+            forward<Cell, T, Plain, lanes<T>, registers>}...}};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Piece {
   int segment_begin = 0, segment_stride = 1, segments = 0;
   int group_begin = 0, group_end = 0;
   Barrier* barrier = nullptr;  // null where the piece has all units
+  int member = 0;              // which of those who meet there
   void* scratch = nullptr;     // scratch_bytes(), this thread's own
 
   int segment(int i) const { return segment_begin + i * segment_stride; }
@@ -34,9 +35,10 @@ template <class T> struct ForwardJob {
   int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
   PlanView plan;
   const void* program = nullptr;  // what the cell is made from; null for those built in
-  const void* packed = nullptr;   // from CellKernels::pack
-  const T* x = nullptr;           // rows of I
-  T* y = nullptr;                 // rows of H, y_stride apart
+  const void* packed = nullptr;   // from CellKernels::pack, or from pack_first if there are plain weights
+  const Weights<T>* plain = nullptr;
+  const T* x = nullptr;  // rows of I
+  T* y = nullptr;        // rows of H, y_stride apart
   std::ptrdiff_t y_stride = 0;
   const T* initial[max_states] = {};  // [B, H] or null for zeros
   T* final[max_states] = {};          // [B, H]
@@ -80,6 +82,9 @@ template <class T> struct ForwardKernels {
   std::size_t (*packed_bytes)(int I, int H);
   void (*pack)(const Weights<T>&, void* out, int group_begin, int group_end);
   void (*scan)(const ForwardJob<T>&, const Piece&);
+  // Biases and vectors, [ceil(H / L)][S + vectors][L], and the scan over them and plain weights.
+  void (*pack_first)(const Weights<T>&, T* out);
+  void (*plain_scan)(const ForwardJob<T>&, const Piece&);
 };
 template <class T> struct BackwardKernels {
   void (*scan)(const BackwardJob<T>&, const Piece&);
@@ -95,7 +100,10 @@ template <class T> struct CellKernels {
   void pack(const Weights<T>& weights, void* out, int group_begin, int group_end) const {
     forward_kernels->pack(weights, out, group_begin, group_end);
   }
-  void forward(const ForwardJob<T>& job, const Piece& piece) const { forward_kernels->scan(job, piece); }
+  void forward(const ForwardJob<T>& job, const Piece& piece) const {
+    (job.plain ? forward_kernels->plain_scan : forward_kernels->scan)(job, piece);
+  }
+  void pack_first(const Weights<T>& weights, T* out) const { forward_kernels->pack_first(weights, out); }
   void backward(const BackwardJob<T>& job, const Piece& piece) const { backward_kernels->scan(job, piece); }
   void vector_gradients(const BackwardJob<T>& job, int group_begin, int group_end) const {
     backward_kernels->vector_gradients(job, group_begin, group_end);

@@ -40,7 +40,7 @@ template <class T> int count_queries(const PackedMemory<T>& memory, const Querie
 
 // The threads that `count` products of every query with every key are worth.
 template <class T>
-int threads_for(const PackedMemory<T>& memory, const Queries<T>& queries, int count, const ThreadTeam& team) {
+int threads_for(const PackedMemory<T>& memory, const Queries<T>& queries, int count, ThreadTeam& team) {
   double pairs = 0;
   for (int b = 0; b < memory.B; ++b)
     pairs += double(count_queries(memory, queries, b)) * memory.sequences[b].keys;

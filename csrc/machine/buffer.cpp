@@ -19,17 +19,29 @@ namespace {
 
 constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
 
-void* take_from_system(std::size_t bytes, std::size_t alignment) {
+// A small buffer begins on a line inside what malloc gives, and the pointer that it gave stands before it. A
+// call makes several, and the C library takes many times as long to align them itself.
+void* take_small(std::size_t bytes) {
+  void* const given = std::malloc(bytes + line);
+  if (!given) throw std::bad_alloc();
+  void** const p = reinterpret_cast<void**>((reinterpret_cast<uintptr_t>(given) / line + 1) * line);
+  p[-1] = given;
+  return p;
+}
+
+void give_small(void* p) { std::free(static_cast<void**>(p)[-1]); }
+
+void* take_from_system(std::size_t bytes) {
 #if defined(_WIN32)
-  void* p = _aligned_malloc(bytes, alignment);
+  void* p = _aligned_malloc(bytes, huge_page);
 #else
   void* p = nullptr;
-  if (posix_memalign(&p, alignment, bytes) != 0) p = nullptr;
+  if (posix_memalign(&p, huge_page, bytes) != 0) p = nullptr;
 #endif
   if (!p) throw std::bad_alloc();
 #if defined(__linux__)
   // Huge pages: the system then clears 2 MB at a time, not 4 KB at each page fault.
-  if (alignment == huge_page) madvise(p, bytes, MADV_HUGEPAGE);
+  madvise(p, bytes, MADV_HUGEPAGE);
 #endif
   return p;
 }
@@ -113,15 +125,16 @@ void* allocate_bytes(std::size_t bytes) {
   if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
   const bool large = is_large(bytes);
   bytes = rounded(bytes);
-  if (!large) return take_from_system(bytes, line);
+  if (!large) return take_small(bytes);
   void* p = spare().take(bytes);
-  return p ? p : take_from_system(bytes, huge_page);
+  return p ? p : take_from_system(bytes);
 }
 
 void free_bytes(void* p, std::size_t bytes) {
   const bool large = is_large(bytes);
   bytes = rounded(bytes);
-  if (!large || !spare().keep(p, bytes)) give_to_system(p);
+  if (!large) give_small(p);
+  else if (!spare().keep(p, bytes)) give_to_system(p);
 }
 
 }  // namespace elman

@@ -43,7 +43,7 @@ class ThreadTeam {
 
   // Whether it pays to give the workers short work: they are still awake from the last call, or so
   // many calls follow each other that waking them pays. Waking takes tens of microseconds.
-  bool warm() const { return warm_; }
+  bool warm();
 
   // Runs work(0) in the caller and work(1) to work(threads - 1) in workers, all at the same time, so that
   // they may meet at a Barrier. threads <= size().
@@ -54,7 +54,7 @@ class ThreadTeam {
 
   Pool* pool_ = nullptr;
   int size_ = 1;
-  bool warm_ = false;
+  bool warm_ = false, known_ = true;  // what `warm` says, and whether it still holds
 };
 
 }  // namespace elman

@@ -31,12 +31,26 @@ template <class Cell, class T, class Stored, int L> std::size_t packed_bytes(int
          sizeof(Stored);
 }
 
-template <class T, int L> void add_bias(const Feed& feed, const T* bias, int H, int unit, T* out) {
-  if (!bias) return;
-  for (int s = 0; s < feed.count(); ++s)
-    for (int lane = 0; lane < L && unit + lane < H; ++lane)
-      out[(feed.begin + s) * L + lane] += bias[feed.gate[s] * H + unit + lane];
+// first[slot] += the biases of the slots that a product feeds.
+template <class V> void add_bias(const Feed& feed, const Scalar<V>* bias, int H, int unit, V* first) {
+  const Extent extent{H - unit};
+  for (int s = 0; bias && s < feed.count(); ++s)
+    first[feed.begin + s] = first[feed.begin + s] + extent.load_at<V>(bias + feed.gate[s] * H + unit, 0);
 }
+
+// What comes first in a group of units.
+template <class Cell, class T, int L> struct First {
+  using V = Vec<T, L>;
+  V of[Cell::slots + Cell::vectors] = {};
+
+  First(const Weights<T>& w, int group) {
+    const int unit = group * L;
+    add_bias(Cell::x, w.bias_ih, w.H, unit, of);
+    for (int j = 0; j < Cell::stages; ++j) add_bias(Cell::facts.stage(j), w.bias_hh, w.H, unit, of);
+    for (int k = 0; k < Cell::vectors; ++k)
+      if (w.vectors[k]) of[Cell::slots + k] = Extent{w.H - unit}.template load_at<V>(w.vectors[k] + unit, 0);
+  }
+};
 
 template <class Cell, class T, class Stored, int L>
 void pack(const Weights<T>& w, void* out, int group_begin, int group_end) {
@@ -44,16 +58,20 @@ void pack(const Weights<T>& w, void* out, int group_begin, int group_end) {
   for (int group = group_begin; group < group_end; ++group) {
     const int unit = group * L;
     Stored* const to = static_cast<Stored*>(out) + group * layout.size();
-    T first[(Cell::slots + Cell::vectors) * L] = {};
-    add_bias<T, L>(Cell::x, w.bias_ih, w.H, unit, first);
-    for (int j = 0; j < Cell::stages; ++j) add_bias<T, L>(Cell::facts.stage(j), w.bias_hh, w.H, unit, first);
-    for (int k = 0; k < Cell::vectors; ++k)
-      for (int lane = 0; w.vectors[k] && lane < L && unit + lane < w.H; ++lane)
-        first[(Cell::slots + k) * L + lane] = w.vectors[k][unit + lane];
-    __builtin_memcpy(to, first, sizeof first);
+    const First<Cell, T, L> first(w, group);
+    __builtin_memcpy(to, &first, sizeof first);
     pack_feed<T, Stored, L>(Cell::x, w.ih, w.I, w.I, w.H, unit, to + layout.x());
     for (int j = 0; j < Cell::stages; ++j)
       pack_feed<T, Stored, L>(Cell::facts.stage(j), w.hh, w.H, w.H, w.H, unit, to + layout.h(j));
+  }
+}
+
+// For a step over plain weights: what comes first in every group, one after the other.
+template <class Cell, class T, int L> void pack_first(const Weights<T>& w, T* out) {
+  constexpr int size = sizeof(First<Cell, T, L>) / sizeof(T);
+  for (int group = 0; group * L < w.H; ++group) {
+    const First<Cell, T, L> first(w, group);
+    __builtin_memcpy(out + std::ptrdiff_t{group} * size, &first, sizeof first);
   }
 }
 

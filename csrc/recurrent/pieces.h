@@ -1,7 +1,7 @@
 // A schedule made concrete: the pieces of all directions with their barriers and scratch, dealt to threads.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <vector>
 
 #include "machine/buffer.h"
@@ -14,46 +14,63 @@ class Pieces {
  public:
   // `at_once`: how many steps of a piece's segments its scratch holds pointers for.
   Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int groups, int at_once)
-      : schedule_(schedule) {
-    const int directions = static_cast<int>(plans.size());
+      : schedule_(schedule), directions_(static_cast<int>(plans.size())) {
+    const int unit_parts = schedule.unit_parts;
+    pieces_.reserve(std::size_t(schedule.segment_parts) * directions_ * unit_parts);
     for (int i = 0; i < schedule.segment_parts; ++i) {
-      for (int d = 0; d < directions; ++d) {
-        std::vector<Piece>& parts = shared_.emplace_back(Shared{d, {}}).parts;
-        Barrier* barrier = schedule.unit_parts > 1 ? &barriers_.emplace_back(schedule.unit_parts) : nullptr;
-        for (int u = 0; u < schedule.unit_parts; ++u) {
-          Piece piece;
-          deal_segments(plans[d], schedule.segment_parts, i, piece);
-          piece.group_begin = groups * u / schedule.unit_parts;
-          piece.group_end = groups * (u + 1) / schedule.unit_parts;
+      for (const PlanView& plan : plans) {
+        Barrier* const barrier = unit_parts > 1 ? &barriers_.emplace_back(unit_parts) : nullptr;
+        for (int u = 0; u < unit_parts; ++u) {
+          Piece& piece = pieces_.emplace_back();
+          deal_segments(plan, schedule.segment_parts, i, piece);
+          piece.group_begin = groups * u / unit_parts;
+          piece.group_end = groups * (u + 1) / unit_parts;
           piece.barrier = barrier;
-          piece.scratch = scratch_.emplace_back(scratch_bytes(std::size_t(piece.segments) * at_once)).data();
-          parts.push_back(piece);
+          piece.member = u;
         }
       }
     }
+    share_scratch(at_once);
   }
 
   // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of
   // the pieces of segments, one after the other, and its members one part of the units each.
   template <class F> void run(ThreadTeam& team, const F& f) const {
+    team.run(threads(), [&](int thread) { of_thread(thread, f); });
+  }
+
+  // The same for those of one thread, in its order.
+  template <class F> void of_thread(int thread, const F& f) const {
     const int members = schedule_.unit_parts, teams = schedule_.threads / members;
-    team.run(teams * members, [&](int thread) {
-      for (size_t i = thread / members; i < shared_.size(); i += teams)
-        f(shared_[i].direction, shared_[i].parts[thread % members]);
-    });
+    const int shared = schedule_.segment_parts * directions_;  // pieces of segments
+    for (int i = thread / members; i < shared; i += teams)
+      f(i % directions_, pieces_[std::size_t(i) * members + thread % members]);
   }
 
   int threads() const { return schedule_.threads; }
 
  private:
-  struct Shared {  // some segments of a direction, parted by units
-    int direction;
-    std::vector<Piece> parts;
-  };
+  // One buffer for all. No two pieces write to one line of a cache.
+  void share_scratch(int at_once) {
+    const auto bytes = [&](const Piece& piece) {
+      return (scratch_bytes(std::size_t(piece.segments) * at_once) / line + 1) * line;
+    };
+    std::size_t size = 0;
+    for (const Piece& piece : pieces_) size += bytes(piece);
+    scratch_ = Buffer<char>(size);
+    char* next = scratch_.data();
+    for (Piece& piece : pieces_) {
+      piece.scratch = next;
+      next += bytes(piece);
+    }
+  }
+
+  static constexpr std::size_t line = 64;
   Schedule schedule_;
-  std::deque<Barrier> barriers_;
-  std::vector<Buffer<char>> scratch_;
-  std::vector<Shared> shared_;
+  int directions_;
+  std::list<Barrier> barriers_;
+  std::vector<Piece> pieces_;  // of the first segments: of each direction: each part of the units; and so on
+  Buffer<char> scratch_;
 };
 
 }  // namespace elman

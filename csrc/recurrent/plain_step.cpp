@@ -16,7 +16,8 @@ template <class T> class Run {
         stack_(step.stack),
         plan_(one_step(step.B)),
         zeros_(zeros<T>(stack_.H)),
-        packed_(stack_, step.weights) {
+        kernels_(cell_kernels<T>(stack_.cell)),
+        groups_(groups_of<T>(stack_.isa, stack_.H)) {
     for (int layer = 0; layer < stack_.L; ++layer) jobs_.push_back(job(layer));
   }
 
@@ -25,7 +26,7 @@ template <class T> class Run {
     const Work work = measure_step<T>(stack_, plan_.view(), team.warm());
     const Pieces pieces(choose_schedule(work, team.size(), step_.wanted), {plan_.view()}, work.groups, 1);
     pieces.run(team, [&](int, const Piece& piece) {
-      for (const ForwardJob<T>& job : jobs_) packed_.kernels().forward(job, piece);
+      for (const ForwardJob<T>& job : jobs_) kernels_.forward(job, piece);
     });
   }
 
@@ -39,7 +40,10 @@ template <class T> class Run {
     job.H = stack_.H;
     job.plan = plan_.view();
     job.program = stack_.cell.program;
-    job.packed = packed_.packed[layer].data();
+    job.plain = &step_.weights[layer];
+    T* const first = take(std::size_t(cell.slots + cell.vector_count()) * groups_ * lanes());
+    kernels_.pack_first(*job.plain, first);
+    job.packed = first;
     job.x = layer ? step_.final[0] + (layer - 1) * size : step_.x;
     job.y = step_.final[0] + layer * size;
     job.y_stride = job.H;
@@ -51,17 +55,21 @@ template <class T> class Run {
     job.zeros = zeros_.data();
     if (cell.stage_count() > 1) {
       job.chunk = 1;
-      job.slots = scratch_.emplace_back(cell.slots * size).data();
-      for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = scratch_.emplace_back(size).data();
+      job.slots = take(cell.slots * size);
+      for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = take(size);
     }
     return job;
   }
+
+  int lanes() const { return product_kernels<T>(stack_.isa).lanes; }
+  T* take(std::size_t count) { return scratch_.emplace_back(count).data(); }
 
   const PlainStep<T>& step_;
   const Stack& stack_;
   const Plan plan_;
   const Buffer<T> zeros_;
-  const PackedStack<T> packed_;
+  const CellKernels<T>& kernels_;
+  const int groups_;
   std::vector<Buffer<T>> scratch_;
   std::vector<ForwardJob<T>> jobs_;
 };

@@ -3,9 +3,8 @@
 #pragma once
 
 #include "machine/barrier.h"
-#include "recurrent/pack.h"
 #include "recurrent/rows.h"
-#include "tile/tile.h"
+#include "recurrent/tile_weights.h"
 
 namespace elman {
 namespace {
@@ -28,14 +27,8 @@ void forward_tile(const TileCall<Cell, T>& call, const RowPointers<T>& rows, int
   using V = Vec<T, L>;
   constexpr int S = Cell::slots, states = Cell::states, stages = Cell::stages;
   const ForwardJob<T>& job = call.job;
-  const int I = job.I, H = job.H, unit = group * L, stage = stages == 1 ? 0 : call.stage;
-  const GroupLayout<Cell, T, Stored, L> layout{I, H};
-  const std::ptrdiff_t stride = layout.size();
-  const Stored* const weights = static_cast<const Stored*>(job.packed) + group * stride;
-  // How many numbers of T come first in a group: the biases, then the vectors.
-  const auto first = [&](int w, int i) ELMAN_INLINED {
-    return load<V>(reinterpret_cast<const T*>(weights + w * stride) + i * L);
-  };
+  const int H = job.H, unit = group * L, stage = stages == 1 ? 0 : call.stage;
+  const TileWeights<Cell, T, Stored, L> weights(job, group);
   const Extent extent{H - unit};
 
   if (job.keep) {
@@ -57,19 +50,15 @@ void forward_tile(const TileCall<Cell, T>& call, const RowPointers<T>& rows, int
   } else {
     unroll<W>([&](auto w) ELMAN_INLINED {
       unroll<S>([&](auto s) ELMAN_INLINED {
-        const V bias = first(w, s);
+        const V bias = weights.first(w, s);
         unroll<R>([&](auto r) ELMAN_INLINED { acc[r][w][s] = bias; });
       });
     });
-    accumulate<Cell::x.begin, Cell::x.end>(acc, RowInputs<T, R>(rows.x + row), I, weights + layout.x(),
-                                           stride);
+    weights.add_x(acc, RowInputs<T, R>(rows.x + row));
   }
   if (call.phase != Phase::ahead) {
     unroll<stages>([&](auto j) ELMAN_INLINED {
-      constexpr Feed h = Cell::facts.stage(j);
-      if (j == stage)
-        accumulate<h.begin, h.end>(acc, RowInputs<T, R>(rows.read[j] + row), H, weights + layout.h(j),
-                                   stride);
+      if (j == stage) weights.template add_h<j>(acc, RowInputs<T, R>(rows.read[j] + row));
     });
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
@@ -77,7 +66,7 @@ void forward_tile(const TileCall<Cell, T>& call, const RowPointers<T>& rows, int
         unroll<states>(
             [&](auto k) ELMAN_INLINED { state[k] = extent.load_at<V>(rows.before[k][row + r] + unit, w); });
         CellVectors<Cell, V> v;
-        unroll<Cell::vectors>([&](auto k) ELMAN_INLINED { v.of[k] = first(w, S + k); });
+        unroll<Cell::vectors>([&](auto k) ELMAN_INLINED { v.of[k] = weights.first(w, S + k); });
         if constexpr (stages > 1) {
           if (stage < stages - 1) {
             const V passed = call.cell.pass_on(stage, acc[r][w], state, v.of);
@@ -143,7 +132,7 @@ template <class Cell, class T, class Stored, int L, int Registers> class Forward
     const int end = job_.t_end < plan_.steps ? job_.t_end : plan_.steps;
     if (job_.factors && job_.t_begin == 0) {
       mask(0);
-      if (piece_.barrier) piece_.barrier->wait();
+      if (piece_.barrier) piece_.barrier->wait(piece_.member);
     }
     for (int t0 = job_.t_begin; t0 < end && alive(t0) > 0; t0 += ahead) {
       const int t1 = ahead < end - t0 ? t0 + ahead : end;
@@ -152,7 +141,7 @@ template <class Cell, class T, class Stored, int L, int Registers> class Forward
         step(t, t0);
         if (job_.factors) mask(t + 1);
         finish(t);
-        if (piece_.barrier) piece_.barrier->wait();
+        if (piece_.barrier) piece_.barrier->wait(piece_.member);
       }
     }
   }
@@ -205,7 +194,7 @@ template <class Cell, class T, class Stored, int L, int Registers> class Forward
       });
     }
     for (int stage = 0; stage < Cell::stages; ++stage) {
-      if (stage && piece_.barrier) piece_.barrier->wait();
+      if (stage && piece_.barrier) piece_.barrier->wait(piece_.member);
       run_tiles(count, job_.chunk ? Phase::after : Phase::whole, stage, job_.turned != (t % 2 != 0));
     }
   }

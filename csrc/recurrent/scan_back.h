@@ -35,10 +35,11 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
       const int going_on = alive(t + 1), count = alive(t);
       h_gradient(t + 1, going_on);
       for (int i = going_on; i < count; ++i) begin_segment(piece_.segment(i));
-      for (int i = 0; i < count; ++i) cell_backward(t, piece_.segment(i));
+      const bool fetch = t > job_.t_begin && fetches(count);
+      for (int i = 0; i < count; ++i) cell_backward(t, piece_.segment(i), fetch);
       // Back through what each stage but the last passed on, from the last to the first.
       unroll<Cell::stages - 1>([&](auto i) ELMAN_INLINED { stage_backward<Cell::stages - 2 - i>(t, count); });
-      if (piece_.barrier) piece_.barrier->wait();
+      if (piece_.barrier) piece_.barrier->wait(piece_.member);
     }
     if (job_.t_begin > 0) return;
     h_gradient(0, alive(0));
@@ -144,12 +145,29 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     unroll<Cell::states>([&](auto k) ELMAN_INLINED { extent.store_at(step.d[k] + u, 0, x.d[k]); });
   }
 
-  void cell_backward(int t, int segment) {
+  const T* dy_row(int t, int segment) const {
+    return job_.dy ? job_.dy + std::ptrdiff_t{plan_.index[entry(t, segment)]} * job_.dy_stride : job_.zeros;
+  }
+
+  // Whether so few numbers are read at a step that the step before can be fetched meanwhile. The tape is read
+  // from its end, a step at a time, and the processor foresees only what comes after (H 18, B 16: the scan
+  // waited for memory half of the time). Of long steps it foresees most.
+  bool fetches(int count) const {
+    constexpr std::ptrdiff_t most_bytes = 48 << 10, row = (Cell::slots + Cell::states + 1) * sizeof(T);
+    return std::ptrdiff_t{count} * (unit_end_ - unit_begin_) * row <= most_bytes;
+  }
+
+  void cell_backward(int t, int segment, bool fetch) {
     const Step step = rows_of(t, segment);
-    const T* dy = job_.zeros;
-    if (job_.dy) dy = job_.dy + std::ptrdiff_t{plan_.index[entry(t, segment)]} * job_.dy_stride;
+    const Step before = rows_of(fetch ? t - 1 : t, segment);
+    const T *const dy = dy_row(t, segment), *const dy_before = dy_row(fetch ? t - 1 : t, segment);
     for (int u = unit_begin_; u < unit_end_; u += L) {
       const Extent extent{job_.H - u};
+      if (fetch) {
+        unroll<Cell::slots>([&](auto i) ELMAN_INLINED { prefetch(before.slots + i * job_.H + u); });
+        unroll<Cell::states>([&](auto k) ELMAN_INLINED { prefetch(before.before[k] + u); });
+        prefetch(dy_before + u);
+      }
       Unit x = load_unit(step, u, extent);
       V after[Cell::states];
       unroll<Cell::states>([&](auto k) ELMAN_INLINED { after[k] = extent.load_at<V>(step.after[k] + u, 0); });
@@ -161,7 +179,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
 
   // The way back through what a stage passed on.
   template <int stage> void stage_backward(int t, int count) {
-    if (piece_.barrier) piece_.barrier->wait();
+    if (piece_.barrier) piece_.barrier->wait(piece_.member);
     const auto d_read = [&](int s) { return d_read_row(stage + 1, s); };
     through_weights(stage + 1, t, count, false, d_read);
     for (int i = 0; i < count; ++i) {

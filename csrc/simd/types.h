@@ -66,6 +66,16 @@ template <class D, class V> ELMAN_INLINE D widen(V v) {
   else return __builtin_convertvector(v, D);
 }
 
+// Each lane rounded to a narrower type.
+template <class N, class V> ELMAN_INLINE N narrow(V v) {
+  if constexpr (Lanes<V>::count == 1) return static_cast<N>(v);
+  else return __builtin_convertvector(v, N);
+}
+
+// From here on the compiler knows nothing of a pointer or number. So it computes no addresses ahead of a loop
+// that has too few registers for them.
+template <class P> ELMAN_INLINE void hide(P& p) { asm("" : "+r"(p)); }
+
 // Fetches a cache line that will be read soon, or written. Any address will do.
 ELMAN_INLINE void fetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 ELMAN_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 1, 3); }

@@ -1,7 +1,7 @@
 // The gradients of weights: sums of outer products over all rows n of a chunk, C(m, :) += a(n, m) b(n, :).
 #pragma once
 
-#include "kernels/products.h"
+#include "tile/outer_share.h"
 #include "tile/product.h"
 
 namespace elman {
@@ -22,46 +22,49 @@ struct OuterVisit {
 // Numbers of scratch for one thread: its packed rows of every b, and its copy of some columns of a.
 template <class T, int L> std::size_t outer_scratch(int M, int N) {
   const OuterVisit visit(M, N, sizeof(T));
-  return std::size_t(visit.rows) * (N + OuterJob<T>::sides * (L - 1) + visit.columns + 2 * L);
+  return std::size_t(visit.rows) *
+         (N + OuterJob<T>::sides * (L - 1) + (M < visit.columns ? M : visit.columns) + 2 * L);
 }
-
-struct Range {
-  int begin, end;
-  Range share(int part, int parts) const {
-    const int64_t count = end - begin;
-    return {begin + static_cast<int>(count * part / parts),
-            begin + static_cast<int>(count * (part + 1) / parts)};
-  }
-};
 
 // One thread's part of an outer job.
 template <class T, int L, int Registers> class OuterSum {
  public:
   OuterSum(const OuterJob<T>& job, int part, int parts, T* scratch)
       : job_(job), visit_(job.M, width(job), sizeof(T)) {
-    // The columns between two neighbouring ends are fed by the same sides: a share of each such range.
+    // The columns between two neighbouring ends are fed by the same sides.
     int cuts[ranges + 1] = {0, job.M}, count = 2;
     for (const auto& side : job.side) {
       insert(side.begin, cuts, count++);
       insert(side.end, cuts, count++);
     }
-    for (int i = 0; i < ranges; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
+    int widths[ranges] = {}, widest = 0;
+    for (const auto& side : job.side) {
+      widest = side.N > widest ? side.N : widest;
+      for (int i = 0; i < ranges; ++i)
+        if (feeds(side, {cuts[i], cuts[i + 1]})) widths[i] += side.N;
+    }
+    grid_ = outer_grid(job.M, width(job), groups(widest), parts);
+    across_ = part / grid_.along;
+    along_ = part % grid_.along;
+    if (across_ < grid_.across) ColumnShares<ranges>(cuts, widths).of(across_, grid_.across, ranges_);
     for (int i = 0; i < sides; ++i) {
       packed_[i] = scratch;
-      scratch += std::ptrdiff_t{visit_.rows} * ((job.side[i].N + L - 1) / L * L);
+      scratch += std::ptrdiff_t{visit_.rows} * groups(job.side[i].N) * L;
     }
     columns_ = scratch;
   }
 
   // The sums run over n in a fixed order, so the result does not depend on the number of threads. Each thread
-  // packs all of b for itself. That is little work beside the products, and no thread has to wait for
-  // another.
+  // packs for itself what it needs of b, so that none has to wait for another.
   void run() const {
+    if (across_ >= grid_.across) return;  // a thread that the grid has no place for
     const FlushDenormals flush;
     split_evenly(0, job_.rows, visit_.rows, [&](int n, int depth) {
       for (int i = 0; i < sides; ++i) {
         const auto& side = job_.side[i];
-        if (side.N) pack_matrix<T, L>(side.b + n, depth, side.N, packed_[i], 0, (side.N + L - 1) / L);
+        const Range mine = share(side);
+        if (mine.begin < mine.end)
+          pack_matrix<T, L>(side.b + n, depth, side.N, packed_[i], mine.begin, mine.end);
       }
       const T* rows = job_.a + std::ptrdiff_t{n} * job_.a_stride;
       for (const Range& range : ranges_) {
@@ -69,8 +72,7 @@ template <class T, int L, int Registers> class OuterSum {
           const Range columns{begin, begin + size};
           const std::ptrdiff_t apart = copy_columns(rows, depth, columns);
           for (int i = 0; i < sides; ++i)
-            if (job_.side[i].begin <= range.begin && range.end <= job_.side[i].end)
-              multiply(job_.side[i], packed_[i], apart, depth, columns);
+            if (feeds(job_.side[i], range)) multiply(job_.side[i], packed_[i], apart, depth, columns);
         });
       }
     });
@@ -80,6 +82,18 @@ template <class T, int L, int Registers> class OuterSum {
   using V = Vec<T, L>;
   static constexpr int most = max_rows<Registers, tile_columns>;
   static constexpr int sides = OuterJob<T>::sides, ranges = 2 * sides + 1;
+
+  using Side = typename OuterJob<T>::Side;
+  static int groups(int columns) { return (columns + L - 1) / L; }
+  static bool feeds(const Side& side, const Range& range) {
+    return side.N > 0 && side.begin <= range.begin && range.end <= side.end;
+  }
+  // This thread's groups of a side's columns.
+  Range share(const Side& side) const {
+    const int64_t count = groups(side.N);
+    return {static_cast<int>(count * along_ / grid_.along),
+            static_cast<int>(count * (along_ + 1) / grid_.along)};
+  }
 
   static int width(const OuterJob<T>& job) {
     int N = 0;
@@ -110,6 +124,7 @@ template <class T, int L, int Registers> class OuterSum {
             sum[w] = sum[w] + v;
           });
         }
+        if (along_ > 0) return;  // each column's sum is added once
         unroll<W>([&](auto w) ELMAN_INLINED {
           extent.store_at(job_.bias + m, w, extent.load_at<V>(job_.bias + m, w) + sum[w]);
         });
@@ -118,10 +133,11 @@ template <class T, int L, int Registers> class OuterSum {
     return width;
   }
 
-  void multiply(const typename OuterJob<T>::Side& side, const T* packed, std::ptrdiff_t apart, int depth,
+  void multiply(const Side& side, const T* packed, std::ptrdiff_t apart, int depth,
                 const Range& columns) const {
     const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(depth) * L;
-    split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int group, int width) {
+    const Range mine = share(side);
+    split_evenly(mine.begin, mine.end, tile_columns, [&](int group, int width) {
       with_constant<tile_columns>(width, [&](auto W) {
         split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
           with_constant<most>(size, [&](auto R) {
@@ -136,6 +152,8 @@ template <class T, int L, int Registers> class OuterSum {
 
   const OuterJob<T>& job_;
   const OuterVisit visit_;
+  OuterGrid grid_;
+  int across_, along_;  // this thread's place in it
   Range ranges_[ranges];
   T *packed_[sides], *columns_;
 };

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cells/cell.h"
-#include "tile/tile.h"
+#include "tile/plain.h"
 
 namespace elman {
 namespace {
@@ -26,25 +26,30 @@ void pack_matrix(const T* const* rows, int K, int N, T* out, int group_begin, in
   });
 }
 
-// [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K is taken in short
-// parts, so that what is being written stays in the L1 cache while the rows are read a cache line at a time.
+// [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. A slot's part of K is
+// written before the next slot's, so that what is being written stays in the L1 cache.
 template <class T, class Stored, int L>
 void pack_feed(const Feed& feed, const T* weights, std::ptrdiff_t stride, int K, int H, int unit,
                Stored* out) {
-  constexpr int run = 16;
-  const int slots = feed.count();
-  for (int k0 = 0; k0 < K; k0 += run) {
-    const int k1 = k0 + run < K ? k0 + run : K;
-    for (int s = 0; s < slots; ++s) {
-      for (int lane = 0; lane < L; ++lane) {
-        Stored* to = out + s * L + lane;
-        if (unit + lane < H) {
-          const T* from = weights + (static_cast<std::ptrdiff_t>(feed.gate[s]) * H + unit + lane) * stride;
-          for (int k = k0; k < k1; ++k)
-            to[static_cast<std::ptrdiff_t>(k) * slots * L] = static_cast<Stored>(from[k]);
-        } else {
-          for (int k = k0; k < k1; ++k) to[static_cast<std::ptrdiff_t>(k) * slots * L] = 0;
+  const std::ptrdiff_t apart = feed.count() * L;
+  for (int begin = 0; begin < K; begin += part_length) {
+    const int end = K - begin < part_length ? K : begin + static_cast<int>(part_length);
+    for (int s = 0; s < feed.count(); ++s) {
+      const UnitRows<T> rows{weights + (std::ptrdiff_t{feed.gate[s]} * H + unit) * stride, stride, H - unit};
+      Stored* to = out + begin * apart + s * L;
+      int k = begin;
+      if (rows.count >= L) {
+        for (; k + L <= end; k += L, to += L * apart) {
+          Vec<T, L> v[L];
+          load_columns(v, rows, k);
+          unroll<L>([&](auto i) ELMAN_INLINED { store_as(to + i * apart, v[i]); });
         }
+      }
+      for (int n; k < end; k += n, to += L * apart) {
+        n = end - k < L ? end - k : L;
+        Vec<T, L> v[L];
+        load_edge(v, rows, k, n);
+        for (int i = 0; i < n; ++i) store_as(to + i * apart, v[i]);
       }
     }
   }

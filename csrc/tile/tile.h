@@ -36,6 +36,11 @@ template <class V, class Stored> ELMAN_INLINE V load_as(const Stored* p) {
   else return widen<V>(load<Vec<Stored, Lanes<V>::count>>(p));
 }
 
+template <class Stored, class V> ELMAN_INLINE void store_as(Stored* p, V v) {
+  if constexpr (std::is_same_v<Stored, Scalar<V>>) store(p, v);
+  else store(p, narrow<Vec<Stored, Lanes<V>::count>>(v));
+}
+
 // How many values of k before they are used weights are fetched into the L1 cache. The processor's own
 // fetching does not keep up with a tile of AVX-512 from the L2 cache on Cascade Lake, nor from the L3 cache
 // on Zen 5.
@@ -63,26 +68,35 @@ ELMAN_INLINE void accumulate_part(V (&acc)[R][W][S], const Inputs& inputs, std::
   }
 }
 
-// The same over k in [0, K). After every `part_length` terms the sums so far are put aside and added back
-// later: rounding errors then grow with the root of a part's length, not of K's (I 256, H 512: from 1.1e-6 to
-// 7e-7, for 1 to 2 % of the speed).
-template <int Begin, int End, class V, int R, int W, int S, class Inputs, class Stored>
-ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t K, const Stored* weights,
-                             std::ptrdiff_t stride) {
-  constexpr std::ptrdiff_t part_length = 128;
-  accumulate_part<Begin, End>(acc, inputs, 0, K < part_length ? K : part_length, weights, stride);
+// After so many terms the sums so far are put aside and added back later: rounding errors then grow with the
+// root of a part's length, not of K's (I 256, H 512: from 1.1e-6 to 7e-7, for 1 to 2 % of the speed).
+constexpr std::ptrdiff_t part_length = 128;
+
+// acc += the terms of k in [0, K), in parts; add(sums, k, end) adds those of one part.
+template <class V, int R, int W, int S, class Add>
+ELMAN_INLINE void in_parts(V (&acc)[R][W][S], std::ptrdiff_t K, const Add& add) {
+  add(acc, 0, K < part_length ? K : part_length);
   for (std::ptrdiff_t k = part_length; k < K; k += part_length) {
     V part[R][W][S];
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED { unroll<S>([&](auto s) ELMAN_INLINED { part[r][w][s] = V{}; }); });
     });
-    accumulate_part<Begin, End>(part, inputs, k, k + part_length < K ? k + part_length : K, weights, stride);
+    add(part, k, k + part_length < K ? k + part_length : K);
     unroll<R>([&](auto r) ELMAN_INLINED {
       unroll<W>([&](auto w) ELMAN_INLINED {
         unroll<S>([&](auto s) ELMAN_INLINED { acc[r][w][s] = acc[r][w][s] + part[r][w][s]; });
       });
     });
   }
+}
+
+// accumulate_part over k in [0, K), in parts.
+template <int Begin, int End, class V, int R, int W, int S, class Inputs, class Stored>
+ELMAN_INLINE void accumulate(V (&acc)[R][W][S], const Inputs& inputs, std::ptrdiff_t K, const Stored* weights,
+                             std::ptrdiff_t stride) {
+  in_parts(acc, K, [&](auto& sums, std::ptrdiff_t k, std::ptrdiff_t end) ELMAN_INLINED {
+    accumulate_part<Begin, End>(sums, inputs, k, end, weights, stride);
+  });
 }
 
 // How many rows a tile may have if each has Columns vectors of sums. All sums, one input of each row and one

@@ -32,7 +32,9 @@ static_assert(!fit({0, 2, {0, 1}}, {0, 2, {0, 1}}, {1, 2, {1}}));
 template <class Cell, class Stored> struct TestIsa {
   static constexpr int L = 2, registers = 11;
   ForwardKernels<double> forward_kernels{packed_bytes<Cell, double, Stored, L>, pack<Cell, double, Stored, L>,
-                                         forward<Cell, double, Stored, L, registers>};
+                                         forward<Cell, double, Stored, L, registers>,
+                                         pack_first<Cell, double, L>,
+                                         forward<Cell, double, Plain, L, registers>};
   BackwardKernels<double> backward_kernels{backward<Cell, double, L, registers>, nullptr};
   ProductKernels<double> products{L,
                                   max_rows<registers, tile_columns>,

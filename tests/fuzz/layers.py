@@ -207,6 +207,28 @@ def backward(f):
 
 
 @case
+def step(f):
+    """Over plain weights of two layers, with states given or not."""
+    states = oracle.CELLS[f.cell].states
+    args = {"cell": f.cell, "weights": f.weights(f.cell, 3, 5, D=1), "x": f.normal(7, 3)}
+    args |= {"y": f.zeros(7, 5), "final": [f.zeros(2, 7, 5) for _ in range(states)]}
+    args["initial"] = [f.normal(2, 7, 5) if f.rng.random() < 0.5 else None for _ in range(states)]
+
+    def check(given, args, _):
+        cell = given["cell"] if isinstance(given["cell"], str) else given["cell"].decode()
+        B, (*_, H) = len(given["x"]), given["weights"][0][0][1].shape
+        shape = len(given["weights"]), B, H
+        initial = [np.zeros(shape) if s is None else np.reshape(s, shape) for s in given["initial"]]
+        y, final = oracle.Stack(cell, given["weights"], (False,)).forward(given["x"][None], initial)
+        if args["y"] is not None:
+            equal(args["y"], y[0])
+        for got, want in zip(args["final"], final, strict=True):
+            equal(got, want)
+
+    return _core.step, check, args
+
+
+@case
 def make_stepper(f):
     packed = f.pack(D=1)
 

@@ -104,6 +104,15 @@ def empty(f):
 
 
 @case
+def zeros(f):
+    def check(given, _, nest):
+        for array, shape in zip(nest[0][0], given["shapes"][0][0], strict=True):
+            equal(array, np.zeros(shape, given["dtype"]))
+
+    return _core.zeros, check, {"shapes": [[[(3, 2), (4,)]]], "dtype": np.dtype(f.dtype)}
+
+
+@case
 def empty_dlpack(f):
     check = lambda given, _, capsule: None  # noqa: E731  (who takes it is tested in test_ops.py)
     return _core.empty_dlpack, check, {"shape": [3, 2], "bytes": f.pick([4, 8])}

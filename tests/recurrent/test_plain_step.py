@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+import elman
 from elman import _core
 from tests.fuzz.arguments import fenced
 
@@ -20,7 +21,10 @@ def at_the_edge(array):
 
 def make_weights(rng, cell, I, H, L, dtype, bias=True):  # noqa: E741
     rows = len(CELLS[cell]["gates"]) * H
-    some = lambda *shape: at_the_edge(rng.normal(size=shape).astype(dtype) / 3)
+
+    def some(*shape):
+        return at_the_edge(rng.normal(size=shape).astype(dtype) / 3)
+
     return [
         [[some(rows, width), some(rows, H), *([some(rows), some(rows)] if bias else [None, None])]]
         for width in [I] + [H] * (L - 1)
@@ -61,3 +65,27 @@ def test_bits_are_those_of_a_packed_step(cell, isa, dtype, rng):
             strict=True,
         ):
             np.testing.assert_array_equal(got, want, err_msg=f"I {I}, H {H}, B {B}, L {L}")
+
+
+@pytest.mark.parametrize("schedule", ["rows", "units", "both"])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_no_bit(threads, schedule, monkeypatch, rng):
+    I, H, B, L = 20, 70, 8, 2  # noqa: E741
+    weights = make_weights(rng, "lstm", I, H, L, np.float32)
+    x = rng.normal(size=(B, I)).astype(np.float32)
+    want = packed_step("lstm", weights, x, [None] * 2, B, H)
+    monkeypatch.setenv("ELMAN_SCHEDULE", schedule)
+    elman.set_num_threads(threads)
+    for got, expected in zip(plain_step("lstm", weights, x, [None] * 2, B, H), want, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_weights_are_those_of_the_call(rng):
+    """Nothing of an earlier call is left."""
+    weights = make_weights(rng, "gru", 5, 9, 1, np.float32)
+    x = rng.normal(size=(2, 5)).astype(np.float32)
+    before = plain_step("gru", weights, x, [None], 2, 9)
+    weights[0][0][0][...] *= 2
+    after = plain_step("gru", weights, x, [None], 2, 9)
+    assert (before[0] != after[0]).any()
+    np.testing.assert_array_equal(after[0], packed_step("gru", weights, x, [None], 2, 9)[0])

@@ -9,7 +9,7 @@ from elman.models import LanguageModel, SequenceClassifier, SequenceRegressor, S
 from elman.train import Sequences, Stream, fit
 
 rng = np.random.default_rng(0)
-N, BATCH, MOST = 160, 8, 350
+N, BATCH, MOST = 160, 8, 335
 F = rng.standard_normal((N, 10, 4)).astype(np.float32)
 X = [F[i, :t] for i, t in enumerate(rng.integers(3, 11, N))]
 OPTIONS = {"input_size": 4, "hidden_size": 8, "seed": 0}

@@ -49,9 +49,9 @@ def check_state(
     parts_may_be_none: bool = False,
 ) -> States:
     """Each state [L * D, B, H] of an argument, the batch axis put in where there is none."""
-    parts = split_state(spec, name, state, parts_may_be_none)
     if state is None:
-        return parts
+        return [None] * spec.states
+    parts = split_state(spec, name, state, parts_may_be_none)
     for i, (part, shape) in enumerate(zip(parts, spec.state_shapes(B), strict=True)):
         if part is not None:
             part_name = name if len(parts) == 1 else f"{name}[{i}]"

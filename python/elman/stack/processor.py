@@ -71,15 +71,10 @@ class Pass:
         dinitial = [np.empty(shape, spec.dtype) for shape in spec.state_shapes(self.plans[0].B)]
         dx = _core.empty(x.shape, spec.dtype) if want_dx else None
         wanted = spec.wanted(names)
-        grads = spec.gradients(wanted, self._zeros)
+        grads = _core.zeros(spec.wanted_shapes(wanted), spec.dtype)
         first = spec.first(wanted, want_dx or want_dinitial)
         self.backward_into(weights, tape, dy, dfinal, dx, dinitial, grads, first)
         return dx, dinitial, grads
-
-    def _zeros(self, shape: tuple[int, ...]) -> np.ndarray:
-        new = _core.empty(shape, self.spec.dtype)
-        new.fill(0)
-        return new
 
     def backward_into(
         self,

@@ -51,8 +51,8 @@ class StackSpec(NamedTuple):
 
     def state_shapes(self, B: int) -> list[tuple[int, int, int]]:
         """Of h, then of the other states."""
-        rows = self.L * self.D
-        return [(rows, B, self.P or self.H)] + [(rows, B, self.H)] * (self.states - 1)
+        rows, beyond_h = self.L * len(self.backwards), len(CELLS[self.cell].states) - 1
+        return [(rows, B, self.P or self.H), *[(rows, B, self.H)] * beyond_h]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,28 +85,34 @@ class StackSpec(NamedTuple):
 
     def named(self, nest: Weights) -> dict[str, Any]:
         """The weights, or their gradients, by name: those of `nest`, in which a part may be empty."""
-        found: dict[str, Any] = {}
-        for layer, names in zip(nest, _nested_names(self), strict=True):
-            for one, own in zip(layer, names, strict=True):
-                if one:
-                    found.update((name, value) for name, value in zip(own, one, strict=True) if name)
-        return found
+        return {
+            name: value
+            for layer, names in zip(nest, _nested_names(self), strict=True)
+            for one, own in zip(layer, names, strict=True)
+            if one
+            for name, value in zip(own, one, strict=True)
+            if name
+        }
 
     def wanted(self, names: Collection[str] | None) -> list[list[bool]]:
         """For each layer and direction, whether one of its weights is among these; None: all are."""
         return [
-            [names is None or any(name in names for name in own) for own in layer]
+            [names is None or not set(own).isdisjoint(names) for own in layer]
             for layer in _nested_names(self)
+        ]
+
+    def wanted_shapes(self, wanted: list[list[bool]]) -> Weights:
+        """The shapes of all weights as a nest, in which a part is empty unless it is wanted."""
+        return [
+            [shapes if own else [] for shapes, own in zip(layer, of_layer, strict=True)]
+            for layer, of_layer in zip(self.nested_shapes, wanted, strict=True)
         ]
 
     def gradients(self, wanted: list[list[bool]], zeros: Callable[[tuple[int, ...]], Any]) -> Weights:
         """A nest of what `zeros` makes of each shape, in which a part is empty unless it is wanted."""
         return [
-            [
-                [None if shape is None else zeros(shape) for shape in shapes] if own else []
-                for shapes, own in zip(layer, of_layer, strict=True)
-            ]
-            for layer, of_layer in zip(self.nested_shapes, wanted, strict=True)
+            [[None if shape is None else zeros(shape) for shape in shapes] for shapes in layer]
+            for layer in self.wanted_shapes(wanted)
         ]
 
     @staticmethod

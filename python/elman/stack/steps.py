@@ -41,7 +41,7 @@ class Steps(NamedTuple):
         """One for each direction. They are found again by what the arrays hold, so it does not matter who writes to
         those later."""
         T, B, batch_first, lengths, mask, reset = self
-        if self.whole and _rows(T, B) <= _MOST_ROWS:
+        if lengths is mask is reset is None and T <= _MOST_ROWS and B <= _MOST_ROWS and T * B <= _MOST_ROWS:
             return _kept(backwards, T, B, batch_first, None, None, None)
         if self.small:
             contents = (None if part is None else part.tobytes() for part in (lengths, mask, reset))
