@@ -95,7 +95,8 @@ def run(
         return _seen(spec, layout, x, state, weights, dropout)
     if torch.is_grad_enabled() and any(map(_wants_gradients, tensors)):
         counts = len(state), len(weights), len(dropout)
-        return autograd.Call.apply(spec, layout, cache, counts, *tensors)  # type: ignore[no-any-return]
+        given: tuple[Tensor, ...] = autograd.Call.apply(spec, layout, cache, counts, *tensors)
+        return given[:1] + given if of_cell(x, layout) else given
     of_call = gpu.pass_for(x)
     one_step = x.dim() == 2 or x.shape[layout.batch_first] == 1
     one_step = one_step and layout.whole and x.numel() > 0 and spec.backwards == (False,) and not dropout
