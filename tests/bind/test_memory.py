@@ -12,6 +12,7 @@ import pytest
 import elman
 from elman import _core
 from tests.support.engine_calls import GRU, back, full_plan, run, stepper, tape, zeros
+from tests.support.tensors import TENSORS
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -167,7 +168,7 @@ def test_results_on_a_tape_are_copied_to_y():
     "call",
     [
         lambda: _core.empty((1 << 60,), np.dtype(np.float32)),
-        lambda: _core.empty_dlpack((1 << 60, 1), 4),
+        lambda: TENSORS.new((1 << 60, 1), 4),
         lambda: _core.measure_bandwidth(1, (1 << 63) - 1),
         lambda: tape(H=1 << 28, L=1 << 28),
         lambda: tape(H=1 << 28, L=1 << 20),

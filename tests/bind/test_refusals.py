@@ -18,6 +18,7 @@ from tests.support.engine_calls import (
     weights,
     zeros,
 )
+from tests.support.tensors import TENSORS
 
 SIZE = tape().memory.size
 REFUSALS = {
@@ -134,9 +135,9 @@ REFUSALS = {
     "index: expected 0 to 2, got 3": lambda: _core.add_rows(zeros(3, 2), np.array([3]), zeros(1, 2)),
     "target: expected 0 to 2, got -1": lambda: _core.cross_entropy(zeros(1, 3), np.array([-1]), None, None, 0, None),
     "shape: expected no negative sizes, got -3": lambda: _core.empty((-3,), np.dtype(np.float32)),
-    "shape: expected no negative sizes, got -4": lambda: _core.empty_dlpack((-4,), 4),
+    "shape: expected no negative sizes, got -4": lambda: TENSORS.new((-4,), 4),
     "shape: expected fewer elements": lambda: _core.empty((1 << 40, 1 << 40), np.dtype(np.float32)),
-    "shape: expected fewer elements ": lambda: _core.empty_dlpack((1 << 61, 4), 8),
+    "shape: expected fewer elements ": lambda: TENSORS.new((1 << 61, 4), 8),
     "dtype: expected one of floating-point numbers": lambda: _core.empty((3,), np.dtype(object)),
     "directions: expected sizes from 1": lambda: _core.schedule(0, 1, 1, 1, 1, 1, 1),
     "threads: expected 1 to 4096, got 0": lambda: _core.set_num_threads(0),

@@ -4,6 +4,7 @@ import numpy as np
 
 from elman import _core
 from tests.fuzz.arguments import case, equal
+from tests.support.tensors import TENSORS
 
 
 def optimiser(f, states):
@@ -104,9 +105,34 @@ def empty(f):
 
 
 @case
-def empty_dlpack(f):
-    check = lambda given, _, capsule: None  # noqa: E731  (who takes it is tested in test_ops.py)
-    return _core.empty_dlpack, check, {"shape": [3, 2], "bytes": f.pick([4, 8])}
+def new_tensor(f):
+    check = lambda given, _, capsule: None  # noqa: E731  (who takes it is tested in tests/bind/test_tensors.py)
+    return TENSORS.new, check, {"shape": [3, 2], "itemsize": f.pick([4, 8])}
+
+
+@case
+def fingerprint_of_tensors(f):
+    def check(given, _, found):
+        assert found is None or found == TENSORS.fingerprint([np.copy(one) for one in given["weights"]])
+
+    return TENSORS.fingerprint, check, {"weights": [f.normal(3, 2), f.normal(4)]}
+
+
+@case
+def call_of_tensors(f):
+    """A whole call: what comes of right arguments is tested in tests/bind/test_tensors.py."""
+    sides, T = f.pick([1, 2]), f.pick([1, 4])
+    module = _core.Module("gru", 3, 5, sides == 2, True, f.pick([False, True]), False)
+    nest = f.weights("gru", 3, 5, 2, sides)
+    weights = [array for layer in nest for part in layer for array in part]
+    kept = _core.keep(_core.pack("gru", nest), TENSORS.fingerprint(weights))
+    arguments = {"weights": weights, "x": f.normal(T, T, 3), "hx": f.normal(2 * sides, T, 5)}
+    check = lambda given, _, results: None  # noqa: E731
+    return (
+        TENSORS.run,
+        check,
+        {"module": module, "kept": kept, **arguments, "gradients": f.pick([False, True])},
+    )
 
 
 @case

@@ -208,8 +208,8 @@ class TestPackedWeights:
         layer = kind(3, 40)
         with torch.no_grad():
             before, _ = layer(self.X)
-            packed = layer._elman_cache._kept[1]
-            assert torch.equal(layer(self.X)[0], before) and layer._elman_cache._kept[1] is packed
+            packed = layer._elman_cache._kept
+            assert torch.equal(layer(self.X)[0], before) and layer._elman_cache._kept is packed
         change(layer)
         twin = nn.LSTM(3, 40) if kind is et.LSTM else nn.GRU(3, 40)
         twin.load_state_dict(layer.state_dict())
@@ -257,15 +257,15 @@ class TestPackedWeights:
     def test_flatten_parameters_drops_nothing(self):
         layer = et.LSTM(3, 4)
         layer(self.X)
-        packed = layer._elman_cache._kept[1]
+        packed = layer._elman_cache._kept
         layer.flatten_parameters()
         layer(self.X)
-        assert layer._elman_cache._kept[1] is packed
+        assert layer._elman_cache._kept is packed
 
     def test_another_instruction_set_packs_again(self, isa):
         layer = et.LSTM(3, 4)
         layer(self.X)
-        assert layer._elman_cache._kept[1].forward.isa == isa
+        assert layer._elman_cache._kept.forward.isa == isa
 
     def test_made_under_inference_mode(self):
         with torch.inference_mode():

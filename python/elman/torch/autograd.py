@@ -66,7 +66,7 @@ class Call(torch.autograd.Function):
             raise RuntimeError(CHANGED)
         spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[4:]
         if anew:
-            grads = reference.gradients(spec, layout, x, state, weights, dropout, given)
+            grads: Any = reference.gradients(spec, layout, x, state, weights, dropout, given)
         else:
             if _graph_is_kept():  # this pass uses the tape up, and another one may follow
                 memory = memory.clone()
@@ -139,7 +139,9 @@ def _others(ctx: Any, weights: Sequence[Tensor], anew: bool) -> bool:
     them is not what it was. New values in the same memory are used as they are, as in torch.nn."""
     if ctx.key is None or (ctx.cache or Cache()).get(ctx.spec, weights).key == ctx.key:
         return False
-    return _moved(ctx, weights) or (anew and any(name == id(w) for name, w in zip(ctx.names, weights, strict=True)))
+    return _moved(ctx, weights) or (
+        anew and any(name == id(w) for name, w in zip(ctx.names, weights, strict=True))
+    )
 
 
 # Whether the backward pass that runs has retain_graph=True. PyTorch that is too old to tell counts as yes.

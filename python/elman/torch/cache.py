@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from .. import _core
@@ -18,66 +17,40 @@ from .spec import weight_arrays
 _shape = operator.attrgetter("shape")
 
 
+TENSORS = _core.Tensors(
+    (Tensor, torch.nn.Parameter), Tensor.is_neg, operator.attrgetter("requires_grad"),
+    torch._C._to_dlpack, torch._C._from_dlpack,
+)  # fmt: skip
+
+
 class Packed:
     """The weights of one call in the engine's two layouts, each made when it is first asked for.
 
-    `arrays`: the weights, as they are now. `key`: all that the layouts depend on.
+    `weights`: as they are now. `key`: all that the layouts depend on, the fingerprint last; None if nobody asks.
     """
 
-    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any = None):
-        self.spec, self.arrays, self.key = spec, arrays, key
+    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], key: Any = None):
+        self.spec, self.weights, self.key = spec, weights, key
         self._forward: Any = None
         self._backward: Any = None
-        self._stepper: _Stepper | None = None
+        self.kept: Any = None  # the forward layout, as calls at once take it
 
     @property
     def forward(self) -> Any:
         if self._forward is None:
-            self._forward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=False)
+            self._forward = self._made(back=False)
+            if self.key is not None:
+                self.kept = _core.keep(self._forward, self.key[-1])
         return self._forward
 
     @property
     def backward(self) -> Any:
         if self._backward is None:
-            self._backward = PROCESSOR.weights(self.spec, self.spec.nest(self.arrays), back=True)
+            self._backward = self._made(back=True)
         return self._backward
 
-    def stepper(self, batch_size: int) -> _Stepper:
-        """A stepper for single steps. The last one is kept, for calls with its batch size."""
-        stepper = self._stepper  # read once: another thread may keep one of another batch size meanwhile
-        if stepper is None or stepper.batch_size != batch_size:
-            self._stepper = stepper = _Stepper(self.spec, self.forward, batch_size)
-        return stepper
-
-
-class _Stepper:
-    """The engine's stepper, which takes all layers in one call. Each call brings the state and takes it away."""
-
-    def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
-        self.batch_size = batch_size
-        self._engine = _core.stepper(packed, batch_size)
-        self._zeros = [np.zeros(shape, spec.dtype) for shape in spec.state_shapes(batch_size)]
-        self._lock = threading.Lock()
-
-    def __call__(
-        self, x: np.ndarray, state: Sequence[np.ndarray], y: np.ndarray, final: Sequence[np.ndarray]
-    ) -> bool:
-        """Writes y [B, H] and each final state of x [B, I]; False, and nothing done, while another thread steps."""
-        taken: list[bool] = []
-        try:
-            # In one call, which no exception of a signal handler divides: else the lock could be left taken.
-            taken.extend(map(self._lock.acquire, (False,)))
-            if not taken[0]:
-                return False
-            for k, start in enumerate(state or self._zeros):
-                self._engine.set_state(k, start)
-            self._engine.step(x, y)
-            for k, out in enumerate(final):
-                self._engine.get_state(k, out)
-        finally:
-            if taken and taken[0]:
-                self._lock.release()
-        return True
+    def _made(self, back: bool) -> Any:
+        return PROCESSOR.weights(self.spec, self.spec.nest(weight_arrays(self.weights)), back)
 
 
 class Cache:
@@ -91,31 +64,32 @@ class Cache:
 
     def __init__(self, frozen: bool = False) -> None:
         self.frozen = frozen
-        self._kept: tuple[list[Any], Any] | None = None  # replaced as one: threads may share this
+        self._kept: Any = None
         self._trusted: tuple[Any, list[Tensor], Any] | None = None
         self._parts: dict[Hashable, Cache] = {}
 
     def get(self, spec: StackSpec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
         """The set of these weights, of a class like Packed; it must be used at once."""
-        places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
-        marks = _marks(spec, weights, places) if self.frozen else None
+        marks = _marks(spec, weights) if self.frozen else None
         if marks is not None and (trusted := self._trusted) is not None and trusted[0] == marks:
             return trusted[2]
-        kept = self._kept
-        if kept is not None and kept[0] == places and all(map(Tensor.is_contiguous, weights)):
-            arrays = kept[1].arrays  # the same memory: making them again takes longer than the rest
+        key = _core.isa(), spec, fingerprint(weights)
+        # Without the graph that made them.
+        weights = [w if w.is_leaf else w.detach() for w in weights]
+        packed = self._kept
+        if packed is not None and packed.key == key:
+            packed.weights = weights
         else:
-            arrays = weight_arrays(weights)
-        key = (_core.isa(), spec, _core.fingerprint(arrays), arrays[0].dtype, [a.shape for a in arrays])
-        if kept is not None and kept[1].key == key:
-            packed = kept[1]
-            packed.arrays = arrays
-        else:
-            packed = kind(spec, weights, arrays, key)
-        self._kept = places, packed
+            self._kept = packed = kind(spec, weights, key)
         # Trusted weights are held, so that no other weights can get their memory.
         self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)
         return packed
+
+    @property
+    def kept(self) -> Any:
+        """What a call at once needs of the set; None if there is none, or if the weights need no fingerprint."""
+        kept = self._kept
+        return None if kept is None or self.frozen else kept.kept
 
     def part(self, name: Hashable) -> Cache:
         """A cache of its own for each of several sets."""
@@ -129,10 +103,17 @@ class Cache:
         return Cache, ()
 
 
-def _marks(spec: StackSpec, weights: Sequence[Tensor], places: list[Any]) -> Any:
+def fingerprint(weights: Sequence[Tensor]) -> Any:
+    """64 bits of every byte of the weights, and of their shapes."""
+    found = TENSORS.fingerprint(weights)
+    return TENSORS.fingerprint(weight_arrays(weights)) if found is None else found  # None: not without a copy
+
+
+def _marks(spec: StackSpec, weights: Sequence[Tensor]) -> Any:
     """What stays the same while weights do, if torch sees all writes to them; None if torch does not count."""
     if any(w.is_inference() for w in weights):  # no version count
         return None
+    places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
     strides, versions = [w.stride() for w in weights], [w._version for w in weights]
     return _core.isa(), spec, places, strides, versions
 

@@ -17,8 +17,8 @@ from torch.autograd import forward_ad
 
 from ..stack.cells import CELLS
 from ..stack.spec import StackSpec
-from . import autograd, engine, func, gpu, ops, reference
-from .cache import Cache
+from . import autograd, engine, func, gpu, ops, reference, threads
+from .cache import Cache, cache_of
 from .fallback import tracing
 from .spec import Layout, of_cell
 
@@ -26,17 +26,27 @@ _PLAIN = frozenset((Tensor, torch.nn.Parameter))
 _wants_gradients = operator.attrgetter("requires_grad")
 
 
+def at_once(module: Any, one_step: bool, weights: Sequence[Tensor], x: Any, hx: Any) -> Any:
+    """What a module gives, its arguments looked at and computed in one call of the engine; None where that does not do:
+    then nothing is done, and the long way does it or says what is wrong. `one_step`: whether the module is a cell."""
+    if _watched() or torch.is_autocast_enabled("cpu"):
+        return None
+    threads.follow()
+    cache = cache_of(module)
+    return engine.TENSORS.run(module._elman_facts(), cache.kept, weights, x, hx, torch.is_grad_enabled())
+
+
 def direct(tensors: Sequence[Tensor]) -> bool:
     """Whether nothing but autograd has to see this call."""
-    return not _watched(tensors[0]) and _PLAIN.issuperset(map(type, tensors))
+    return not _watched() and not tensors[0].is_meta and _PLAIN.issuperset(map(type, tensors))
 
 
-def _watched(x: Tensor) -> bool:
+def _watched() -> bool:
+    """Whether something besides autograd has to see calls now, whatever their tensors are."""
     return (
         tracing()
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
-        or x.is_meta
     )
 
 
@@ -44,7 +54,7 @@ def carried(tensors: Sequence[Tensor]) -> type | None:
     """The class of the results, where some tensors are of subclasses that do nothing but pass on their class, such as
     `class Mine(torch.Tensor)` without a body. None where a subclass has to see the call."""
     kinds: set[Any] = set(map(type, tensors)) - _PLAIN
-    if _watched(tensors[0]) or not kinds or not all(map(_passive, kinds)):
+    if _watched() or tensors[0].is_meta or not kinds or not all(map(_passive, kinds)):
         return None
     passed_on = [kind for kind in kinds if kind.__torch_function__ is not _NO_FUNCTION]
     return None if len(passed_on) > 1 else passed_on[0] if passed_on else Tensor
@@ -97,14 +107,7 @@ def run(
         counts = len(state), len(weights), len(dropout)
         given: tuple[Tensor, ...] = autograd.Call.apply(spec, layout, cache, counts, *tensors)
         return given[:1] + given if of_cell(x, layout) else given
-    of_call = gpu.pass_for(x)
-    one_step = x.dim() == 2 or x.shape[layout.batch_first] == 1
-    one_step = one_step and layout.whole and x.numel() > 0 and spec.backwards == (False,) and not dropout
-    if of_call is engine.Pass and cache is not None and one_step:
-        done = engine.step(spec, layout, x, state, weights, cache)
-        if done is not None:
-            return done
-    results: Sequence[Tensor] = of_call(spec, layout, x, state, weights, dropout, cache).forward()
+    results: Sequence[Tensor] = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache).forward()
     return results
 
 

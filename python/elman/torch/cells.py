@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import autocast, call, check, fallback
 from .cache import Cache, cache_of
-from .spec import TIME_FIRST, spec_of
+from .spec import TIME_FIRST, facts, spec_of
 from .twins import Twinned
 
 _FORWARD = (False,)
@@ -35,9 +35,15 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
             TypeError: an argument is no tensor.
         """
         weights = self._elman_weights()
+        done = call.at_once(self, True, weights, input, hx)
+        if done is not None:
+            return done
         if why := fallback.reason(weights[0]):
             return fallback.run(self, super().forward, why, input, hx)
         return autocast.run(self._step, input, hx, weights)
+
+    def _elman_facts(self) -> Any:
+        return facts(self._elman_cell, self.input_size, self.hidden_size, False, self.bias, False, True)
 
     def _step(self, x: Any, hx: Any, weights: list[Tensor]) -> Any:
         I, H = self.input_size, self.hidden_size  # noqa: E741

@@ -14,8 +14,8 @@ from ..stack import processor
 from ..stack.spec import StackSpec
 from ..stack.steps import Plans
 from . import threads
-from .cache import Cache, Packed
-from .spec import Layout, of_cell, to_array, to_arrays, weight_arrays
+from .cache import TENSORS, Cache, Packed
+from .spec import Layout, of_cell, to_array, to_arrays
 
 
 class Pass:
@@ -38,8 +38,7 @@ class Pass:
         threads.follow()
         self._spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
         self._x = self._array(x)
-        self._weights = weights
-        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights, weight_arrays(weights))
+        self._packed = cache.get(spec, weights) if cache else Packed(spec, weights)
         self.key = self._packed.key
         self.plans = plans or layout.plans(spec.backwards, self._x.shape)
         initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states
@@ -139,25 +138,5 @@ class Pass:
 
 def new(shape: Sequence[int], dtype: np.dtype) -> Tensor:
     """A tensor in the engine's memory, not initialised, which any thread may free."""
-    made: Tensor = torch._C._from_dlpack(_core.empty_dlpack(shape, dtype.itemsize))
+    made: Tensor = TENSORS.new(shape, dtype.itemsize)
     return made
-
-
-def step(
-    spec: StackSpec,
-    layout: Layout,
-    x: Tensor,
-    state: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    cache: Cache,
-) -> list[Tensor] | None:
-    """What a Pass gives for one step, all layers in one call; None while another thread uses the same stepper."""
-    threads.follow()
-    B = x.numel() // x.shape[-1]
-    stepper = cache.get(spec, weights).stepper(B)
-    y = new((*x.shape[:-1], spec.H), spec.dtype)
-    first = 1 if of_cell(x, layout) else 0
-    final = [new(shape[first:], spec.dtype) for shape in spec.state_shapes(B)]
-    rows, out = to_array(x).reshape(B, -1), y.numpy().reshape(B, -1)
-    done = stepper(rows, to_arrays(state), out, [part.numpy() for part in final])
-    return [y, *final] if done else None

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from . import autocast, call, check, fallback, projection
 from .cache import Cache, cache_of
-from .spec import Layout, spec_of
+from .spec import Layout, facts, spec_of
 from .twins import Twinned
 
 
@@ -46,6 +46,11 @@ class _Layer(Twinned, torch.nn.RNNBase):
             TypeError: an argument is no tensor.
         """
         weights = self._elman_weights()
+        simple = lengths is None and mask is None and reset is None and not self.proj_size
+        if simple and not (self.training and self.dropout):
+            done = call.at_once(self, False, weights, input, hx)
+            if done is not None:
+                return done
         if why := fallback.reason(weights[0]):
             plain = super().forward
             return fallback.run(self, plain, why, input, hx, lengths=lengths, mask=mask, reset=reset)
@@ -66,6 +71,11 @@ class _Layer(Twinned, torch.nn.RNNBase):
         """All weights in torch's flat order, as they are now: parametrised, swapped or plain."""
         held = self._parameters
         return [held[name] if name in held else getattr(self, name) for name in self._flat_weights_names]
+
+    def _elman_facts(self) -> Any:
+        return facts(
+            self.mode, self.input_size, self.hidden_size, self.bidirectional, self.bias, self.batch_first
+        )
 
     def _padded(self, x: Any, hx: Any, weights: list[Tensor], lengths: Any, mask: Any, reset: Any) -> Any:
         I = self.input_size  # noqa: E741

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
@@ -25,8 +24,10 @@ from .spec import Layout, spec_of, steps_outermost
 class _Plain:
     """The weights of the plain LSTM that does what a projected one does; `weights`: the projected one's, P last."""
 
-    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], arrays: list[np.ndarray], key: Any):
-        self.arrays, self.key = arrays, key
+    kept = None  # what is packed here is not of the weights that a call is given
+
+    def __init__(self, spec: StackSpec, weights: Sequence[Tensor], key: Any):
+        self.weights, self.key = weights, key
         self._packed: dict[bool, Packed] = {}
         self._joined: Tensor | None = None
         with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
@@ -37,16 +38,16 @@ class _Plain:
         """[weight_ih, weight_hh], which also reads an initial state."""
         if self._joined is None:
             with torch.inference_mode(False):
-                self._joined = torch.from_numpy(np.concatenate(self.arrays[:2], axis=1))
+                self._joined = torch.cat([w.detach() for w in self.weights[:2]], dim=1)
         return self._joined
 
-    def packed(self, spec: StackSpec, weights: Sequence[Tensor], joined: bool) -> Packed:
-        ih, _, *biases, _ = self.arrays
-        arrays = [self.joined.numpy() if joined else ih, self.product.numpy(), *biases]
+    def packed(self, spec: StackSpec, joined: bool) -> Packed:
+        ih, _, *biases, _ = self.weights
+        weights = [self.joined if joined else ih, self.product, *biases]
         packed = self._packed.get(joined)
         if packed is None:
-            packed = self._packed[joined] = Packed(spec, weights, arrays, self.key)
-        packed.arrays = arrays
+            packed = self._packed[joined] = Packed(spec, weights, self.key)
+        packed.weights = weights
         return packed
 
 
@@ -65,7 +66,7 @@ class _Found:
             if plain.key != self.plain.key:  # the product and torch's gradients would be of different weights
                 raise RuntimeError(autograd.CHANGED)
         self._fresh = False
-        return plain.packed(spec, weights, self._joined)
+        return plain.packed(spec, self._joined)
 
 
 class _Product(torch.autograd.Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import _check
+from .. import _check, _core
 from ..stack.spec import StackSpec
 from ..stack.steps import Plans, Steps, packed_plans
 
@@ -34,6 +35,20 @@ def spec_of(
     # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
     dtype = DTYPES.get(weights[0].dtype, _FLOAT32)
     return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P)
+
+
+@functools.lru_cache(256)
+def facts(
+    cell: str,
+    I: int,
+    H: int,
+    bidirectional: bool,
+    bias: bool,
+    batch_first: bool,
+    one_step: bool = False,  # noqa: E741
+) -> Any:
+    """A module in the engine's words. `one_step`: whether it is a cell."""
+    return _core.Module(cell.lower(), I, H, bidirectional, bias, batch_first, one_step)
 
 
 class Layout(NamedTuple):
