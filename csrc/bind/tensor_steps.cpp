@@ -33,14 +33,13 @@ template <class T> class Step {
     return true;
   }
 
-  // Those of h and the others, each with L * B * H numbers; None for zeros.
-  bool read_states(const Objects& objects, const T** to, Shape* shapes) const {
+  // Those of h and the others, None for zeros.
+  bool read_states(const Objects& objects, const T** to) const {
     if (objects.size() > std::size_t(stack_.facts().state_count())) return false;
     for (std::size_t k = 0; k < objects.size(); ++k) {
       if (objects[k].is_none()) continue;
       View view;
-      if (!look(objects[k], &view) || view.elements() != states()) return false;
-      if (shapes) shapes[k] = shape_of(view);
+      if (!look(objects[k], &view) || shape_of(view) != state_shape()) return false;
       to[k] = static_cast<const T*>(view.data);
     }
     return true;
@@ -52,6 +51,8 @@ template <class T> class Step {
 
   TapeLayout layout() const { return {stack_.facts(), stack_.H, stack_.L, {B}, B, false}; }
   py::ssize_t states() const { return elements({stack_.L, B, stack_.H}); }
+  bool cell() const { return x.axes == 2; }  // no axis for steps or layers
+  Shape state_shape() const { return cell() ? Shape{B, stack_.H} : Shape{stack_.L, B, stack_.H}; }
 
   Buffer<char> numbers(py::ssize_t count) const { return Buffer<char>(std::size_t(count) * sizeof(T)); }
   static T* of(const Buffer<char>& memory) { return reinterpret_cast<T*>(memory.data()); }
@@ -75,13 +76,12 @@ py::object step_forward(const Tensors& tensors, const std::shared_ptr<PackedStac
   const Stack& stack = held(packed, "packed");
   Step<T> step(tensors, stack);
   ForwardCall<T> call;
-  if (stack.D != 1 || !step.read_x(x) || !step.read_states(states, call.initial, nullptr)) return py::none();
+  if (stack.D != 1 || !step.read_x(x) || !step.read_states(states, call.initial)) return py::none();
   const int count = stack.facts().state_count(), B = step.B;
-  const bool cell = step.x.axes == 2;
   const Plan plan = one_step(B);
   const TapeLayout layout = step.layout();
   Buffer<char> memory = step.numbers(layout.size()), y, final[max_states];
-  if (!cell) y = step.numbers(elements({B, stack.H}));
+  if (!step.cell()) y = step.numbers(elements({B, stack.H}));
   for (int k = 0; k < count; ++k) {
     final[k] = step.numbers(step.states());
     call.final[k] = step.of(final[k]);
@@ -90,7 +90,7 @@ py::object step_forward(const Tensors& tensors, const std::shared_ptr<PackedStac
   call.plans = {&plan};
   call.wanted = schedule_of_environment();
   call.x = static_cast<const T*>(step.x.data);
-  call.y = cell ? nullptr : step.of(y);
+  call.y = step.cell() ? nullptr : step.of(y);
   call.tape = {&layout, step.of(memory), nullptr};
   {
     const Unlocked unlocked;
@@ -100,9 +100,8 @@ py::object step_forward(const Tensors& tensors, const std::shared_ptr<PackedStac
   made.append(step.make(memory, {layout.size()}));
   Shape shape = shape_of(step.x);
   shape.back() = stack.H;
-  if (!cell) made.append(step.make(y, shape, batch_first));
-  for (int k = 0; k < count; ++k)
-    made.append(step.make(final[k], cell ? shape : Shape{stack.L, B, stack.H}));
+  if (!step.cell()) made.append(step.make(y, shape, batch_first));
+  for (int k = 0; k < count; ++k) made.append(step.make(final[k], step.state_shape()));
   return made;
 }
 
@@ -149,9 +148,8 @@ py::object step_backward(const Tensors& tensors, const CellRef& cell, const py::
     grads.ih = to[0], grads.hh = to[1], grads.bias_ih = to[2], grads.bias_hh = to[3];
   }
   View kept, d_y;
-  Shape shapes[max_states];
-  if (!step.read_x(x) || !step.read_states(states, call.initial, shapes) ||
-      !step.read_states(dfinal, call.dfinal, nullptr) || !step.look(tape, &kept))
+  if (!step.read_x(x) || !step.read_states(states, call.initial) ||
+      !step.read_states(dfinal, call.dfinal) || !step.look(tape, &kept))
     return py::none();
   const TapeLayout layout = step.layout();
   if (kept.elements() < layout.size()) return py::none();
@@ -181,7 +179,7 @@ py::object step_backward(const Tensors& tensors, const CellRef& cell, const py::
   py::list made;
   made.append(needs[0] ? step.make(dx, shape_of(step.x)) : py::none());
   for (std::size_t k = 0; k < states.size(); ++k)
-    made.append(needs[1 + k] ? step.make(dinitial[k], shapes[k]) : py::none());
+    made.append(needs[1 + k] ? step.make(dinitial[k], step.state_shape()) : py::none());
   for (std::size_t i = 0; i < views.size(); ++i)
     made.append(needed[std::ptrdiff_t(i)] ? step.make(memory[i], shape_of(views[i])) : py::none());
   return made;

@@ -20,13 +20,14 @@ class Call(torch.autograd.Function):
     only as its h, and each final state.
 
     All that is large is in saved tensors, the tape included, where checkpoints and hooks for saved tensors find it.
-    A single step goes to the engine as tensors, any other call as a Pass, which does single steps too; both have the
-    same tape.
+    `made`: the tape and the results of a single step, which has gone to the engine as tensors, and what its weights
+    were found by (`step`). Any other call is a Pass, which does single steps too: both have the same tape.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
+        made: tuple[list[Tensor], Any] | None,
         spec: StackSpec,
         layout: Layout,
         cache: Cache | None,
@@ -34,26 +35,22 @@ class Call(torch.autograd.Function):
         *tensors: Tensor,
     ) -> Any:
         x, state, weights, dropout = split(counts, tensors)
-        made, ctx.plans = None, None
-        ctx.step = cache is not None and _is_step(spec, layout, x, dropout)
-        if ctx.step:
-            threads.follow()
-            packed = cache.get(spec, weights)  # type: ignore[union-attr]
-            made = _core.step_forward(TENSORS, packed.forward, x, state, layout.batch_first)
-            ctx.key = packed.key
-        if made is None:
+        ctx.plans, ctx.step = None, made is not None
+        if made is not None:
+            (memory, *results), ctx.key = made
+        else:
             call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache)
             memory = call.new_memory()
-            y, *final = call.forward(call.new_tape(memory))
-            made = [memory, *final] if of_cell(x, layout) else [memory, y, *final]
+            results = call.forward(call.new_tape(memory))
+            del results[: of_cell(x, layout)]
             ctx.plans, ctx.key = call.plans, call.key
         if not layout.whole:  # the caller may write to the ones he gave
             layout = layout.map(Tensor.clone)
         ctx.spec, ctx.layout, ctx.cache, ctx.counts = spec, layout, cache, counts
         ctx.names, ctx.places = [*map(id, weights)], [*map(Tensor.data_ptr, weights)]
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(made[0], *tensors)
-        return tuple(made[1:])
+        ctx.save_for_backward(memory, *tensors)
+        return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
@@ -64,7 +61,7 @@ class Call(torch.autograd.Function):
         anew = reference.needed_backward(given)
         if (anew or _moved(ctx, weights)) and _others(ctx, weights, anew):
             raise RuntimeError(CHANGED)
-        spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[4:]
+        spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[5:]
         if anew:
             grads: Any = reference.gradients(spec, layout, x, state, weights, dropout, given)
         else:
@@ -75,13 +72,27 @@ class Call(torch.autograd.Function):
                 call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, ctx.cache, ctx.plans)
                 grads = _back(call, spec, memory, ctx.counts, given, needs)
         grads = [g if needed else None for g, needed in zip(grads, needs, strict=False)]
-        return None, None, None, None, *grads, *[None] * len(dropout)
+        return None, None, None, None, None, *grads, *[None] * len(dropout)
 
 
-def _is_step(spec: StackSpec, layout: Layout, x: Tensor, dropout: Sequence[Tensor]) -> bool:
-    """Whether this is one step of all sequences in one direction, on the processor."""
-    one = x.dim() == 2 or x.shape[layout.batch_first] == 1
-    return one and layout.whole and spec.backwards == (False,) and not dropout and not x.is_cuda
+def step(
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    cache: Cache,
+) -> tuple[Tensor, ...] | None:
+    """One step of all sequences in one direction: what Call gives. None if the engine cannot read a tensor as it
+    lies, or if one does not fit: then nothing is done."""
+    packed = cache.get(spec, weights)
+    made = _core.step_forward(TENSORS, packed.forward, x, state, layout.batch_first)
+    if made is None:
+        return None
+    counts = len(state), len(weights), 0
+    tensors = x, *state, *weights
+    results: tuple[Tensor, ...] = Call.apply((made, packed.key), spec, layout, cache, counts, *tensors)
+    return results
 
 
 def _step_back(
