@@ -53,8 +53,10 @@ def _trained_step(
     count = len(CELLS[name].states)
     if hx is not None and (len(state) != count or isinstance(hx, Tensor) != (count == 1)):
         return None
-    if x.dim() != (2 if cell else 3) or not (
-        cell or (x.shape[module.batch_first] == 1 and not module.bidirectional)
+    if (
+        x.is_nested
+        or x.dim() != (2 if cell else 3)
+        or not (cell or (x.shape[module.batch_first] == 1 and not module.bidirectional))
     ):
         return None
     if not weights[0].is_cpu or weights[0].dtype not in DTYPES or not x.numel():
