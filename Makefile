@@ -3,6 +3,7 @@
 # make demo          train a weather forecaster            make dist            wheel and sdist into dist/
 # make examples      the uses on real data, their table    make examples-quick  a small slice of each
 # make bench         the speed grid beside its peers       make bench-quick     the same in under two minutes
+# make bench-avx2    the grid with both held to AVX2       make bench-random    a hundred random shapes (SEED=0)
 # make bench-training   whole training runs beside PyTorch   make docs   the pages and the reference, into build/site
 # make cuda          compile the GPU's kernels, without a GPU
 # make test-tools    the adapters for sktime and darts, in an environment of their own, .venv-tools
@@ -26,7 +27,7 @@ FREE_ROOMS := bind machine probes simd stack recurrent sequence layers losses op
 # Tests that ask for a package which has no wheel for such a Python are skipped, by name.
 FREE_PYTEST = PYTHON_GIL=0 ELMAN_TEST_ISA=best ELMAN_TEST_WITHOUT="safetensors h5py" $(FREE)/bin/python -m pytest -q
 
-.PHONY: test-tools test-free-threaded cuda examples examples-quick demo test test-quick bench bench-quick bench-training docs check format dist clean
+.PHONY: test-tools test-free-threaded cuda examples examples-quick demo test test-quick bench bench-quick bench-avx2 bench-random bench-training docs check format dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python examples/weather.py
@@ -66,6 +67,16 @@ bench: $(VENV)/bench
 
 bench-quick: $(VENV)/bench
 	$(BIN)/python -m bench --rounds 3 --seconds 0.05 --peers torch,onnxruntime,openvino --out out/bench-quick
+
+# Each of PyTorch's libraries has a switch of its own.
+bench-avx2: $(VENV)/bench
+	ELMAN_ISA=avx2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	  $(BIN)/python -m bench --peers torch --out out/bench-avx2
+
+SEED := 0
+
+bench-random: $(VENV)/bench
+	$(BIN)/python -m bench --random 100 --seed $(SEED) --peers torch --seconds 0.2 --out out/bench-random
 
 bench-training: $(VENV)/bench
 	$(BIN)/python -m bench.training

@@ -25,12 +25,9 @@ from bench.worker import Worker, timed
 
 def serve(pipe: Any, tree: str, threads: int) -> None:
     """Requests: ("set", (shape, weights)) -> a digest of each result; ("time", seconds) -> ns of a call; None: end."""
-    sys.path.insert(0, tree + "/python")  # before anything imports elman
-    import elman
+    use_tree(tree)
     from bench.contenders.elman import prepare
 
-    if not elman.__file__.startswith(tree):
-        raise SystemExit(f"{tree}: expected its own elman, got {elman.__file__}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     run = None
@@ -42,6 +39,15 @@ def serve(pipe: Any, tree: str, threads: int) -> None:
             pipe.send({name: digest(array) for name, array in results().items()})
         else:
             pipe.send(timed(run, value))
+
+
+def use_tree(tree: str) -> None:
+    """Let this process import that tree's elman; it must not have imported one."""
+    sys.path.insert(0, tree + "/python")
+    import elman
+
+    if not elman.__file__.startswith(tree):
+        raise SystemExit(f"{tree}: expected its own elman, got {elman.__file__}")
 
 
 def digest(array: np.ndarray) -> str:

@@ -68,15 +68,17 @@ class Limits:
     def of(self, shape: Shape, flops: float) -> tuple[float, str]:
         """The least ns a call of this shape can take, and what binds it: "FMA", or the memory that holds the
         weights. Each step must read the recurrent weights once (with mode "step": all weights), whatever the
-        batch size, and a training step twice."""
+        batch size, and a training step twice; a call must read the others once, and a training call twice, and it
+        writes the gradients of all."""
         compute = flops / self.peak(shape.dtype)
-        row = shape.gates * shape.H * shape.directions * np.dtype(shape.dtype).itemsize
-        inputs = [shape.I if k == 0 else shape.H * shape.directions for k in range(shape.layers)]
-        if shape.mode == "step":
-            size = sum(row * (width + shape.H) for width in inputs)
-            reads = size
-        else:
-            size = row * shape.H
-            reads = size * shape.T * shape.layers * (2 if shape.mode == "train" else 1)
-        traffic = reads / self.bandwidth(size)
-        return (compute, "FMA") if compute >= traffic else (traffic, self.level(size))
+        item = np.dtype(shape.dtype).itemsize
+        layer, whole = shape.gates * shape.H * shape.H * shape.directions * item, shape.weights * item
+        steps, others = shape.T * shape.layers, whole - layer * shape.layers
+        parts = {
+            "step": [(whole, 1)],
+            "infer": [(layer, steps), (others, 1)],
+            "train": [(layer, 2 * steps), (others, 2), (whole, 1)],
+        }[shape.mode]
+        times = [size * count / self.bandwidth(size) for size, count in parts]
+        slowest, _ = parts[int(np.argmax(times))]
+        return (compute, "FMA") if compute >= sum(times) else (sum(times), self.level(slowest))

@@ -46,14 +46,23 @@ class Report:
 
     machine: dict[str, Any]
     rows: list[Row]
+    names: list[str]  # of the contenders
+    width: int = 14  # of the first column
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> Report:
+        """What `write` has written."""
+        data = json.loads(path.read_text())
+        rows = [Row(**row) for row in data["rows"]]
+        return cls(data["machine"], rows, sorted({name for row in rows for name in row.ns}))
 
     @property
     def peers(self) -> list[str]:
-        return [peer for peer in PEERS if any(peer in row.ns for row in self.rows)]
+        return [peer for peer in PEERS if peer in self.names]
 
     @property
     def has_dropin(self) -> bool:
-        return any("dropin" in row.ns for row in self.rows)
+        return "dropin" in self.names
 
     def cells(self, row: Row) -> list[str]:
         """A row of the table."""
@@ -71,7 +80,7 @@ class Report:
         return ["shape", "mode", "us", "GFLOP/s", "bound by", "of it", *peers, "best peer", *dropin]
 
     def line(self, cells: list[str]) -> str:
-        return f"{cells[0]:14}{cells[1]:6}" + "".join(f"{cell:>11}" for cell in cells[2:])
+        return f"{cells[0]:{self.width}}{cells[1]:6}" + "".join(f"{cell:>11}" for cell in cells[2:])
 
     def summary(self) -> list[str]:
         """Geometric means and the worst row, for each mode."""
@@ -93,21 +102,23 @@ class Report:
                 lines.append(f"{mode}: the drop-in has {geometric_mean(dropin):.2f} times PyTorch's speed")
         return lines
 
+    def worst(self, count: int = 10) -> list[Row]:
+        """The rows where elman is least ahead of PyTorch."""
+        rows = [row for row in self.rows if "torch" in row.ns]
+        return sorted(rows, key=lambda row: row.ratio("torch"))[:count]
+
     def markdown(self) -> str:
-        titles = self.titles()
-        table = [titles, ["---"] * len(titles), *(self.cells(row) for row in self.rows)]
-        lines = [self.heading(), ""]
-        lines += ["| " + " | ".join(cells) + " |" for cells in table]
-        return "\n".join([*lines, "", *(f"- {line}" for line in self.summary()), ""])
+        rows = table(self.titles(), [self.cells(row) for row in self.rows])
+        return "\n".join([self.heading(), "", rows, "", *(f"- {line}" for line in self.summary()), ""])
 
     def heading(self) -> str:
         m = self.machine
         levels = ", ".join(f"{level} {rate:.0f}" for level, rate in m["gb_per_s"].items())
+        versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
         return (
-            f"{m['processor']}, {m['threads']} threads, {m['isa']}: peak {m['peak']['float32']:.0f} GFLOP/s "
-            f"(float64 {m['peak']['float64']:.0f}; one thread {m['peak']['one_thread']:.0f}); GB/s read: {levels}. "
-            + ", ".join(f"{name} {version}" for name, version in m["versions"].items())
-            + "."
+            f"{m['processor']}, caches {m['caches']}, {m['threads']} threads, {m['isa']}, {m['date']}: "
+            f"peak {m['peak']['float32']:.0f} GFLOP/s (float64 {m['peak']['float64']:.0f}; "
+            f"one thread {m['peak']['one_thread']:.0f}); GB/s read: {levels}. {versions}."
         )
 
     def write(self, stem: pathlib.Path) -> None:
@@ -118,7 +129,7 @@ class Report:
         stem.with_suffix(".md").write_text(self.markdown())
         self.chart(stem.with_suffix(".png"))
 
-    def chart(self, path: pathlib.Path) -> None:
+    def chart(self, path: pathlib.Path, name: str | None = None) -> None:
         """Speed of every contender relative to the best peer, a row for each shape."""
         import matplotlib
 
@@ -145,12 +156,15 @@ class Report:
         axes.set(xscale="log", yticks=at, ylim=(-0.7, len(rows) - 0.3), xlabel="speed, best peer = 1")
         axes.set_yticklabels([f"{row.id} ({row.mode})" for row in rows], fontsize=7)
         axes.legend(fontsize=7, loc="lower right")
-        axes.set_title(
-            f"{self.machine['processor']}, {self.machine['threads']} threads, {self.machine['isa']}",
-            fontsize=8,
-        )
+        m = self.machine
+        title = f"{m['processor']}, {m['threads']} threads, {m['isa']}, {m['date']}"
+        axes.set_title(f"{name}: {title}" if name else title, fontsize=8)
         figure.savefig(path, dpi=130)
         pyplot.close(figure)
+
+
+def table(titles: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [titles, ["---"] * len(titles), *rows])
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -158,9 +172,10 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the system tells it, and, as names of servers say little, its family and model."""
     try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        return f"{told['model name']} (family {told['cpu family']}, model {told['model']})"
+    except (OSError, KeyError):
         return platform.processor() or platform.machine()

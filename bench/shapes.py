@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import pathlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -42,14 +42,16 @@ class Shape:
     def dtype(self) -> type:
         return np.float64 if "float64" in self.system else np.float32
 
+    @property
+    def weights(self) -> int:
+        """How many there are, biases aside."""
+        inputs = [self.I] + [self.H * self.directions] * (self.layers - 1)
+        return sum(self.gates * self.H * (width + self.H) * self.directions for width in inputs)
+
     def flops(self, data: Data) -> float:
         """Floating-point operations of the products, over the steps that exist; training takes three times
         the forward pass (inputs, states and weights each have a product as large)."""
-        per_step = 0
-        for layer in range(self.layers):
-            inputs = self.I if layer == 0 else self.H * self.directions
-            per_step += 2 * self.gates * self.H * (inputs + self.H) * self.directions
-        return per_step * data.steps * (3 if self.mode == "train" else 1)
+        return 2 * self.weights * data.steps * (3 if self.mode == "train" else 1)
 
 
 @dataclass
@@ -66,12 +68,42 @@ class Data:
 
 
 def read(path: pathlib.Path) -> list[Shape]:
+    """The shapes of a file; a ValueError says what does not fit where."""
     with open(path) as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        types = {"int": int, "float": float, "str": str}
-        found = [Shape(**{f.name: types[f.type](row[f.name]) for f in fields(Shape)}) for row in rows]
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    names = [f.name for f in fields(Shape)]
+    if missing := [name for name in names if rows and rows[0].get(name) is None] or ([] if rows else names):
+        raise ValueError(f"{path}: expected the columns {', '.join(names)}, got none of {', '.join(missing)}")
+    return [_shape(path, row) for row in rows]
+
+
+def _shape(path: pathlib.Path, row: dict[str, str]) -> Shape:
+    from elman.stack.cells import CELLS
+
     # In a grid "rnn" is what it is in torch.nn: the one with tanh.
-    return [replace(shape, cell="rnn_tanh") if shape.cell == "rnn" else shape for shape in found]
+    row = row | {"cell": "rnn_tanh"} if row["cell"] == "rnn" else row
+    types = {"int": int, "float": float, "str": str}
+    choices = {"cell": list(CELLS), "mode": ["step", "infer", "train"], "dirs": ["f", "r", "b"]}
+    values = {}
+    for f in fields(Shape):
+        try:
+            value = values[f.name] = types[f.type](row[f.name])
+        except (TypeError, ValueError):
+            value = None
+        good = (
+            value is not None and (f.type != "int" or value >= 1) and (f.type != "float" or 0 <= value <= 1)
+        )
+        if not good or value not in choices.get(f.name, [value]):
+            kinds = {"int": "a whole number of at least 1", "float": "a number from 0 to 1", "str": "a text"}
+            want = ", ".join(choices.get(f.name, [kinds[f.type]]))
+            raise ValueError(f"{path}, row {row['id']}: {f.name}: expected {want}, got {row[f.name]!r}")
+    shape = Shape(**values)
+    if shape.mode == "step" and (shape.T, shape.dirs, shape.ragged, shape.reset) != (1, "f", 1, 0):
+        got = f"T {shape.T}, dirs {shape.dirs}, ragged {shape.ragged:g}, reset {shape.reset:g}"
+        raise ValueError(
+            f"{path}, row {shape.id}: mode step: expected T 1, dirs f, ragged 1, reset 0, got {got}"
+        )
+    return shape
 
 
 def make_data(shape: Shape) -> Data:

@@ -90,7 +90,7 @@ def timed(run: Any, seconds: float) -> float:
 class Worker:
     """The other end of serve(), or of a function like it."""
 
-    def __init__(self, name: str, threads: int, serve: Callable[[Connection, str, int], None] = serve):
+    def __init__(self, name: str, threads: Any, serve: Callable[[Connection, str, Any], None] = serve):
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._pipe, other = context.Pipe()

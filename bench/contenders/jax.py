@@ -74,8 +74,8 @@ def stack(shape, weights, x, states, alive, keep):
 
 
 def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: int) -> Contender | None:
-    if shape.cell not in CELL_STEPS:
-        return None
+    if shape.cell not in CELL_STEPS or (data.reset is not None and shape.dirs != "f"):
+        return None  # a scan back is reset after the step that the scan there is reset before
     zeros = [
         tuple(jnp.zeros((shape.B, shape.H), shape.dtype) for _ in CELLS[shape.cell].states)
     ] * shape.layers

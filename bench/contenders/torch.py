@@ -39,6 +39,8 @@ def prepare(shape: Shape, data: Data, weights: dict[str, np.ndarray], threads: i
             outputs.append(y)
         return torch.cat(outputs)
 
+    if data.reset is not None and shape.dirs == "b":
+        return None  # a cut sequence has no direction back
     forward = over_sequence if data.reset is None else with_resets
     return prepare_modules(torch.nn, forward, shape, data, weights, threads)
 
@@ -52,13 +54,19 @@ def prepare_modules(
     threads: int,
 ) -> Contender | None:
     """A contender of `modules`, which has torch.nn's LSTM, GRU and RNN; `forward(layer, x)` gives y."""
-    if shape.cell not in MODULES:
-        return None
+    if shape.cell not in MODULES or (
+        shape.dirs == "r" and (data.lengths is not None or data.reset is not None)
+    ):
+        return None  # a sequence that is turned round as a whole begins with what its length leaves out
     torch.set_num_threads(threads)
     kind = getattr(modules, MODULES[shape.cell])
     x, dy = torch.from_numpy(data.x), torch.from_numpy(data.dy)
-    if shape.dirs == "r":  # torch has no reverse layer: its users turn the sequence round
-        x = x.flip(0)
+
+    def turned(sequence: torch.Tensor) -> torch.Tensor:
+        """torch has no reverse layer: its users turn the sequence round."""
+        return sequence.flip(0) if shape.dirs == "r" else sequence
+
+    x, dy = turned(x), turned(dy)
     dtype = torch.from_numpy(weights["bias_ih_l0"]).dtype
     layer = kind(shape.I, shape.H, shape.layers, bidirectional=shape.dirs == "b", dtype=dtype)
     layer.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
@@ -71,7 +79,7 @@ def prepare_modules(
             y = forward(layer, leaf)
             y.backward(dy)
             grads = {name: p.grad.numpy() for name, p in layer.named_parameters()}
-            return {"y": y.detach().numpy(), "dx": leaf.grad.numpy(), **grads}
+            return {"y": turned(y.detach()).numpy(), "dx": turned(leaf.grad).numpy(), **grads}
 
         return train, train
     state = None
@@ -92,7 +100,6 @@ def prepare_modules(
         return {"y": np.concatenate([step().numpy() for _ in range(STEPS)])}
 
     def whole() -> Results:
-        y = infer()
-        return {"y": (y.flip(0) if shape.dirs == "r" else y).numpy()}
+        return {"y": turned(infer()).numpy()}
 
     return (step, first_steps) if shape.mode == "step" else (infer, whole)

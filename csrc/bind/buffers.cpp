@@ -15,8 +15,6 @@ py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
   return py::array(dtype, shape, data, owner);
 }
 
-void bind_buffers(py::module_& m) {
-  m.def("empty", &empty, py::arg("shape"), py::arg("dtype"));
-}
+void bind_buffers(py::module_& m) { m.def("empty", &empty, py::arg("shape"), py::arg("dtype")); }
 
 }  // namespace elman

@@ -1,5 +1,6 @@
-// The structs of DLPack (dlpack.org), by which libraries of arrays read each other's memory: those of version 0
-// and of version 1, and the table of C functions that a type offers as `__dlpack_c_exchange_api__` (since 1.3).
+// The structs of DLPack (dlpack.org), by which libraries of arrays read each other's memory: those of version
+// 0 and of version 1, and the table of C functions that a type offers as `__dlpack_c_exchange_api__`
+// (since 1.3).
 #pragma once
 
 #include <cstdint>
@@ -52,8 +53,9 @@ struct Exchange {
   const Exchange* older;  // a table of an older major version, or null
   int (*allocate)(Tensor*, Versioned**, void*, void (*)(void*, const char*, const char*));
   int (*give)(void* object, Versioned**);
-  int (*take)(Versioned*, void** object);    // a new object that owns the memory
-  int (*look)(void* object, Tensor* tensor);  // allocates nothing; what it gives lives as long as the object; or null
+  int (*take)(Versioned*, void** object);  // a new object that owns the memory
+  int (*look)(void* object,
+              Tensor* tensor);  // allocates nothing; what it gives lives as long as the object; or null
   int (*stream)(int32_t type, int32_t id, void**);
 };
 constexpr uint32_t major_version = 1;

@@ -1,80 +1,18 @@
-// A whole call of a stack, from a library's tensors to its results: what front ends try first. It answers None
-// to what it does not do, and has done nothing then; the caller goes the long way, which words refusals.
+// A whole call of a stack, from a library's tensors to its results: what front ends try first. It answers
+// None to what it does not do, and has done nothing then; the caller goes the long way, which words refusals.
 #include <pybind11/stl.h>
 
 #include <cstring>
-#include <mutex>
 #include <optional>
 
-#include "bind/tensors.h"
-#include "probes/fingerprint.h"
+#include "bind/kept.h"
 #include "machine/share.h"
 #include "recurrent/pass.h"
-#include "recurrent/plain_step.h"
 
 namespace elman {
 namespace {
 
 using Objects = std::vector<py::object>;
-using Plans = std::vector<std::shared_ptr<const Plan>>;
-
-// Of arrays: of all their bytes, and of their shapes and type.
-uint64_t fingerprint_of(const std::vector<View>& arrays) {
-  std::vector<int64_t> facts;
-  std::vector<Bytes> bytes;
-  facts.reserve(4 * arrays.size());
-  bytes.reserve(arrays.size() + 1);
-  for (const View& one : arrays) {
-    facts.insert(facts.end(), {one.is_double, one.sizes[0], one.sizes[1], one.sizes[2]});
-    bytes.push_back({static_cast<const char*>(one.data), one.elements() * (one.is_double ? 8 : 4)});
-  }
-  bytes.push_back({reinterpret_cast<const char*>(facts.data()), int64_t(facts.size() * sizeof(int64_t))});
-  return run_fingerprint(bytes);
-}
-
-// Packed weights, and the fingerprint of what they were packed from.
-template <class T> class Kept {
- public:
-  Kept(const std::shared_ptr<PackedStack<T>>& packed, uint64_t fingerprint)
-      : packed_(packed), fingerprint_(fingerprint) {
-    held(packed, "packed");
-  }
-
-  // The packed weights, if they were made of these by the kernels that run now; else null.
-  const PackedStack<T>* find(const Stack& stack, const std::vector<View>& weights) const {
-    const PackedStack<T>& p = *packed_;
-    const bool same = &p.isa == &stack.isa && p.cell.facts == stack.cell.facts && p.I == stack.I &&
-                      p.H == stack.H && p.L == stack.L && p.D == stack.D;
-    return same && fingerprint_of(weights) == fingerprint_ ? packed_.get() : nullptr;
-  }
-
-  // Plans of T steps of B sequences which all count. Small ones are kept for the next call with as many.
-  Plans plans(int T_, int B, bool batch_first) {
-    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-    if (lock && !plans_.empty() && plans_[0]->T == T_ && plans_[0]->B == B && batch_first_ == batch_first)
-      return plans_;
-    Plan::Options options;
-    options.T = T_;
-    options.B = B;
-    options.batch_first = batch_first;
-    Plans made;
-    for (int d = 0; d < packed_->D; ++d) {
-      options.reverse = d == 1;
-      made.push_back(std::make_shared<const Plan>(options));
-    }
-    if (lock && int64_t{T_} * B <= 4096) plans_ = made, batch_first_ = batch_first;
-    return made;
-  }
-
- private:
-  const std::shared_ptr<const PackedStack<T>> packed_;
-  const uint64_t fingerprint_;
-  std::mutex mutex_;  // of what follows
-  Plans plans_;
-  bool batch_first_ = false;
-};
-
-template <class T> using KeptHolder = std::shared_ptr<Kept<T>>;
 
 // What a module is, in the words of its constructor.
 struct Module {
@@ -103,7 +41,8 @@ template <class T> class Call {
       Weights<T>& one = weights_.emplace_back();
       one.H = H;
       one.I = stack_->inputs(static_cast<int>(i / each / D));
-      if (!read(objects[i], {rows, one.I}, &one.ih) || !read(objects[i + 1], {rows, H}, &one.hh)) return false;
+      if (!read(objects[i], {rows, one.I}, &one.ih) || !read(objects[i + 1], {rows, H}, &one.hh))
+        return false;
       if (module_.bias &&
           (!read(objects[i + 2], {rows}, &one.bias_ih) || !read(objects[i + 3], {rows}, &one.bias_hh)))
         return false;
@@ -143,23 +82,16 @@ template <class T> class Call {
     return true;
   }
 
-  // The results as the module gives them; None if there are no packed weights of these.
-  py::object run(const KeptHolder<T>& kept) {
+  // The results as the module gives them; None if `kept` are not its weights.
+  py::object run(Kept<T>& kept) {
     const ForcedSchedule wanted = schedule_of_environment();
-    const bool at_once = steps_ == 1 && stack_->D == 1 && plain_step_pays<T>(*stack_, B_);
-    if (!at_once && !kept) return py::none();
-    bool done = true;
+    const PackedStack<T>* packed = nullptr;
     {
       const Unlocked unlocked;
-      if (at_once) {
-        make_results();
-        run_plain_step(plain_step(wanted));
-      } else {
-        const PackedStack<T>* const packed = kept->find(*stack_, views_);
-        if ((done = packed != nullptr)) run_packed(*packed, kept->plans(steps_, B_, turned_), wanted);
-      }
+      packed = kept.find(*stack_, views_);
+      if (packed) run_packed(*packed, kept.plans(steps_, B_, turned_), wanted);
     }
-    return done ? results() : py::none();
+    return packed ? results() : py::none();
   }
 
  private:
@@ -175,19 +107,6 @@ template <class T> class Call {
     for (int k = 0; k < stack_->facts().state_count(); ++k)
       final_[k] = numbers(std::size_t(stack_->parts()) * B_ * stack_->H);
     if (!module_.one_step) y_ = numbers(std::size_t(steps_) * B_ * stack_->width());
-  }
-
-  PlainStep<T> plain_step(ForcedSchedule wanted) const {
-    PlainStep<T> step{*stack_, weights_};
-    step.B = B_;
-    step.x = x_;
-    step.y = of(y_);
-    for (int k = 0; k < stack_->facts().state_count(); ++k) {
-      step.initial[k] = initial_[k];
-      step.final[k] = of(final_[k]);
-    }
-    step.wanted = wanted;
-    return step;
   }
 
   void run_packed(const PackedStack<T>& packed, const Plans& plans, ForcedSchedule wanted) {
@@ -246,12 +165,12 @@ template <class T> class Call {
 };
 
 template <class T>
-py::object run_as(const Tensors& tensors, const Module& module, const py::object& kept, const Objects& weights,
-                  const View& x, const Objects& states) {
+py::object run_as(const Tensors& tensors, const Module& module, const py::object& kept,
+                  const Objects& weights, const View& x, const Objects& states) {
   Call<T> call(tensors, module);
-  if (!call.read_weights(weights) || !call.read_input(x) || !call.read_states(states)) return py::none();
-  const bool fits = py::isinstance<Kept<T>>(kept);
-  return call.run(fits ? kept.cast<KeptHolder<T>>() : nullptr);
+  const bool done = py::isinstance<Kept<T>>(kept) && call.read_weights(weights) && call.read_input(x) &&
+                    call.read_states(states);
+  return done ? call.run(*kept.cast<KeptHolder<T>>()) : py::none();
 }
 
 Objects states_of(const py::object& hx) {
@@ -260,7 +179,8 @@ Objects states_of(const py::object& hx) {
   return {hx};
 }
 
-// `gradients`: whether they are taken, where a tensor wants them. `kept`: the packed weights of the last call.
+// `gradients`: whether they are taken, where a tensor wants them. `kept`: the packed weights of the last
+// call.
 py::object run(const Tensors& tensors, const Module& module, const py::object& kept, const Objects& weights,
                const py::object& x, const py::object& hx, bool gradients) {
   const Objects states = states_of(hx);

@@ -15,7 +15,8 @@ const dlpack::Exchange* table_of(const py::handle& type) {
   auto* table =
       static_cast<const dlpack::Exchange*>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
   while (table && table->version.major > dlpack::major_version) table = table->older;
-  return table && table->version.major == dlpack::major_version && table->look && table->take ? table : nullptr;
+  return table && table->version.major == dlpack::major_version && table->look && table->take ? table
+                                                                                              : nullptr;
 }
 
 // The memory of a result, in either version's words.
@@ -120,9 +121,11 @@ py::object Tensors::make(Buffer<char> memory, const std::vector<py::ssize_t>& sh
                               0};
   Owner* const raw = owner.release();
   if (table_) {
-    raw->versioned = {{dlpack::major_version, 0}, raw, [](dlpack::Versioned* one) {
-                        delete static_cast<Owner*>(one->owner);
-                      }, 0, tensor};
+    raw->versioned = {{dlpack::major_version, 0},
+                      raw,
+                      [](dlpack::Versioned* one) { delete static_cast<Owner*>(one->owner); },
+                      0,
+                      tensor};
     void* made = nullptr;
     if (table_->take(&raw->versioned, &made) < 0) throw py::error_already_set();
     return py::reinterpret_steal<py::object>(static_cast<PyObject*>(made));

@@ -1,4 +1,5 @@
-// Tensors of a library such as PyTorch, read where they lie and made in the engine's memory, without NumPy between.
+// Tensors of a library such as PyTorch, read where they lie and made in the engine's memory, without NumPy
+// between.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +35,9 @@ bool look_at_array(const py::handle& object, View* view);
 // A library's tensors.
 class Tensors {
  public:
-  // `types`: the classes; their subclasses are not read. `negated(tensor)`: whether its numbers are read with the
-  // other sign, which no table says. `wants_gradient(tensor)`. `give(tensor)` and `take(capsule)`: DLPack of
-  // version 0, for types without a table.
+  // `types`: the classes; their subclasses are not read. `negated(tensor)`: whether its numbers are read with
+  // the other sign, which no table says. `wants_gradient(tensor)`. `give(tensor)` and `take(capsule)`: DLPack
+  // of version 0, for types without a table.
   Tensors(const py::tuple& types, py::object negated, py::object wants_gradient, py::object give,
           py::object take);
 
@@ -45,8 +46,9 @@ class Tensors {
 
   bool wants_gradient(const py::handle& tensor) const { return is_true(wants_gradient_, tensor); }
 
-  // A tensor that owns this memory. Any thread can free it, without Python: to free a NumPy array a thread needs
-  // the interpreter, and while the process ends another library's thread would not get it. `turned`: its first two axes lie the other way round there.
+  // A tensor that owns this memory. Any thread can free it, without Python: to free a NumPy array a thread
+  // needs the interpreter, and while the process ends another library's thread would not get it. `turned`:
+  // its first two axes lie the other way round there.
   py::object make(Buffer<char> memory, const std::vector<py::ssize_t>& shape, int itemsize,
                   bool turned = false) const;
 

@@ -1,5 +1,7 @@
 #include "machine/buffer.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
@@ -41,15 +43,18 @@ void give_to_system(void* p) {
 }
 
 // Large buffers that are kept from one call for the next. A training step needs tapes of the same sizes each
-// time, and 6 % of its time went into new ones, because the system clears them (awd). There is a limit; the
-// oldest buffer leaves first.
+// time, and up to a quarter of its time went into new ones, because the system clears them (hydrology). What
+// is kept is at most what was in use at one time, and at most 1 GB; 256 MB are always kept. The oldest buffer
+// leaves first.
 class Spare {
  public:
   // A buffer of exactly this size, or null.
   void* take(std::size_t bytes) {
     // If another thread is in here (or was when this process was forked), this one does without.
+    const std::size_t used = in_use_.fetch_add(bytes) + bytes;
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock) return nullptr;
+    most_in_use_ = std::max(most_in_use_, used);
     for (auto it = buffers_.begin(); it != buffers_.end(); ++it) {
       if (it->bytes != bytes) continue;
       void* p = it->p;
@@ -61,9 +66,11 @@ class Spare {
   }
 
   bool keep(void* p, std::size_t bytes) {
+    in_use_.fetch_sub(bytes);
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-    if (!lock || bytes > most_bytes) return false;
-    for (; total_ + bytes > most_bytes; buffers_.pop_front()) {
+    const std::size_t most = std::min(most_bytes, std::max(least_bytes, most_in_use_));
+    if (!lock || bytes > most) return false;
+    for (; total_ + bytes > most; buffers_.pop_front()) {
       total_ -= buffers_.front().bytes;
       give_to_system(buffers_.front().p);
     }
@@ -73,14 +80,15 @@ class Spare {
   }
 
  private:
-  static constexpr std::size_t most_bytes = std::size_t{256} << 20;
+  static constexpr std::size_t least_bytes = std::size_t{256} << 20, most_bytes = std::size_t{1} << 30;
   struct Kept {
     void* p;
     std::size_t bytes;
   };
   std::mutex mutex_;
   std::deque<Kept> buffers_;
-  std::size_t total_ = 0;
+  std::size_t total_ = 0, most_in_use_ = 0;
+  std::atomic<std::size_t> in_use_{0};
 };
 
 Spare& spare() {

@@ -66,7 +66,8 @@ template <class D, class V> ELMAN_INLINE D widen(V v) {
   else return __builtin_convertvector(v, D);
 }
 
-// Fetches a cache line that will be written soon. Any address will do.
+// Fetches a cache line that will be read soon, or written. Any address will do.
+ELMAN_INLINE void fetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 ELMAN_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 1, 3); }
 
 }  // namespace

@@ -11,11 +11,19 @@ namespace {
 template <class T, int L>
 void pack_matrix(const T* const* rows, int K, int N, T* out, int group_begin, int group_end) {
   using V = Vec<T, L>;
-  for (int k = 0; k < K; ++k) {
-    T* to = out + (static_cast<std::ptrdiff_t>(group_begin) * K + k) * L;
-    for (int group = group_begin; group < group_end; ++group, to += static_cast<std::ptrdiff_t>(K) * L)
-      store(to, Extent{N - group * L}.template load_at<V>(rows[k] + group * L, 0));
-  }
+  // Few groups at a time: their streams may lie a power of two apart, and a cache then has place for few.
+  constexpr int at_once = 4;
+  split_evenly(group_begin, group_end, at_once, [&](int first, int count) {
+    const Extent extent{N - first * L};
+    T* const to = out + static_cast<std::ptrdiff_t>(first) * K * L;
+    with_constant<at_once>(count, [&](auto W) {
+      for (int k = 0; k < K; ++k)
+        unroll<W>([&](auto w) ELMAN_INLINED {
+          store(to + (w * static_cast<std::ptrdiff_t>(K) + k) * L,
+                extent.template load_at<V>(rows[k] + first * L, w));
+        });
+    });
+  });
 }
 
 // [K][slots][L] from rows of K that lie `stride` apart, one row for each slot and lane. K is taken in short

@@ -1,6 +1,6 @@
 """The engine. The public surface is the package elman; arguments here are checked only as far as safety needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -216,8 +216,58 @@ def borrow_threads(library: bytes | None) -> bool:
     done, where there is none with GNU's entry points."""
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array: ...
-def empty_dlpack(shape: Sequence[int], bytes: int) -> Any:
-    """A DLPack capsule of float32 or float64 that any thread may free."""
+
+class KeptFloat32: ...
+class KeptFloat64: ...
+
+@overload
+def keep(packed: PackedStackFloat32, fingerprint: int) -> KeptFloat32:
+    """Packed weights with the fingerprint of what they were packed from (`Tensors.fingerprint`)."""
+
+@overload
+def keep(packed: PackedStackFloat64, fingerprint: int) -> KeptFloat64: ...
+
+class Module:
+    """What a module of a library is, in the words of its constructor; `one_step`: a cell."""
+
+    def __init__(
+        self,
+        cell: str,
+        I: int,  # noqa: E741
+        H: int,
+        bidirectional: bool,
+        bias: bool,
+        batch_first: bool,
+        one_step: bool,
+    ) -> None: ...
+
+class Tensors:
+    """A library's tensors, of exactly these types. `give` and `take`: DLPack, for types without a table of functions."""
+
+    def __init__(
+        self,
+        types: tuple[type, ...],
+        negated: Callable[[Any], bool],
+        wants_gradient: Callable[[Any], bool],
+        give: Callable[[Any], Any],
+        take: Callable[[Any], Any],
+    ) -> None: ...
+    def new(self, shape: Sequence[int], itemsize: int) -> Any:
+        """A tensor of float32 or float64, not initialised, that any thread may free."""
+
+    def fingerprint(self, weights: Sequence[Any]) -> int | None:
+        """Of all bytes and shapes; None if a weight cannot be read as it lies."""
+
+    def run(
+        self,
+        module: Module,
+        kept: KeptFloat32 | KeptFloat64 | None,
+        weights: Sequence[Any],
+        x: Any,
+        hx: Any,
+        gradients: bool,
+    ) -> Any:
+        """What the module gives; None, and nothing done, where that takes more than one look at plain tensors."""
 
 def measure_peak(threads: int, dtype: str) -> float: ...
 def measure_bandwidth(threads: int, bytes: int) -> float: ...

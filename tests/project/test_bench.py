@@ -1,5 +1,6 @@
 """The benchmarks' own arithmetic, that they refuse a wrong result instead of timing it, and that they run."""
 
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -8,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from bench import compare, contenders, limits, shapes, worker
+from bench import bits, compare, contenders, limits, random_shapes, shapes, tables, worker
+from bench.bits.__main__ import differences
+from bench.bits.serve import outcome
 from bench.report import Report, Row, geometric_mean
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,7 +30,9 @@ def test_ratios_are_to_the_fastest_peer():
 
 def test_the_summary_names_the_worst_row_of_each_mode():
     report = Report(
-        {}, [row(elman=1.0, torch=2.0), row(elman=1.0, torch=8.0), row("step", elman=2.0, torch=1.0)]
+        {},
+        [row(elman=1.0, torch=2.0), row(elman=1.0, torch=8.0), row("step", elman=2.0, torch=1.0)],
+        ["elman", "torch"],
     )
     infer, step = report.summary()
     assert infer.startswith("infer: 4.00 times the best peer's speed") and infer.endswith(
@@ -42,9 +47,11 @@ def test_limits_of_a_shape():
     machine._peaks = {np.float32: 10.0}
     machine.bandwidth = lambda size: 4.0
     large = shapes.Shape("", "", "infer", "gru", 1, 256, 1, "f", 32, 10, 1, 0)
-    size = 3 * 256 * 256 * 4
+    size, of_x = 3 * 256 * 256 * 4, 3 * 256 * 4
     assert machine.of(large, 1e9) == (1e8, "FMA")
-    assert machine.of(large, 1.0) == (size * 10 / 4.0, machine.level(size))
+    assert machine.of(large, 1.0) == ((size * 10 + of_x) / 4.0, machine.level(size))
+    training = dataclasses.replace(large, mode="train", T=1)  # reads all twice, and writes gradients
+    assert machine.of(training, 1.0) == (3 * (size + of_x) / 4.0, machine.level(size))
 
 
 def test_every_step_shape_reads_all_weights():
@@ -89,6 +96,22 @@ def test_bench_runs():
 
 
 @pytest.mark.slow
+def test_random_shapes_become_a_table(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- bench: grid of One --><!-- bench: end -->\n<!-- bench: random of One -->old<!-- bench: end -->"
+    )
+    quick = ("--peers", "torch", "--rounds", "1", "--seconds", "0.01")
+    out = output_of("bench", "--random", "2", *quick, "--out", str(tmp_path / "run"))
+    assert "least ahead of PyTorch:" in out
+    run = str(tmp_path / "run.json")
+    output_of("bench.tables", "One", run, "--other", run, "--random", run, "--pages", str(page))
+    for shape in random_shapes.draw(2, 0):
+        assert page.read_text().count(f"| {shape.id} | {shape.mode} |") == 2
+    assert "old" not in page.read_text() and "One: " in page.read_text()
+
+
+@pytest.mark.slow
 def test_bench_of_training_runs():
     """One epoch of two kinds; it fails where the losses are not PyTorch's."""
     out = output_of("bench.training", "--epochs", "2", "--only", "classifier,translator")
@@ -107,3 +130,99 @@ def test_a_tree_has_the_bits_of_itself():
 
 def results_of(shape):
     return contenders.prepare("elman", shape, shapes.make_data(shape), shapes.make_weights(shape), 1)[1]()
+
+
+def test_cases_that_differ_are_named():
+    y = np.arange(4.0)
+    was = {"same": outcome(lambda: {"y": y}), "y": outcome(lambda: {"y": y, "dx": y})}
+    now = was | {"y": outcome(lambda: {"y": np.nextafter(y, 9), "dx": y}), "new": outcome(lambda: {"y": y})}
+    assert differences(was, was) == [] and differences(was, now) == ["y: y", "new: only in NEW"]
+    assert differences({"bad": outcome(lambda: 1 / 0)}, {}) == ["bad: only in OLD"]
+    failed = {"bad": outcome(lambda: 1 / 0)}
+    assert differences(failed, failed) == [
+        f"bad: {tree} ZeroDivisionError: division by zero" for tree in ("OLD", "NEW")
+    ]
+
+
+def test_results_of_cases_are_all_there():
+    assert bits.flat("back", (None, {"h": 1.0})) == {"back.1.h": 1.0}
+
+
+@pytest.mark.slow
+def test_a_tree_has_its_own_bits_in_every_kind_of_case():
+    for kind in ("rnn_tanh float64, two layers, ragged,", "attention float32", "fit of a tagger"):
+        assert re.fullmatch(
+            r"(\d+) of \1 cases have the same bits .*\n", output_of("bench.bits", ".", ".", "--only", kind)
+        )
+
+
+def test_the_same_seed_draws_the_same_shapes():
+    drawn = random_shapes.draw(300, 3)
+    assert drawn[:50] == random_shapes.draw(50, 3) != random_shapes.draw(50, 4)
+    for shape in drawn:
+        assert min(shape.I, shape.H) >= 8 and max(shape.I, shape.H) <= 1536
+        assert 1 <= shape.T <= 200 and 1 <= shape.B <= 128 and shape.id == random_shapes.described(shape)
+        assert shape.T == 1 or 2 * shape.weights * shape.B * shape.T <= random_shapes.WORK
+    kinds = {(shape.cell, shape.mode, shape.layers, shape.dirs) for shape in drawn}
+    assert (
+        len(kinds) > 50 and any(shape.ragged < 1 for shape in drawn) and any(shape.reset for shape in drawn)
+    )
+
+
+def test_every_random_shape_has_what_it_needs_of_torch():
+    """A layer that runs backward over ragged sequences, or two-way over cut ones, is none of torch's."""
+    for shape in random_shapes.draw(100, 0):
+        assert shape.dirs != "r" or (shape.ragged == 1 and not shape.reset)
+        assert shape.dirs != "b" or not shape.reset
+
+
+@pytest.mark.parametrize(
+    ("mode", "change"), [("infer", {}), ("train", {}), ("train", {"ragged": 1.0, "dirs": "r"})]
+)
+def test_torch_runs_what_it_has_in_every_direction(mode, change):
+    shape = dataclasses.replace(TINY, mode=mode, layers=1, **change)
+    data, weights = shapes.make_data(shape), shapes.make_weights(shape)
+    _, results = contenders.prepare("torch", shape, data, weights, 1)
+    assert worker.largest_error(results(), worker.expected(shape, data, weights)) < 1e-6
+
+
+def test_places_of_a_page_are_written_anew():
+    page = "a <!-- bench: grid of X --> old <!-- bench: end --> b <!-- bench: grid of Y -->keep<!-- bench: end -->"
+    new = "a <!-- bench: grid of X -->\n1\\2\n<!-- bench: end --> b <!-- bench: grid of Y -->keep<!-- bench: end -->"
+    assert tables.written(page, "X", {"grid": "1\\2", "means": "3"}) == (new, 1)
+    for path, kinds in zip(tables.PAGES, (("grid", "random"), ("means",)), strict=True):
+        for kind in kinds:
+            assert tables.written(path.read_text(), "Zen 5", {kind: ""})[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mode": "fast"}, "row one: mode: expected step, infer, train, got 'fast'"),
+        ({"cell": "lstn"}, "row one: cell: expected .*lstm.*, got 'lstn'"),
+        ({"H": "0"}, "row one: H: expected a whole number of at least 1, got '0'"),
+        ({"ragged": "2"}, "row one: ragged: expected a number from 0 to 1, got '2'"),
+        ({"mode": "step", "T": "2"}, "mode step: expected T 1, dirs f, ragged 1, reset 0, got T 2, dirs f, "),
+        ({"B": None}, "expected the columns id, .*, reset, got none of B"),
+    ],
+)
+def test_a_file_of_shapes_that_does_not_fit_is_refused(tmp_path, change, message):
+    fields = {
+        "id": "one",
+        "system": "a test",
+        "mode": "infer",
+        "cell": "rnn",
+        "I": "3",
+        "H": "4",
+        "layers": "1",
+    }
+    fields |= {"dirs": "f", "B": "2", "T": "5", "ragged": "1", "reset": "0"}
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(map(",".join, (fields, fields.values()))))
+    assert shapes.read(path) == [
+        shapes.Shape("one", "a test", "infer", "rnn_tanh", 3, 4, 1, "f", 2, 5, 1.0, 0.0)
+    ]
+    fields = {name: value for name, value in (fields | change).items() if value is not None}
+    path.write_text("\n".join(map(",".join, (fields, fields.values()))))
+    with pytest.raises(ValueError, match=message):
+        shapes.read(path)

@@ -40,12 +40,12 @@ def spec_of(
 @functools.lru_cache(256)
 def facts(
     cell: str,
-    I: int,
+    I: int,  # noqa: E741
     H: int,
     bidirectional: bool,
     bias: bool,
     batch_first: bool,
-    one_step: bool = False,  # noqa: E741
+    one_step: bool = False,
 ) -> Any:
     """A module in the engine's words. `one_step`: whether it is a cell."""
     return _core.Module(cell.lower(), I, H, bidirectional, bias, batch_first, one_step)
