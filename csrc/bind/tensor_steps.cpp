@@ -1,6 +1,6 @@
-// One step of a stack in one direction, forward with a tape and back, of a library's tensors. It answers None to
-// tensors that it cannot read where they lie, and has done nothing then: the caller goes the long way, which words
-// refusals. Both ways have the same tape.
+// One step of a stack in one direction, forward with a tape and back, of a library's tensors. It answers None
+// to tensors that it cannot read where they lie, and has done nothing then: the caller goes the long way,
+// which words refusals. Both ways have the same tape.
 #include <pybind11/stl.h>
 
 #include "bind/tensors.h"
@@ -108,17 +108,22 @@ py::object step_forward(const Tensors& tensors, const std::shared_ptr<PackedStac
 // The gradients of x, of each state and of each weight, None for those that are not needed. `given`: the
 // gradients of y and of each final state, None for zeros. `weights`: in torch's order, `each` of every layer.
 template <class T>
-py::object step_backward(const Tensors& tensors, const CellRef& cell, const py::object& tape, const py::object& x,
-                         const Objects& states, const Objects& weights, int each, const py::object& dy,
-                         const Objects& dfinal, const std::vector<bool>& needs) {
+py::object step_backward(const Tensors& tensors, const CellRef& cell, const py::object& tape,
+                         const py::object& x, const Objects& states, const Objects& weights, int each,
+                         const py::object& dy, const Objects& dfinal, const std::vector<bool>& needs) {
   std::vector<View> views(weights.size());
   for (std::size_t i = 0; i < views.size(); ++i)
-    if (!tensors.look(weights[i], &views[i]) || views[i].is_double != std::is_same_v<T, double>) return py::none();
+    if (!tensors.look(weights[i], &views[i]) || views[i].is_double != std::is_same_v<T, double>)
+      return py::none();
   if ((each != 2 && each != 4) || views.empty() || views.size() % each || !cell.facts->simple() ||
       needs.size() != 1 + states.size() + views.size() || views[0].axes != 2 || views[1].axes != 2)
     return py::none();
-  const Stack stack{current_isa(), cell, checked_size(views[0].sizes[1], 1, "weight_ih"),
-                    checked_size(views[1].sizes[1], 1, "weight_hh"), static_cast<int>(views.size() / each), 1};
+  const Stack stack{current_isa(),
+                    cell,
+                    checked_size(views[0].sizes[1], 1, "weight_ih"),
+                    checked_size(views[1].sizes[1], 1, "weight_hh"),
+                    static_cast<int>(views.size() / each),
+                    1};
   const py::ssize_t rows = elements({cell.facts->gate_count(), stack.H});
   const auto needed = needs.begin() + 1 + static_cast<std::ptrdiff_t>(states.size());
   BackwardCall<T> call;
@@ -148,8 +153,8 @@ py::object step_backward(const Tensors& tensors, const CellRef& cell, const py::
     grads.ih = to[0], grads.hh = to[1], grads.bias_ih = to[2], grads.bias_hh = to[3];
   }
   View kept, d_y;
-  if (!step.read_x(x) || !step.read_states(states, call.initial) ||
-      !step.read_states(dfinal, call.dfinal) || !step.look(tape, &kept))
+  if (!step.read_x(x) || !step.read_states(states, call.initial) || !step.read_states(dfinal, call.dfinal) ||
+      !step.look(tape, &kept))
     return py::none();
   const TapeLayout layout = step.layout();
   if (kept.elements() < layout.size()) return py::none();

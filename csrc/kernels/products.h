@@ -21,8 +21,8 @@ template <class T> struct OuterJob {
   const T* a = nullptr;
   std::ptrdiff_t a_stride = 0;
   static constexpr int sides = 1 + max_stages;
-  Side side[sides];   // x, and what the recurrent product of each stage reads
-  T* bias = nullptr;  // [M] += the sums of a's columns
+  Side side[sides];    // x, and what the recurrent product of each stage reads
+  T* bias = nullptr;   // [M] += the sums of a's columns
   bool fresh = false;  // c counts as zeros, whatever is there
 };
 
@@ -39,7 +39,7 @@ template <class T> struct ProductKernels {  // shared by all cells
   // `scratch`: unpacked_scratch(K, count) numbers.
   std::size_t (*unpacked_scratch)(int K, int count);
   void (*multiply_unpacked)(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
-                         int group_begin, int group_end, bool add, T* scratch);
+                            int group_begin, int group_end, bool add, T* scratch);
   // Numbers for each part of a job of at most so many rows; N: that of all sides together.
   std::size_t (*outer_scratch)(int64_t rows, int M, int N);
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);

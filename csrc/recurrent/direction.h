@@ -165,7 +165,7 @@ template <class T> class Direction {
 
   // out (+)= in times the rows of a weight matrix that a product feeds; the threads share its columns.
   void multiply_unpacked(const std::vector<const T*>& in, const std::vector<T*>& out, const Feed& feed,
-                      const T* matrix, int width, bool add, ThreadTeam& team) const {
+                         const T* matrix, int width, bool add, ThreadTeam& team) const {
     const std::vector<const T*> rows = slot_rows<const T*>(feed, matrix, job_.H, width);
     const int K = static_cast<int>(rows.size()), count = static_cast<int>(in.size());
     const int threads = product_threads(feed.count() * width, team);
@@ -174,7 +174,7 @@ template <class T> class Direction {
     const Buffer<T> scratch(each * threads);
     team.run(threads, [&](int i) {
       products_.multiply_unpacked(in.data(), out.data(), count, K, rows.data(), width, groups * i / threads,
-                               groups * (i + 1) / threads, add, scratch.data() + each * i);
+                                  groups * (i + 1) / threads, add, scratch.data() + each * i);
     });
   }
 

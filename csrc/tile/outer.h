@@ -65,7 +65,8 @@ template <class T, int L, int Registers> class OuterSum {
   void run() const {
     const FlushDenormals flush;
     if (job_.rows <= few_rows) return run_few();
-    if (job_.fresh) each_side([&](const auto& side, const Range& columns) {
+    if (job_.fresh)
+      each_side([&](const auto& side, const Range& columns) {
         for (int m = columns.begin; m < columns.end; ++m) {
           T* const row = side.c[m - side.begin];
           for (int i = 0; i < side.N; ++i) row[i] = 0;
@@ -113,7 +114,7 @@ template <class T, int L, int Registers> class OuterSum {
           split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int group, int width) {
             with_constant<tile_columns>(width, [&](auto W) {
               unpacked_tile<V, R, W>(inputs, side.c + (m - side.begin), job_.rows, side.b, group * L, side.N,
-                                  job_.fresh ? Onto::zeros : Onto::sums);
+                                     job_.fresh ? Onto::zeros : Onto::sums);
             });
           });
         });

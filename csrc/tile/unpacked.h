@@ -1,5 +1,5 @@
-// Products with a matrix as it lies in the caller's memory, one pointer for each of its K rows of N. The sums add
-// the same terms in the same order as those with a packed one (tile.h), so they have the same bits.
+// Products with a matrix as it lies in the caller's memory, one pointer for each of its K rows of N. The sums
+// add the same terms in the same order as those with a packed one (tile.h), so they have the same bits.
 #pragma once
 
 #include "tile/pack.h"
@@ -8,14 +8,14 @@
 namespace elman {
 namespace {
 
-// What becomes of a tile's sums: they are written, or added to what is there, or written as what they make when
-// they are added to zeros. (That has no negative zeros.)
+// What becomes of a tile's sums: they are written, or added to what is there, or written as what they make
+// when they are added to zeros. (That has no negative zeros.)
 enum class Onto { nothing, sums, zeros };
 
 // product_tile, of rows that nobody has packed.
 template <class V, int R, int W, class Inputs>
 __attribute__((noinline)) void unpacked_tile(const Inputs& inputs, Scalar<V>* const* out, int K,
-                                          const Scalar<V>* const* rows, int unit, int N, Onto onto) {
+                                             const Scalar<V>* const* rows, int unit, int N, Onto onto) {
   constexpr int L = Lanes<V>::count, part_length = 128;
   const Extent extent{N - unit};
   V acc[R][W];
@@ -53,8 +53,9 @@ __attribute__((noinline)) void unpacked_tile(const Inputs& inputs, Scalar<V>* co
   });
 }
 
-// For some of the groups [group_begin, group_end): out[r] (+)= in[r] times the matrix. Many rows share a strip of
-// the matrix that is packed first, a few read it where it lies. `scratch`: unpacked_scratch(K, count) numbers.
+// For some of the groups [group_begin, group_end): out[r] (+)= in[r] times the matrix. Many rows share a
+// strip of the matrix that is packed first, a few read it where it lies. `scratch`: unpacked_scratch(K,
+// count) numbers.
 template <int Registers> constexpr int few_tiles = 2 * max_rows<Registers, tile_columns>;
 
 template <class T, int L, int Registers> std::size_t unpacked_scratch(int K, int count) {
@@ -63,7 +64,7 @@ template <class T, int L, int Registers> std::size_t unpacked_scratch(int K, int
 
 template <class T, int L, int Registers>
 void multiply_unpacked(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
-                    int group_begin, int group_end, bool add, T* scratch) {
+                       int group_begin, int group_end, bool add, T* scratch) {
   using V = Vec<T, L>;
   const FlushDenormals flush;
   constexpr int most = max_rows<Registers, tile_columns>;
@@ -78,7 +79,7 @@ void multiply_unpacked(const T* const* in, T* const* out, int count, int K, cons
       split_evenly(0, count, most, [&](int row, int size) {
         with_constant<most>(size, [&](auto R) {
           unpacked_tile<V, R, W>(RowInputs<T, R>(in + row), out + row, K, rows, group * L, N,
-                              add ? Onto::sums : Onto::nothing);
+                                 add ? Onto::sums : Onto::nothing);
         });
       });
     });

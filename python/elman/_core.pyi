@@ -306,21 +306,8 @@ def softmax(x: Array, p: Array) -> None:
 
 def step_forward(
     tensors: Tensors, packed: PackedStack, x: Any, states: Sequence[Any], batch_first: bool
-) -> list[Any] | None:
-    """One step of a stack in one direction: its tape, y (not of a cell, x [B, I], whose y is its h) and each final
-    state, as tensors. `batch_first`: y lies in memory as torch.nn's. None, and nothing done, if one cannot be read."""
+) -> Any:
+    """One step in one direction: the tape, y (not of a cell) and each final state; None if it cannot read one."""
 
-def step_backward(
-    tensors: Tensors,
-    cell: str,
-    tape: Any,
-    x: Any,
-    states: Sequence[Any],
-    weights: Sequence[Any],
-    each: int,
-    dy: Any,
-    dfinal: Sequence[Any],
-    needs: Sequence[bool],
-) -> list[Any] | None:
-    """The gradients of x, each state and each weight, which are read where they lie; None where not needed. Uses the
-    tape up. `each`: weights of a layer; dy and those in dfinal may be None, for zeros."""
+def step_backward(*tensors_cell_tape_x_states_weights_each_dy_dfinal_needs: Any) -> list[Any] | None:
+    """The gradients of x, each state and each weight, None where not needed. `each`: weights of a layer."""
