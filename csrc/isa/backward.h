@@ -8,6 +8,7 @@
 #include "tile/outer.h"
 #include "tile/pack.h"
 #include "tile/product.h"
+#include "tile/unpacked.h"
 
 namespace elman::ELMAN_ISA {
 namespace {
@@ -27,6 +28,8 @@ template <class T> constexpr ProductKernels<T> products_of() {
           pack_matrix<T, lanes<T>>,
           pack_transposed<T, lanes<T>>,
           product<T, lanes<T>, registers>,
+          unpacked_scratch<T, lanes<T>, registers>,
+          multiply_unpacked<T, lanes<T>, registers>,
           outer_scratch<T, lanes<T>>,
           outer<T, lanes<T>, registers>};
 }

@@ -3,6 +3,7 @@
 
 #include "kernels/products.h"
 #include "tile/product.h"
+#include "tile/unpacked.h"
 
 namespace elman {
 namespace {
@@ -19,10 +20,15 @@ struct OuterVisit {
   }
 };
 
+// Up to so many rows are read where they lie: nothing is copied for them, and C is written row by row.
+constexpr int few_rows = 16;
+
 // Numbers of scratch for one thread: its packed rows of every b, and its copy of some columns of a.
-template <class T, int L> std::size_t outer_scratch(int M, int N) {
+template <class T, int L> std::size_t outer_scratch(int64_t rows, int M, int N) {
+  if (rows <= few_rows) return 0;
   const OuterVisit visit(M, N, sizeof(T));
-  return std::size_t(visit.rows) * (N + OuterJob<T>::sides * (L - 1) + visit.columns + 2 * L);
+  const std::size_t depth = rows < visit.rows ? rows : visit.rows;
+  return depth * (N + OuterJob<T>::sides * (L - 1) + visit.columns + 2 * L);
 }
 
 struct Range {
@@ -48,7 +54,7 @@ template <class T, int L, int Registers> class OuterSum {
     for (int i = 0; i < ranges; ++i) ranges_[i] = Range{cuts[i], cuts[i + 1]}.share(part, parts);
     for (int i = 0; i < sides; ++i) {
       packed_[i] = scratch;
-      scratch += std::ptrdiff_t{visit_.rows} * ((job.side[i].N + L - 1) / L * L);
+      scratch += std::ptrdiff_t{depth()} * ((job.side[i].N + L - 1) / L * L);
     }
     columns_ = scratch;
   }
@@ -58,7 +64,15 @@ template <class T, int L, int Registers> class OuterSum {
   // another.
   void run() const {
     const FlushDenormals flush;
-    split_evenly(0, job_.rows, visit_.rows, [&](int n, int depth) {
+    if (job_.rows <= few_rows) return run_few();
+    if (job_.fresh)
+      each_side([&](const auto& side, const Range& columns) {
+        for (int m = columns.begin; m < columns.end; ++m) {
+          T* const row = side.c[m - side.begin];
+          for (int i = 0; i < side.N; ++i) row[i] = 0;
+        }
+      });
+    split_evenly(0, job_.rows, depth(), [&](int n, int depth) {
       for (int i = 0; i < sides; ++i) {
         const auto& side = job_.side[i];
         if (side.N) pack_matrix<T, L>(side.b + n, depth, side.N, packed_[i], 0, (side.N + L - 1) / L);
@@ -81,6 +95,33 @@ template <class T, int L, int Registers> class OuterSum {
   static constexpr int most = max_rows<Registers, tile_columns>;
   static constexpr int sides = OuterJob<T>::sides, ranges = 2 * sides + 1;
 
+  int depth() const { return job_.rows < visit_.rows ? job_.rows : visit_.rows; }
+
+  // f(side, columns) for what this part has of each side.
+  template <class F> void each_side(const F& f) const {
+    for (const Range& range : ranges_)
+      for (const auto& side : job_.side)
+        if (side.N && side.begin <= range.begin && range.end <= side.end) f(side, range);
+  }
+
+  // What a tile reads of b stays in the L1 cache, and C, which is nearly all of the memory, passes once.
+  void run_few() const {
+    for (const Range& range : ranges_) add_columns(job_.a, job_.rows, range, nullptr, 0);
+    each_side([&](const auto& side, const Range& columns) {
+      split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
+        with_constant<most>(size, [&](auto R) {
+          const ColumnInputs<T, R> inputs{job_.a + m, job_.a_stride};
+          split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int group, int width) {
+            with_constant<tile_columns>(width, [&](auto W) {
+              unpacked_tile<V, R, W>(inputs, side.c + (m - side.begin), job_.rows, side.b, group * L, side.N,
+                                     job_.fresh ? Onto::zeros : Onto::sums);
+            });
+          });
+        });
+      });
+    });
+  }
+
   static int width(const OuterJob<T>& job) {
     int N = 0;
     for (const auto& side : job.side) N += side.N;
@@ -94,10 +135,17 @@ template <class T, int L, int Registers> class OuterSum {
   }
 
   // Copies the columns and returns how far apart the rows of the copy are. (The original rows may lie a power
-  // of two apart. Then a cache has place for only a few of them at once.) bias += the sums of the columns.
+  // of two apart. Then a cache has place for only a few of them at once.)
   std::ptrdiff_t copy_columns(const T* rows, int depth, const Range& range) const {
     const int vectors = (range.end - range.begin + L - 1) / L;
     const std::ptrdiff_t width = std::ptrdiff_t{vectors + 1} * L;
+    add_columns(rows, depth, range, columns_, width);
+    return width;
+  }
+
+  // bias += the sums of the columns, which are copied to `to` unless it is null.
+  void add_columns(const T* rows, int depth, const Range& range, T* to, std::ptrdiff_t width) const {
+    const int vectors = (range.end - range.begin + L - 1) / L;
     split_evenly(0, vectors, tile_columns, [&](int vector, int count) {
       with_constant<tile_columns>(count, [&](auto W) {
         const int m = range.begin + vector * L;
@@ -106,7 +154,7 @@ template <class T, int L, int Registers> class OuterSum {
         for (int k = 0; k < depth; ++k) {
           unroll<W>([&](auto w) ELMAN_INLINED {
             const V v = extent.load_at<V>(rows + k * job_.a_stride + m, w);
-            store(columns_ + k * width + (vector + w) * L, v);
+            if (to) store(to + k * width + (vector + w) * L, v);
             sum[w] = sum[w] + v;
           });
         }
@@ -115,7 +163,6 @@ template <class T, int L, int Registers> class OuterSum {
         });
       });
     });
-    return width;
   }
 
   void multiply(const typename OuterJob<T>::Side& side, const T* packed, std::ptrdiff_t apart, int depth,

@@ -298,3 +298,11 @@ def cross_entropy(
 
 def softmax(x: Array, p: Array) -> None:
     """Of each row of x [N, C]; p may be x."""
+
+def step_forward(
+    tensors: Tensors, packed: PackedStack, x: Any, states: Sequence[Any], batch_first: bool
+) -> Any:
+    """One step in one direction: the tape, y (not of a cell) and each final state; None if it cannot read one."""
+
+def step_backward(*tensors_cell_tape_x_states_weights_each_dy_dfinal_needs: Any) -> list[Any] | None:
+    """The gradients of x, each state and each weight, None where not needed. `each`: weights of a layer."""
