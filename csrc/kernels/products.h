@@ -36,10 +36,10 @@ template <class T> struct ProductKernels {  // shared by all cells
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*multiply)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
   // The same with a matrix that nobody has packed, for the groups [group_begin, group_end) of its columns.
-  // `scratch`: unpacked_scratch(K, count) numbers.
-  std::size_t (*unpacked_scratch)(int K, int count);
-  void (*multiply_unpacked)(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
-                            int group_begin, int group_end, bool add, T* scratch);
+  // `scratch`: plain_scratch(K, count) numbers.
+  std::size_t (*plain_scratch)(int K, int count);
+  void (*multiply_plain)(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
+                         int group_begin, int group_end, bool add, T* scratch);
   // Numbers for each part of a job of at most so many rows; N: that of all sides together.
   std::size_t (*outer_scratch)(int64_t rows, int M, int N);
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);

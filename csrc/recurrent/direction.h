@@ -82,7 +82,7 @@ template <class T> class Direction {
       in.push_back(job_.slots + (n * cell_.slots + cell_.h.begin) * job_.H);
       out.push_back(job_.dinitial[0] + std::ptrdiff_t{b} * job_.H);
     }
-    multiply_unpacked(in, out, cell_.h, plain_->hh, job_.H, true, team);
+    multiply_plain(in, out, cell_.h, plain_->hh, job_.H, true, team);
   }
 
   // The weights' gradients += their products with the rows that fed the slots.
@@ -160,21 +160,21 @@ template <class T> class Direction {
       in.push_back(job_.slots + (n * cell_.slots + cell_.x.begin) * job_.H);
       out.push_back(dx + std::ptrdiff_t{job_.plan.index[n]} * I_);
     }
-    multiply_unpacked(in, out, cell_.x, plain_->ih, I_, add, team);
+    multiply_plain(in, out, cell_.x, plain_->ih, I_, add, team);
   }
 
   // out (+)= in times the rows of a weight matrix that a product feeds; the threads share its columns.
-  void multiply_unpacked(const std::vector<const T*>& in, const std::vector<T*>& out, const Feed& feed,
-                         const T* matrix, int width, bool add, ThreadTeam& team) const {
+  void multiply_plain(const std::vector<const T*>& in, const std::vector<T*>& out, const Feed& feed,
+                      const T* matrix, int width, bool add, ThreadTeam& team) const {
     const std::vector<const T*> rows = slot_rows<const T*>(feed, matrix, job_.H, width);
     const int K = static_cast<int>(rows.size()), count = static_cast<int>(in.size());
     const int threads = product_threads(feed.count() * width, team);
     const int groups = groups_of<T>(stack_.isa, width);
-    const std::size_t each = products_.unpacked_scratch(K, count);
+    const std::size_t each = products_.plain_scratch(K, count);
     const Buffer<T> scratch(each * threads);
     team.run(threads, [&](int i) {
-      products_.multiply_unpacked(in.data(), out.data(), count, K, rows.data(), width, groups * i / threads,
-                                  groups * (i + 1) / threads, add, scratch.data() + each * i);
+      products_.multiply_plain(in.data(), out.data(), count, K, rows.data(), width, groups * i / threads,
+                               groups * (i + 1) / threads, add, scratch.data() + each * i);
     });
   }
 

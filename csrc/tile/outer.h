@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/products.h"
+#include "tile/plain_product.h"
 #include "tile/product.h"
-#include "tile/unpacked.h"
 
 namespace elman {
 namespace {
@@ -113,8 +113,8 @@ template <class T, int L, int Registers> class OuterSum {
           const ColumnInputs<T, R> inputs{job_.a + m, job_.a_stride};
           split_evenly(0, (side.N + L - 1) / L, tile_columns, [&](int group, int width) {
             with_constant<tile_columns>(width, [&](auto W) {
-              unpacked_tile<V, R, W>(inputs, side.c + (m - side.begin), job_.rows, side.b, group * L, side.N,
-                                     job_.fresh ? Onto::zeros : Onto::sums);
+              plain_tile<V, R, W>(inputs, side.c + (m - side.begin), job_.rows, side.b, group * L, side.N,
+                                  job_.fresh ? Onto::zeros : Onto::sums);
             });
           });
         });

@@ -7,7 +7,7 @@ import elman.torch as et
 from elman import _core
 
 # Few rows and many; less than a vector, a part of one more, and sums of more than one part.
-SIZES = [(1, 3, 5), (5, 17, 16), (16, 1, 40), (17, 20, 33), (40, 35, 70)]  # B, I, H
+SIZES = [(1, 3, 5), (4, 9, 50), (5, 17, 16), (16, 1, 40), (17, 20, 33), (40, 35, 70)]  # B, I, H
 KINDS = ["LSTMCell", "GRUCell", "RNNCell", "LSTM", "GRU", "RNN"]
 
 

@@ -1,5 +1,5 @@
-// Products with a matrix as it lies in the caller's memory, one pointer for each of its K rows of N. The sums
-// add the same terms in the same order as those with a packed one (tile.h), so they have the same bits.
+// Products with a plain matrix, as the caller's array holds it: one pointer for each of its K rows of N. The
+// sums add the same terms in the same order as those with a packed one (tile.h), so they have the same bits.
 #pragma once
 
 #include "tile/pack.h"
@@ -12,19 +12,17 @@ namespace {
 // when they are added to zeros. (That has no negative zeros.)
 enum class Onto { nothing, sums, zeros };
 
-// product_tile, of rows that nobody has packed.
+// product_tile, of a plain matrix.
 template <class V, int R, int W, class Inputs>
-__attribute__((noinline)) void unpacked_tile(const Inputs& inputs, Scalar<V>* const* out, int K,
-                                             const Scalar<V>* const* rows, int unit, int N, Onto onto) {
-  constexpr int L = Lanes<V>::count, part_length = 128;
+__attribute__((noinline)) void plain_tile(const Inputs& inputs, Scalar<V>* const* out, int K,
+                                          const Scalar<V>* const* rows, int unit, int N, Onto onto) {
+  constexpr int L = Lanes<V>::count;
   const Extent extent{N - unit};
-  V acc[R][W];
+  V acc[R][W][1];
+  unroll<R>([&](auto r) ELMAN_INLINED { unroll<W>([&](auto w) ELMAN_INLINED { acc[r][w][0] = V{}; }); });
   const auto sum = [&](auto whole) ELMAN_INLINED {
-    for (int begin = 0; begin == 0 || begin < K; begin += part_length) {
-      V part[R][W];
-      unroll<R>([&](auto r) ELMAN_INLINED { unroll<W>([&](auto w) ELMAN_INLINED { part[r][w] = V{}; }); });
-      const int end = begin + part_length < K ? begin + part_length : K;
-      for (int k = begin; k < end; ++k) {
+    in_parts(acc, K, [&](auto& part, std::ptrdiff_t k, std::ptrdiff_t end) ELMAN_INLINED {
+      for (; k < end; ++k) {
         const Scalar<V>* const row = rows[k] + unit;
         V input[R];
         unroll<R>([&](auto r) ELMAN_INLINED { input[r] = splat<V>(inputs.at(r, k)); });
@@ -33,19 +31,16 @@ __attribute__((noinline)) void unpacked_tile(const Inputs& inputs, Scalar<V>* co
           if constexpr (whole) weight = load<V>(row + w * L);
           else weight = extent.load_at<V>(row, w);
           pin(weight);
-          unroll<R>([&](auto r) ELMAN_INLINED { part[r][w] = mul_add(input[r], weight, part[r][w]); });
+          unroll<R>([&](auto r) ELMAN_INLINED { part[r][w][0] = mul_add(input[r], weight, part[r][w][0]); });
         });
       }
-      unroll<R>([&](auto r) ELMAN_INLINED {
-        unroll<W>([&](auto w) ELMAN_INLINED { acc[r][w] = begin ? acc[r][w] + part[r][w] : part[r][w]; });
-      });
-    }
+    });
   };
   if (extent.count >= W * L) sum(std::true_type{});
   else sum(std::false_type{});
   unroll<R>([&](auto r) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
-      V v = acc[r][w];
+      V v = acc[r][w][0];
       if (onto == Onto::sums) v = extent.load_at<V>(out[r] + unit, w) + v;
       if (onto == Onto::zeros) v = V{} + v;
       extent.store_at(out[r] + unit, w, v);
@@ -54,17 +49,17 @@ __attribute__((noinline)) void unpacked_tile(const Inputs& inputs, Scalar<V>* co
 }
 
 // For some of the groups [group_begin, group_end): out[r] (+)= in[r] times the matrix. Many rows share a
-// strip of the matrix that is packed first, a few read it where it lies. `scratch`: unpacked_scratch(K,
+// strip of the matrix that is packed first, a few read it where it lies. `scratch`: plain_scratch(K,
 // count) numbers.
 template <int Registers> constexpr int few_tiles = 2 * max_rows<Registers, tile_columns>;
 
-template <class T, int L, int Registers> std::size_t unpacked_scratch(int K, int count) {
+template <class T, int L, int Registers> std::size_t plain_scratch(int K, int count) {
   return count > few_tiles<Registers> ? std::size_t(K) * tile_columns * L : 0;
 }
 
 template <class T, int L, int Registers>
-void multiply_unpacked(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
-                       int group_begin, int group_end, bool add, T* scratch) {
+void multiply_plain(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
+                    int group_begin, int group_end, bool add, T* scratch) {
   using V = Vec<T, L>;
   const FlushDenormals flush;
   constexpr int most = max_rows<Registers, tile_columns>;
@@ -78,8 +73,8 @@ void multiply_unpacked(const T* const* in, T* const* out, int count, int K, cons
     with_constant<tile_columns>(width, [&](auto W) {
       split_evenly(0, count, most, [&](int row, int size) {
         with_constant<most>(size, [&](auto R) {
-          unpacked_tile<V, R, W>(RowInputs<T, R>(in + row), out + row, K, rows, group * L, N,
-                                 add ? Onto::sums : Onto::nothing);
+          plain_tile<V, R, W>(RowInputs<T, R>(in + row), out + row, K, rows, group * L, N,
+                              add ? Onto::sums : Onto::nothing);
         });
       });
     });
