@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   m.doc() = "elman's engine. The public surface is the package elman.";
   bind_kernels(m);
   bind_plan(m);
+  bind_pieces(m);
   bind_tape(m);
   bind_recurrent(m);
   bind_stepper(m);

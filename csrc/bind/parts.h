@@ -15,6 +15,7 @@ py::array empty(const std::vector<py::ssize_t>& shape, const py::dtype& dtype);
 
 void bind_kernels(py::module_& m);
 void bind_plan(py::module_& m);
+void bind_pieces(py::module_& m);
 void bind_tape(py::module_& m);
 void bind_recurrent(py::module_& m);
 void bind_stepper(py::module_& m);

@@ -39,11 +39,19 @@ double bandwidth(int threads, py::ssize_t bytes) {
   return measure_bandwidth(threads, bytes);
 }
 
+template <double (*measure)(int)> double of_threads(int threads) {
+  checked_threads(threads);
+  const Unlocked unlocked;
+  return measure(threads);
+}
+
 }  // namespace
 
 void bind_probes(py::module_& m) {
   m.def("fingerprint", &fingerprint, py::arg("arrays"));
   m.def("measure_peak", &peak, py::arg("threads"), py::arg("dtype"));
+  m.def("measure_dispatch", &of_threads<measure_dispatch>, py::arg("threads"));
+  m.def("measure_barrier", &of_threads<measure_barrier>, py::arg("threads"));
   m.def("measure_bandwidth", &bandwidth, py::arg("threads"), py::arg("bytes"));
 }
 

@@ -50,6 +50,8 @@ void bind_threads(py::module_& m) {
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", [](int n) { set_num_threads(checked_threads(n)); }, py::arg("n"));
   m.def("processors", &processors);
+  m.def("cores", &cores);
+  m.def("distinct_cores", &distinct_cores, py::arg("root"), py::arg("processors"));
   m.def("quota_processors", &quota_processors, py::arg("root"));
   m.def("borrow_threads", &borrow, py::arg("library"));
 }

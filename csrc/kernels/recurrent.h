@@ -18,6 +18,7 @@ struct Piece {
   int segment_begin = 0, segment_stride = 1, segments = 0;
   int group_begin = 0, group_end = 0;
   Barrier* barrier = nullptr;  // null where the piece has all units
+  int member = 0;              // which of those who meet there
   void* scratch = nullptr;     // scratch_bytes(), this thread's own
 
   int segment(int i) const { return segment_begin + i * segment_stride; }

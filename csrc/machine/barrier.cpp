@@ -4,10 +4,9 @@
 
 namespace elman {
 
-void Barrier::wait() noexcept {
+void Barrier::wait(int member) noexcept {
   const unsigned generation = generation_.load();
-  if (arrived_.fetch_add(1) + 1 == size_) {
-    arrived_.store(0);
+  if (arrivals_.arrive(member, size_)) {
     generation_.store(generation + 1);
     if (sleepers_.load() > 0) {
       {

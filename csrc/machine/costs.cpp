@@ -1,6 +1,7 @@
 #include "machine/costs.h"
 
 #include <algorithm>
+#include <cmath>
 
 #if !defined(_WIN32)
 #include <unistd.h>
@@ -22,7 +23,11 @@ double cache_bytes(int level) {
 }
 
 int threads_for(double ns, int threads, bool warm) {
-  return ns - ns / threads > dispatch_ns(warm) ? threads : 1;
+  if (threads == 1) return 1;
+  // ns / n + each * n is least here.
+  const double each = dispatch_ns(warm, 3) - dispatch_ns(warm, 2);
+  const int n = static_cast<int>(std::clamp(std::sqrt(ns / each), 2.0, double(threads)));
+  return ns - ns / n > dispatch_ns(warm, n) ? n : 1;
 }
 
 }  // namespace

@@ -16,18 +16,20 @@ namespace {
 // How long an answer of the system counts. Which processors a process may run on can change while it runs.
 constexpr std::chrono::seconds freshness{1};
 
-int processors_now() {
+template <int (*ask)()> int now() {
   static std::atomic<int> count{0};
   static std::atomic<Clock::rep> asked{0};
-  const Clock::time_point now = Clock::now();
-  if (count.load() == 0 || now - Clock::time_point(Clock::duration(asked.load())) > freshness) {
-    count.store(processors());
-    asked.store(now.time_since_epoch().count());
+  const Clock::time_point time = Clock::now();
+  if (count.load() == 0 || time - Clock::time_point(Clock::duration(asked.load())) > freshness) {
+    count.store(ask());
+    asked.store(time.time_since_epoch().count());
   }
   return count.load();
 }
 
-// What the environment asks for; `most_threads` if it asks for nothing, which then means all processors.
+constexpr int all_cores = -1;
+
+// What the environment asks for; `all_cores` if it asks for nothing.
 int default_threads() {
   if (const char* text = std::getenv("ELMAN_NUM_THREADS")) {
     char* end = nullptr;
@@ -42,7 +44,7 @@ int default_threads() {
     const long n = std::strtol(text, nullptr, 10);
     if (n >= 1 && n <= most_threads) return static_cast<int>(n);
   }
-  return most_threads;
+  return all_cores;
 }
 
 // For tests that need many threads on few processors. Nobody else should: threads that wait for each other
@@ -65,7 +67,8 @@ int num_threads() {
     const int fresh = default_threads();
     n = wanted.compare_exchange_strong(n, fresh) ? fresh : wanted.load();
   }
-  return n == 1 || (may_outnumber_processors() && n < most_threads) ? n : std::min(n, processors_now());
+  if (n == all_cores) return now<cores>();
+  return n == 1 || (may_outnumber_processors() && n < most_threads) ? n : std::min(n, now<processors>());
 }
 
 void set_num_threads(int n) { wanted.store(n); }

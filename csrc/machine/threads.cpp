@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "machine/processors.h"
+#include "machine/starting.h"
 #include "machine/waiting.h"
 
 #if !defined(_WIN32)
@@ -25,38 +26,8 @@ namespace {
 constexpr std::chrono::microseconds warmth{200};
 
 // Calls that follow each other within `warmth` are a stream. If a stream has lasted this long, it pays to
-// wake the workers: this is about twice what waking takes. (Three short calls every millisecond are no such
-// stream, and are faster alone: 30 us, not 330.)
+// wake the workers: about twice what waking takes. (Three short calls every ms are none: 30 us alone.)
 constexpr std::chrono::microseconds worth_waking{300};
-
-// After the system has refused to start threads, we do not ask again for a second: a failed try takes tens of
-// microseconds.
-class Refusal {
- public:
-  bool fresh() const { return Clock::now() < over_; }
-  void note() { over_ = Clock::now() + std::chrono::seconds(1); }
-
- private:
-  Clock::time_point over_;
-};
-
-// Whether the system starts so many threads now. They end at once.
-bool can_start(int threads) {
-  std::mutex gate;
-  std::unique_lock<std::mutex> closed(gate);
-  std::vector<std::thread> started;
-  started.reserve(threads);
-  bool all = true;
-  try {
-    while (static_cast<int>(started.size()) < threads)
-      started.emplace_back([&] { const std::lock_guard<std::mutex> wait(gate); });
-  } catch (const std::exception&) {
-    all = false;
-  }
-  closed.unlock();
-  for (std::thread& thread : started) thread.join();
-  return all;
-}
 
 std::system_error no_threads(const char* what) {
   return std::system_error(EAGAIN, std::generic_category(), what);
@@ -73,21 +44,24 @@ class Pool {
   int provide(int threads) {
     lender_ = the_lender.load();
     if (lender_ && !lends(*lender_, threads)) lender_ = nullptr;
+    team_ = threads;
     return lender_ ? threads : 1 + grow(threads - 1);
   }
 
   void run(int threads, const Task& work) {
     if (lender_) {
-      if (run_borrowed(*lender_, threads, work)) return;
+      // Always the whole team: asked for fewer threads, a runtime ends some, and starts them again later.
+      const auto part = [&](int i) { i < threads ? work(i) : void(); };
+      if (run_borrowed(*lender_, team_, part)) return;
       // The lender gave as many before, but its user may have changed that since.
       if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
     }
     work_ = &work;
-    pending_.store(threads - 1);
     const bool woken = sleepers_.load() > 0;
     const Clock::rep late_before = last_late.load();
     if (woken) caller_processor_.store(current_processor());
-    call_.store(next_call(call_.load(), threads));
+    const uint64_t call = next_call(call_.load(), threads);
+    call_.store(call);
     if (sleepers_.load() > 0) {
       {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -96,7 +70,7 @@ class Pool {
     }
     const Clock::time_point begin = Clock::now();
     work(0);
-    wait_for_workers(begin);
+    wait_for_workers(call, begin);
     // Workers that had to wake up first were late for that reason alone, so it does not count.
     if (woken) last_late.store(late_before);
   }
@@ -120,6 +94,7 @@ class Pool {
   int grow(int workers) {
     while (count_ < workers && !refused_.fresh()) {
       try {
+        arrivals_.make_room(count_ + 1);
         std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
         ++count_;
       } catch (const std::exception&) {
@@ -165,8 +140,8 @@ class Pool {
     return true;
   }
 
-  void wait_for_workers(Clock::time_point begin) {
-    const auto done = [&] { return pending_.load() == 0; };
+  void wait_for_workers(uint64_t call, Clock::time_point begin) {
+    const auto done = [&] { return done_.load() == call; };
     if (wait_awake(rounds_awake, done)) return;
     const Clock::time_point own_end = Clock::now();
     {
@@ -200,7 +175,9 @@ class Pool {
       seen = call_.load();
       if (id >= threads_of(seen)) continue;
       (*work_)(id);
-      if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
+      if (!arrivals_.arrive(id - 1, threads_of(seen) - 1)) continue;
+      done_.store(seen);
+      if (caller_sleeps_.load()) {
         last_processor_.store(current_processor());
         {
           std::lock_guard<std::mutex> lock(mutex_);
@@ -210,14 +187,17 @@ class Pool {
     }
   }
 
-  int count_ = 0, lent_ = 1;  // workers; the most threads that the lender has given
+  int count_ = 0, lent_ = 1, team_ = 1;  // workers; the most that were lent; how many this call may use
   Refusal refused_, not_lent_;
   const Lender* lender_ = nullptr;                              // of this call's threads, if they are lent
   std::atomic<int> caller_processor_{-1}, last_processor_{-1};  // where the caller runs, and the last worker
+  // Who waits looks at call_, or at done_, the last call that all have finished. Nobody writes beside these.
+  alignas(apart) std::atomic<uint64_t> call_{0};
   const Task* work_ = nullptr;
-  std::atomic<uint64_t> call_{0};
-  std::atomic<int> pending_{0}, sleepers_{0};
+  alignas(apart) std::atomic<uint64_t> done_{0};
+  alignas(apart) std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
+  Arrivals arrivals_{1};  // of workers that have finished
   std::mutex mutex_;
   std::condition_variable wake_, finished_;
 };

@@ -41,7 +41,7 @@ double measure_bandwidth(int threads, std::size_t bytes) {
   team.run(team.size(), [&](int i) {
     std::memset(buffers[i].data(), 0, count * sizeof(float));  // here, so that its pages are near this thread
     const float first = read(buffers[i].data(), count, 1);
-    barrier.wait();
+    barrier.wait(i);
     const auto begin = std::chrono::steady_clock::now();
     if (read(buffers[i].data(), count, rounds) + first != 0) sound = false;
     const std::chrono::duration<double, std::nano> ns = std::chrono::steady_clock::now() - begin;
@@ -50,6 +50,30 @@ double measure_bandwidth(int threads, std::size_t bytes) {
   double sum = 0;
   for (const double ns : times) sum += double(count) * sizeof(float) * double(rounds) / ns;
   return sound ? sum : 0;
+}
+
+double measure_dispatch(int threads) {
+  constexpr int rounds = 2000;
+  ThreadTeam team(threads);
+  team.run(team.size(), [](int) {});
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < rounds; ++i) team.run(team.size(), [](int) {});
+  const std::chrono::duration<double, std::nano> ns = std::chrono::steady_clock::now() - begin;
+  return ns.count() / rounds;
+}
+
+double measure_barrier(int threads) {
+  constexpr int rounds = 2000;
+  ThreadTeam team(threads);
+  Barrier barrier(team.size());
+  std::chrono::duration<double, std::nano> ns{};
+  team.run(team.size(), [&](int i) {
+    barrier.wait(i);
+    const auto begin = std::chrono::steady_clock::now();
+    for (int round = 0; round < rounds; ++round) barrier.wait(i);
+    if (i == 0) ns = std::chrono::steady_clock::now() - begin;
+  });
+  return ns.count() / rounds;
 }
 
 template double measure_peak<float>(int);

@@ -12,18 +12,6 @@
 namespace elman {
 namespace {
 
-// How many entries a chunk has: so many that there are few visits to the weight gradients, and that its slots
-// are large beside what it costs to call the threads.
-constexpr int64_t chunk_entries = 1000, chunk_bytes = int64_t{4} << 20;
-
-// The first step of the chunk that ends before `end`.
-int chunk_begin(const PlanView& plan, int end, int64_t entry_bytes) {
-  int64_t wanted = std::max(chunk_entries, chunk_bytes / entry_bytes);
-  int t = end;
-  for (; t > 0 && wanted > 0; --t) wanted -= plan.alive_at(t - 1);
-  return t;
-}
-
 template <class T> class BackwardPass {
  public:
   explicit BackwardPass(const BackwardCall<T>& call)
@@ -39,7 +27,7 @@ template <class T> class BackwardPass {
     for (int k = stack_.L - 1; k >= call_.first; --k) {
       T* const dx = k > call_.first ? spare(k % 2) : call_.dx;
       run_layer({k, input(k), call_.tape.y(k), dy}, dx);
-      if (dx && k && !call_.dropout.empty()) drop(dx, call_.dropout[k - 1], dx, numbers());
+      if (dx && k && !call_.dropout.empty()) drop(dx, call_.dropout[k - 1], dx, numbers(), team_);
       dy = dx;
     }
   }
@@ -60,13 +48,19 @@ template <class T> class BackwardPass {
       if (call_.dinitial[k]) std::memset(call_.dinitial[k], 0, size * sizeof(T));
   }
 
+  void clear(T* numbers, int64_t count) {
+    share_moving(team_, double(count) * sizeof(T), count, [&](int64_t begin, int64_t end) {
+      std::memset(numbers + begin, 0, (end - begin) * sizeof(T));
+    });
+  }
+
   // What a layer has read.
   const T* input(int layer) {
     if (layer == 0) return call_.x;
     const T* const below = call_.tape.y(layer - 1);
     if (call_.dropout.empty()) return below;
     if (!input_) input_.emplace(numbers());
-    drop(below, call_.dropout[layer - 1], input_->data(), numbers());
+    drop(below, call_.dropout[layer - 1], input_->data(), numbers(), team_);
     return input_->data();
   }
 
@@ -74,26 +68,24 @@ template <class T> class BackwardPass {
   void run_layer(const LayerBack<T>& layer, T* dx) {
     const CellFacts& cell = stack_.facts();
     const int I = stack_.inputs(layer.layer), H = stack_.H;
-    Work work = measure<T>(stack_, plans_, team_.warm());
-    work.h_bytes = double(cell.recurrent_slots()) * H * H * sizeof(T);
+    const Work work = measure_backward<T>(stack_, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const Pieces pieces(schedule, plans_, work.groups, 1);
 
     const bool warm = work.warm || schedule.threads > 1;
     std::vector<Direction<T>> directions;
     directions.reserve(stack_.D);
-    for (int d = 0; d < stack_.D; ++d)
-      directions.emplace_back(call_, layer, d, zeros_.data(), team_.size(), warm);
+    for (int d = 0; d < stack_.D; ++d) directions.emplace_back(call_, layer, d, zeros_.data(), warm);
     // Two directions reach a step in different chunks, so both add.
     const bool add = stack_.D > 1;
     const Plan& plan = *call_.plans[0];
-    if (dx && add) std::memset(dx, 0, plan.rows * I * sizeof(T));
-    if (dx && !add) clear_rows(dx, I, I, plan.holes);
+    if (dx && add) clear(dx, plan.rows * I);
+    if (dx && !add) clear_rows(dx, I, I, plan.holes, team_);
 
     const Spans spans(plans_.front(), work.directions * work.groups, cell.recurrent_slots() * H,
                       schedule.threads);
     for (int begin, end = work.steps; end > 0; end = begin) {
-      begin = chunk_begin(plans_.front(), end, int64_t{cell.slots} * H * int64_t{sizeof(T)});
+      begin = chunk_begin(plans_.front(), end, entry_bytes<T>(stack_));
       for (int first, last = end; last > begin; last = first) {
         pauses_.pause_if_due();
         first = spans.begin(last, begin);

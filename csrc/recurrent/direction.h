@@ -18,8 +18,7 @@ template <class T> struct LayerBack {
 template <class T> class Direction {
  public:
   // `warm`: the workers will be awake when the products come.
-  Direction(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros, int threads,
-            bool warm)
+  Direction(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros, bool warm)
       : stack_(*call.packed),
         cell_(stack_.facts()),
         products_(product_kernels<T>(stack_.isa)),
@@ -32,7 +31,7 @@ template <class T> class Direction {
         warm_(warm),
         job_(job(call, layer, d, zeros)) {
     for (int k = 0; k < cell_.state_count(); ++k) pass_idle(plan_, job_.dfinal[k], job_.dinitial[k], job_.H);
-    if (wanted()) prepare_weight_gradients(threads);
+    if (wanted()) prepare_weight_gradients();
   }
 
   // Whether the gradients of its weights are.
@@ -93,6 +92,9 @@ template <class T> class Direction {
     outer_.side[0].b = x_rows_.data();
     for (int j = 0; j < cell_.stage_count(); ++j) outer_.side[1 + j].b = read_rows_[j].data();
     const int threads = product_threads(cell_.x.count() * I_ + cell_.recurrent_slots() * job_.H, team);
+    while (static_cast<int>(scratch_.size()) < threads)
+      scratch_.emplace_back(
+          products_.outer_scratch(plan_.total(), outer_.M, I_ + cell_.stage_count() * job_.H));
     team.run(threads, [&](int i) { products_.outer(outer_, i, threads, scratch_[i].data()); });
   }
 
@@ -184,7 +186,7 @@ template <class T> class Direction {
     return threads_for_product(multiply_adds, products_.lanes, team.size(), warm_);
   }
 
-  void prepare_weight_gradients(int threads) {
+  void prepare_weight_gradients() {
     const int H = job_.H, M = cell_.slots * H;
     d_ih_rows_ = slot_rows<T*>(cell_.x, grads_.ih, H, I_);
     bias_ = zeros<T>(M);
@@ -197,8 +199,6 @@ template <class T> class Direction {
       d_hh_rows_[j] = slot_rows<T*>(feed, grads_.hh, H, H);
       outer_.side[1 + j] = {feed.begin * H, feed.end * H, H, nullptr, d_hh_rows_[j].data()};
     }
-    for (int i = 0; i < threads; ++i)
-      scratch_.emplace_back(products_.outer_scratch(plan_.total(), M, I_ + cell_.stage_count() * H));
   }
 
   // For each entry of the chunk, where the rows are that fed it: x, and what the recurrent products read.

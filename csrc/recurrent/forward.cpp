@@ -38,8 +38,8 @@ template <class T> class ForwardPass {
 
   // The tape keeps its y; the caller gets a copy, and may write to it.
   void hand_out(const T* y) {
-    const int threads = threads_for_streaming(2.0 * numbers() * sizeof(T), team_.size(), team_.warm());
-    share(team_, threads, static_cast<int64_t>(numbers()), [&](int64_t begin, int64_t end) {
+    const auto all = static_cast<int64_t>(numbers());
+    share_moving(team_, 2.0 * double(all) * sizeof(T), all, [&](int64_t begin, int64_t end) {
       std::memcpy(call_.y + begin, y + begin, std::size_t(end - begin) * sizeof(T));
     });
   }
@@ -57,21 +57,17 @@ template <class T> class ForwardPass {
   // Results as the next layer reads them. Those on a tape stay whole for the backward pass.
   const T* dropped(int layer, T* y) {
     T* const to = call_.tape ? spare(0) : y;
-    drop(y, call_.dropout[layer], to, numbers());
+    drop(y, call_.dropout[layer], to, numbers(), team_);
     return to;
   }
 
   void run_layer(int layer, const T* x, T* y) {
     const CellFacts& cell = stack_.facts();
     const int I = stack_.inputs(layer), H = stack_.H;
-    Work work = measure<T>(stack_, plans_, team_.warm());
-    work.x_bytes = double(cell.x.count()) * H * I * sizeof(T);
-    work.h_bytes = double(cell.recurrent_slots()) * H * H * sizeof(T);
+    const Work work = measure_forward<T>(stack_, layer, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
-    const int segments = (work.segments + schedule.segment_parts - 1) / schedule.segment_parts;
     // Steps of more than one stage always find the x-part in their slots.
-    const int least = cell.stage_count() > 1 ? 1 : 0;
-    const int chunk = schedule.ahead ? std::min(work.steps, steps_ahead(segments)) : least;
+    const int chunk = std::max(chunk_ahead(work, schedule), cell.stage_count() > 1 ? 1 : 0);
     std::vector<Buffer<T>> scratch;
     scratch.reserve(std::size_t(stack_.D) * (max_states + max_stages));
     jobs_.clear();
@@ -124,10 +120,10 @@ template <class T> class ForwardPass {
   }
 
   // Rows that no step computes become zero. For final states that no step touches see pass_idle.
-  void fill_without_steps(int d) const {
+  void fill_without_steps(int d) {
     const ForwardJob<T>& job = jobs_[d];
     const Plan& plan = *call_.plans[d];
-    clear_rows(job.y, job.y_stride, job.H, plan.holes);
+    clear_rows(job.y, job.y_stride, job.H, plan.holes, team_);
     for (int k = 0; k < stack_.facts().state_count(); ++k)
       pass_idle(plan, job.initial[k], job.final[k], job.H);
   }

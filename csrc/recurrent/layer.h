@@ -19,7 +19,7 @@ inline std::vector<PlanView> views(const std::vector<const Plan*>& plans) {
   return all;
 }
 
-// Of one layer, without the bytes of its weights.
+// The measures of a layer, without the bytes of its weights.
 template <class T> Work measure(const Stack& stack, const std::vector<PlanView>& plans, bool warm) {
   Work work;
   work.warm = warm;
@@ -30,22 +30,43 @@ template <class T> Work measure(const Stack& stack, const std::vector<PlanView>&
     work.total = std::max(work.total, plan.offset[plan.steps]);
   }
   work.groups = groups_of<T>(stack.isa, stack.H);
+  work.meetings = stack.facts().stage_count();
   work.tile_rows = product_kernels<T>(stack.isa).tile_rows;
   work.vector_bytes = product_kernels<T>(stack.isa).lanes * int{sizeof(T)};
+  return work;
+}
+
+template <class T>
+Work measure_forward(const Stack& stack, int layer, const std::vector<PlanView>& plans, bool warm) {
+  Work work = measure<T>(stack, plans, warm);
+  work.x_bytes = double(stack.facts().x.count()) * stack.H * stack.inputs(layer) * sizeof(T);
+  work.h_bytes = double(stack.facts().recurrent_slots()) * stack.H * stack.H * sizeof(T);
+  return work;
+}
+
+// The x-part of the way back is a product outside the scan.
+template <class T> Work measure_backward(const Stack& stack, const std::vector<PlanView>& plans, bool warm) {
+  Work work = measure_forward<T>(stack, 0, plans, warm);
+  work.x_bytes = 0;
   return work;
 }
 
 // Of one step of all layers of a stack in one direction. They are cut in the same way: a thread that has some
 // segments of one layer has them in every layer.
 template <class T> Work measure_step(const Stack& stack, const PlanView& plan, bool warm) {
-  const CellFacts& cell = stack.facts();
-  const double H = stack.H;
   Work work = measure<T>(stack, {plan}, warm);
+  work.meetings *= stack.L;
   for (int layer = 0; layer < stack.L; ++layer) {
-    work.x_bytes += cell.x.count() * H * stack.inputs(layer) * sizeof(T);
-    work.h_bytes += cell.recurrent_slots() * H * H * sizeof(T);
+    const Work one = measure_forward<T>(stack, layer, {plan}, warm);
+    work.x_bytes += one.x_bytes;
+    work.h_bytes += one.h_bytes;
   }
   return work;
+}
+
+// Of an entry's slots on the tape.
+template <class T> int64_t entry_bytes(const Stack& stack) {
+  return int64_t{stack.facts().slots} * stack.H * int64_t{sizeof(T)};
 }
 
 // A part's states in an array [L * D, B, H]; null where there is none.
@@ -54,8 +75,12 @@ template <class T> T* part_of(T* states, int part, const Plan& plan, int H) {
 }
 
 template <class T>
-void clear_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which) {
-  for (const int32_t row : which) std::memset(rows + row * stride, 0, width * sizeof(T));
+void clear_rows(T* rows, std::ptrdiff_t stride, int width, const std::vector<int32_t>& which,
+                ThreadTeam& team) {
+  const auto count = static_cast<int64_t>(which.size());
+  share_moving(team, double(count) * width * sizeof(T), count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) std::memset(rows + which[i] * stride, 0, width * sizeof(T));
+  });
 }
 
 // The final states of sequences that no step touches: copied from the initial ones, or zeros.
@@ -69,8 +94,11 @@ template <class T> void pass_idle(const Plan& plan, const T* from, T* to, int H)
 }
 
 // Dropout: to = from * factors; `to` may be `from`. Denormals stay, as everywhere outside the kernels.
-template <class T> void drop(const T* from, const T* factors, T* to, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) to[i] = from[i] * factors[i];
+template <class T> void drop(const T* from, const T* factors, T* to, std::size_t count, ThreadTeam& team) {
+  const auto all = static_cast<int64_t>(count);
+  share_moving(team, 3.0 * double(count) * sizeof(T), all, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = from[i] * factors[i];
+  });
 }
 
 }  // namespace elman

@@ -26,6 +26,7 @@ class Pieces {
           piece.group_begin = groups * u / unit_parts;
           piece.group_end = groups * (u + 1) / unit_parts;
           piece.barrier = barrier;
+          piece.member = u;
         }
       }
     }
@@ -35,12 +36,15 @@ class Pieces {
   // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of
   // the pieces of segments, one after the other, and its members one part of the units each.
   template <class F> void run(ThreadTeam& team, const F& f) const {
+    team.run(threads(), [&](int thread) { of_thread(thread, f); });
+  }
+
+  // The same for those of one thread, in its order.
+  template <class F> void of_thread(int thread, const F& f) const {
     const int members = schedule_.unit_parts, teams = schedule_.threads / members;
     const int shared = schedule_.segment_parts * directions_;  // pieces of segments
-    team.run(teams * members, [&](int thread) {
-      for (int i = thread / members; i < shared; i += teams)
-        f(i % directions_, pieces_[std::size_t(i) * members + thread % members]);
-    });
+    for (int i = thread / members; i < shared; i += teams)
+      f(i % directions_, pieces_[std::size_t(i) * members + thread % members]);
   }
 
   int threads() const { return schedule_.threads; }

@@ -132,7 +132,7 @@ template <class Cell, class T, class Stored, int L, int Registers> class Forward
     const int end = job_.t_end < plan_.steps ? job_.t_end : plan_.steps;
     if (job_.factors && job_.t_begin == 0) {
       mask(0);
-      if (piece_.barrier) piece_.barrier->wait();
+      if (piece_.barrier) piece_.barrier->wait(piece_.member);
     }
     for (int t0 = job_.t_begin; t0 < end && alive(t0) > 0; t0 += ahead) {
       const int t1 = ahead < end - t0 ? t0 + ahead : end;
@@ -141,7 +141,7 @@ template <class Cell, class T, class Stored, int L, int Registers> class Forward
         step(t, t0);
         if (job_.factors) mask(t + 1);
         finish(t);
-        if (piece_.barrier) piece_.barrier->wait();
+        if (piece_.barrier) piece_.barrier->wait(piece_.member);
       }
     }
   }
@@ -194,7 +194,7 @@ template <class Cell, class T, class Stored, int L, int Registers> class Forward
       });
     }
     for (int stage = 0; stage < Cell::stages; ++stage) {
-      if (stage && piece_.barrier) piece_.barrier->wait();
+      if (stage && piece_.barrier) piece_.barrier->wait(piece_.member);
       run_tiles(count, job_.chunk ? Phase::after : Phase::whole, stage, job_.turned != (t % 2 != 0));
     }
   }

@@ -39,7 +39,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
       for (int i = 0; i < count; ++i) cell_backward(t, piece_.segment(i), fetch);
       // Back through what each stage but the last passed on, from the last to the first.
       unroll<Cell::stages - 1>([&](auto i) ELMAN_INLINED { stage_backward<Cell::stages - 2 - i>(t, count); });
-      if (piece_.barrier) piece_.barrier->wait();
+      if (piece_.barrier) piece_.barrier->wait(piece_.member);
     }
     if (job_.t_begin > 0) return;
     if (job_.packed[0]) h_gradient(0, alive(0));
@@ -180,7 +180,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
 
   // The way back through what a stage passed on.
   template <int stage> void stage_backward(int t, int count) {
-    if (piece_.barrier) piece_.barrier->wait();
+    if (piece_.barrier) piece_.barrier->wait(piece_.member);
     const auto d_read = [&](int s) { return d_read_row(stage + 1, s); };
     through_weights(stage + 1, t, count, false, d_read);
     for (int i = 0; i < count; ++i) {

@@ -14,6 +14,7 @@ struct Work {
   int groups = 0;               // of units
   double x_bytes = 0;           // weights of the x-part, 0 where it is not computed
   double h_bytes = 0;           // weights of the h-part
+  int meetings = 1;             // barriers of a step, if threads share the units
   int tile_rows = 1;
   int vector_bytes = 4;
   bool warm = false;  // the workers are awake
@@ -38,6 +39,12 @@ Schedule choose_schedule(const Work& work, int threads, ForcedSchedule wanted);
 
 // Steps of the x-part to compute at once for a piece with this many segments.
 int steps_ahead(int segments);
+
+// The steps that the forward pass takes ahead in this schedule; 0 for none.
+int chunk_ahead(const Work& work, const Schedule& schedule);
+
+// Where the backward pass begins the chunk of steps that ends before `end`.
+int chunk_begin(const PlanView& plan, int end, int64_t entry_bytes);
 
 // Gives a piece its segments, one of `parts` shares: neighbours where all are of one length, else every
 // parts-th, so that at each step all pieces have as many (segments are sorted by length).

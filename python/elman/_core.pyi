@@ -205,6 +205,12 @@ def set_num_threads(n: int) -> None: ...
 def processors() -> int:
     """That this process may use at once: by its affinity and its quota of processor time."""
 
+def cores() -> int:
+    """The same, but processors that share a core count once."""
+
+def distinct_cores(root: str, processors: list[int]) -> int:
+    """How many cores these belong to; `root` comes before the paths of /sys."""
+
 def quota_processors(root: str) -> int:
     """By Linux's control groups alone, 0 for no quota; `root` comes before the paths of /proc and /sys."""
 
@@ -217,6 +223,32 @@ def schedule(
     """What a layer in float32 would be parted into, by the cost model or as ELMAN_SCHEDULE says: segment_parts,
     unit_parts, ahead, threads."""
 
+def pieces(
+    cell: str,
+    dtype: str,
+    I: int,
+    H: int,
+    layers: int,
+    layer: int,
+    pass_: str,
+    plans: Sequence[Plan],
+    threads: int,
+) -> dict[str, Any]:
+    """How a layer of a call ("forward" or "backward"), or a "step" of all layers, is cut for so many threads that are
+    awake: segment_parts, unit_parts, ahead (steps at once, 0: none), threads, meetings (barriers of a step), groups,
+    tile_rows, lanes, chunks of steps on the way back, and for each thread its pieces, in its order: direction, first
+    segment, stride, segments, first group of units, end of these, team."""
+
+def product_threads(multiply_adds: float, lanes: int, threads: int) -> int:
+    """On how many of these threads a product runs."""
+
+def moving_threads(bytes: float, threads: int) -> int:
+    """On how many of these threads so many bytes are copied or cleared."""
+
+def gradient_parts(M: int, N: int, groups: int, threads: int) -> tuple[int, int]:
+    """How threads share the gradients of weights of M slots and N inputs: parts of the slots, and of the inputs, of
+    which the widest has so many groups."""
+
 MOST_THREADS: int
 
 def borrow_threads(library: bytes | None) -> bool:
@@ -228,6 +260,8 @@ def zeros(shapes: list[list[list[tuple[int, ...] | None]]], dtype: np.dtype[Any]
     """Zeros of each shape, None where there is None."""
 
 def measure_peak(threads: int, dtype: str) -> float: ...
+def measure_dispatch(threads: int) -> float: ...
+def measure_barrier(threads: int) -> float: ...
 def measure_bandwidth(threads: int, bytes: int) -> float: ...
 
 class PackedLinearFloat32: ...

@@ -48,9 +48,10 @@ def set_num_threads(n: int) -> None:
     """Let a call use up to `n` threads (also: environment variable ELMAN_NUM_THREADS, else OMP_NUM_THREADS).
 
     More than there are processors are never used, whatever `n` is, because threads that wait for each other for a
-    processor make a small call a hundred times slower; the default is as many as there are. Where the system refuses
-    to start threads (a container's limit of processes, memory), a call runs on those there are, and a second later
-    they are asked for again. No result depends on any of this.
+    processor make a small call a hundred times slower. The default is one thread for each core (`info()["cores"]`):
+    two hyper-threads share the multiply-add units of their core, which one keeps busy. Where the system refuses to
+    start threads (a container's limit of processes, memory), a call runs on those there are, and a second later they
+    are asked for again. No result depends on any of this.
 
     Args:
         n: at least 1.
@@ -85,7 +86,8 @@ def info() -> dict[str, Any]:
     Returns:
         A dict: `version`, `isa` (in use), `isas` (that could be), `threads` (that a call may use), `processors` (that
         this process may use at once: by its affinity, asked again each second, and by a container's quota of processor
-        time, rounded up, as it was at the start), `caches`, `cuda` ("yes" or "no", and what GPU or why not; the
+        time, rounded up, as it was at the start), `cores` (the same, but hyper-threads of one core count once; asked of
+        Linux, elsewhere as many as processors), `caches`, `cuda` ("yes" or "no", and what GPU or why not; the
         environment variable ELMAN_CUDA_SCHEDULE forces a schedule there).
     """
     return {
@@ -94,6 +96,7 @@ def info() -> dict[str, Any]:
         "isas": isas(),
         "threads": num_threads(),
         "processors": _core.processors(),
+        "cores": _core.cores(),
         "caches": _caches() or "unknown",
         "cuda": _cuda(),
     }

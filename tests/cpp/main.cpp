@@ -26,10 +26,11 @@ int main() {
   for (const Isa* isa : isas()) {
     use_isa(isa->name);
     for (const auto test : {test_recurrent, test_callers, test_update, test_linear, test_embedding,
-                            test_attention, test_cross_entropy, test_ctc})
+                            test_attention, test_cross_entropy, test_ctc, test_gradient_parts})
       test(*isa);
     std::printf("%s compared\n", isa->name);
   }
+  test_meetings();  // last: it leaves many threads behind
   std::printf("%d failures\n", failures);
   return failures != 0;
 }

@@ -117,9 +117,10 @@ template <class Call> auto with_threads(const std::string& what, const Call& cal
   return alone;
 }
 
-// The parts; all but the first two are for the instruction set in use.
+// The parts; all but the first three are for the instruction set in use.
 void test_stepper();
 void test_contract();
+void test_meetings();
 void test_recurrent(const Isa& isa);
 void test_callers(const Isa& isa);
 void test_update(const Isa& isa);
@@ -128,5 +129,6 @@ void test_embedding(const Isa& isa);
 void test_attention(const Isa& isa);
 void test_cross_entropy(const Isa& isa);
 void test_ctc(const Isa& isa);
+void test_gradient_parts(const Isa& isa);
 
 }  // namespace elman::selftest

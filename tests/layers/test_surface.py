@@ -178,7 +178,7 @@ def test_import_needs_only_numpy():
 
 def test_info():
     facts = elman.info()
-    assert set(facts) == {"version", "isa", "isas", "threads", "processors", "caches", "cuda"}
+    assert set(facts) == {"version", "isa", "isas", "threads", "processors", "cores", "caches", "cuda"}
     assert facts["isa"] in facts["isas"] == elman.isas()
     assert facts["isas"][-1] == "scalar"
     assert facts["threads"] == elman.num_threads()

@@ -1,6 +1,7 @@
 """How many threads there are: quotas, affinity, and a system that starts no more of them."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -174,4 +175,80 @@ def test_torchs_threads_that_cannot_be_started_are_done_without():
 
 
 def test_info_tells_the_processors():
-    assert elman.info()["processors"] == _core.processors() >= 1
+    facts = elman.info()
+    assert facts["processors"] == _core.processors() >= facts["cores"] == _core.cores() >= 1
+
+
+@pytest.mark.parametrize("name", ["core_cpus_list", "thread_siblings_list"])
+def test_hyper_threads_of_a_core_count_once(tmp_path, name):
+    """Where the system does not tell, every processor is a core."""
+    for processor, siblings in enumerate(["0,4", "1,5", "2-3", "2-3", "0,4", "1,5"]):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{processor}/topology"
+        folder.mkdir(parents=True)
+        (folder / name).write_text(siblings + "\n")
+    root = str(tmp_path)
+    assert [_core.distinct_cores(root, these) for these in ([0, 1, 2, 3, 4, 5], [0, 4], [3, 5], [])] == [
+        3,
+        1,
+        2,
+        0,
+    ]
+    assert _core.distinct_cores(root, [0, 4, 8, 9]) == 3
+
+
+# In place of the system's: it refuses sets of less than `ROOM` bits, and this process may run on `COUNT` processors.
+# Neighbours share a core.
+SYSTEM = """
+    #define _GNU_SOURCE
+    #include <errno.h>
+    #include <sched.h>
+    #include <string.h>
+    int sched_getaffinity(pid_t thread, size_t size, cpu_set_t* set) {
+      if (size * 8 < ROOM) return errno = EINVAL, -1;
+      memset(set, 0, size);
+      for (int i = 0; i < COUNT; ++i) CPU_SET_S(i, size, set);
+      return 0;
+    }
+"""
+
+
+@pytest.mark.slow
+@linux
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_more_processors_than_a_cpu_set_holds(tmp_path):
+    (tmp_path / "system.c").write_text(SYSTEM)
+    library = tmp_path / "system.so"
+    make = ["cc", "-shared", "-fPIC", "-DROOM=4096", "-DCOUNT=1500", "-o", library, tmp_path / "system.c"]
+    subprocess.run(make, check=True)
+    code = """
+        import elman
+        from elman import _core
+        elman.set_num_threads(2000)
+        quota = _core.quota_processors("") or 1500
+        print(_core.processors() == elman.num_threads() == min(1500, quota))
+    """
+    assert python(code, LD_PRELOAD=str(library)) == ["True"]
+
+
+@pytest.mark.slow
+@linux
+def test_the_default_is_a_thread_for_each_core_that_is_allowed():
+    """Seen at the start, under taskset or any other who sets the affinity; and again when it changes."""
+    code = """
+        import os, time, elman
+        from elman import _core
+        mine = sorted(os.sched_getaffinity(0))
+        cores = _core.distinct_cores("", mine)
+        print(elman.num_threads() == elman.info()["threads"] == min(cores, elman.info()["processors"]))
+        os.sched_setaffinity(0, mine[:1])
+        time.sleep(1.1)
+        print(elman.num_threads(), elman.info()["processors"], elman.info()["cores"])
+        os.sched_setaffinity(0, mine)
+        time.sleep(1.1)
+        print(elman.num_threads() == min(cores, elman.info()["processors"]))
+    """
+    unset = "unset ELMAN_NUM_THREADS OMP_NUM_THREADS"
+    assert python(code, unset) == ["True", "1", "1", "1", "True"]
+    if shutil.which("taskset"):
+        one = f"{unset}; taskset -cp {min(os.sched_getaffinity(0))} $$ > /dev/null"
+        assert python("import elman; print(elman.num_threads())", one) == ["1"]

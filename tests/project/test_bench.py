@@ -9,7 +9,18 @@ import sys
 import numpy as np
 import pytest
 
-from bench import bits, compare, contenders, limits, random_shapes, shapes, tables, worker
+from bench import (
+    bits,
+    compare,
+    constants,
+    contenders,
+    limits,
+    random_shapes,
+    shapes,
+    simulation,
+    tables,
+    worker,
+)
 from bench.bits.__main__ import differences
 from bench.bits.serve import outcome
 from bench.report import Report, Row, geometric_mean
@@ -130,6 +141,51 @@ def test_a_tree_has_the_bits_of_itself():
 
 def results_of(shape):
     return contenders.prepare("elman", shape, shapes.make_data(shape), shapes.make_weights(shape), 1)[1]()
+
+
+def counted(threads, **changes):
+    """The account of a layer's call on a machine of round numbers."""
+    sizes = {"I": 64, "H": 256, "layers": 1, "dirs": "f", "B": 3, "T": 10, "ragged": 1.0, "reset": 0.0}
+    shape = shapes.Shape("", "", changes.pop("mode", "infer"), "lstm", **sizes | changes)
+    rates = {"L1": 500.0, "L2": 200.0, "L3": 100.0, "memory": 25.0}
+    sizes = {"L1": 1 << 15, "L2": 1 << 20, "L3": 1 << 25}
+    modes = dict.fromkeys(("step", "infer", "train"), 0.0)
+    tiles = dict.fromkeys(("float32", "float64"), 7.0)
+    machine = constants.Constants(
+        200.0, rates, sizes, 25.0, 70.0, 200.0, tiles, modes, {"lstm": 20.0}, {"lstm": 20.0}
+    )
+    return simulation.Simulation(shape, shapes.make_data(shape), threads, machine).run()
+
+
+def test_idle_time_is_counted(monkeypatch):
+    """Two rows take twice as long as one, beside what every step takes: with three rows on two threads, one of them
+    waits for half of the time, a quarter of both."""
+    monkeypatch.setenv("ELMAN_SCHEDULE", "rows")
+    uneven, even = counted(2, T=400), counted(2, B=4, T=400)
+    assert uneven.used == even.used == 2
+    assert even.idle < 0.01 and 0.05 < uneven.idle < 0.26
+    assert uneven.busy[1] > uneven.busy[0] > 0  # the second has two rows
+    assert uneven.ns == pytest.approx(even.ns)
+    assert counted(1, T=400).idle == 0
+
+
+@pytest.mark.parametrize("mode", ["step", "infer", "train"])
+def test_all_that_a_thread_does_is_counted_once(mode):
+    """Threads together are busy as long as one alone, or less where their shares fit a nearer cache; each reads its
+    share of the weights."""
+    changes = {"mode": mode, "B": 40, "T": 1 if mode == "step" else 20, "H": 512}
+    alone, many = counted(1, **changes), counted(8, **changes)
+    assert many.ns < alone.ns / 4
+    assert 0 <= many.idle < 0.3
+    assert sum(many.read.values()) <= sum(alone.read.values())
+
+
+@pytest.mark.slow
+def test_scaling_runs():
+    out = output_of("bench.scaling", "--only", "ocr-tiny,darts-rnn,nam", "--threads", "2,64", "--measure")
+    rows = [line.split(" | ") for line in out.splitlines() if line.startswith("| ")]
+    assert [row[2] for row in rows[1:]] == ["2", "64"] * 3
+    assert all(row[7].endswith("%") for row in rows[1:])
 
 
 def test_cases_that_differ_are_named():

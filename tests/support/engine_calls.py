@@ -59,3 +59,7 @@ def stepper(packed, batch_size=2):
 
 
 GRU = pack()
+
+
+def pieces(layer=0, name="forward", plans=None, dtype="float32"):
+    return _core.pieces("gru", dtype, 3, 4, 2, layer, name, [full_plan()] if plans is None else plans, 2)
