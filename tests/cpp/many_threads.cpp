@@ -1,4 +1,5 @@
 // Many more threads than processors: they meet, all of them, and share the gradients of weights bit for bit.
+#include <algorithm>
 #include <array>
 #include <atomic>
 

@@ -74,3 +74,35 @@ def test_tensors_of_any_layout():
     grads = [torch.autograd.grad(m(x, h).sum(), [x, h, *m.parameters()]) for m in (theirs, ours)]
     for want, got in zip(*grads, strict=True):
         torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("kind", KINDS[:3])
+def test_second_gradients_where_one_input_is_made_from_another(kind):
+    theirs = getattr(torch.nn, kind)(4, 4, dtype=torch.float64)
+    ours = getattr(et, kind)(4, 4, dtype=torch.float64)
+    ours.load_state_dict(theirs.state_dict())
+    start = torch.randn(3, 4, dtype=torch.float64)
+    found = []
+    for module in (theirs, ours):
+        module.bias_hh = module.bias_ih
+        x = start.clone().requires_grad_()
+        state = (x * 2, x * 3) if kind == "LSTMCell" else x * 2
+        for step in range(2):
+            state = module(x + step, state)
+        h = state[0] if kind == "LSTMCell" else state
+        (dx,) = torch.autograd.grad(h.square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(dx.square().sum(), [x, *dict.fromkeys(module.parameters())]))
+    for want, got in zip(*found, strict=True):
+        torch.testing.assert_close(got, want)
+
+
+def test_weights_replaced_before_backward_are_refused_unless_equal():
+    for same in (True, False):
+        cell = et.GRUCell(3, 5)
+        h = cell(torch.randn(2, 3), torch.randn(2, 5))
+        cell.weight_hh.data = cell.weight_hh.data.clone() * (1 if same else 2)
+        if same:
+            h.sum().backward()
+        else:
+            with pytest.raises(RuntimeError, match="expected in backward the weights of the forward pass"):
+                h.sum().backward()
