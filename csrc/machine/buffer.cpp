@@ -55,9 +55,9 @@ void give_to_system(void* p) {
 }
 
 // Large buffers that are kept from one call for the next. A training step needs tapes of the same sizes each
-// time, and up to a quarter of its time went into new ones, because the system clears them (hydrology). What
-// is kept is at most what was in use at one time, and at most 1 GB; 256 MB are always kept. The oldest buffer
-// leaves first.
+// time, and up to a tenth of its time went into new ones, because the system clears them (awd, hydrology).
+// What is kept is at most what was in use at one time, and at most 1 GB; 256 MB are always kept. The oldest
+// buffer leaves first.
 class Spare {
  public:
   // A buffer of exactly this size, or null.

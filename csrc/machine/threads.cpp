@@ -4,12 +4,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include "machine/processors.h"
+#include "machine/seat.h"
 #include "machine/starting.h"
 #include "machine/waiting.h"
 
@@ -57,17 +59,13 @@ class Pool {
       if (grow(threads - 1) < threads - 1) throw no_threads("threads: neither lent nor started");
     }
     work_ = &work;
-    const bool woken = sleepers_.load() > 0;
+    bool woken = false;
+    for (int id = 1; id < threads; ++id) woken = woken || seats_[id - 1].asleep();
     const Clock::rep late_before = last_late.load();
     if (woken) caller_processor_.store(current_processor());
     const uint64_t call = next_call(call_.load(), threads);
     call_.store(call);
-    if (sleepers_.load() > 0) {
-      {
-        std::lock_guard<std::mutex> lock(mutex_);
-      }
-      wake_.notify_all();
-    }
+    for (int id = 1; id < threads; ++id) seats_[id - 1].wake();
     const Clock::time_point begin = Clock::now();
     work(0);
     wait_for_workers(call, begin);
@@ -95,7 +93,9 @@ class Pool {
     while (count_ < workers && !refused_.fresh()) {
       try {
         arrivals_.make_room(count_ + 1);
-        std::thread([this, id = count_ + 1, seen = call_.load()] { serve(id, seen); }).detach();
+        if (static_cast<int>(seats_.size()) == count_) seats_.emplace_back();
+        Seat& seat = seats_[count_];
+        std::thread([this, &seat, id = count_ + 1, seen = call_.load()] { serve(seat, id, seen); }).detach();
         ++count_;
       } catch (const std::exception&) {
         refused_.note();
@@ -161,19 +161,19 @@ class Pool {
   static uint64_t next_call(uint64_t call, int threads) { return ((call >> 16) + 1) << 16 | threads; }
   static int threads_of(uint64_t call) { return static_cast<int>(call & 0xffff); }
 
-  void serve(int id, uint64_t seen) {
+  void serve(Seat& seat, int id, uint64_t seen) {
     for (;;) {
-      const auto called = [&] { return call_.load() != seen; };
+      // Calls without this worker keep it neither awake nor from sleep. One with it waits for it, so the
+      // number of the call stays until it has done its part.
+      const auto called = [&] {
+        const uint64_t call = call_.load();
+        return call != seen && id < threads_of(call);
+      };
       if (!wait_awake(warmth, called)) {
-        std::unique_lock<std::mutex> lock(mutex_);
-        sleepers_.fetch_add(1);
-        wake_.wait(lock, called);
-        sleepers_.fetch_sub(1);
-        lock.unlock();
+        seat.sleep(called);
         leave_processor(caller_processor_.load());
       }
       seen = call_.load();
-      if (id >= threads_of(seen)) continue;
       (*work_)(id);
       if (!arrivals_.arrive(id - 1, threads_of(seen) - 1)) continue;
       done_.store(seen);
@@ -195,11 +195,11 @@ class Pool {
   alignas(apart) std::atomic<uint64_t> call_{0};
   const Task* work_ = nullptr;
   alignas(apart) std::atomic<uint64_t> done_{0};
-  alignas(apart) std::atomic<int> sleepers_{0};
-  std::atomic<bool> caller_sleeps_{false};
-  Arrivals arrivals_{1};  // of workers that have finished
+  alignas(apart) std::atomic<bool> caller_sleeps_{false};
+  std::deque<Seat> seats_;  // of the workers; they never move
+  Arrivals arrivals_{1};    // of workers that have finished
   std::mutex mutex_;
-  std::condition_variable wake_, finished_;
+  std::condition_variable finished_;
 };
 
 namespace {

