@@ -20,4 +20,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   bind_pauses(m);
   bind_buffers(m);
   bind_tensors(m);
+  bind_tensor_steps(m);
 }

@@ -28,5 +28,6 @@ void bind_threads(py::module_& m);
 void bind_pauses(py::module_& m);
 void bind_buffers(py::module_& m);
 void bind_tensors(py::module_& m);
+void bind_tensor_steps(py::module_& m);
 
 }  // namespace elman

@@ -75,6 +75,11 @@ struct CellFacts {
     return n;
   }
 
+  // Whether a step has one stage, no vectors, and for each gate one slot in each of its products.
+  constexpr bool simple() const {
+    return stage_count() == 1 && vector_count() == 0 && fed_once(x) && fed_once(h);
+  }
+
   // Whether these fit: feeds are of slots and gates that there are, and no slot has the products of two
   // stages.
   constexpr bool sound() const {
@@ -91,6 +96,13 @@ struct CellFacts {
     bool fits = 0 <= feed.begin && feed.begin <= feed.end && feed.end <= slots;
     for (int i = 0; fits && i < feed.count(); ++i) fits = 0 <= feed.gate[i] && feed.gate[i] < gate_count();
     return fits;
+  }
+  constexpr bool fed_once(const Feed& feed) const {
+    int times[max_slots] = {};
+    for (int i = 0; i < feed.count(); ++i) ++times[feed.gate[i]];
+    for (int gate = 0; gate < gate_count(); ++gate)
+      if (times[gate] != 1) return false;
+    return true;
   }
   static constexpr int count(const char* const* names, int most) {
     int n = 0;

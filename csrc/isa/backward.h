@@ -7,6 +7,7 @@
 #include "recurrent/vector_sums.h"
 #include "tile/outer.h"
 #include "tile/pack.h"
+#include "tile/plain_product.h"
 #include "tile/product.h"
 
 namespace elman::ELMAN_ISA {
@@ -27,6 +28,8 @@ template <class T> constexpr ProductKernels<T> products_of() {
           pack_matrix<T, lanes<T>>,
           pack_transposed<T, lanes<T>>,
           product<T, lanes<T>, registers>,
+          plain_scratch<T, lanes<T>, registers>,
+          multiply_plain<T, lanes<T>, registers>,
           outer_scratch<T, lanes<T>>,
           outer<T, lanes<T>, registers>};
 }

@@ -21,8 +21,9 @@ template <class T> struct OuterJob {
   const T* a = nullptr;
   std::ptrdiff_t a_stride = 0;
   static constexpr int sides = 1 + max_stages;
-  Side side[sides];   // x, and what the recurrent product of each stage reads
-  T* bias = nullptr;  // [M] += the sums of a's columns
+  Side side[sides];    // x, and what the recurrent product of each stage reads
+  T* bias = nullptr;   // [M] += the sums of a's columns
+  bool fresh = false;  // c counts as zeros, whatever is there
 };
 
 template <class T> struct ProductKernels {  // shared by all cells
@@ -34,7 +35,13 @@ template <class T> struct ProductKernels {  // shared by all cells
                           int group_end);
   // out[r] (+)= in[r] (of K) times the packed matrix.
   void (*multiply)(const T* const* in, T* const* out, int count, int K, const T* packed, int N, bool add);
-  std::size_t (*outer_scratch)(int M, int N);  // numbers for each part; N: that of all sides together
+  // The same with a matrix that nobody has packed, for the groups [group_begin, group_end) of its columns.
+  // `scratch`: plain_scratch(K, count) numbers.
+  std::size_t (*plain_scratch)(int K, int count);
+  void (*multiply_plain)(const T* const* in, T* const* out, int count, int K, const T* const* rows, int N,
+                         int group_begin, int group_end, bool add, T* scratch);
+  // Numbers for each part of a job of at most so many rows; N: that of all sides together.
+  std::size_t (*outer_scratch)(int64_t rows, int M, int N);
   void (*outer)(const OuterJob<T>&, int part, int parts, T* scratch);
 };
 

@@ -59,7 +59,9 @@ template <class T> struct BackwardJob {
   int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
   const void* program = nullptr;
-  const T* packed[max_stages] = {};  // the recurrent weights of each stage, as the products' `pack` lays them
+  // The recurrent weights of each stage, as the products' `pack` lays them. Null for cells of one stage and
+  // plans of one step: then the gradients of the states before it lack the product with them.
+  const T* packed[max_stages] = {};
   const T* vectors[max_vectors] = {};
   const T* y = nullptr;
   const T* dy = nullptr;  // like y, or null for zeros
@@ -68,7 +70,7 @@ template <class T> struct BackwardJob {
   const T* states[max_states] = {};  // those beyond h, which is y: [total, H]
   T* slots = nullptr;                // kept activations in, gradients of the slots out
   const T* dfinal[max_states] = {};  // [B, H] or null for zeros
-  T* dinitial[max_states] = {};      // [B, H]
+  T* dinitial[max_states] = {};      // [B, H], or null
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
   T* d_read[max_stages] = {};        // [segments, H]: of what each stage read, if that is not h itself
   T* d_vectors[max_vectors] = {};    // [H], added to

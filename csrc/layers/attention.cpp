@@ -147,7 +147,8 @@ void run_attention_backward(const PackedMemory<T>& memory, const Queries<T>& que
   const int threads = threads_for(memory, queries, 4, team);
   // Gradients of the scores, sums of columns (which nobody reads), and what the outer products need.
   const std::size_t scores = std::size_t(queries_at_once) * memory.longest, sums = memory.longest;
-  const auto scratch = scratch_for<T>(threads, scores + sums + p.outer_scratch(memory.longest, H));
+  const auto scratch =
+      scratch_for<T>(threads, scores + sums + p.outer_scratch(queries_at_once, memory.longest, H));
   deal(team, threads, B, [&](int thread, int b) {
     const auto& sequence = memory.sequences[b];
     const int keys = sequence.keys, end = count_queries(memory, queries, b);

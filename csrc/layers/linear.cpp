@@ -85,7 +85,7 @@ template <class T> void run_linear_backward(const LinearBackward<T>& call) {
   job.bias = call.d_bias ? call.d_bias : unwanted.data();
   const int threads = threads_for_product(double(N) * I * O, p.lanes, team.size(), team.warm());
   std::vector<Buffer<T>> scratch;
-  for (int i = 0; i < threads; ++i) scratch.emplace_back(p.outer_scratch(O, I));
+  for (int i = 0; i < threads; ++i) scratch.emplace_back(p.outer_scratch(N, O, I));
   team.run(threads, [&](int i) { p.outer(job, i, threads, scratch[i].data()); });
 }
 

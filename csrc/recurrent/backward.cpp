@@ -45,7 +45,7 @@ template <class T> class BackwardPass {
   void clear_initial() {
     const std::size_t size = std::size_t(stack_.parts()) * call_.plans[0]->B * stack_.H;
     for (int k = 0; k < stack_.facts().state_count(); ++k)
-      std::memset(call_.dinitial[k], 0, size * sizeof(T));
+      if (call_.dinitial[k]) std::memset(call_.dinitial[k], 0, size * sizeof(T));
   }
 
   void clear(T* numbers, int64_t count) {
@@ -95,6 +95,7 @@ template <class T> class BackwardPass {
       for (Direction<T>& direction : directions) direction.set_steps(begin, end);
       for (Direction<T>& direction : directions) {
         pauses_.pause_if_due();
+        if (!call_.plain.empty()) direction.state_gradient(team_);
         if (dx) direction.input_gradient(dx, add, team_);
         if (direction.wanted()) direction.weight_gradients(team_);
         if (direction.wanted()) direction.vector_gradients(team_);

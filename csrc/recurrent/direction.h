@@ -23,8 +23,9 @@ template <class T> class Direction {
         cell_(stack_.facts()),
         products_(product_kernels<T>(stack_.isa)),
         plan_(*call.plans[d]),
-        packed_(stack_.packed[layer.layer * stack_.D + d]),
-        grads_(call.grads[layer.layer * stack_.D + d]),
+        part_(layer.layer * stack_.D + d),
+        plain_(call.plain.empty() ? nullptr : &call.plain[part_]),
+        grads_(call.grads[part_]),
         x_(layer.x),
         I_(stack_.inputs(layer.layer)),
         warm_(warm),
@@ -51,6 +52,7 @@ template <class T> class Direction {
   // dx (+)= their product with weight_ih.
   void input_gradient(T* dx, bool add, ThreadTeam& team) const {
     const int H = job_.H;
+    if (plain_) return plain_input_gradient(dx, add, team);
     // So many rows at a time that they stay in the L2 cache while all of I passes over them.
     constexpr int rows_at_once = 96;
     const int threads = product_threads(cell_.x.count() * I_, team);
@@ -63,9 +65,23 @@ template <class T> class Direction {
           in[i] = job_.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
           out[i] = dx + std::ptrdiff_t{job_.plan.index[n + i]} * I_;
         }
-        products_.multiply(in, out, count, cell_.x.count() * H, packed_.ih.data(), I_, add);
+        products_.multiply(in, out, count, cell_.x.count() * H, packed().ih.data(), I_, add);
       }
     });
+  }
+
+  // With plain weights: adds to the gradient of h before the step what comes through the recurrent product.
+  void state_gradient(ThreadTeam& team) const {
+    if (!job_.dinitial[0]) return;
+    std::vector<const T*> in;
+    std::vector<T*> out;
+    for (int64_t n = first_; n < last_; ++n) {
+      const int b = job_.plan.start[n - first_];
+      if (b < 0) continue;
+      in.push_back(job_.slots + (n * cell_.slots + cell_.h.begin) * job_.H);
+      out.push_back(job_.dinitial[0] + std::ptrdiff_t{b} * job_.H);
+    }
+    multiply_plain(in, out, cell_.h, plain_->hh, job_.H, true, team);
   }
 
   // The weights' gradients += their products with the rows that fed the slots.
@@ -77,7 +93,8 @@ template <class T> class Direction {
     for (int j = 0; j < cell_.stage_count(); ++j) outer_.side[1 + j].b = read_rows_[j].data();
     const int threads = product_threads(cell_.x.count() * I_ + cell_.recurrent_slots() * job_.H, team);
     while (static_cast<int>(scratch_.size()) < threads)
-      scratch_.emplace_back(products_.outer_scratch(outer_.M, I_ + cell_.stage_count() * job_.H));
+      scratch_.emplace_back(
+          products_.outer_scratch(plan_.total(), outer_.M, I_ + cell_.stage_count() * job_.H));
     team.run(threads, [&](int i) { products_.outer(outer_, i, threads, scratch_[i].data()); });
   }
 
@@ -99,14 +116,14 @@ template <class T> class Direction {
 
  private:
   BackwardJob<T> job(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros) {
-    const int H = stack_.H, part = layer.layer * stack_.D + d;
+    const int H = stack_.H, part = part_;
     BackwardJob<T> job;
     job.H = H;
     job.plan = plan_.view();
     job.program = stack_.cell.program;
-    for (int j = 0; j < cell_.stage_count(); ++j) job.packed[j] = packed_.hh[j].data();
+    for (int j = 0; j < cell_.stage_count() && !plain_; ++j) job.packed[j] = packed().hh[j].data();
     for (int k = 0; k < cell_.vector_count(); ++k) {
-      job.vectors[k] = packed_.vectors.data() + std::ptrdiff_t{k} * H;
+      job.vectors[k] = packed().vectors.data() + std::ptrdiff_t{k} * H;
       job.d_vectors[k] = grads_.vectors[k];
     }
     job.y = layer.y + std::ptrdiff_t{d} * H;
@@ -136,6 +153,33 @@ template <class T> class Direction {
     return job;
   }
 
+  const typename PackedBackStack<T>::Part& packed() const { return stack_.packed[part_]; }
+
+  void plain_input_gradient(T* dx, bool add, ThreadTeam& team) const {
+    std::vector<const T*> in;
+    std::vector<T*> out;
+    for (int64_t n = first_; n < last_; ++n) {
+      in.push_back(job_.slots + (n * cell_.slots + cell_.x.begin) * job_.H);
+      out.push_back(dx + std::ptrdiff_t{job_.plan.index[n]} * I_);
+    }
+    multiply_plain(in, out, cell_.x, plain_->ih, I_, add, team);
+  }
+
+  // out (+)= in times the rows of a weight matrix that a product feeds; the threads share its columns.
+  void multiply_plain(const std::vector<const T*>& in, const std::vector<T*>& out, const Feed& feed,
+                      const T* matrix, int width, bool add, ThreadTeam& team) const {
+    const std::vector<const T*> rows = slot_rows<const T*>(feed, matrix, job_.H, width);
+    const int K = static_cast<int>(rows.size()), count = static_cast<int>(in.size());
+    const int threads = product_threads(feed.count() * width, team);
+    const int groups = groups_of<T>(stack_.isa, width);
+    const std::size_t each = products_.plain_scratch(K, count);
+    const Buffer<T> scratch(each * threads);
+    team.run(threads, [&](int i) {
+      products_.multiply_plain(in.data(), out.data(), count, K, rows.data(), width, groups * i / threads,
+                               groups * (i + 1) / threads, add, scratch.data() + each * i);
+    });
+  }
+
   // For a product of the chunk's entries, with so many multiply-adds for each entry and unit.
   int product_threads(int width, const ThreadTeam& team) const {
     const double multiply_adds = double(last_ - first_) * job_.H * width;
@@ -148,6 +192,7 @@ template <class T> class Direction {
     bias_ = zeros<T>(M);
     outer_.M = outer_.a_stride = M;
     outer_.bias = bias_.data();
+    outer_.fresh = plain_ != nullptr;
     outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I_, nullptr, d_ih_rows_.data()};
     for (int j = 0; j < cell_.stage_count(); ++j) {
       const Feed& feed = cell_.stage(j);
@@ -175,14 +220,18 @@ template <class T> class Direction {
     const int H = job_.H;
     if (!d_bias) return;
     for (int s = 0; s < feed.count(); ++s)
-      for (int u = 0; u < H; ++u) d_bias[feed.gate[s] * H + u] += bias_[(feed.begin + s) * H + u];
+      for (int u = 0; u < H; ++u) {
+        T& to = d_bias[feed.gate[s] * H + u];
+        to = (outer_.fresh ? T{0} : to) + bias_[(feed.begin + s) * H + u];
+      }
   }
 
   const PackedBackStack<T>& stack_;
   const CellFacts& cell_;
   const ProductKernels<T>& products_;
   const Plan& plan_;
-  const typename PackedBackStack<T>::Part& packed_;
+  const int part_;
+  const Weights<T>* const plain_;  // null where the weights are packed
   const Gradients<T>& grads_;
   const T* const x_;
   const int I_;

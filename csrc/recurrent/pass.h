@@ -35,6 +35,10 @@ template <class T> struct Gradients {
 
 template <class T> struct BackwardCall {
   const PackedBackStack<T>* packed = nullptr;
+  // The weights of each part where nothing is packed: they are read where they lie. Only for simple cells,
+  // without recurrent dropout, and for plans of one step. `grads` and `dinitial` are then written, or null
+  // where nobody wants them.
+  std::vector<Weights<T>> plain;
   std::vector<const Plan*> plans;
   ForcedSchedule wanted = ForcedSchedule::any;
   Tape<T> tape;                         // used up

@@ -42,7 +42,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
       if (piece_.barrier) piece_.barrier->wait(piece_.member);
     }
     if (job_.t_begin > 0) return;
-    h_gradient(0, alive(0));
+    if (job_.packed[0]) h_gradient(0, alive(0));
     for (int i = 0; i < alive(0); ++i) end_segment(piece_.segment(i));
   }
 
@@ -96,6 +96,7 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
   void end_segment(int s) {
     if (plan_.start[s] < 0) return;
     for (int k = 0; k < Cell::states; ++k) {
+      if (!job_.dinitial[k]) continue;
       T* to = job_.dinitial[k] + std::ptrdiff_t{plan_.start[s]} * job_.H;
       for (int u = unit_begin_; u < unit_end_; ++u) to[u] = carry_row(k, s)[u];
     }

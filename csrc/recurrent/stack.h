@@ -34,6 +34,7 @@ template <class T> struct PackedStack : Stack {
 // The same weights as the backward pass reads them.
 template <class T> struct PackedBackStack : Stack {
   PackedBackStack(const Stack& stack, const std::vector<Weights<T>>& weights);
+  explicit PackedBackStack(const Stack& stack) : Stack(stack) {}  // with nothing packed
 
   const CellKernels<T>& kernels() const { return cell_kernels<T>(cell); }
 
@@ -48,6 +49,7 @@ template <class T> struct PackedBackStack : Stack {
 // product feeds.
 template <class Row, class T> std::vector<Row> slot_rows(const Feed& feed, T* matrix, int H, int width) {
   std::vector<Row> rows;
+  rows.reserve(std::size_t(feed.count()) * H);
   for (int s = 0; s < feed.count(); ++s)
     for (int u = 0; u < H; ++u) rows.push_back(matrix + (std::ptrdiff_t{feed.gate[s]} * H + u) * width);
   return rows;

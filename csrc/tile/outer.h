@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tile/outer_share.h"
+#include "tile/plain_product.h"
 #include "tile/product.h"
 
 namespace elman {
@@ -19,10 +20,14 @@ struct OuterVisit {
   }
 };
 
+// Up to so many rows are read where they lie: nothing is copied for them, and C is written row by row.
+constexpr int few_rows = 16;
+
 // Numbers of scratch for one thread: its packed rows of every b, and its copy of some columns of a.
-template <class T, int L> std::size_t outer_scratch(int M, int N) {
+template <class T, int L> std::size_t outer_scratch(int64_t rows, int M, int N) {
+  if (rows <= few_rows) return 0;
   const OuterVisit visit(M, N, sizeof(T));
-  return std::size_t(visit.rows) *
+  return std::size_t(rows < visit.rows ? rows : visit.rows) *
          (N + OuterJob<T>::sides * (L - 1) + (M < visit.columns ? M : visit.columns) + 2 * L);
 }
 
@@ -49,7 +54,7 @@ template <class T, int L, int Registers> class OuterSum {
     if (across_ < grid_.across) ColumnShares<ranges>(cuts, widths).of(across_, grid_.across, ranges_);
     for (int i = 0; i < sides; ++i) {
       packed_[i] = scratch;
-      scratch += std::ptrdiff_t{visit_.rows} * groups(job.side[i].N) * L;
+      scratch += std::ptrdiff_t{depth()} * groups(job.side[i].N) * L;
     }
     columns_ = scratch;
   }
@@ -59,7 +64,9 @@ template <class T, int L, int Registers> class OuterSum {
   void run() const {
     if (across_ >= grid_.across) return;  // a thread that the grid has no place for
     const FlushDenormals flush;
-    split_evenly(0, job_.rows, visit_.rows, [&](int n, int depth) {
+    if (job_.rows <= few_rows) return run_few();
+    if (job_.fresh) each_side([&](const Side& side, const Range& columns) { clear(side, columns); });
+    split_evenly(0, job_.rows, depth(), [&](int n, int depth) {
       for (int i = 0; i < sides; ++i) {
         const auto& side = job_.side[i];
         const Range mine = share(side);
@@ -95,6 +102,41 @@ template <class T, int L, int Registers> class OuterSum {
             static_cast<int>(count * (along_ + 1) / grid_.along)};
   }
 
+  int depth() const { return job_.rows < visit_.rows ? job_.rows : visit_.rows; }
+
+  // f(side, columns) for what this thread has of each side.
+  template <class F> void each_side(const F& f) const {
+    for (const Range& range : ranges_)
+      for (const Side& side : job_.side)
+        if (feeds(side, range)) f(side, range);
+  }
+
+  void clear(const Side& side, const Range& columns) const {
+    const Range mine = share(side);
+    const int end = mine.end * L < side.N ? mine.end * L : side.N;
+    for (int m = columns.begin; m < columns.end; ++m)
+      for (int i = mine.begin * L; i < end; ++i) side.c[m - side.begin][i] = 0;
+  }
+
+  // What a tile reads of b stays in the L1 cache, and C, which is nearly all of the memory, passes once.
+  void run_few() const {
+    for (const Range& range : ranges_) sum_columns(job_.a, job_.rows, range, nullptr, 0);
+    each_side([&](const Side& side, const Range& columns) {
+      const Range mine = share(side);
+      split_evenly(columns.begin, columns.end, most, [&](int m, int size) {
+        with_constant<most>(size, [&](auto R) {
+          const ColumnInputs<T, R> inputs{job_.a + m, job_.a_stride};
+          split_evenly(mine.begin, mine.end, tile_columns, [&](int group, int width) {
+            with_constant<tile_columns>(width, [&](auto W) {
+              plain_tile<V, R, W>(inputs, side.c + (m - side.begin), job_.rows, side.b, group * L, side.N,
+                                  job_.fresh ? Onto::zeros : Onto::sums);
+            });
+          });
+        });
+      });
+    });
+  }
+
   static int width(const OuterJob<T>& job) {
     int N = 0;
     for (const auto& side : job.side) N += side.N;
@@ -108,10 +150,17 @@ template <class T, int L, int Registers> class OuterSum {
   }
 
   // Copies the columns and returns how far apart the rows of the copy are. (The original rows may lie a power
-  // of two apart. Then a cache has place for only a few of them at once.) bias += the sums of the columns.
+  // of two apart. Then a cache has place for only a few of them at once.)
   std::ptrdiff_t copy_columns(const T* rows, int depth, const Range& range) const {
     const int vectors = (range.end - range.begin + L - 1) / L;
     const std::ptrdiff_t width = std::ptrdiff_t{vectors + 1} * L;
+    sum_columns(rows, depth, range, columns_, width);
+    return width;
+  }
+
+  // bias += the sums of the columns, which are copied to `to` unless it is null.
+  void sum_columns(const T* rows, int depth, const Range& range, T* to, std::ptrdiff_t width) const {
+    const int vectors = (range.end - range.begin + L - 1) / L;
     split_evenly(0, vectors, tile_columns, [&](int vector, int count) {
       with_constant<tile_columns>(count, [&](auto W) {
         const int m = range.begin + vector * L;
@@ -120,7 +169,7 @@ template <class T, int L, int Registers> class OuterSum {
         for (int k = 0; k < depth; ++k) {
           unroll<W>([&](auto w) ELMAN_INLINED {
             const V v = extent.load_at<V>(rows + k * job_.a_stride + m, w);
-            store(columns_ + k * width + (vector + w) * L, v);
+            if (to) store(to + k * width + (vector + w) * L, v);
             sum[w] = sum[w] + v;
           });
         }
@@ -130,7 +179,6 @@ template <class T, int L, int Registers> class OuterSum {
         });
       });
     });
-    return width;
   }
 
   void multiply(const Side& side, const T* packed, std::ptrdiff_t apart, int depth,

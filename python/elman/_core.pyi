@@ -1,9 +1,17 @@
 """The engine. The public surface is the package elman; arguments here are checked only as far as safety needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
+
+from ._core_tensors import KeptFloat32 as KeptFloat32
+from ._core_tensors import KeptFloat64 as KeptFloat64
+from ._core_tensors import Module as Module
+from ._core_tensors import Tensors as Tensors
+from ._core_tensors import keep as keep
+from ._core_tensors import step_backward as step_backward
+from ._core_tensors import step_forward as step_forward
 
 Array = np.ndarray[Any, Any]
 States = Sequence[Array | None]  # one for each state, each [L * D, B, H]
@@ -250,51 +258,6 @@ def borrow_threads(library: bytes | None) -> bool:
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array: ...
 def zeros(shapes: list[list[list[tuple[int, ...] | None]]], dtype: np.dtype[Any]) -> Nested:
     """Zeros of each shape, None where there is None."""
-
-class KeptFloat32: ...
-class KeptFloat64: ...
-
-@overload
-def keep(packed: PackedStackFloat32, fingerprint: int) -> KeptFloat32:
-    """Packed weights with the fingerprint of what they were packed from (`Tensors.fingerprint`)."""
-
-@overload
-def keep(packed: PackedStackFloat64, fingerprint: int) -> KeptFloat64: ...
-
-class Module:
-    """What a module of a library is, in the words of its constructor; `one_step`: a cell."""
-
-    def __init__(
-        self, cell: str, I: int, H: int, bidirectional: bool, bias: bool, batch_first: bool, one_step: bool
-    ) -> None: ...
-
-class Tensors:
-    """A library's tensors, of exactly these types. `give` and `take`: DLPack, where types have no table."""
-
-    def __init__(
-        self,
-        types: tuple[type, ...],
-        negated: Callable[[Any], bool],
-        wants_gradient: Callable[[Any], bool],
-        give: Callable[[Any], Any],
-        take: Callable[[Any], Any],
-    ) -> None: ...
-    def new(self, shape: Sequence[int], itemsize: int) -> Any:
-        """A tensor of float32 or float64, not initialised, that any thread may free."""
-
-    def fingerprint(self, weights: Sequence[Any]) -> int | None:
-        """Of all bytes and shapes; None if a weight cannot be read as it lies."""
-
-    def run(
-        self,
-        module: Module,
-        kept: KeptFloat32 | KeptFloat64 | None,
-        weights: Sequence[Any],
-        x: Any,
-        hx: Any,
-        gradients: bool,
-    ) -> Any:
-        """What the module gives; None, and nothing done, where that takes more than one look at plain tensors."""
 
 def measure_peak(threads: int, dtype: str) -> float: ...
 def measure_dispatch(threads: int) -> float: ...

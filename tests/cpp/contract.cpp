@@ -41,6 +41,8 @@ template <class Cell, class Stored> struct TestIsa {
                                   pack_matrix<double, L>,
                                   pack_transposed<double, L>,
                                   product<double, L, registers>,
+                                  plain_scratch<double, L, registers>,
+                                  multiply_plain<double, L, registers>,
                                   outer_scratch<double, L>,
                                   outer<double, L, registers>};
   CellRef cell{&Cell::facts, {}, {&forward_kernels, &backward_kernels}, nullptr};

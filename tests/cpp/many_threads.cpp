@@ -1,4 +1,5 @@
 // Many more threads than processors: they meet, all of them, and share the gradients of weights bit for bit.
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -30,7 +31,8 @@ void meet(int threads, int rounds) {
 }
 
 // A side of each kind: fed by all columns, by the first, by the last.
-template <class T> Results<T> gradients(const Isa& isa, int rows, int M, int N, int parts) {
+// `fresh`: onto zeros, whatever is there.
+template <class T> Results<T> gradients(const Isa& isa, int rows, int M, int N, int parts, bool fresh) {
   const ProductKernels<T>& p = product_kernels<T>(isa);
   Random random(7);
   const Values<T> a = random.normals<T>(std::size_t(rows) * M);
@@ -38,6 +40,7 @@ template <class T> Results<T> gradients(const Isa& isa, int rows, int M, int N, 
   job.rows = rows;
   job.M = job.a_stride = M;
   job.a = a.data();
+  job.fresh = fresh;
   Values<T> bias = random.normals<T>(M);
   job.bias = bias.data();
   const int third = M / 3, begins[] = {0, third, 0}, ends[] = {2 * third, M, M}, widths[] = {N, 2 * N + 1, 5};
@@ -52,13 +55,15 @@ template <class T> Results<T> gradients(const Isa& isa, int rows, int M, int N, 
     all += width;
     b[i] = random.normals<T>(std::size_t(rows) * width);
     c[i] = random.normals<T>(std::size_t(ends[i] - begins[i]) * width);
+    if (fresh && parts > 1) std::fill(c[i].begin(), c[i].end(), not_a_number<T>);
+    else if (fresh) std::fill(c[i].begin(), c[i].end(), T{0});
     for (int n = 0; n < rows; ++n) b_rows[i].push_back(b[i].data() + std::ptrdiff_t{n} * width);
     for (int m = begins[i]; m < ends[i]; ++m)
       c_rows[i].push_back(c[i].data() + std::ptrdiff_t{m - begins[i]} * width);
     job.side[i] = {begins[i], ends[i], width, b_rows[i].data(), c_rows[i].data()};
   }
   for (int part = 0; part < parts; ++part) {
-    Values<T> scratch(p.outer_scratch(M, all), not_a_number<T>);
+    Values<T> scratch(p.outer_scratch(rows, M, all), not_a_number<T>);
     p.outer(job, part, parts, scratch.data());
   }
   c.push_back(bias);
@@ -66,12 +71,13 @@ template <class T> Results<T> gradients(const Isa& isa, int rows, int M, int N, 
 }
 
 template <class T> void share_gradients(const Isa& isa) {
-  for (const auto& [rows, M, N] : {std::array{300, 96, 150}, {7, 50, 64}, {130, 700, 33}}) {
-    const Results<T> alone = gradients<T>(isa, rows, M, N, 1);
-    for (const int parts : {2, 3, 5, 8, 64, 200})
-      expect_same_bits(label<T>(isa, "gradients in parts", {rows, M, N, parts}),
-                       gradients<T>(isa, rows, M, N, parts), alone);
-  }
+  for (const auto& [rows, M, N] : {std::array{300, 96, 150}, {7, 50, 64}, {130, 700, 33}})
+    for (const bool fresh : {false, true}) {
+      const Results<T> alone = gradients<T>(isa, rows, M, N, 1, fresh);
+      for (const int parts : {2, 3, 5, 8, 64, 200})
+        expect_same_bits(label<T>(isa, "gradients in parts", {rows, M, N, parts, fresh}),
+                         gradients<T>(isa, rows, M, N, parts, fresh), alone);
+    }
 }
 
 }  // namespace

@@ -66,7 +66,9 @@ def test_bounded():
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no count of faults on this system")
 def test_large_tapes_are_not_cleared_again():
-    assert min(map(int, run(FAULTS).split()[-3:])) < 60  # a huge page is one fault: 139 and more if the tape is new
+    assert (
+        min(map(int, run(FAULTS).split()[-3:])) < 60
+    )  # a huge page is one fault: 139 and more if the tape is new
 
 
 @pytest.mark.slow

@@ -8,21 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _core
 from ..stack.spec import StackSpec
-from . import gpu, reference
-from .cache import Cache
-from .spec import Layout, split
+from . import gpu, reference, threads
+from .cache import TENSORS, Cache
+from .spec import Layout, of_cell, split
 
 
 class Call(torch.autograd.Function):
-    """Inputs: x, the initial states (none or all), the weights, then dropout's factors.
+    """Inputs: x, the initial states (none or all), the weights, then dropout's factors. Results: y, which a cell gives
+    only as its h, and each final state.
 
     All that is large is in saved tensors, the tape included, where checkpoints and hooks for saved tensors find it.
+    `made`: the tape and the results of a single step, which has gone to the engine as tensors, and what its weights
+    were found by (`step`). Any other call is a Pass, which does single steps too: both have the same tape.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
+        made: tuple[list[Tensor], Any] | None,
         spec: StackSpec,
         layout: Layout,
         cache: Cache | None,
@@ -30,13 +35,19 @@ class Call(torch.autograd.Function):
         *tensors: Tensor,
     ) -> Any:
         x, state, weights, dropout = split(counts, tensors)
-        call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache)
-        memory = call.new_memory()
-        results = call.forward(call.new_tape(memory))
+        ctx.plans, ctx.step = None, made is not None
+        if made is not None:
+            (memory, *results), ctx.key = made
+        else:
+            call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache)
+            memory = call.new_memory()
+            results = call.forward(call.new_tape(memory))
+            del results[: of_cell(x, layout)]
+            ctx.plans, ctx.key = call.plans, call.key
         if not layout.whole:  # the caller may write to the ones he gave
             layout = layout.map(Tensor.clone)
         ctx.spec, ctx.layout, ctx.cache, ctx.counts = spec, layout, cache, counts
-        ctx.plans, ctx.key, ctx.places = call.plans, call.key, [(id(w), w.data_ptr()) for w in weights]
+        ctx.names, ctx.places = [*map(id, weights)], [*map(Tensor.data_ptr, weights)]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(memory, *tensors)
         return tuple(results)
@@ -44,25 +55,83 @@ class Call(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
-        spec, layout = ctx.spec, ctx.layout
         x, state, weights, dropout = split(ctx.counts, tensors)
-        needs = ctx.needs_input_grad[4:]
-        call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, ctx.cache, ctx.plans)
+        if of_cell(x, ctx.layout):
+            given = None, *given
         anew = reference.needed_backward(given)
-        if call.key != ctx.key and _misplaced(ctx.places, weights, anew):
+        if (anew or _moved(ctx, weights)) and _others(ctx, weights, anew):
             raise RuntimeError(CHANGED)
+        spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[5:]
         if anew:
-            grads = reference.gradients(spec, layout, x, state, weights, dropout, given)
+            grads: Any = reference.gradients(spec, layout, x, state, weights, dropout, given)
         else:
             if _graph_is_kept():  # this pass uses the tape up, and another one may follow
                 memory = memory.clone()
-            need_dx, need_dstate, need_dweights, _ = split(ctx.counts, needs)
-            names = {name for name, needed in zip(spec.names, need_dweights, strict=True) if needed}
-            wants = need_dx, any(need_dstate), names
-            dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], *wants)
-            grads = [dx, *(dstate if state else ()), *dweights]
+            grads = _step_back(spec, memory, x, state, weights, given, needs) if ctx.step else None
+            if grads is None:
+                call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, ctx.cache, ctx.plans)
+                grads = _back(call, spec, memory, ctx.counts, given, needs)
         grads = [g if needed else None for g, needed in zip(grads, needs, strict=False)]
-        return None, None, None, None, *grads, *[None] * (len(tensors) - len(grads))
+        return None, None, None, None, None, *grads, *[None] * len(dropout)
+
+
+def step(
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    cache: Cache,
+) -> tuple[Tensor, ...] | None:
+    """One step of all sequences in one direction: what Call gives. None if the engine cannot read a tensor as it
+    lies, or if one does not fit: then nothing is done."""
+    packed = cache.get(spec, weights)
+    made = _core.step_forward(TENSORS, packed.forward, x, state, layout.batch_first)
+    if made is None:
+        return None
+    counts = len(state), len(weights), 0
+    tensors = x, *state, *weights
+    results: tuple[Tensor, ...] = _apply((made, packed.key), spec, layout, cache, counts, *tensors)
+    return results
+
+
+# Call.apply, without its look for wrappers of torch.func, which the engine cannot read.
+_apply: Any = super(torch.autograd.Function, Call).apply
+
+
+def _step_back(
+    spec: StackSpec,
+    memory: Tensor,
+    x: Tensor,
+    state: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    given: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None] | None:
+    """The gradients of one step, whose weights are read where they lie; None where they or others cannot be."""
+    threads.follow()
+    dy, *dfinal = (None if g is None else g.contiguous() for g in given)
+    each = 4 if spec.bias else 2
+    grads: list[Tensor | None] | None = _core.step_backward(
+        TENSORS, spec.cell, memory, x, state, weights, each, dy, dfinal, needs
+    )
+    return grads
+
+
+def _back(
+    call: Any,
+    spec: StackSpec,
+    memory: Tensor,
+    counts: tuple[int, int, int],
+    given: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """The gradients of any call."""
+    need_dx, need_dstate, need_dweights, _ = split(counts, needs)
+    names = {name for name, needed in zip(spec.names, need_dweights, strict=True) if needed}
+    wants = need_dx, any(need_dstate), names
+    dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], *wants)
+    return [dx, *(dstate if need_dstate else ()), *dweights]
 
 
 CHANGED = (
@@ -71,12 +140,23 @@ CHANGED = (
 )
 
 
-def _misplaced(places: list[tuple[int, int]], weights: Sequence[Tensor], anew: bool) -> bool:
-    """Whether backward refuses weights that have changed. A tensor that lies in other memory now is refused, and
-    with `anew` any change. New values in the same memory are used as they are, as in torch.nn; so are other tensors,
-    which a hook for saved tensors gave in the weights' place."""
-    kept = [(place, w.data_ptr()) for (name, place), w in zip(places, weights, strict=True) if name == id(w)]
-    return any(anew or before != now for before, now in kept)
+def _moved(ctx: Any, weights: Sequence[Tensor]) -> bool:
+    """Whether a weight of the forward pass lies in other memory now. Other tensors do not count, which a hook for saved
+    tensors gave in the weights' place."""
+    if ctx.places == [*map(Tensor.data_ptr, weights)]:
+        return False
+    places = zip(ctx.names, ctx.places, weights, strict=True)
+    return any(name == id(w) and place != w.data_ptr() for name, place, w in places)
+
+
+def _others(ctx: Any, weights: Sequence[Tensor], anew: bool) -> bool:
+    """Whether backward refuses weights that have moved, or all that may have changed with `anew`: whether what is in
+    them is not what it was. New values in the same memory are used as they are, as in torch.nn."""
+    if ctx.key is None or (ctx.cache or Cache()).get(ctx.spec, weights).key == ctx.key:
+        return False
+    return _moved(ctx, weights) or (
+        anew and any(name == id(w) for name, w in zip(ctx.names, weights, strict=True))
+    )
 
 
 # Whether the backward pass that runs has retain_graph=True. PyTorch that is too old to tell counts as yes.

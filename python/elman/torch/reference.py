@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ..stack.spec import StackSpec
-from .spec import Layout, of_cell
+from .spec import Layout, of_cell, split
 
 
 def needed(tensors: Sequence[Tensor]) -> bool:
@@ -128,8 +128,11 @@ def gradients(
 
     `given`: those of y and of each final state; None for zeros.
     """
-    inputs, again = [x, *state, *weights], torch.is_grad_enabled()
+    again = torch.is_grad_enabled()
     with torch.enable_grad():
+        # Each as a tensor of its own: one may have been made from another, or be given twice.
+        inputs = [t.view_as(t) for t in (x, *state, *weights)]
+        x, state, weights = split((len(state), len(weights), 0), inputs)[:3]
         results = run(spec, layout, x, state, weights, dropout)
         pairs = [(r, g) for r, g in zip(results, given, strict=True) if g is not None and r.requires_grad]
         wanted = [t for t in inputs if t.requires_grad]
