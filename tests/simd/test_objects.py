@@ -30,7 +30,7 @@ TABLES = {
     "table": {"isa"},
 }
 # What each part needs of others.
-NEEDED = {part: {"elman::Barrier::wait()"} for part in TABLES} | {
+NEEDED = {part: {"elman::Barrier::wait(int)"} for part in TABLES} | {
     "table": set.union(*TABLES.values()) - {"isa"},
 }
 
