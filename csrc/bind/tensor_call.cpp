@@ -206,7 +206,9 @@ py::object run(const Tensors& tensors, const Module& module, const py::object& k
   if (states.size() == 1 && !states[0].is(hx)) return py::none();  // [h], where h was expected
   View view;
   if (!tensors.look(x, &view)) return py::none();
-  const auto wants = [&](const py::object& one) { return tensors.wants_gradient(one); };
+  const auto wants = [&](const py::object& one) {
+    return !tensors.reads(one) || tensors.wants_gradient(one);
+  };
   if (gradients) {
     for (const py::object& one : weights)
       if (wants(one)) return py::none();

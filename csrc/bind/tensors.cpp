@@ -77,11 +77,16 @@ bool Tensors::view_of(const dlpack::Tensor& tensor, View* view) {
   return true;
 }
 
-bool Tensors::look(const py::handle& object, View* view) const {
+const Tensors::Kind* Tensors::kind_of(const py::handle& object) const {
   PyObject* const type = reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()));
   const auto kind =
       std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& k) { return k.type.ptr() == type; });
-  if (kind == kinds_.end()) return false;
+  return kind == kinds_.end() ? nullptr : &*kind;
+}
+
+bool Tensors::look(const py::handle& object, View* view) const {
+  const Kind* const kind = kind_of(object);
+  if (!kind) return false;
   try {
     if (kind->table) {
       dlpack::Tensor tensor;

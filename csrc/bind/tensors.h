@@ -44,6 +44,9 @@ class Tensors {
   // False if it is something else than a View can tell. That is no error: the caller knows another way.
   bool look(const py::handle& object, View* view) const;
 
+  // Whether it is of one of the classes. Of others nothing may be asked: they can answer with an error.
+  bool reads(const py::handle& object) const { return kind_of(object) != nullptr; }
+
   bool wants_gradient(const py::handle& tensor) const { return is_true(wants_gradient_, tensor); }
 
   // A tensor that owns this memory. Any thread can free it, without Python: to free a NumPy array a thread
@@ -57,6 +60,7 @@ class Tensors {
     py::object type;
     const dlpack::Exchange* table;  // or null
   };
+  const Kind* kind_of(const py::handle& object) const;
   static bool is_true(const py::object& question, const py::handle& tensor);
   static bool view_of(const dlpack::Tensor& tensor, View* view);
 
