@@ -3,193 +3,125 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
-#include <optional>
 
 #include "bind/kept.h"
+#include "bind/tensor_steps.h"
 #include "machine/share.h"
-#include "recurrent/pass.h"
 #include "recurrent/plain_step.h"
 
 namespace elman {
 namespace {
 
-using Objects = std::vector<py::object>;
-
-// What a module is, in the words of its constructor.
-struct Module {
-  std::string cell;
-  int I = 0, H = 0;
-  bool bidirectional = false, bias = true, batch_first = false;
-  bool one_step = false;  // a cell: no axis for steps or layers, and its state is all it gives
-};
-
+// A call that nobody wants gradients of. `packed`: null for a single step over plain weights.
 template <class T> class Call {
  public:
-  Call(const Tensors& tensors, const Module& module) : tensors_(tensors), module_(module) {}
+  Call(const Given<T>& given, const T* const* initial) : given_(given), initial_(initial) {}
 
-  // Each returns whether this is a call that is done here.
-  bool read_weights(const Objects& objects) {
-    const Isa& isa = current_isa();
-    const CellRef& cell = find_cell(isa, module_.cell);
-    const std::size_t each = module_.bias ? 4 : 2, D = module_.bidirectional ? 2 : 1, count = objects.size();
-    const int I = module_.I, H = module_.H;
-    if (!count || count % (each * D) || cell.facts->vector_count() || I < 1 || H < 1 || I > largest_size ||
-        H > largest_size / 4)
-      return false;
-    stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(count / (each * D)), static_cast<int>(D)});
-    const py::ssize_t rows = elements({cell.facts->gate_count(), H});
-    for (std::size_t i = 0; i < count; i += each) {
-      Weights<T>& one = weights_.emplace_back();
-      one.H = H;
-      one.I = stack_->inputs(static_cast<int>(i / each / D));
-      if (!read(objects[i], {rows, one.I}, &one.ih) || !read(objects[i + 1], {rows, H}, &one.hh))
-        return false;
-      if (module_.bias &&
-          (!read(objects[i + 2], {rows}, &one.bias_ih) || !read(objects[i + 3], {rows}, &one.bias_hh)))
-        return false;
-    }
-    return true;
-  }
-
-  bool read_input(const View& x) {
-    const int full = module_.one_step ? 2 : 3;
-    batched_ = x.axes == full;
-    if (x.axes != full && x.axes != full - 1) return false;
-    lead_.assign(x.sizes.begin(), x.sizes.begin() + x.axes - 1);
-    turned_ = module_.batch_first && batched_;
-    const py::ssize_t steps = module_.one_step ? 1 : lead_[turned_ ? 1 : 0];
-    const py::ssize_t B = !batched_ ? 1 : module_.one_step ? lead_[0] : lead_[turned_ ? 0 : 1];
-    const py::ssize_t rows = elements({steps, B});
-    if (rows < 1 || rows > INT32_MAX || x.sizes[x.axes - 1] != module_.I) return false;
-    steps_ = static_cast<int>(steps);
-    B_ = static_cast<int>(B);
-    x_ = static_cast<const T*>(x.data);
-    if (!module_.one_step) state_shape_.push_back(stack_->parts());
-    if (batched_) state_shape_.push_back(B);
-    state_shape_.push_back(module_.H);
-    return x.is_double == std::is_same_v<T, double>;
-  }
-
-  bool read_states(const Objects& states) {
-    if (!states.empty() && states.size() != std::size_t(stack_->facts().state_count())) return false;
-    for (std::size_t k = 0; k < states.size(); ++k) {
-      View view;
-      if (!tensors_.look(states[k], &view) || view.is_double != std::is_same_v<T, double> ||
-          !std::equal(state_shape_.begin(), state_shape_.end(), view.sizes.begin()) ||
-          view.axes != static_cast<int>(state_shape_.size()))
-        return false;
-      initial_[k] = static_cast<const T*>(view.data);
-    }
-    return true;
-  }
-
-  // The results as the module gives them; None if a call over packed weights is due, and `kept` (which may be
-  // null) are not those of these.
-  py::object run(const KeptHolder<T>& kept) {
-    const ForcedSchedule wanted = schedule_of_environment();
-    bool done = steps_ == 1 && stack_->D == 1 && plain_step_pays<T>(*stack_, B_);
+  py::object run(const PackedStack<T>* packed, Kept<T>* kept) {
     {
       const Unlocked unlocked;
-      if (done) {
-        run_plain(wanted);
-      } else if (const PackedStack<T>* packed = kept ? kept->find(*stack_, views_) : nullptr) {
-        run_packed(*packed, kept->plans(steps_, B_, turned_), wanted);
-        done = true;
-      }
+      for (std::size_t k = 0; k < given_.states(); ++k) final_[k] = given_.new_state();
+      if (given_.gives_y()) y_ = given_.new_y();
+      if (packed) run_packed(*packed, kept->plans(given_.steps(), given_.B(), given_.turned()));
+      else run_plain();
     }
-    return done ? results() : py::none();
+    Objects results;
+    if (given_.gives_y()) results.push_back(given_.make_y(std::move(y_)));
+    for (std::size_t k = 0; k < given_.states(); ++k)
+      results.push_back(given_.make_state(std::move(final_[k])));
+    return given_.results(results);
   }
 
  private:
-  bool read(const py::object& weight, std::initializer_list<py::ssize_t> shape, const T** to) {
-    return tensors_.look(weight, &views_.emplace_back()) && views_.back().is<T>(shape, to);
-  }
-
-  T* of(const Buffer<char>& memory) const { return reinterpret_cast<T*>(memory.data()); }
-
-  Buffer<char> numbers(std::size_t count) const { return Buffer<char>(count * sizeof(T)); }
-
-  void make_results() {
-    for (int k = 0; k < stack_->facts().state_count(); ++k)
-      final_[k] = numbers(std::size_t(stack_->parts()) * B_ * stack_->H);
-    if (!module_.one_step) y_ = numbers(std::size_t(steps_) * B_ * stack_->width());
-  }
-
-  void run_plain(ForcedSchedule wanted) {
-    make_results();
-    PlainStep<T> step{*stack_, weights_};
-    step.B = B_;
-    step.x = x_;
-    step.y = of(y_);
-    for (int k = 0; k < stack_->facts().state_count(); ++k) {
-      step.initial[k] = initial_[k];
-      step.final[k] = of(final_[k]);
-    }
-    step.wanted = wanted;
+  void run_plain() {
+    PlainStep<T> step{given_.stack(), given_.weights()};
+    step.B = given_.B();
+    step.x = given_.x();
+    step.y = given_.of(y_);
+    step.wanted = schedule_of_environment();
+    set_states(step);
     run_plain_step(step);
   }
 
-  void run_packed(const PackedStack<T>& packed, const Plans& plans, ForcedSchedule wanted) {
-    make_results();
+  void run_packed(const PackedStack<T>& packed, const Plans& plans) {
     ForwardCall<T> call;
     call.packed = &packed;
     for (const auto& plan : plans) call.plans.push_back(plan.get());
-    call.wanted = wanted;
-    call.x = x_;
-    call.y = module_.one_step ? of(final_[0]) : of(y_);  // a cell's y is its h
-    for (int k = 0; k < stack_->facts().state_count(); ++k) {
-      call.initial[k] = initial_[k];
-      call.final[k] = of(final_[k]);
-    }
+    call.wanted = schedule_of_environment();
+    call.x = given_.x();
+    call.y = given_.of(given_.gives_y() ? y_ : final_[0]);
+    set_states(call);
     run_forward(call);
-    if (turned_ && steps_ > 1 && B_ > 1) turn();
+    if (given_.turned() && given_.steps() > 1 && given_.B() > 1) turn();
   }
 
-  // y [B, T] to [T, B], which torch.nn has in memory with batch_first too.
+  template <class One> void set_states(One& call) const {
+    for (std::size_t k = 0; k < given_.states(); ++k) {
+      call.initial[k] = initial_[k];
+      call.final[k] = given_.of(final_[k]);
+    }
+  }
+
+  // y [B, T] to [T, B].
   void turn() {
-    const std::size_t width = stack_->width(), row = width * sizeof(T);
+    const int steps = given_.steps(), B = given_.B();
+    const std::size_t row = given_.stack().width() * sizeof(T);
     Buffer<char> turned(y_.size());
     ThreadTeam team(num_threads());
     const int threads = threads_for_streaming(double(y_.size()), team.size(), team.warm());
-    share(team, threads, steps_, [&](int64_t begin, int64_t end) {
+    share(team, threads, steps, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t)
-        for (int64_t b = 0; b < B_; ++b)
-          std::memcpy(turned.data() + (t * B_ + b) * row, y_.data() + (b * steps_ + t) * row, row);
+        for (int64_t b = 0; b < B; ++b)
+          std::memcpy(turned.data() + (t * B + b) * row, y_.data() + (b * steps + t) * row, row);
     });
     y_ = std::move(turned);
   }
 
-  py::object results() {
-    const int states = stack_->facts().state_count();
-    Objects parts;
-    for (int k = 0; k < states; ++k)
-      parts.push_back(tensors_.make(std::move(final_[k]), state_shape_, sizeof(T)));
-    const py::object state = states == 1 ? parts[0] : py::object(py::tuple(py::cast(parts)));
-    if (module_.one_step) return state;
-    std::vector<py::ssize_t> shape = lead_;
-    shape.push_back(stack_->width());
-    return py::make_tuple(tensors_.make(std::move(y_), shape, sizeof(T), turned_), state);
-  }
-
-  const Tensors& tensors_;
-  const Module& module_;
-  std::optional<Stack> stack_;
-  std::vector<View> views_;  // of the weights, in torch's order
-  std::vector<Weights<T>> weights_;
-  std::vector<py::ssize_t> lead_, state_shape_;
-  bool batched_ = false, turned_ = false;
-  int steps_ = 0, B_ = 0;
-  const T* x_ = nullptr;
-  const T* initial_[max_states] = {};
+  const Given<T>& given_;
+  const T* const* const initial_;
   Buffer<char> y_, final_[max_states];
 };
 
-template <class T>
-py::object run_as(const Tensors& tensors, const Module& module, const py::object& kept,
-                  const Objects& weights, const View& x, const Objects& states) {
-  Call<T> call(tensors, module);
-  if (!call.read_weights(weights) || !call.read_input(x) || !call.read_states(states)) return py::none();
-  return call.run(py::isinstance<Kept<T>>(kept) ? kept.cast<KeptHolder<T>>() : nullptr);
+// What calls have in common. `node`: None if no gradients are taken; else it puts what a step of the stack
+// leaves into the library's graph, node(made, states, plain), and gives y (not of a cell) and the final
+// states.
+struct Request {
+  const Tensors& tensors;
+  const Module& module;
+  const py::object& kept;  // the packed weights of the last call, or None
+  const bool trusted;      // it is, or would be, of these weights
+  const Objects& weights;
+  const py::object& x;
+  const Objects states;
+  const py::object& node;
+
+  bool wants_gradients() const {
+    const auto wants = [&](const py::object& one) { return tensors.wants_gradient(one); };
+    return !node.is_none() && (wants(x) || std::any_of(weights.begin(), weights.end(), wants) ||
+                               std::any_of(states.begin(), states.end(), wants));
+  }
+};
+
+template <class T> py::object run_as(const Request& request) {
+  Given<T> given(request.tensors, request.module);
+  const T* initial[max_states] = {};
+  if (!given.read_weights(request.weights) || !given.read_x(request.x) ||
+      !given.read_states(request.states, initial))
+    return py::none();
+  const bool trained = request.wants_gradients();
+  if (trained && !can_train_step(given)) return py::none();
+  const KeptHolder<T> kept =
+      py::isinstance<Kept<T>>(request.kept) ? request.kept.cast<KeptHolder<T>>() : nullptr;
+  const bool plain = given.single_step() && !request.trusted && plain_step_pays<T>(given.stack(), given.B());
+  const PackedStack<T>* packed = nullptr;
+  if (!plain) {
+    const Unlocked unlocked;
+    packed = kept ? kept->find(given.stack(), given.views(), request.trusted) : nullptr;
+  }
+  if (!plain && !packed) return py::none();
+  if (!trained) return Call<T>(given, initial).run(packed, kept.get());
+  const Objects made = train_step(given, initial, packed);
+  return given.results(request.node(made, request.states, plain).template cast<Objects>());
 }
 
 Objects states_of(const py::object& hx) {
@@ -198,26 +130,14 @@ Objects states_of(const py::object& hx) {
   return {hx};
 }
 
-// `gradients`: whether they are taken, where a tensor wants them. `kept`: the packed weights of the last
-// call.
-py::object run(const Tensors& tensors, const Module& module, const py::object& kept, const Objects& weights,
-               const py::object& x, const py::object& hx, bool gradients) {
-  const Objects states = states_of(hx);
-  if (states.size() == 1 && !states[0].is(hx)) return py::none();  // [h], where h was expected
+py::object run(const Tensors& tensors, const Module& module, const py::object& kept, bool trusted,
+               const Objects& weights, const py::object& x, const py::object& hx, const py::object& node) {
+  const Request request{tensors, module, kept, trusted, weights, x, states_of(hx), node};
+  if (request.states.size() == 1 && !request.states[0].is(hx))
+    return py::none();  // [h], where h was expected
   View view;
   if (!tensors.look(x, &view)) return py::none();
-  const auto wants = [&](const py::object& one) {
-    return !tensors.reads(one) || tensors.wants_gradient(one);
-  };
-  if (gradients) {
-    for (const py::object& one : weights)
-      if (wants(one)) return py::none();
-    for (const py::object& one : states)
-      if (wants(one)) return py::none();
-    if (wants(x)) return py::none();
-  }
-  return view.is_double ? run_as<double>(tensors, module, kept, weights, view, states)
-                        : run_as<float>(tensors, module, kept, weights, view, states);
+  return view.is_double ? run_as<double>(request) : run_as<float>(request);
 }
 
 py::object new_tensor(const Tensors& tensors, const std::vector<py::ssize_t>& shape, int itemsize) {
@@ -259,14 +179,19 @@ void bind_tensors(py::module_& m) {
              return Module{std::move(cell), I, H, bidirectional, bias, batch_first, one_step};
            }),
            py::arg("cell"), py::arg("I"), py::arg("H"), py::arg("bidirectional"), py::arg("bias"),
-           py::arg("batch_first"), py::arg("one_step"));
+           py::arg("batch_first"), py::arg("one_step"))
+      .def_readonly("cell", &Module::cell)
+      .def_readonly("I", &Module::I)
+      .def_readonly("H", &Module::H)
+      .def_readonly("bias", &Module::bias)
+      .def_readonly("batch_first", &Module::batch_first);
   py::class_<Tensors>(m, "Tensors")
       .def(py::init<py::tuple, py::object, py::object, py::object, py::object>(), py::arg("types"),
            py::arg("negated"), py::arg("wants_gradient"), py::arg("give"), py::arg("take"))
       .def("new", &new_tensor, py::arg("shape"), py::arg("itemsize"))
       .def("fingerprint", &fingerprint, py::arg("weights"))
-      .def("run", &run, py::arg("module"), py::arg("kept"), py::arg("weights"), py::arg("x"), py::arg("hx"),
-           py::arg("gradients"));
+      .def("run", &run, py::arg("module"), py::arg("kept"), py::arg("trusted"), py::arg("weights"),
+           py::arg("x"), py::arg("hx"), py::arg("node"));
 }
 
 }  // namespace elman

@@ -27,6 +27,7 @@ struct View {
     return true;
   }
   py::ssize_t elements() const { return elman::elements(sizes.data(), axes); }
+  std::vector<py::ssize_t> shape() const { return {sizes.begin(), sizes.begin() + axes}; }
 };
 
 // The same of a NumPy array.

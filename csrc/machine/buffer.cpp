@@ -54,27 +54,40 @@ void give_to_system(void* p) {
 #endif
 }
 
-// Large buffers that are kept from one call for the next. A training step needs tapes of the same sizes each
-// time, and up to a tenth of its time went into new ones, because the system clears them (awd, hydrology).
-// What is kept is at most what was in use at one time, and at most 1 GB; 256 MB are always kept. The oldest
-// buffer leaves first.
+bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
+
+void* take_new(std::size_t bytes) { return is_large(bytes) ? take_from_system(bytes) : take_small(bytes); }
+
+void give_back(void* p, std::size_t bytes) {
+  if (is_large(bytes)) give_to_system(p);
+  else give_small(p);
+}
+
+// Buffers that are kept from one call for the next. A training step needs tapes of the same sizes each time,
+// and up to a tenth of its time went into new ones, because the system clears them (awd, hydrology). The C
+// library gives memory of more than 128 KB back to the system too: steps back of an RNNCell of 512 units took
+// seven times as long. What is kept is at most what was in use at one time, and at most 1 GB; 256 MB are
+// always kept. The oldest buffer leaves first, and the newest is used first: a cache may still hold it.
 class Spare {
  public:
   // A buffer of exactly this size, or null.
   void* take(std::size_t bytes) {
     // If another thread is in here (or was when this process was forked), this one does without.
-    const std::size_t used = in_use_.fetch_add(bytes) + bytes;
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock) return nullptr;
-    most_in_use_ = std::max(most_in_use_, used);
-    for (auto it = buffers_.begin(); it != buffers_.end(); ++it) {
-      if (it->bytes != bytes) continue;
-      void* p = it->p;
-      total_ -= it->bytes;
-      buffers_.erase(it);
-      return p;
-    }
-    return nullptr;
+    const auto it =
+        std::find_if(buffers_.rbegin(), buffers_.rend(), [&](const Kept& k) { return k.bytes == bytes; });
+    if (it == buffers_.rend()) return nullptr;
+    void* const p = it->p;
+    total_ -= bytes;
+    buffers_.erase(std::next(it).base());
+    return p;
+  }
+
+  void note_in_use(std::size_t bytes) {
+    const std::size_t used = in_use_.fetch_add(bytes) + bytes;
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (lock) most_in_use_ = std::max(most_in_use_, used);
   }
 
   bool keep(void* p, std::size_t bytes) {
@@ -84,7 +97,7 @@ class Spare {
     if (!lock || bytes > most) return false;
     for (; total_ + bytes > most; buffers_.pop_front()) {
       total_ -= buffers_.front().bytes;
-      give_to_system(buffers_.front().p);
+      give_back(buffers_.front().p, buffers_.front().bytes);
     }
     buffers_.push_back({p, bytes});
     total_ += bytes;
@@ -108,14 +121,14 @@ Spare& spare() {
   return *buffers;
 }
 
-bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
+bool is_kept(std::size_t bytes) { return bytes >= std::size_t{128} << 10; }
 
-// Large sizes are rounded up by an eighth at most, so that a batch can use a buffer of a batch of nearly its
-// size.
+// Sizes that are kept are rounded up by an eighth at most, so that a batch can use a buffer of a batch of
+// nearly its size.
 std::size_t rounded(std::size_t bytes) {
-  std::size_t unit = line;
-  if (is_large(bytes))
-    for (unit = huge_page; unit <= bytes / 16;) unit *= 2;
+  std::size_t unit = is_large(bytes) ? huge_page : line;
+  if (is_kept(bytes))
+    while (unit <= bytes / 16) unit *= 2;
   return bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
 }
 
@@ -123,18 +136,17 @@ std::size_t rounded(std::size_t bytes) {
 
 void* allocate_bytes(std::size_t bytes) {
   if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
-  const bool large = is_large(bytes);
   bytes = rounded(bytes);
-  if (!large) return take_small(bytes);
-  void* p = spare().take(bytes);
-  return p ? p : take_from_system(bytes);
+  if (!is_kept(bytes)) return take_new(bytes);
+  void* const kept = spare().take(bytes);
+  void* const p = kept ? kept : take_new(bytes);
+  spare().note_in_use(bytes);
+  return p;
 }
 
 void free_bytes(void* p, std::size_t bytes) {
-  const bool large = is_large(bytes);
   bytes = rounded(bytes);
-  if (!large) give_small(p);
-  else if (!spare().keep(p, bytes)) give_to_system(p);
+  if (!is_kept(bytes) || !spare().keep(p, bytes)) give_back(p, bytes);
 }
 
 }  // namespace elman

@@ -23,40 +23,48 @@ template <class T> class Run {
 
   void run() {
     ThreadTeam team(num_threads());
-    const Work work = measure_step<T>(stack_, plan_.view(), team.warm());
-    const Pieces pieces(choose_schedule(work, team.size(), step_.wanted), {plan_.view()}, work.groups, 1);
+    const Work work = measure_step<T>(stack_, plan_->view(), team.warm());
+    const Pieces pieces(choose_schedule(work, team.size(), step_.wanted), {plan_->view()}, work.groups, 1);
     pieces.run(team, [&](int, const Piece& piece) {
       for (const ForwardJob<T>& job : jobs_) kernels_.forward(job, piece);
     });
+    if (step_.tape && step_.y) std::memcpy(step_.y, jobs_.back().y, size() * sizeof(T));
   }
 
  private:
-  // A layer reads what the one below has just left as its final h.
+  std::size_t size() const { return std::size_t(step_.B) * stack_.H; }
+
+  // A layer reads what the one below has just left as its h: on the tape, or as its final state.
   ForwardJob<T> job(int layer) {
     const CellFacts& cell = stack_.facts();
-    const std::size_t size = std::size_t(step_.B) * stack_.H;
+    const std::size_t size = this->size();
+    const Tape<T>& tape = step_.tape;
     ForwardJob<T> job;
     job.I = stack_.inputs(layer);
     job.H = stack_.H;
-    job.plan = plan_.view();
+    job.plan = plan_->view();
     job.program = stack_.cell.program;
     job.plain = &step_.weights[layer];
     T* const first = take(std::size_t(cell.slots + cell.vector_count()) * groups_ * lanes());
     kernels_.pack_first(*job.plain, first);
     job.packed = first;
-    job.x = layer ? step_.final[0] + (layer - 1) * size : step_.x;
-    job.y = step_.final[0] + layer * size;
+    job.x = layer ? jobs_.back().y : step_.x;
+    job.y = tape ? tape.y(layer) : step_.final[0] + layer * size;
     job.y_stride = job.H;
-    if (layer + 1 == stack_.L) job.final[0] = step_.y;
     for (int k = 0; k < cell.state_count(); ++k) {
+      T* const final = step_.final[k] + layer * size;
+      if (tape) job.final[k] = final;
       if (step_.initial[k]) job.initial[k] = step_.initial[k] + layer * size;
-      if (k) job.states[k] = step_.final[k] + layer * size;
+      if (k) job.states[k] = tape ? tape.state(layer, 0, k) : final;
     }
+    if (!tape && layer + 1 == stack_.L) job.final[0] = step_.y;
     job.zeros = zeros_.data();
+    job.keep = static_cast<bool>(tape);
+    if (tape) job.slots = tape.slots(layer, 0);
     if (cell.stage_count() > 1) {
       job.chunk = 1;
-      job.slots = take(cell.slots * size);
-      for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = take(size);
+      if (!tape) job.slots = take(cell.slots * size);
+      for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = tape ? tape.read(layer, 0, j) : take(size);
     }
     return job;
   }
@@ -66,7 +74,7 @@ template <class T> class Run {
 
   const PlainStep<T>& step_;
   const Stack& stack_;
-  const Plan plan_;
+  const std::shared_ptr<const Plan> plan_;
   const Buffer<T> zeros_;
   const CellKernels<T>& kernels_;
   const int groups_;

@@ -6,6 +6,7 @@
 
 #include "recurrent/schedule.h"
 #include "recurrent/stack.h"
+#include "recurrent/tape.h"
 
 namespace elman {
 
@@ -17,6 +18,7 @@ template <class T> struct PlainStep {
   T* y = nullptr;                     // [B, H], the last layer's h; may be null
   const T* initial[max_states] = {};  // [L, B, H], null for zeros
   T* final[max_states] = {};          // [L, B, H], all written; they overlap nothing that is read
+  Tape<T> tape = {};                  // for run_backward, as run_forward leaves it; may be null
   ForcedSchedule wanted = ForcedSchedule::any;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/plan_view.h"
@@ -54,6 +55,10 @@ class Plan {
   std::vector<int64_t> offset_;
 };
 
-Plan one_step(int batch_size);  // of each sequence
+// A plan of so many entries may be kept for the next call.
+constexpr int64_t small_plan = 4096;
+
+// One step of each sequence. The last one that a thread asked for is at hand, if it is small.
+std::shared_ptr<const Plan> one_step(int batch_size);
 
 }  // namespace elman

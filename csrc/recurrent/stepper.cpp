@@ -37,7 +37,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   ForwardJob<T> job;
   job.I = stack_->inputs(layer);
   job.H = stack_->H;
-  job.plan = plan_.view();
+  job.plan = plan_->view();
   job.program = stack_->cell.program;
   job.packed = stack_->packed[layer].data();
   job.x = layer ? layers_[layer - 1].h[1 - now].data() : nullptr;
@@ -55,8 +55,8 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
 }
 
 template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
-  const Work work = measure_step<T>(*stack_, plan_.view(), warm);
-  return Pieces(choose_schedule(work, threads, wanted_), {plan_.view()}, work.groups, 1);
+  const Work work = measure_step<T>(*stack_, plan_->view(), warm);
+  return Pieces(choose_schedule(work, threads, wanted_), {plan_->view()}, work.groups, 1);
 }
 
 // Only a change of the number of threads makes them anew; other steps allocate nothing.

@@ -40,7 +40,7 @@ template <class T> class Stepper {
   void step(const T* x, T* y, const uint8_t* mask = nullptr);
 
   const Stack& stack() const { return *stack_; }
-  int batch_size() const { return plan_.B; }
+  int batch_size() const { return plan_->B; }
   int states() const { return stack_->facts().state_count(); }
 
   T* state(int layer, int k) const;  // [B, H]: as the last step left it
@@ -66,7 +66,7 @@ template <class T> class Stepper {
 
   std::atomic<bool> used_{false};
   const std::shared_ptr<const PackedStack<T>> stack_;
-  const Plan plan_;
+  const std::shared_ptr<const Plan> plan_;
   const Buffer<T> zeros_;
   std::vector<Layer> layers_;
   int now_ = 0;                         // which h holds the state

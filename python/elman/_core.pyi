@@ -11,7 +11,6 @@ from ._core_tensors import Module as Module
 from ._core_tensors import Tensors as Tensors
 from ._core_tensors import keep as keep
 from ._core_tensors import step_backward as step_backward
-from ._core_tensors import step_forward as step_forward
 
 Array = np.ndarray[Any, Any]
 States = Sequence[Array | None]  # one for each state, each [L * D, B, H]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
-from ._core import PackedStack, PackedStackFloat32, PackedStackFloat64
+from ._core import PackedStackFloat32, PackedStackFloat64
 
 class KeptFloat32: ...
 class KeptFloat64: ...
@@ -17,6 +17,12 @@ def keep(packed: PackedStackFloat64, fingerprint: int) -> KeptFloat64: ...
 
 class Module:
     """What a module of a library is, in the words of its constructor; `one_step`: a cell."""
+
+    cell: str
+    I: int
+    H: int
+    bias: bool
+    batch_first: bool
 
     def __init__(
         self, cell: str, I: int, H: int, bidirectional: bool, bias: bool, batch_first: bool, one_step: bool
@@ -43,30 +49,28 @@ class Tensors:
         self,
         module: Module,
         kept: KeptFloat32 | KeptFloat64 | None,
+        trusted: bool,
         weights: Sequence[Any],
         x: Any,
         hx: Any,
-        gradients: bool,
+        node: Callable[[list[Any], list[Any], bool], Sequence[Any]] | None,
     ) -> Any:
-        """What the module gives; None, and nothing done, where that takes more than one look at plain tensors."""
+        """What the module gives; None, and nothing done, where that takes more than one look at plain tensors.
 
-def step_forward(
-    tensors: Tensors, packed: PackedStack, x: Any, states: Sequence[Any], batch_first: bool
-) -> list[Any] | None:
-    """One step in one direction: the tape, y (not of a cell) and each final state. None, and nothing done, if it cannot
-    read one as it lies. `states`: none or all."""
+        `trusted`: `kept` are those of these weights. `node`: None where no gradients are taken. It puts a single step
+        into the library's graph: node(made, states, plain) gives y (not of a cell) and the final states, which `made`
+        has without a graph, after their tape. `plain`: it was made without `kept`."""
 
 def step_backward(
     tensors: Tensors,
-    cell: str,
+    module: Module,
     tape: Any,
     x: Any,
     states: Sequence[Any],
     weights: Sequence[Any],
-    each: int,
     dy: Any,
     dfinal: Sequence[Any],
     needs: Sequence[bool],
 ) -> list[Any] | None:
-    """The gradients of x, each state and each weight, None where not needed; uses the tape up. `each`: how many weights
-    a layer has. dy and dfinal are None for zeros. None, and nothing done, if it cannot read one as it lies."""
+    """The gradients of x, each state and each weight, None where not needed; uses the tape up. dy and dfinal are None
+    for zeros. None, and nothing done, if it cannot read one as it lies."""

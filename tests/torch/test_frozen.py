@@ -41,8 +41,10 @@ class TestAssumeFrozen:
         assert_same(theirs, ours, x)
         assert len(taken) == once > 0
         et.assume_frozen(ours, False)
+        for module in (theirs, ours):
+            for parameter in module.parameters():
+                parameter.detach().numpy()[:] += 0.1  # which torch does not see
         assert_same(theirs, ours, x)
-        assert len(taken) > once
         assert et.report(ours)[0].reason == ""
 
     @pytest.mark.parametrize("name", KINDS)

@@ -5,6 +5,7 @@ import torch
 
 import elman.torch as et
 from elman import _core
+from elman.torch import autograd, call
 
 # Few rows and many; less than a vector, a part of one more, and sums of more than one part.
 SIZES = [(1, 3, 5), (4, 9, 50), (5, 17, 16), (16, 1, 40), (17, 20, 33), (40, 35, 70)]  # B, I, H
@@ -26,6 +27,16 @@ def trained(module, x, state, wanted):
     return torch.autograd.grad(loss, [t for t in tensors if t.requires_grad], retain_graph=True)
 
 
+def counted(function, results):
+    """The same, which adds to `results` what it gives."""
+
+    def call(*arguments):
+        results.append(function(*arguments))
+        return results[-1]
+
+    return call
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,15 +54,18 @@ def test_the_bits_of_the_long_way(kind, dtype, bias, monkeypatch):
             (state, lambda n: n in (3, 4)),
         ):
             found = []
+            with torch.no_grad():
+                module(x, None)  # packs, where steps over plain weights do not pay
             for long in (False, True):
                 with monkeypatch.context() as patch:
-                    done = []
-                    for name in ("step_forward", "step_backward"):
-                        plain = getattr(_core, name)
-                        instead = lambda *a, plain=plain, done=done: done.append(plain(*a)) or done[-1]  # noqa: E731
-                        patch.setattr(_core, name, (lambda *a: None) if long else instead)
+                    steps, back = [], []
+                    if long:
+                        patch.setattr(call, "at_once", lambda *a: None)
+                    patch.setattr(autograd, "step", counted(autograd.step, steps))
+                    patch.setattr(_core, "step_backward", counted(_core.step_backward, back))
                     found.append(trained(module, x, begin, wanted))
-                    assert len(done) == (0 if long else 4) and all(one is not None for one in done)
+                    for done in steps, back:
+                        assert len(done) == (0 if long else 2) and all(one is not None for one in done)
             for a, b in zip(*found, strict=True):
                 assert torch.equal(a, b)
 
@@ -96,10 +110,11 @@ def test_second_gradients_where_one_input_is_made_from_another(kind):
         torch.testing.assert_close(got, want)
 
 
-def test_weights_replaced_before_backward_are_refused_unless_equal():
+@pytest.mark.parametrize("B", [2, 50])  # over plain weights, and over packed ones
+def test_weights_replaced_before_backward_are_refused_unless_equal(B):
     for same in (True, False):
         cell = et.GRUCell(3, 5)
-        h = cell(torch.randn(2, 3), torch.randn(2, 5))
+        h = cell(torch.randn(B, 3), torch.randn(B, 5))
         cell.weight_hh.data = cell.weight_hh.data.clone() * (1 if same else 2)
         if same:
             h.sum().backward()

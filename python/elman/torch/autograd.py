@@ -12,7 +12,7 @@ from .. import _core
 from ..stack.spec import StackSpec
 from . import gpu, reference, threads
 from .cache import TENSORS, Cache
-from .spec import Layout, of_cell, split
+from .spec import Layout, of_cell, split, step_of
 
 
 class Call(torch.autograd.Function):
@@ -20,14 +20,14 @@ class Call(torch.autograd.Function):
     only as its h, and each final state.
 
     All that is large is in saved tensors, the tape included, where checkpoints and hooks for saved tensors find it.
-    `made`: the tape and the results of a single step, which has gone to the engine as tensors, and what its weights
-    were found by (`step`). Any other call is a Pass, which does single steps too: both have the same tape.
+    `made`: the tape and the results of a single step, which has gone to the engine as tensors, and of what (`step`).
+    Any other call is a Pass, which does single steps too: both have the same tape.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
-        made: tuple[list[Tensor], Any] | None,
+        made: tuple[list[Tensor], tuple[Any, Any]] | None,
         spec: StackSpec,
         layout: Layout,
         cache: Cache | None,
@@ -35,9 +35,9 @@ class Call(torch.autograd.Function):
         *tensors: Tensor,
     ) -> Any:
         x, state, weights, dropout = split(counts, tensors)
-        ctx.plans, ctx.step = None, made is not None
+        ctx.plans = ctx.step = None
         if made is not None:
-            (memory, *results), ctx.key = made
+            (memory, *results), (ctx.step, ctx.key) = made
         else:
             call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache)
             memory = call.new_memory()
@@ -47,7 +47,7 @@ class Call(torch.autograd.Function):
         if not layout.whole:  # the caller may write to the ones he gave
             layout = layout.map(Tensor.clone)
         ctx.spec, ctx.layout, ctx.cache, ctx.counts = spec, layout, cache, counts
-        ctx.names, ctx.places = [*map(id, weights)], [*map(Tensor.data_ptr, weights)]
+        ctx.names, ctx.places = tuple(map(id, weights)), tuple(map(Tensor.data_ptr, weights))
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(memory, *tensors)
         return tuple(results)
@@ -59,7 +59,7 @@ class Call(torch.autograd.Function):
         if of_cell(x, ctx.layout):
             given = None, *given
         anew = reference.needed_backward(given)
-        if (anew or _moved(ctx, weights)) and _others(ctx, weights, anew):
+        if (anew or _moved(ctx, weights)) and _others(ctx, x, state, weights, memory):
             raise RuntimeError(CHANGED)
         spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[5:]
         if anew:
@@ -67,7 +67,7 @@ class Call(torch.autograd.Function):
         else:
             if _graph_is_kept():  # this pass uses the tape up, and another one may follow
                 memory = memory.clone()
-            grads = _step_back(spec, memory, x, state, weights, given, needs) if ctx.step else None
+            grads = _step_back(ctx.step, memory, x, state, weights, given, needs) if ctx.step else None
             if grads is None:
                 call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, ctx.cache, ctx.plans)
                 grads = _back(call, spec, memory, ctx.counts, given, needs)
@@ -76,22 +76,21 @@ class Call(torch.autograd.Function):
 
 
 def step(
-    spec: StackSpec,
-    layout: Layout,
-    x: Tensor,
-    state: Sequence[Tensor],
-    weights: Sequence[Tensor],
+    module: Any,
     cache: Cache,
-) -> tuple[Tensor, ...] | None:
-    """One step of all sequences in one direction: what Call gives. None if the engine cannot read a tensor as it
-    lies, or if one does not fit: then nothing is done."""
-    packed = cache.get(spec, weights)
-    made = _core.step_forward(TENSORS, packed.forward, x, state, layout.batch_first)
-    if made is None:
-        return None
+    packed: Any,
+    x: Tensor,
+    weights: Sequence[Tensor],
+    made: list[Tensor],
+    state: Sequence[Tensor],
+    plain: bool,
+) -> tuple[Tensor, ...]:
+    """Puts one step of all sequences in one direction into the graph: y (not of a cell) and each final state, which
+    have no graph in `made`, the tape first. `plain`: the step has read the weights where they lie, not in `packed`."""
+    spec, layout = step_of(module, len(weights), x.dtype)
     counts = len(state), len(weights), 0
-    tensors = x, *state, *weights
-    results: tuple[Tensor, ...] = _apply((made, packed.key), spec, layout, cache, counts, *tensors)
+    step = module, None if plain else packed.key
+    results: tuple[Tensor, ...] = _apply((made, step), spec, layout, cache, counts, x, *state, *weights)
     return results
 
 
@@ -100,7 +99,7 @@ _apply: Any = super(torch.autograd.Function, Call).apply
 
 
 def _step_back(
-    spec: StackSpec,
+    module: Any,
     memory: Tensor,
     x: Tensor,
     state: Sequence[Tensor],
@@ -111,9 +110,8 @@ def _step_back(
     """The gradients of one step, whose weights are read where they lie; None where they or others cannot be."""
     threads.follow()
     dy, *dfinal = (None if g is None else g.contiguous() for g in given)
-    each = 4 if spec.bias else 2
     grads: list[Tensor | None] | None = _core.step_backward(
-        TENSORS, spec.cell, memory, x, state, weights, each, dy, dfinal, needs
+        TENSORS, module, memory, x, state, weights, dy, dfinal, needs
     )
     return grads
 
@@ -143,20 +141,33 @@ CHANGED = (
 def _moved(ctx: Any, weights: Sequence[Tensor]) -> bool:
     """Whether a weight of the forward pass lies in other memory now. Other tensors do not count, which a hook for saved
     tensors gave in the weights' place."""
-    if ctx.places == [*map(Tensor.data_ptr, weights)]:
+    if ctx.places == tuple(map(Tensor.data_ptr, weights)):
         return False
     places = zip(ctx.names, ctx.places, weights, strict=True)
     return any(name == id(w) and place != w.data_ptr() for name, place, w in places)
 
 
-def _others(ctx: Any, weights: Sequence[Tensor], anew: bool) -> bool:
-    """Whether backward refuses weights that have moved, or all that may have changed with `anew`: whether what is in
-    them is not what it was. New values in the same memory are used as they are, as in torch.nn."""
-    if ctx.key is None or (ctx.cache or Cache()).get(ctx.spec, weights).key == ctx.key:
+def _others(ctx: Any, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor], memory: Tensor) -> bool:
+    """Whether what is in the weights is not what it was. Backward refuses that where they have moved, and where it
+    computes anew. Else new values in the same memory are used as they are, as in torch.nn."""
+    if not any(name == id(w) for name, w in zip(ctx.names, weights, strict=True)):
         return False
-    return _moved(ctx, weights) or (
-        anew and any(name == id(w) for name, w in zip(ctx.names, weights, strict=True))
-    )
+    if ctx.key is not None:
+        return bool((ctx.cache or Cache()).get(ctx.spec, weights).key != ctx.key)
+    if ctx.step is None:
+        return False
+    # A step over weights as they lie, of which nothing was noted down. The same ones leave the same tape.
+    again = None
+
+    def leave(made: list[Tensor], *_: Any) -> list[Tensor]:
+        nonlocal again
+        again, *results = made
+        return results
+
+    x, *state = (t.detach().contiguous().requires_grad_() for t in (x, *state))
+    given = None if not state else state[0] if len(state) == 1 else state
+    TENSORS.run(ctx.step, None, False, [w.detach() for w in weights], x, given, leave)
+    return again is None or not torch.equal(again.view(torch.uint8), memory.view(torch.uint8))
 
 
 # Whether the backward pass that runs has retain_graph=True. PyTorch that is too old to tell counts as yes.

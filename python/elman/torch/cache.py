@@ -65,14 +65,15 @@ class Cache:
     def __init__(self, frozen: bool = False) -> None:
         self.frozen = frozen
         self._kept: Any = None
-        self._trusted: tuple[Any, list[Tensor], Any] | None = None
+        self._trusted: tuple[Any, StackSpec, list[Tensor], Any] | None = None
         self._parts: dict[Hashable, Cache] = {}
 
     def get(self, spec: StackSpec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
         """The set of these weights, of a class like Packed; it must be used at once."""
-        marks = _marks(spec, weights) if self.frozen else None
-        if marks is not None and (trusted := self._trusted) is not None and trusted[0] == marks:
-            return trusted[2]
+        marks = _marks(weights) if self.frozen else None
+        trusted = self._trusted
+        if marks is not None and trusted is not None and trusted[:2] == (marks, spec):
+            return trusted[-1]
         key = _core.isa(), spec, fingerprint(weights)
         # Without the graph that made them.
         weights = [w if w.is_leaf else w.detach() for w in weights]
@@ -82,14 +83,16 @@ class Cache:
         else:
             self._kept = packed = kind(spec, weights, key)
         # Trusted weights are held, so that no other weights can get their memory.
-        self._trusted = None if marks is None else (marks, [w.detach() for w in weights], packed)
+        self._trusted = None if marks is None else (marks, spec, [w.detach() for w in weights], packed)
         return packed
 
-    @property
-    def kept(self) -> Any:
-        """What a call at once needs of the set; None if there is none, or if the weights need no fingerprint."""
-        kept = self._kept
-        return None if kept is None or self.frozen else kept.kept
+    def last(self, weights: Sequence[Tensor]) -> Any:
+        """The set of an earlier call, which may be that of other weights: its fingerprint tells. Of a frozen cache it
+        is that of these weights, and needs none. None if there is none."""
+        if not self.frozen:
+            return self._kept
+        trusted = self._trusted
+        return None if trusted is None or trusted[0] != _marks(weights) else trusted[-1]
 
     def part(self, name: Hashable) -> Cache:
         """A cache of its own for each of several sets."""
@@ -109,13 +112,13 @@ def fingerprint(weights: Sequence[Tensor]) -> Any:
     return TENSORS.fingerprint(weight_arrays(weights)) if found is None else found  # None: not without a copy
 
 
-def _marks(spec: StackSpec, weights: Sequence[Tensor]) -> Any:
+def _marks(weights: Sequence[Tensor]) -> Any:
     """What stays the same while weights do, if torch sees all writes to them; None if torch does not count."""
     if any(w.is_inference() for w in weights):  # no version count
         return None
     places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
     strides, versions = [w.stride() for w in weights], [w._version for w in weights]
-    return _core.isa(), spec, places, strides, versions
+    return _core.isa(), places, strides, versions
 
 
 def cache_of(module: Any) -> Cache:

@@ -20,7 +20,7 @@ from ..stack.spec import StackSpec
 from . import autograd, engine, func, gpu, ops, reference, threads
 from .cache import Cache, cache_of
 from .fallback import tracing
-from .spec import DTYPES, TIME_FIRST, Layout, of_cell, spec_of
+from .spec import Layout, of_cell
 
 _PLAIN = frozenset((Tensor, torch.nn.Parameter))
 _wants_gradients = operator.attrgetter("requires_grad")
@@ -33,42 +33,12 @@ def at_once(module: Any, one_step: bool, weights: Sequence[Tensor], x: Any, hx: 
         return None
     threads.follow()
     cache = cache_of(module)
-    if (
-        torch.is_grad_enabled()
-        and (done := _trained_step(module, one_step, weights, x, hx, cache)) is not None
-    ):
-        return done
-    return engine.TENSORS.run(module._elman_facts(), cache.kept, weights, x, hx, torch.is_grad_enabled())
-
-
-def _trained_step(
-    module: Any, cell: bool, weights: Sequence[Tensor], x: Any, hx: Any, cache: Cache
-) -> tuple[Any, ...] | Tensor | None:
-    """`at_once` of one step in one direction, where gradients are wanted."""
-    name = module._elman_cell if cell else module.mode.lower()
-    state = () if hx is None else tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
-    tensors = (x, *state, *weights)
-    if not _PLAIN.issuperset(map(type, tensors)) or not any(map(_wants_gradients, tensors)):
-        return None
-    count = len(CELLS[name].states)
-    if hx is not None and (len(state) != count or isinstance(hx, Tensor) != (count == 1)):
-        return None
-    if (
-        x.is_nested
-        or x.dim() != (2 if cell else 3)
-        or not (cell or (x.shape[module.batch_first] == 1 and not module.bidirectional))
-    ):
-        return None
-    if not weights[0].is_cpu or weights[0].dtype not in DTYPES or not x.numel():
-        return None
-    spec = spec_of(name, (False,), module.bias, weights)
-    layout = TIME_FIRST if cell else Layout(module.batch_first)
-    results = autograd.step(spec, layout, x, state, weights, cache)
-    if results is None:
-        return None
-    final = results if cell else results[1:]
-    given = final[0] if len(final) == 1 else final
-    return given if cell else (results[0], given)
+    packed = cache.last(weights)
+    kept, trusted = None if packed is None else packed.kept, cache.frozen
+    facts, node = module._elman_facts(), None
+    if torch.is_grad_enabled():
+        node = functools.partial(autograd.step, facts, cache, packed, x, weights)
+    return engine.TENSORS.run(facts, kept, trusted, weights, x, hx, node)
 
 
 def direct(tensors: Sequence[Tensor]) -> bool:

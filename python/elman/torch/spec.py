@@ -51,6 +51,14 @@ def facts(
     return _core.Module(cell.lower(), I, H, bidirectional, bias, batch_first, one_step)
 
 
+@functools.lru_cache(256)
+def step_of(module: Any, arrays: int, dtype: torch.dtype) -> tuple[StackSpec, Layout]:
+    """The same module in Python's words, for single steps in one direction."""
+    layers = arrays // (4 if module.bias else 2)
+    spec = StackSpec(module.cell, module.I, module.H, layers, (False,), module.bias, DTYPES[dtype])
+    return spec, Layout(module.batch_first)
+
+
 class Layout(NamedTuple):
     """How the sequences lie in x, and which of their steps count: all where the rest is None."""
 
