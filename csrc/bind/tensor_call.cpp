@@ -121,7 +121,11 @@ template <class T> py::object run_as(const Request& request) {
   if (!plain && !packed) return py::none();
   if (!trained) return Call<T>(given, initial).run(packed, kept.get());
   const Objects made = train_step(given, initial, packed);
-  return given.results(request.node(made, request.states, plain).template cast<Objects>());
+  const auto results = request.node(made, request.states, plain).template cast<Objects>();
+  if (results.size() + 1 != made.size())
+    throw py::value_error("node: expected " + std::to_string(made.size() - 1) + " results, got " +
+                          std::to_string(results.size()));
+  return given.results(results);
 }
 
 Objects states_of(const py::object& hx) {

@@ -45,7 +45,7 @@ def test_bits_are_the_layer_s(name, T, B, batch_first, bidirectional):
     h = normal(4 if bidirectional else 2, B, 20)
     hx = (h, -h) if name == "LSTM" else h
     for start in (None, hx):
-        y, state = TENSORS.run(module(layer), kept, weights, x, start, True)
+        y, state = TENSORS.run(module(layer), kept, False, weights, x, start, pytest.fail)
         want_y, want_state = layer(x, start)
         np.testing.assert_array_equal(y, want_y)
         np.testing.assert_array_equal(np.stack(state), np.stack(want_state))
@@ -60,7 +60,7 @@ def test_a_cell_gives_its_state(batched):
     want = layer(x, h)[1][0]
     weights, kept = given(layer)
     one = () if batched else (0,)
-    found = TENSORS.run(module(layer, True), kept, weights, x[(0, *one)], h[(0, *one)], False)
+    found = TENSORS.run(module(layer, True), kept, False, weights, x[(0, *one)], h[(0, *one)], None)
     np.testing.assert_array_equal(found, want[one])
 
 
@@ -99,7 +99,7 @@ def test_none_where_the_long_way_is_due(change):
     layer = elman.GRU(3, 20, seed=1)
     weights, kept = given(layer)
     arguments = dict(
-        module=module(layer), kept=kept, weights=weights, x=normal(4, 2, 3), hx=None, gradients=False
+        module=module(layer), kept=kept, trusted=False, weights=weights, x=normal(4, 2, 3), hx=None, node=None
     )
     assert TENSORS.run(**arguments) is not None
     assert TENSORS.run(**(arguments | change(arguments))) is None
@@ -113,9 +113,45 @@ def test_none_where_the_library_says_so(asked, which):
     x, h = normal(4, 2, 3), normal(1, 2, 20)
     odd = {"weight": weights[3], "x": x, "hx": h}[which]
     careful = tensors(**{asked: lambda array: array is odd})
-    assert careful.run(module(layer), kept, weights, x, h, True) is None
-    done = careful.run(module(layer), kept, weights, x, h, False)
+    assert careful.run(module(layer), kept, False, weights, x, h, pytest.fail) is None
+    done = careful.run(module(layer), kept, False, weights, x, h, None)
     assert (done is None) == (asked == "negated")
+
+
+def test_trusted_weights_are_not_read():
+    layer = elman.GRU(3, 20, seed=1)
+    weights, kept = given(layer)
+    x = normal(4, 2, 3)
+    others = [weight + 1 for weight in weights]
+    assert TENSORS.run(module(layer), kept, False, others, x, None, None) is None
+    y, _ = TENSORS.run(module(layer), kept, True, others, x, None, None)
+    np.testing.assert_array_equal(y, layer(x)[0])
+    for T in (1, 4):  # a single step does not read them either
+        assert TENSORS.run(module(layer), None, True, weights, x[:T], None, None) is None
+
+
+@pytest.mark.parametrize("B", [2, 40])
+@pytest.mark.parametrize("cell", [False, True])
+def test_a_step_that_gradients_are_wanted_of_goes_through_its_node(B, cell):
+    layer = elman.LSTM(3, 20, seed=1)
+    weights, kept = given(layer)
+    x, h = normal(1, B, 3), normal(1, B, 20)
+    if cell:
+        x, h = x[0], h[0]
+    one = tensors(wants_gradient=lambda array: array is weights[2])
+    seen = []
+
+    def node(made, states, plain):
+        seen.append((len(made), [state is h for state in states], plain))
+        return [array + 1 for array in made[1:]]
+
+    found = one.run(module(layer, cell), kept, False, weights, x, (h, h), node)
+    want = TENSORS.run(module(layer, cell), kept, False, weights, x, (h, h), None)
+    assert seen == [(3 if cell else 4, [True, True], B == 2)]
+    for got, plain in zip(found, want, strict=True):
+        np.testing.assert_array_equal(got, np.add(plain, f32(1)))
+    with pytest.raises(ValueError, match=f"node: expected {2 if cell else 3} results, got 1"):
+        one.run(module(layer, cell), kept, False, weights, x, (h, h), lambda *_: [x])
 
 
 def test_an_interrupt_is_not_swallowed():

@@ -148,7 +148,7 @@ def call_of_tensors(f):
     return (
         TENSORS.run,
         check,
-        {"module": module, "kept": kept, **arguments, "gradients": f.pick([False, True])},
+        {"module": module, "kept": kept, "trusted": f.pick([False, True]), **arguments, "node": None},
     )
 
 

@@ -121,7 +121,7 @@ def test_weights_that_stay_are_packed_once(name, monkeypatch):
     counted = Counted(monkeypatch)
     outcomes(ours, x)
     first = counted.count
-    assert first > 0
+    assert (first == 0) == name.endswith("cell")  # a cell reads the weights of a few rows where they lie
     for _ in range(3):
         getattr(ours, "flatten_parameters", lambda: None)()
         outcomes(ours, x)
@@ -130,7 +130,7 @@ def test_weights_that_stay_are_packed_once(name, monkeypatch):
     assert counted.count == first
 
 
-@pytest.mark.parametrize("name", ["lstm", "projected", "gru cell"])
+@pytest.mark.parametrize("name", ["lstm", "projected"])
 def test_weights_made_anew_at_each_call_are_packed_once(name, monkeypatch):
     _, ours, x = make(name)
     for weight in [n for n, _ in ours.named_parameters() if n.startswith("weight")]:
@@ -165,6 +165,7 @@ def test_weights_in_other_layouts_are_packed_once(name, monkeypatch):
 def test_hooked_weight_norm_in_a_loop(monkeypatch):
     """The older weight norm, by a hook, which sets the weight anew at each call."""
     theirs, ours, x = make("lstm cell")
+    x = x.repeat(20, 1)  # so many rows that the weights are packed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for module in (theirs, ours):
