@@ -33,8 +33,8 @@ void forward_tile(const TileCall<Cell, T>& call, const RowPointers<T>& rows, int
 
   if (job.keep) {
     unroll<R>([&](auto r) ELMAN_INLINED {
-      unroll<S>([&](auto s) ELMAN_INLINED { prefetch(rows.slots[row + r] + s * H + unit); });
-      unroll<states>([&](auto k) ELMAN_INLINED { prefetch(rows.after[k][row + r] + unit); });
+      unroll<S>([&](auto s) ELMAN_INLINED { prefetch_for_write(rows.slots[row + r] + s * H + unit); });
+      unroll<states>([&](auto k) ELMAN_INLINED { prefetch_for_write(rows.after[k][row + r] + unit); });
     });
   }
 

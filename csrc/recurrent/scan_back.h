@@ -165,9 +165,9 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     for (int u = unit_begin_; u < unit_end_; u += L) {
       const Extent extent{job_.H - u};
       if (fetch) {
-        unroll<Cell::slots>([&](auto i) ELMAN_INLINED { prefetch(before.slots + i * job_.H + u); });
-        unroll<Cell::states>([&](auto k) ELMAN_INLINED { prefetch(before.before[k] + u); });
-        prefetch(dy_before + u);
+        unroll<Cell::slots>([&](auto i) ELMAN_INLINED { prefetch_for_write(before.slots + i * job_.H + u); });
+        unroll<Cell::states>([&](auto k) ELMAN_INLINED { prefetch_for_write(before.before[k] + u); });
+        prefetch_for_write(dy_before + u);
       }
       Unit x = load_unit(step, u, extent);
       V after[Cell::states];

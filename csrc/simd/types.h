@@ -77,8 +77,8 @@ template <class N, class V> ELMAN_INLINE N narrow(V v) {
 template <class P> ELMAN_INLINE void hide(P& p) { asm("" : "+r"(p)); }
 
 // Fetches a cache line that will be read soon, or written. Any address will do.
-ELMAN_INLINE void fetch(const void* p) { __builtin_prefetch(p, 0, 3); }
-ELMAN_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 1, 3); }
+ELMAN_INLINE void prefetch_for_read(const void* p) { __builtin_prefetch(p, 0, 3); }
+ELMAN_INLINE void prefetch_for_write(const void* p) { __builtin_prefetch(p, 1, 3); }
 
 }  // namespace
 }  // namespace elman

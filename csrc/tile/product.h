@@ -17,7 +17,7 @@ __attribute__((noinline)) void product_tile(const Inputs& inputs, Scalar<V>* con
   unroll<R>([&](auto r) ELMAN_INLINED {
     unroll<W>([&](auto w) ELMAN_INLINED {
       acc[r][w][0] = V{};
-      prefetch(out[r] + unit + w * Lanes<V>::count);  // wanted when the sum is done
+      prefetch_for_write(out[r] + unit + w * Lanes<V>::count);  // wanted when the sum is done
     });
   });
   accumulate<0, 1>(acc, inputs, K, weights, stride);

@@ -44,7 +44,7 @@ template <class Stored, class V> ELMAN_INLINE void store_as(Stored* p, V v) {
 // How many values of k before they are used weights are fetched into the L1 cache. The processor's own
 // fetching does not keep up with a tile of AVX-512 from the L2 cache on Cascade Lake, nor from the L3 cache
 // on Zen 5.
-constexpr std::ptrdiff_t fetch_ahead = 16;
+constexpr std::ptrdiff_t prefetch_distance = 16;
 
 // acc[r][w][s] += sum over k of inputs(r, k) * weights[w][k][s], for k in [k, end) and the slots s in
 // [Begin, End). `stride`: how far apart the weights of neighbouring groups of units lie.
@@ -58,7 +58,7 @@ ELMAN_INLINE void accumulate_part(V (&acc)[R][W][S], const Inputs& inputs, std::
     unroll<W>([&](auto w) ELMAN_INLINED {
       unroll<N>([&](auto s) ELMAN_INLINED {
         V weight = load_as<V>(weights + w * stride + s * L);
-        if constexpr (R > 2) fetch(weights + w * stride + (s + fetch_ahead * N) * L);
+        if constexpr (R > 2) prefetch_for_read(weights + w * stride + (s + prefetch_distance * N) * L);
         pin(weight);
         unroll<R>([&](auto r) ELMAN_INLINED {
           acc[r][w][Begin + s] = mul_add(input[r], weight, acc[r][w][Begin + s]);
