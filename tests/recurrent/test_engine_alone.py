@@ -20,7 +20,7 @@ def built(name):
 
 
 def run(*command):
-    result = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=1500)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
