@@ -15,11 +15,17 @@ import numpy as np
 
 import elman
 from bench import contenders, random_shapes, shapes
+from bench.arguments import add_timing, natural, only, whole
 from bench.limits import Limits
 from bench.report import Report, Row, processor
 from bench.worker import Worker, race
 
 HERE = pathlib.Path(__file__).parent
+DISTURBED = (
+    "WARNING: this machine is busy: {0} threads together compute less than three quarters of {0} times what one does. "
+    "Peers that meet at barriers then take many times as long, and ratios to them mean nothing. Measure on an idle "
+    "machine, or with --threads 1."
+)
 
 
 def arguments() -> argparse.Namespace:
@@ -28,24 +34,24 @@ def arguments() -> argparse.Namespace:
     which.add_argument(
         "--csv", type=pathlib.Path, default=HERE / "shapes.csv", help="shapes in a file of this form"
     )
-    which.add_argument("--random", type=int, metavar="N", help="so many random shapes instead")
-    parser.add_argument("--seed", type=int, help="of the random shapes, default 0; the same gives the same")
+    which.add_argument("--random", type=whole, metavar="N", help="so many random shapes instead")
+    parser.add_argument(
+        "--seed", type=natural, help="of the random shapes, default 0; the same gives the same"
+    )
     parser.add_argument("--only", help="ids or modes, separated by commas")
     parser.add_argument(
         "--peers", help="peers to race, separated by commas (default: all that are installed)"
     )
-    parser.add_argument("--threads", type=int, default=elman.num_threads())
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each contender, shape and round")
+    add_timing(parser, rounds=5, seconds=0.3)
     parser.add_argument("--out", type=pathlib.Path, help="write OUT.json, OUT.md and OUT.png")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.threads = options.threads or elman.num_threads()
+    return options
 
 
 def choose_shapes(options: argparse.Namespace) -> list[shapes.Shape]:
     if options.random is None and options.seed is not None:
         raise SystemExit("--seed: expected --random with it, got none")
-    if options.random is not None and options.random < 1:
-        raise SystemExit(f"--random: expected a whole number of at least 1, got {options.random}")
     if options.random is None:
         try:
             grid = shapes.read(options.csv)
@@ -53,13 +59,7 @@ def choose_shapes(options: argparse.Namespace) -> list[shapes.Shape]:
             raise SystemExit(f"--csv: {error}") from None
     else:
         grid = random_shapes.draw(options.random, options.seed or 0)
-    if options.only is None:
-        return grid
-    wanted = options.only.split(",")
-    chosen = [shape for shape in grid if shape.id in wanted or shape.mode in wanted]
-    if not chosen:
-        raise SystemExit(f"--only: expected ids or modes of the shapes, got {options.only!r}")
-    return chosen
+    return only(grid, options.only)
 
 
 def choose_contenders(wanted: str | None) -> list[str]:
@@ -103,6 +103,8 @@ def main() -> None:
     width = max([12, *(len(shape.id) for shape in grid)]) + 2
     report = Report(describe_machine(names, limits), [], names, width)
     workers = [Worker(name, options.threads) for name in names]
+    if limits.disturbed():
+        print(DISTURBED.format(limits.threads), flush=True)
     print(report.heading(), report.line(report.titles()), sep="\n", flush=True)
     for shape in grid:
         times = race(workers, shape, options.rounds, options.seconds)

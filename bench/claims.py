@@ -19,6 +19,7 @@ import numpy as np
 
 import elman
 from bench import contenders, shapes
+from bench.arguments import threads
 from bench.shapes import Shape
 
 GRID = {shape.id: shape for shape in shapes.read(pathlib.Path(__file__).with_name("shapes.csv"))}
@@ -131,7 +132,7 @@ def denormals(threads: int) -> Iterator[Claim]:
 def float64(threads: int) -> Iterator[Claim]:
     for name in ("bonito", "clair3", "crnn", "ppo", "encoder", "seq2seq"):
         one = dataclasses.replace(GRID[name], T=min(GRID[name].T, 40))
-        two = dataclasses.replace(one, system=one.system + " float64")
+        two = dataclasses.replace(one, dtype=np.float64)
         yield (
             f"{name}: float64 speed over float32",
             ratio(ready(one, threads), ready(two, threads)),
@@ -252,7 +253,7 @@ def main() -> None:
     parser.add_argument(
         "--only", help="claims, separated by commas: " + ", ".join(c.__name__ for c in CLAIMS)
     )
-    parser.add_argument("--threads", type=int, default=elman.num_threads())
+    parser.add_argument("--threads", type=threads, default=elman.num_threads())
     options = parser.parse_args()
     for claim in CLAIMS:
         if options.only and claim.__name__ not in options.only.split(","):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench import shapes
+from bench.arguments import add_timing, only
 from bench.report import geometric_mean
 from bench.shapes import Shape
 from bench.worker import Worker, timed
@@ -55,15 +56,11 @@ def digest(array: np.ndarray) -> str:
     return hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()
 
 
-def rows(only: str | None) -> list[Shape]:
+def rows(wanted: str | None) -> list[Shape]:
     """The grid's shapes, of sequences one for each mode."""
-    wanted = only.split(",") if only else []
-    found = []
-    for shape in shapes.read(pathlib.Path(__file__).with_name("shapes.csv")):
-        for mode in ("step",) if shape.mode == "step" else ("infer", "train"):
-            if not wanted or shape.id in wanted or mode in wanted:
-                found.append(dataclasses.replace(shape, mode=mode))
-    return found
+    grid = shapes.read(pathlib.Path(__file__).with_name("shapes.csv"))
+    modes = {shape.id: ("step",) if shape.mode == "step" else ("infer", "train") for shape in grid}
+    return only([dataclasses.replace(s, mode=mode) for s in grid for mode in modes[s.id]], wanted)
 
 
 def race(old: Worker, new: Worker, shape: Shape, rounds: int, seconds: float) -> tuple[list[Any], list[str]]:
@@ -83,9 +80,7 @@ def main() -> None:
     parser.add_argument("old", type=pathlib.Path, help="a tree whose python/ holds a built elman")
     parser.add_argument("new", type=pathlib.Path)
     parser.add_argument("--only", help="ids or modes, separated by commas")
-    parser.add_argument("--threads", type=int, help="default: all")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.2, help="for each tree, row and round")
+    add_timing(parser, rounds=7, seconds=0.2)
     options = parser.parse_args()
     trees = [str(tree.resolve()) for tree in (options.old, options.new)]
     sys.path.insert(0, trees[1] + "/python")  # for the sizes of weights

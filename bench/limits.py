@@ -3,8 +3,6 @@ read from memory arrays of any size, and so from each cache. They bound every ro
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from bench.shapes import Shape
@@ -12,16 +10,11 @@ from elman import _core
 
 MB = 1 << 20
 FALLBACK = {"L1": 32 << 10, "L2": MB, "L3": 16 * MB}  # where the system does not tell
-SYSTEM = {"L1": "SC_LEVEL1_DCACHE_SIZE", "L2": "SC_LEVEL2_CACHE_SIZE", "L3": "SC_LEVEL3_CACHE_SIZE"}
 
 
 def cache_sizes() -> dict[str, int]:
     """Bytes of each level; L1 and L2 are a core's own, L3 is shared."""
-    sizes = {}
-    for level, name in SYSTEM.items():
-        found = os.sysconf(name) if name in os.sysconf_names else 0
-        sizes[level] = found if found > 0 else FALLBACK[level]
-    return sizes
+    return {name: _core.cache_bytes("", int(name[1])) or otherwise for name, otherwise in FALLBACK.items()}
 
 
 class Limits:
@@ -39,6 +32,10 @@ class Limits:
                 _core.measure_peak(self.threads, np.dtype(dtype).name) for _ in range(12)
             )
         return self._peaks[dtype]
+
+    def disturbed(self) -> bool:
+        """Whether something else takes processors away from the threads."""
+        return self.peak() < 0.75 * self.threads * Limits(1).peak()
 
     def bandwidth(self, size: float) -> float:
         """Bytes a nanosecond when the threads together read `size` bytes again and again, each its share.

@@ -13,8 +13,10 @@ import pathlib
 
 import elman
 from bench import shapes
+from bench.arguments import only, positive, whole
 from bench.constants import Constants, best_ns, prepare
 from bench.simulation import Account, Simulation
+from elman import _core
 
 
 def parts(simulation: Simulation) -> str:
@@ -30,6 +32,13 @@ def read_of(account: Account) -> str:
     return ", ".join(f"{size / 2**20:.2f} {level}" for level, size in account.read.most_common())
 
 
+def counts(text: str) -> list[int]:
+    numbers = [whole(part) for part in text.split(",")]
+    if max(numbers) > _core.MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"expected at most {_core.MOST_THREADS}, got {max(numbers)}")
+    return numbers
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.scaling", description=__doc__)
     grid = pathlib.Path(__file__).with_name("shapes.csv")
@@ -37,11 +46,15 @@ def arguments() -> argparse.Namespace:
         "--csv", type=pathlib.Path, default=grid, help="shapes, in the form of bench/shapes.csv"
     )
     parser.add_argument("--only", help="ids or modes, separated by commas")
-    parser.add_argument("--threads", default="2,4,8,16,64", help="numbers, separated by commas")
+    parser.add_argument("--threads", type=counts, default="2,4,8,16,64", help="numbers, separated by commas")
     parser.add_argument(
         "--constants", type=pathlib.Path, help="JSON: read, or measured and written if there is none"
     )
-    parser.add_argument("--memory", type=float, help="GB/s of memory for all threads (default: that of two)")
+    parser.add_argument(
+        "--memory",
+        type=positive,
+        help="GB/s that memory gives all threads together (default: what it gives here)",
+    )
     parser.add_argument(
         "--measure", action="store_true", help="also time what fits this machine's processors"
     )
@@ -50,21 +63,21 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    grid = shapes.read(options.csv)
-    if options.only:
-        wanted = options.only.split(",")
-        grid = [shape for shape in grid if shape.id in wanted or shape.mode in wanted]
-    numbers = [int(n) for n in options.threads.split(",")]
+    try:
+        grid = shapes.read(options.csv)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"--csv: {error}") from None
+    grid = only(grid, options.only)
     constants = Constants.kept(options.constants)
     constants.memory = options.memory or constants.memory
     print(constants.table())
-    columns = ["shape", "mode", "threads", "parts", "used", "us", "speed-up", "idle", "MB read, from"]
+    columns = ["shape", "mode", "threads", "parts", "used", "us counted", "speed-up", "idle", "MB read, from"]
     columns += ["us here", "here / counted"] if options.measure else []
     print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
     for shape in grid:
         data = shapes.make_data(shape)
         alone = Simulation(shape, data, 1, constants).run().ns
-        for threads in numbers:
+        for threads in options.threads:
             simulation = Simulation(shape, data, threads, constants)
             account = simulation.run()
             cells = [
@@ -74,6 +87,8 @@ def main() -> None:
             if options.measure and threads <= elman.info()["processors"]:
                 ns = best_ns(prepare(shape, threads, data), 0.5)
                 cells += [f"{ns / 1000:,.1f}", f"{ns / account.ns:.2f}"]
+            elif options.measure:
+                cells += ["", ""]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 

@@ -25,6 +25,7 @@ class Shape:
     T: int
     ragged: float
     reset: float
+    dtype: type = np.float32  # a file may leave this column out
 
     @property
     def directions(self) -> int:
@@ -37,10 +38,6 @@ class Shape:
         )
 
         return len(CELLS[self.cell].gates)
-
-    @property
-    def dtype(self) -> type:
-        return np.float64 if "float64" in self.system else np.float32
 
     @property
     def weights(self) -> int:
@@ -67,14 +64,25 @@ class Data:
         return T * B if self.lengths is None else int(self.lengths.sum())
 
 
+KINDS = {"int": "a whole number of at least 1", "float": "a number from 0 to 1", "str": "a text"}
+DTYPES = {"float32": np.float32, "float64": np.float64}
+
+
 def read(path: pathlib.Path) -> list[Shape]:
     """The shapes of a file; a ValueError says what does not fit where."""
-    with open(path) as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    names = [f.name for f in fields(Shape)]
-    if missing := [name for name in names if rows and rows[0].get(name) is None] or ([] if rows else names):
+    with open(path, encoding="utf-8-sig") as file:
+        reader = csv.DictReader(line for line in file if line.strip() and not line.startswith("#"))
+        rows, head = list(reader), reader.fieldnames or []
+    names = [f.name for f in fields(Shape) if f.name != "dtype"]
+    if missing := [name for name in names if name not in head]:
         raise ValueError(f"{path}: expected the columns {', '.join(names)}, got none of {', '.join(missing)}")
-    return [_shape(path, row) for row in rows]
+    if not rows:
+        raise ValueError(f"{path}: expected rows below the columns' names, got none")
+    shapes = [_shape(path, row) for row in rows]
+    ids = [shape.id for shape in shapes]
+    if twice := [name for name in dict.fromkeys(ids) if ids.count(name) > 1]:
+        raise ValueError(f"{path}: expected ids that differ, got {', '.join(twice)} more than once")
+    return shapes
 
 
 def _shape(path: pathlib.Path, row: dict[str, str]) -> Shape:
@@ -82,21 +90,16 @@ def _shape(path: pathlib.Path, row: dict[str, str]) -> Shape:
 
     # In a grid "rnn" is what it is in torch.nn: the one with tanh.
     row = row | {"cell": "rnn_tanh"} if row["cell"] == "rnn" else row
-    types = {"int": int, "float": float, "str": str}
-    choices = {"cell": list(CELLS), "mode": ["step", "infer", "train"], "dirs": ["f", "r", "b"]}
+    choices = {"cell": [*CELLS, "rnn"], "mode": ["step", "infer", "train"], "dirs": ["f", "r", "b"]}
     values = {}
     for f in fields(Shape):
-        try:
-            value = values[f.name] = types[f.type](row[f.name])
-        except (TypeError, ValueError):
-            value = None
-        good = (
-            value is not None and (f.type != "int" or value >= 1) and (f.type != "float" or 0 <= value <= 1)
-        )
-        if not good or value not in choices.get(f.name, [value]):
-            kinds = {"int": "a whole number of at least 1", "float": "a number from 0 to 1", "str": "a text"}
-            want = ", ".join(choices.get(f.name, [kinds[f.type]]))
-            raise ValueError(f"{path}, row {row['id']}: {f.name}: expected {want}, got {row[f.name]!r}")
+        text = row.get(f.name)
+        if f.name == "dtype":
+            text = text or "float32"
+        value, want = _value(text, f.type, choices.get(f.name))
+        if value is None:
+            raise ValueError(f"{path}, row {row['id']}: {f.name}: expected {want}, got {text!r}")
+        values[f.name] = value
     shape = Shape(**values)
     if shape.mode == "step" and (shape.T, shape.dirs, shape.ragged, shape.reset) != (1, "f", 1, 0):
         got = f"T {shape.T}, dirs {shape.dirs}, ragged {shape.ragged:g}, reset {shape.reset:g}"
@@ -104,6 +107,19 @@ def _shape(path: pathlib.Path, row: dict[str, str]) -> Shape:
             f"{path}, row {shape.id}: mode step: expected T 1, dirs f, ragged 1, reset 0, got {got}"
         )
     return shape
+
+
+def _value(text: str | None, kind: str, choices: list[str] | None) -> tuple[object, str]:
+    """What a field says, None if it does not fit; and what was expected."""
+    if kind == "type":
+        return DTYPES.get(text), ", ".join(DTYPES)
+    want = ", ".join(choices) if choices else KINDS[kind]
+    try:
+        value = {"int": int, "float": float, "str": str}[kind](text) if text is not None else None
+    except ValueError:
+        value = None
+    bad = value is None or (kind == "int" and value < 1) or (kind == "float" and not 0 <= value <= 1)
+    return (None if bad or (choices and value not in choices) else value), want
 
 
 def make_data(shape: Shape) -> Data:

@@ -102,7 +102,7 @@ class Worker:
         try:
             self._pipe.send((kind, value))
             return self._pipe.recv()
-        except (EOFError, BrokenPipeError):
+        except (EOFError, BrokenPipeError, ConnectionResetError):
             raise SystemExit(f"{self.name}: its process ended; what it printed is above") from None
 
     def end(self) -> None:

@@ -21,6 +21,11 @@ struct Module {
   bool bidirectional = false, bias = true, batch_first = false;
   bool one_step = false;  // a cell: no axis for steps or layers, and its state is all it gives
 
+  // Whether it takes less time to ask whether tensors are the same ones than to read their numbers.
+  bool large() const {
+    return elements({find_cell(current_isa(), cell).facts->gate_count(), H}) * (I + H) >= 1 << 17;
+  }
+
   std::size_t arrays() const { return bias ? 4 : 2; }  // of each layer and direction
 };
 
@@ -75,7 +80,9 @@ template <class T> class Given {
 
   // Initial states, none or all.
   bool read_states(const Objects& objects, const T** to) const {
-    return (objects.empty() || objects.size() == states()) && read_some_states(objects, to);
+    const auto is_none = [](const py::object& object) { return object.is_none(); };
+    return (objects.empty() || objects.size() == states()) &&
+           std::none_of(objects.begin(), objects.end(), is_none) && read_some_states(objects, to);
   }
 
   // The same, or their gradients; None is left out.

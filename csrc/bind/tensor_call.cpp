@@ -139,6 +139,7 @@ py::object run(const Tensors& tensors, const Module& module, const py::object& k
   const Request request{tensors, module, kept, trusted, weights, x, states_of(hx), node};
   if (request.states.size() == 1 && !request.states[0].is(hx))
     return py::none();  // [h], where h was expected
+  if (request.states.empty() != hx.is_none()) return py::none();
   View view;
   if (!tensors.look(x, &view)) return py::none();
   return view.is_double ? run_as<double>(request) : run_as<float>(request);
@@ -185,6 +186,7 @@ void bind_tensors(py::module_& m) {
            py::arg("cell"), py::arg("I"), py::arg("H"), py::arg("bidirectional"), py::arg("bias"),
            py::arg("batch_first"), py::arg("one_step"))
       .def_readonly("cell", &Module::cell)
+      .def_property_readonly("large", &Module::large)
       .def_readonly("I", &Module::I)
       .def_readonly("H", &Module::H)
       .def_readonly("bias", &Module::bias)

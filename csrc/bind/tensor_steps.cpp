@@ -15,6 +15,14 @@ template <class T> TapeLayout tape_of(const Given<T>& given) {
   return {stack.facts(), stack.H, stack.L, {given.B()}, given.B(), false};
 }
 
+// The numbers that any call of this shape takes for its tape: a checkpoint compares the sizes of tapes of the
+// same call, which can go another way the second time.
+template <class T> int64_t tape_room(const Given<T>& given) {
+  const Stack& stack = given.stack();
+  const TapeLayout::Room room = TapeLayout::room(stack.facts(), stack.L, 1, false);
+  return stack.H * (room.entry + room.row) * given.B() + room.rest;
+}
+
 // What is given to `step_backward`, and what comes of it.
 template <class T> class BackStep {
  public:
@@ -117,7 +125,8 @@ py::object step_backward(const Tensors& tensors, const Module& module, const py:
 template <class T>
 Objects train_step(const Given<T>& given, const T* const* initial, const PackedStack<T>* packed) {
   const TapeLayout layout = tape_of(given);
-  Buffer<char> memory = given.numbers(std::size_t(layout.size())), y, final[max_states];
+  const int64_t size = tape_room(given);
+  Buffer<char> memory = given.numbers(std::size_t(size)), y, final[max_states];
   const auto run = [&](auto& call, void (*pass)(const std::decay_t<decltype(call)>&)) {
     call.wanted = schedule_of_environment();
     call.x = given.x();
@@ -145,7 +154,7 @@ Objects train_step(const Given<T>& given, const T* const* initial, const PackedS
       run(call, &run_plain_step<T>);
     }
   }
-  Objects made{given.make(std::move(memory), {layout.size()})};
+  Objects made{given.make(std::move(memory), {size})};
   if (given.gives_y()) made.push_back(given.make_y(std::move(y)));
   for (std::size_t k = 0; k < given.states(); ++k) made.push_back(given.make_state(std::move(final[k])));
   return made;

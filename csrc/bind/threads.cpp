@@ -1,4 +1,4 @@
-// Threads, the engine's own or another library's.
+// Threads, the engine's own or another library's, and what they run on.
 #include "machine/threads.h"
 
 #include <pybind11/stl.h>
@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bind/parts.h"
+#include "machine/caches.h"
 #include "machine/processors.h"
 
 #if !defined(_WIN32)
@@ -52,6 +53,7 @@ void bind_threads(py::module_& m) {
   m.def("processors", &processors);
   m.def("cores", &cores);
   m.def("distinct_cores", &distinct_cores, py::arg("root"), py::arg("processors"));
+  m.def("cache_bytes", &cache_bytes, py::arg("root"), py::arg("level"));
   m.def("quota_processors", &quota_processors, py::arg("root"));
   m.def("borrow_threads", &borrow, py::arg("library"));
 }

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#if !defined(_WIN32)
-#include <unistd.h>
-#endif
+#include "machine/caches.h"
 
 namespace elman {
 namespace {
@@ -13,13 +11,9 @@ namespace {
 // The share of a cache that weights can use. All other data needs the rest.
 constexpr double cache_share = 0.75;
 
-double cache_bytes(int level) {
-  long size = 0;
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  size = sysconf(level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
-#endif
-  if (size > 0) return cache_share * static_cast<double>(size);
-  return level == 2 ? 512e3 : 8e6;
+double usable_bytes(int level, double otherwise) {
+  const int64_t size = cache_bytes("", level);
+  return size ? cache_share * static_cast<double>(size) : otherwise;
 }
 
 int threads_for(double ns, int threads, bool warm) {
@@ -33,7 +27,7 @@ int threads_for(double ns, int threads, bool warm) {
 }  // namespace
 
 double stream_ns(double bytes, double times) {
-  static const double l2 = cache_bytes(2), l3 = cache_bytes(3);
+  static const double l2 = usable_bytes(2, 512e3), l3 = usable_bytes(3, 8e6);
   const double outer = bytes <= l2 ? 0 : bytes / (bytes <= l3 ? l3_bytes_per_ns : memory_bytes_per_ns);
   return std::max(outer, times * bytes / l2_bytes_per_ns);
 }

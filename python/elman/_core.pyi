@@ -210,6 +210,9 @@ def cores() -> int:
 def distinct_cores(root: str, processors: list[int]) -> int:
     """How many cores these belong to; `root` comes before the paths of /sys."""
 
+def cache_bytes(root: str, level: int) -> int:
+    """Of the first processor's cache for data; 0 where the system does not tell."""
+
 def quota_processors(root: str) -> int:
     """By Linux's control groups alone, 0 for no quota; `root` comes before the paths of /proc and /sys."""
 

@@ -18,6 +18,7 @@ def keep(packed: PackedStackFloat64, fingerprint: int) -> KeptFloat64: ...
 class Module:
     """What a module of a library is, in the words of its constructor; `one_step`: a cell."""
 
+    large: bool  # so that to ask whether weights are the same tensors takes less time than to read them
     cell: str
     I: int
     H: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from typing import Any
 
 from . import _core
@@ -63,13 +62,9 @@ def set_num_threads(n: int) -> None:
 
 
 def _caches() -> dict[str, str]:
-    """Sizes of the first processor's caches, where the system tells (Linux)."""
-    sizes = {}
-    for entry in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        kind, level = (entry / "type").read_text().strip(), (entry / "level").read_text().strip()
-        if kind != "Instruction":
-            sizes[f"L{level}"] = (entry / "size").read_text().strip()
-    return sizes
+    """Sizes of the first processor's caches for data, where the system tells."""
+    sizes = {f"L{level}": _core.cache_bytes("", level) for level in (1, 2, 3)}
+    return {name: f"{size >> 10}K" for name, size in sizes.items() if size}
 
 
 def _cuda() -> str:

@@ -22,6 +22,19 @@ V1 = (
 HALF, TWO, MANY = "50000 100000", "200000 100000", "450000 100000"
 
 
+def test_sizes_of_caches(tmp_path):
+    caches = [(1, "Data", "48K"), (1, "Instruction", "32K"), (2, "Unified", "1024K"), (3, "Unified", "32M")]
+    for n, (level, kind, size) in enumerate(caches):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu0/cache/index{n}"
+        folder.mkdir(parents=True)
+        for name, value in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(f"{value}\n")
+    found = [_core.cache_bytes(str(tmp_path), level) for level in (1, 2, 3, 4)]
+    assert found == [48 << 10, 1 << 20, 32 << 20, 0]
+    told = elman.info()["caches"]
+    assert told == "unknown" or all(int(size[:-1]) > 0 and size[-1] == "K" for size in told.values())
+
+
 @pytest.mark.parametrize(
     ("mounts", "top", "own", "limits", "processors"),
     [

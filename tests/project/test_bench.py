@@ -249,36 +249,3 @@ def test_places_of_a_page_are_written_anew():
     for path, kinds in zip(tables.PAGES, (("grid", "random"), ("means",)), strict=True):
         for kind in kinds:
             assert tables.written(path.read_text(), "Zen 5", {kind: ""})[1] == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"mode": "fast"}, "row one: mode: expected step, infer, train, got 'fast'"),
-        ({"cell": "lstn"}, "row one: cell: expected .*lstm.*, got 'lstn'"),
-        ({"H": "0"}, "row one: H: expected a whole number of at least 1, got '0'"),
-        ({"ragged": "2"}, "row one: ragged: expected a number from 0 to 1, got '2'"),
-        ({"mode": "step", "T": "2"}, "mode step: expected T 1, dirs f, ragged 1, reset 0, got T 2, dirs f, "),
-        ({"B": None}, "expected the columns id, .*, reset, got none of B"),
-    ],
-)
-def test_a_file_of_shapes_that_does_not_fit_is_refused(tmp_path, change, message):
-    fields = {
-        "id": "one",
-        "system": "a test",
-        "mode": "infer",
-        "cell": "rnn",
-        "I": "3",
-        "H": "4",
-        "layers": "1",
-    }
-    fields |= {"dirs": "f", "B": "2", "T": "5", "ragged": "1", "reset": "0"}
-    path = tmp_path / "own.csv"
-    path.write_text("\n".join(map(",".join, (fields, fields.values()))))
-    assert shapes.read(path) == [
-        shapes.Shape("one", "a test", "infer", "rnn_tanh", 3, 4, 1, "f", 2, 5, 1.0, 0.0)
-    ]
-    fields = {name: value for name, value in (fields | change).items() if value is not None}
-    path.write_text("\n".join(map(",".join, (fields, fields.values()))))
-    with pytest.raises(ValueError, match=message):
-        shapes.read(path)

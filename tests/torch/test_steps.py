@@ -119,5 +119,58 @@ def test_weights_replaced_before_backward_are_refused_unless_equal(B):
         if same:
             h.sum().backward()
         else:
-            with pytest.raises(RuntimeError, match="expected in backward the weights of the forward pass"):
+            with pytest.raises(RuntimeError, match="expected in backward the weights"):
                 h.sum().backward()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("B", [1, 7, 20])
+@pytest.mark.parametrize("kind", KINDS)
+def test_checkpoints_of_steps_whichever_way_they_go(kind, B, frozen):
+    """A step whose weights are new goes another way than its recomputation."""
+    cell = kind.endswith("Cell")
+    module = getattr(et, kind)(4, 6)
+    if frozen:
+        et.assume_frozen(module)
+    x = torch.randn(*(() if cell else (1,)), B, 4, requires_grad=True)
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    for _ in range(3):
+        out = torch.utils.checkpoint.checkpoint(module, x, use_reentrant=False)
+        sum(part.sum() for part in torch.utils._pytree.tree_leaves(out)).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("bad", [(), [], (None, None), "h None", "None c"])
+@pytest.mark.parametrize("grad", [False, True])
+def test_parts_of_a_state_are_no_zeros(bad, grad):
+    cell = et.LSTMCell(3, 5)
+    h = torch.zeros(2, 5)
+    bad = {"h None": (h, None), "None c": (None, h)}.get(bad, bad) if isinstance(bad, str) else bad
+    with torch.set_grad_enabled(grad):
+        cell(torch.randn(2, 3))
+        with pytest.raises((RuntimeError, TypeError), match="hx"):
+            cell(torch.randn(2, 3), bad)
+
+
+def test_other_inputs_before_second_gradients_are_named():
+    cell = et.LSTMCell(3, 5)
+    x = torch.randn(2, 3, requires_grad=True)
+    h, _ = cell(x)
+    x.data.mul_(2)
+    with pytest.raises(
+        RuntimeError, match="expected in backward the weights, input and state of the forward pass"
+    ):
+        torch.autograd.grad(h.sum(), x, create_graph=True)
+
+
+def test_a_cell_whose_biases_were_taken_away():
+    theirs, ours = torch.nn.LSTMCell(3, 5), et.LSTMCell(3, 5)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(2, 3)
+    for module in (theirs, ours):
+        module.bias_ih = module.bias_hh = None
+    for want, got in zip(theirs(x), ours(x), strict=True):
+        torch.testing.assert_close(got, want)
+    ours.bias_ih = torch.nn.Parameter(torch.zeros(20))
+    with pytest.raises(RuntimeError, match="bias_ih, bias_hh: expected both or none of them, got one"):
+        ours(x)

@@ -195,7 +195,7 @@ def test_a_weight_written_to_between_forward_and_backward(name, dtype):
                     answers.append(str(error))
             want, got = answers
             if isinstance(got, str):
-                known = ("modified by an inplace operation", "the weights of the forward pass, got others")
+                known = ("modified by an inplace operation", "of the forward pass, got others")
                 assert any(words in got for words in known), got
                 continue
             assert not isinstance(want, str), (way, weight, want)
@@ -210,7 +210,7 @@ def test_gradients_of_gradients_refuse_other_weights(name):
     loss = total(results(ours, x.requires_grad_()))
     by_index(next(ours.parameters()), 0)
     with pytest.raises(
-        RuntimeError, match="expected in backward the weights of the forward pass, got others"
+        RuntimeError, match=r"expected in backward the weights.* of the forward pass, got others"
     ):
         torch.autograd.grad(loss, x, create_graph=True)
 

@@ -60,7 +60,9 @@ class Call(torch.autograd.Function):
             given = None, *given
         anew = reference.needed_backward(given)
         if (anew or _moved(ctx, weights)) and _others(ctx, x, state, weights, memory):
-            raise RuntimeError(CHANGED)
+            raise RuntimeError(
+                CHANGED.format("weights" if ctx.key is not None else "weights, input and state")
+            )
         spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[5:]
         if anew:
             grads: Any = reference.gradients(spec, layout, x, state, weights, dropout, given)
@@ -133,7 +135,7 @@ def _back(
 
 
 CHANGED = (
-    "elman.torch: expected in backward the weights of the forward pass, got others: they were written to where "
+    "elman.torch: expected in backward the {} of the forward pass, got others: they were written to where "
     "autograd does not see it (.data, a NumPy view, a fused optimiser), or a hook for saved tensors gave back others"
 )
 
@@ -153,7 +155,7 @@ def _others(ctx: Any, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tens
     if not any(name == id(w) for name, w in zip(ctx.names, weights, strict=True)):
         return False
     if ctx.key is not None:
-        return bool((ctx.cache or Cache()).get(ctx.spec, weights).key != ctx.key)
+        return bool((ctx.cache or Cache()).get(ctx.spec, weights).key[1:] != ctx.key[1:])  # on any set
     if ctx.step is None:
         return False
     # A step over weights as they lie, of which nothing was noted down. The same ones leave the same tape.
@@ -167,7 +169,7 @@ def _others(ctx: Any, x: Tensor, state: Sequence[Tensor], weights: Sequence[Tens
     x, *state = (t.detach().contiguous().requires_grad_() for t in (x, *state))
     given = None if not state else state[0] if len(state) == 1 else state
     TENSORS.run(ctx.step, None, False, [w.detach() for w in weights], x, given, leave)
-    return again is None or not torch.equal(again.view(torch.uint8), memory.view(torch.uint8))
+    return again is not None and not torch.equal(again.view(torch.uint8), memory.view(torch.uint8))
 
 
 # Whether the backward pass that runs has retain_graph=True. PyTorch that is too old to tell counts as yes.

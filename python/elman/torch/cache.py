@@ -65,7 +65,7 @@ class Cache:
     def __init__(self, frozen: bool = False) -> None:
         self.frozen = frozen
         self._kept: Any = None
-        self._trusted: tuple[Any, StackSpec, list[Tensor], Any] | None = None
+        self._trusted: tuple[Any, StackSpec, list[Any], Any] | None = None
         self._parts: dict[Hashable, Cache] = {}
 
     def get(self, spec: StackSpec, weights: Sequence[Tensor], kind: Any = Packed) -> Any:
@@ -82,17 +82,18 @@ class Cache:
             packed.weights = weights
         else:
             self._kept = packed = kind(spec, weights, key)
-        # Trusted weights are held, so that no other weights can get their memory.
-        self._trusted = None if marks is None else (marks, spec, [w.detach() for w in weights], packed)
+        # Trusted weights are held, so that no other weights can get their memory or be taken for them.
+        held = [(w, w.detach()) for w in weights]
+        self._trusted = None if marks is None else (marks, spec, held, packed)
         return packed
 
-    def last(self, weights: Sequence[Tensor]) -> Any:
-        """The set of an earlier call, which may be that of other weights: its fingerprint tells. Of a frozen cache it
-        is that of these weights, and needs none. None if there is none."""
-        if not self.frozen:
+    def last(self, weights: Sequence[Tensor], trusted: bool) -> Any:
+        """The set of an earlier call, which may be that of other weights: its fingerprint tells. `trusted`: that of
+        these weights, by the user's word. None if there is none."""
+        if not trusted:
             return self._kept
-        trusted = self._trusted
-        return None if trusted is None or trusted[0] != _marks(weights) else trusted[-1]
+        last = self._trusted
+        return None if last is None or last[0] != _marks(weights) else last[-1]
 
     def part(self, name: Hashable) -> Cache:
         """A cache of its own for each of several sets."""
@@ -117,8 +118,9 @@ def _marks(weights: Sequence[Tensor]) -> Any:
     if any(w.is_inference() for w in weights):  # no version count
         return None
     places = [*map(Tensor.data_ptr, weights), *map(_shape, weights)]
+    names = [id(w) if w.is_leaf else None for w in weights]  # others are made anew at each call
     strides, versions = [w.stride() for w in weights], [w._version for w in weights]
-    return _core.isa(), places, strides, versions
+    return _core.isa(), names, places, strides, versions
 
 
 def cache_of(module: Any) -> Cache:

@@ -33,9 +33,10 @@ def at_once(module: Any, one_step: bool, weights: Sequence[Tensor], x: Any, hx: 
         return None
     threads.follow()
     cache = cache_of(module)
-    packed = cache.last(weights)
-    kept, trusted = None if packed is None else packed.kept, cache.frozen
-    facts, node = module._elman_facts(), None
+    facts, node = module._elman_facts(weights), None
+    trusted = cache.frozen and facts.large
+    packed = cache.last(weights, trusted)
+    kept = None if packed is None else packed.kept
     if torch.is_grad_enabled():
         node = functools.partial(autograd.step, facts, cache, packed, x, weights)
     return engine.TENSORS.run(facts, kept, trusted, weights, x, hx, node)

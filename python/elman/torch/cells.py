@@ -42,11 +42,14 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
             return fallback.run(self, super().forward, why, input, hx)
         return autocast.run(self._step, input, hx, weights)
 
-    def _elman_facts(self) -> Any:
-        return facts(self._elman_cell, self.input_size, self.hidden_size, False, self.bias, False, True)
+    def _elman_facts(self, weights: list[Tensor]) -> Any:
+        bias = len(weights) == 4
+        return facts(self._elman_cell, self.input_size, self.hidden_size, False, bias, False, True)
 
     def _step(self, x: Any, hx: Any, weights: list[Tensor]) -> Any:
         I, H = self.input_size, self.hidden_size  # noqa: E741
+        if len(weights) == 3:
+            raise RuntimeError("bias_ih, bias_hh: expected both or none of them, got one")
         check.features("input", x, ("B", ""), I, weights[0])
         batched = x.dim() == 2
         cell = self._elman_cell
@@ -56,7 +59,7 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
             state = check.states(cell, hx, leads, (H, H), x)
         if not batched:
             x, state = x.unsqueeze(0), [part.unsqueeze(0) for part in state]
-        spec = spec_of(cell, _FORWARD, self.bias, weights)
+        spec = spec_of(cell, _FORWARD, len(weights) == 4, weights)
         _, *final = call.run(spec, TIME_FIRST, x, state, weights, (), cache_of(self))
         if not batched:
             final = [part.squeeze(0) for part in final]

@@ -72,7 +72,7 @@ class _Layer(Twinned, torch.nn.RNNBase):
         held = self._parameters
         return [held[name] if name in held else getattr(self, name) for name in self._flat_weights_names]
 
-    def _elman_facts(self) -> Any:
+    def _elman_facts(self, weights: list[Tensor]) -> Any:
         return facts(
             self.mode, self.input_size, self.hidden_size, self.bidirectional, self.bias, self.batch_first
         )

@@ -64,7 +64,7 @@ class _Found:
         if not self._fresh:
             plain = self._cache.get(self._spec, self._weights, _Plain)
             if plain.key != self.plain.key:  # the product and torch's gradients would be of different weights
-                raise RuntimeError(autograd.CHANGED)
+                raise RuntimeError(autograd.CHANGED.format("weights"))
         self._fresh = False
         return plain.packed(spec, self._joined)
 
