@@ -82,9 +82,10 @@ class Cache:
             packed.weights = weights
         else:
             self._kept = packed = kind(spec, weights, key)
-        # Trusted weights are held, so that no other weights can get their memory or be taken for them.
-        held = [(w, w.detach()) for w in weights]
-        self._trusted = None if marks is None else (marks, spec, held, packed)
+        self._trusted = None
+        if marks is not None:
+            # Trusted weights are held, so that no other weights can get their memory or be taken for them.
+            self._trusted = marks, spec, [(w, w.detach()) for w in weights], packed
         return packed
 
     def last(self, weights: Sequence[Tensor], trusted: bool) -> Any:
