@@ -23,7 +23,7 @@ struct Module {
 
   // Whether it takes less time to ask whether tensors are the same ones than to read their numbers.
   bool large() const {
-    return elements({find_cell(current_isa(), cell).facts->gate_count(), H}) * (I + H) >= 1 << 17;
+    return elements({find_cell(current_isa(), cell).facts->x_gates(), H}) * (I + H) >= 1 << 17;
   }
 
   std::size_t arrays() const { return bias ? 4 : 2; }  // of each layer and direction
@@ -40,11 +40,11 @@ template <class T> class Given {
     const CellRef& cell = find_cell(isa, module_.cell);
     const std::size_t each = module_.arrays(), D = module_.bidirectional ? 2 : 1, count = objects.size();
     const int I = module_.I, H = module_.H;
-    if (!count || count % (each * D) || cell.facts->vector_count() || I < 1 || H < 1 || I > largest_size ||
+    if (!count || count % (each * D) || !cell.facts->like_torch() || I < 1 || H < 1 || I > largest_size ||
         H > largest_size / 4)
       return false;
     stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(count / (each * D)), static_cast<int>(D)});
-    const py::ssize_t rows = elements({cell.facts->gate_count(), H});
+    const py::ssize_t rows = elements({cell.facts->x_gates(), H});
     for (std::size_t i = 0; i < count; i += each) {
       Weights<T>& one = weights_.emplace_back();
       one.H = H;

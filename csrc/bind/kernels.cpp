@@ -1,7 +1,12 @@
 // The cells and the instruction sets.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
+#include <tuple>
+
 #include "bind/parts.h"
+#include "kernels/defined_cells.h"
 #include "kernels/dispatch.h"
 
 namespace elman {
@@ -21,22 +26,84 @@ py::dict feed(const Feed& f) {
   return d;
 }
 
+py::tuple starts(const double* bias, int count) {
+  return py::tuple(py::cast(std::vector<double>(bias, bias + count)));
+}
+
+py::dict facts_of(const CellFacts& cell) {
+  py::dict one;
+  one["slots"] = cell.slots;
+  one["states"] = names(cell.states, cell.state_count());
+  one["gates"] = names(cell.gates, cell.x_gates());
+  one["bias"] = starts(cell.bias, cell.x_gates());
+  one["bias_h"] = starts(cell.bias_h, cell.h_gates());
+  one["x"] = feed(cell.x);
+  one["h"] = feed(cell.h);
+  one["vectors"] = names(cell.vectors, cell.vector_count());
+  one["scalars"] = names(cell.scalars, cell.scalar_count());
+  one["stages"] = cell.stage_count();
+  return one;
+}
+
+// Those that are compiled.
 py::dict cells() {
   py::dict all;
   for (int i = 0; i < current_isa().cell_count; ++i) {
     const CellFacts& cell = *current_isa().cells[i].facts;
-    py::dict one;
-    one["slots"] = cell.slots;
-    one["states"] = names(cell.states, cell.state_count());
-    one["gates"] = names(cell.gates, cell.gate_count());
-    one["bias"] = py::tuple(py::cast(std::vector<double>(cell.bias, cell.bias + cell.gate_count())));
-    one["x"] = feed(cell.x);
-    one["h"] = feed(cell.h);
-    one["vectors"] = names(cell.vectors, cell.vector_count());
-    one["stages"] = cell.stage_count();
-    all[cell.name] = one;
+    all[cell.name] = facts_of(cell);
   }
   return all;
+}
+
+py::tuple operations() {
+#define ELMAN_NAME(name, reads) #name,
+  static const char* const all[] = {ELMAN_OPERATIONS(ELMAN_NAME)};
+#undef ELMAN_NAME
+  return names(all, sizeof(all) / sizeof(char*));
+}
+
+using FeedGiven =
+    std::tuple<int, std::vector<int>>;  // the first slot, and the gate of each slot from there on
+// Registers, the places of the slots, for each instruction operation, to, four registers, index and count,
+// and its number.
+using CodeGiven =
+    std::tuple<int, std::vector<int16_t>, std::vector<std::array<int16_t, 8>>, std::vector<double>>;
+
+Feed feed_of(const FeedGiven& given) {
+  const auto& [begin, gates] = given;
+  if (gates.size() > max_slots || begin < 0 || begin > max_slots)
+    throw py::value_error("feed: expected at most " + std::to_string(max_slots) + " slots");
+  Feed feed{begin, begin + static_cast<int>(gates.size()), {}};
+  std::copy(gates.begin(), gates.end(), feed.gate);
+  return feed;
+}
+
+CellDefinition::Code code_of(const CodeGiven& given) {
+  const auto& [registers, place, rows, numbers] = given;
+  if (rows.size() != numbers.size()) throw py::value_error("code: expected a number for each instruction");
+  CellDefinition::Code code;
+  code.registers = registers;
+  code.place = place;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto& row = rows[i];
+    code.instructions.push_back({static_cast<Operation>(row[0]),
+                                 row[1],
+                                 {row[2], row[3], row[4], row[5]},
+                                 row[6],
+                                 row[7],
+                                 numbers[i]});
+  }
+  return code;
+}
+
+py::dict define(const std::string& name, int slots, const FeedGiven& x, const FeedGiven& h,
+                const std::vector<std::string>& states, const std::vector<std::string>& gates,
+                const std::vector<double>& bias, const std::vector<double>& bias_h,
+                const std::vector<std::string>& vectors, const std::vector<std::string>& scalars,
+                const CodeGiven& forward, const CodeGiven& forward_keep, const CodeGiven& backward) {
+  define_cell({name, slots, feed_of(x), feed_of(h), states, gates, vectors, scalars, bias, bias_h,
+               code_of(forward), code_of(forward_keep), code_of(backward)});
+  return facts_of(*find_cell(current_isa(), name).facts);
 }
 
 std::vector<std::string> isa_names() {
@@ -49,6 +116,10 @@ std::vector<std::string> isa_names() {
 
 void bind_kernels(py::module_& m) {
   m.def("cells", &cells);
+  m.def("operations", &operations);
+  m.def("define_cell", &define, py::arg("name"), py::arg("slots"), py::arg("x"), py::arg("h"),
+        py::arg("states"), py::arg("gates"), py::arg("bias"), py::arg("bias_h"), py::arg("vectors"),
+        py::arg("scalars"), py::arg("forward"), py::arg("forward_keep"), py::arg("backward"));
   m.def("isas", &isa_names);
   m.def("isa", [] { return current_isa().name; });
   m.def("use_isa", &use_isa);

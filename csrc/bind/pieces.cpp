@@ -57,7 +57,7 @@ py::dict cut(const Stack& stack, int layer, Pass pass, const PlanList& plans, in
   d["groups"] = work.groups;
   d["tile_rows"] = work.tile_rows;
   d["lanes"] = product_kernels<T>(stack.isa).lanes;
-  d["pieces"] = dealt(Pieces(schedule, views, work.groups, 1), schedule.unit_parts);
+  d["pieces"] = dealt(Pieces(schedule, views, work.groups, 1, scratch_of<T>(stack)), schedule.unit_parts);
   d["chunks"] = chunks;
   return d;
 }

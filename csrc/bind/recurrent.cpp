@@ -21,19 +21,28 @@ py::array as_array(const py::object& object, const char* name) {
   return py::reinterpret_borrow<py::array>(object);
 }
 
-// [gates * H, I], [gates * H, H] and the biases, as pointers.
+// [x gates * H, I], [h gates * H, H] and the biases, as pointers. Of a cell that h does not feed weight_hh is
+// None.
 template <class T> Weights<T> read_weights(const CellFacts& cell, const Arrays& part) {
-  const py::array ih = as_array(part[0], "weight_ih"), hh = as_array(part[1], "weight_hh");
+  const py::array ih = as_array(part[0], "weight_ih");
   Weights<T> w;
   w.I = checked_size(checked_shape(ih, 2, "weight_ih")[1], 0, "weight_ih");
-  w.H = checked_size(checked_shape(hh, 2, "weight_hh")[1], 1, "weight_hh");
-  const py::ssize_t rows = elements({cell.gate_count(), w.H});
-  if (ih.shape(0) != rows || hh.shape(0) != rows)
+  w.H = checked_size(ih.shape(0) / cell.x_gates(), 1, "weight_ih");
+  const py::ssize_t x_rows = elements({cell.x_gates(), w.H}), h_rows = elements({cell.h_gates(), w.H});
+  if (ih.shape(0) != x_rows)
     throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
-  w.ih = input<T>(ih, elements({rows, w.I}), "weight_ih");
-  w.hh = input<T>(hh, elements({rows, w.H}), "weight_hh");
-  w.bias_ih = maybe_input<T>(part[2], rows, "bias_ih");
-  w.bias_hh = maybe_input<T>(part[3], rows, "bias_hh");
+  w.ih = input<T>(ih, elements({x_rows, w.I}), "weight_ih");
+  w.bias_ih = maybe_input<T>(part[2], x_rows, "bias_ih");
+  if (h_rows) {
+    const py::array hh = as_array(part[1], "weight_hh");
+    const auto shape = checked_shape(hh, 2, "weight_hh");
+    if (shape[0] != h_rows || shape[1] != w.H)
+      throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
+    w.hh = input<T>(hh, elements({h_rows, w.H}), "weight_hh");
+    w.bias_hh = maybe_input<T>(part[3], h_rows, "bias_hh");
+  } else if (!part[1].is_none() || !part[3].is_none()) {
+    throw py::value_error("weights: expected None for weight_hh and bias_hh, which the cell has not");
+  }
   for (int k = 0; k < cell.vector_count(); ++k) w.vectors[k] = input<T>(part[4 + k], w.H, cell.vectors[k]);
   return w;
 }
@@ -111,6 +120,13 @@ void read_states(const Stack& stack, py::ssize_t size, const Arrays& arrays, V**
   for (size_t k = 0; k < count; ++k) to[k] = get(arrays[k], size, name);
 }
 
+// The cell's scalars of so many rows; null where it has none.
+template <class T> const T* read_scalars(const CellFacts& cell, py::ssize_t rows, const py::object& array) {
+  const int count = cell.scalar_count();
+  if (count == 0 && !array.is_none()) throw py::value_error("scalars: expected None, which the cell has not");
+  return count ? input<T>(array, elements({rows, count}), "scalars") : nullptr;
+}
+
 // What a stack and a call of it agree on.
 struct Sizes {
   const Stack& stack;
@@ -139,6 +155,11 @@ struct Sizes {
     elman::read_states(stack, states, arrays, to, name, get);
   }
 
+  // [rows, scalars], where the cell has any.
+  template <class T> const T* read_scalars(const py::object& array) const {
+    return elman::read_scalars<T>(stack.facts(), rows, array);
+  }
+
   template <class T> std::vector<const T*> read_dropout(const Arrays& arrays) const {
     if (!arrays.empty() && arrays.size() + 1 != static_cast<size_t>(stack.L))
       throw py::value_error("dropout: expected one for each layer but the last, " +
@@ -152,13 +173,14 @@ struct Sizes {
 template <class T>
 void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plans, const py::object& x,
              const py::object& y, const Arrays& initial, const Arrays& final, const Arrays& dropout,
-             const std::optional<std::shared_ptr<HeldTape>>& tape) {
+             const std::optional<std::shared_ptr<HeldTape>>& tape, const py::object& scalars) {
   ForwardCall<T> call;
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
   call.plans = sizes.pointers();
   call.wanted = schedule_of_environment();
   call.x = input<T>(x, sizes.x, "x");
+  call.scalars = sizes.read_scalars<T>(scalars);
   call.y = tape ? maybe_output<T>(y, sizes.y, "y") : output<T>(y, sizes.y, "y");
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
   sizes.read_states(final, call.final, "final", maybe_output<T>);
@@ -170,13 +192,14 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
 
 template <class T>
 void step_as(const CellRef& cell, const Nested& weights, const py::object& x, const py::object& y,
-             const Arrays& initial, const Arrays& final) {
+             const Arrays& initial, const Arrays& final, const py::object& scalars) {
   auto [stack, parts] = read_stack<T>(current_isa(), cell, weights);
   if (stack.D != 1) throw py::value_error("weights: expected one direction, got " + std::to_string(stack.D));
   PlainStep<T> step{stack, std::move(parts)};
   step.B = checked_size(checked_shape(as_array(x, "x"), 2, "x")[0], 0, "x");
   step.x = input<T>(x, elements({step.B, stack.I}), "x");
   step.y = maybe_output<T>(y, elements({step.B, stack.H}), "y");
+  step.scalars = read_scalars<T>(stack.facts(), step.B, scalars);
   const py::ssize_t states = elements({stack.L, step.B, stack.H});
   read_states(stack, states, initial, step.initial, "initial", maybe_input<T>);
   read_states(stack, states, final, step.final, "final", output<T>);
@@ -187,23 +210,24 @@ void step_as(const CellRef& cell, const Nested& weights, const py::object& x, co
 
 // One step over plain weights, in the type of the first of them.
 void step(const std::string& name, const Nested& weights, const py::object& x, const py::object& y,
-          const Arrays& initial, const Arrays& final) {
+          const Arrays& initial, const Arrays& final, const py::object& scalars) {
   const CellRef& cell = cell_of(current_isa(), name, weights);
-  in_type_of(weights, [&](auto t) { step_as<decltype(t)>(cell, weights, x, y, initial, final); });
+  in_type_of(weights, [&](auto t) { step_as<decltype(t)>(cell, weights, x, y, initial, final, scalars); });
 }
 
 template <class T> std::vector<Gradients<T>> read_gradients(const Nested& nested, const Stack& stack) {
   check_nested(stack.facts(), nested, stack.L, stack.D, "grads", true);
-  const py::ssize_t rows = elements({stack.facts().gate_count(), stack.H});
+  const py::ssize_t x_rows = elements({stack.facts().x_gates(), stack.H});
+  const py::ssize_t h_rows = elements({stack.facts().h_gates(), stack.H});
   std::vector<Gradients<T>> all;
   for (int layer = 0; layer < stack.L; ++layer) {
     for (const Arrays& part : nested[layer]) {
       Gradients<T>& one = all.emplace_back();
       if (part.empty()) continue;  // nobody wants them
-      one.ih = output<T>(part[0], elements({rows, stack.inputs(layer)}), "grads");
-      one.hh = output<T>(part[1], elements({rows, stack.H}), "grads");
-      one.bias_ih = maybe_output<T>(part[2], rows, "grads");
-      one.bias_hh = maybe_output<T>(part[3], rows, "grads");
+      one.ih = output<T>(part[0], elements({x_rows, stack.inputs(layer)}), "grads");
+      if (h_rows) one.hh = output<T>(part[1], elements({h_rows, stack.H}), "grads");
+      one.bias_ih = maybe_output<T>(part[2], x_rows, "grads");
+      if (h_rows) one.bias_hh = maybe_output<T>(part[3], h_rows, "grads");
       for (int k = 0; k < stack.facts().vector_count(); ++k)
         one.vectors[k] = output<T>(part[4 + k], stack.H, "grads");
     }
@@ -215,7 +239,8 @@ template <class T>
 void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList& plans,
               const std::shared_ptr<HeldTape>& tape, const Nested& grads, const py::object& x,
               const py::object& dy, const py::object& dx, const Arrays& initial, const Arrays& dfinal,
-              const Arrays& dinitial, const Arrays& dropout, int first) {
+              const Arrays& dinitial, const Arrays& dropout, int first, const py::object& scalars,
+              const py::object& dscalars) {
   BackwardCall<T> call;
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
@@ -226,6 +251,10 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
   call.x = input<T>(x, sizes.x, "x");
   call.dy = maybe_input<T>(dy, sizes.y, "dy");
   call.dx = maybe_output<T>(dx, sizes.x, "dx");
+  call.scalars = sizes.read_scalars<T>(scalars);
+  if (call.scalars)
+    call.dscalars =
+        maybe_output<T>(dscalars, elements({sizes.rows, packed->facts().scalar_count()}), "dscalars");
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
   sizes.read_states(dfinal, call.dfinal, "dfinal", maybe_input<T>);
   sizes.read_states(dinitial, call.dinitial, "dinitial", output<T>);
@@ -243,10 +272,12 @@ template <class T> void bind_type(py::module_& m, const char* packed, const char
       "isa", [](const Holder& p) { return p->isa.name; });
   py::class_<PackedBackStack<T>, std::shared_ptr<PackedBackStack<T>>>(m, packed_back);
   m.def("forward", &forward<T>, py::arg("packed"), py::arg("plans"), py::arg("x"), py::arg("y"),
-        py::arg("initial"), py::arg("final"), py::arg("dropout"), py::arg("tape"));
+        py::arg("initial"), py::arg("final"), py::arg("dropout"), py::arg("tape"),
+        py::arg("scalars") = py::none());
   m.def("backward", &backward<T>, py::arg("packed"), py::arg("plans"), py::arg("tape"), py::arg("grads"),
         py::arg("x"), py::arg("dy"), py::arg("dx"), py::arg("initial"), py::arg("dfinal"),
-        py::arg("dinitial"), py::arg("dropout"), py::arg("first"));
+        py::arg("dinitial"), py::arg("dropout"), py::arg("first"), py::arg("scalars") = py::none(),
+        py::arg("dscalars") = py::none());
 }
 
 }  // namespace
@@ -255,7 +286,7 @@ void bind_recurrent(py::module_& m) {
   bind_type<float>(m, "PackedStackFloat32", "PackedBackStackFloat32");
   bind_type<double>(m, "PackedStackFloat64", "PackedBackStackFloat64");
   m.def("step", &step, py::arg("cell"), py::arg("weights"), py::arg("x"), py::arg("y"), py::arg("initial"),
-        py::arg("final"));
+        py::arg("final"), py::arg("scalars") = py::none());
   m.def("pack", &pack<PackedStack>, py::arg("cell"), py::arg("weights"));
   m.def("pack_back", &pack<PackedBackStack>, py::arg("cell"), py::arg("weights"));
 }

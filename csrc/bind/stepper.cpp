@@ -38,16 +38,19 @@ Holder<T> make_stepper(const std::shared_ptr<PackedStack<T>>& packed, py::ssize_
 }
 
 template <class T>
-py::object step(const Holder<T>& stepper, const py::object& x, const py::object& out,
-                const py::object& mask) {
+py::object step(const Holder<T>& stepper, const py::object& x, const py::object& out, const py::object& mask,
+                const py::object& scalars) {
   const py::ssize_t B = stepper->batch_size(), H = stepper->stack().H;
   const T* x_data = matrix<T>(x, B, stepper->stack().I, "x", false);
   py::object y = out.is_none() ? py::object(py::array_t<T>({B, H})) : out;
   T* y_data = matrix<T>(y, B, H, "out", true);
   const Copy<bool> marks = maybe_copied<bool>(mask, B, "mask");
+  const int count = stepper->stack().facts().scalar_count();
+  if (!count && !scalars.is_none()) throw py::value_error("scalars: expected None, which the cell has not");
+  const T* numbers = count ? matrix<T>(scalars, B, count, "scalars", false) : nullptr;
   const typename Stepper<T>::Use use(*stepper);
   const Unlocked unlocked;
-  stepper->step(x_data, y_data, marks.data());
+  stepper->step(x_data, y_data, marks.data(), numbers);
   return y;
 }
 
@@ -86,7 +89,8 @@ template <class T> void reset_rows(const Holder<T>& stepper, const std::vector<i
 
 template <class T> void bind_type(py::module_& m, const char* name) {
   py::class_<Stepper<T>, Holder<T>>(m, name)
-      .def("step", &step<T>, py::arg("x"), py::arg("out") = py::none(), py::arg("mask") = py::none())
+      .def("step", &step<T>, py::arg("x"), py::arg("out") = py::none(), py::arg("mask") = py::none(),
+           py::arg("scalars") = py::none())
       .def("get_state", &get_state<T>, py::arg("k"), py::arg("out") = py::none())
       .def("set_state", &set_state<T>, py::arg("k"), py::arg("value"))
       .def("reset_rows", &reset_rows<T>, py::arg("rows"));

@@ -7,41 +7,42 @@
 //   struct Name : CellConstants<Name> {
 //     static constexpr CellFacts facts;
 //     // a: pre-activations in, what backward needs out.  s: states before the step in, after it out.
-//     // v: the unit's element of each vector.
-//     template <class V> void forward(V* a, V* s, const V* v) const;
+//     template <class V> void forward(V* a, V* s) const;
 //     // a: as forward left it in, gradients of the pre-activations out.  s, s1: states before and after.
 //     // d: gradients of s1 in, gradients of s out. What comes through the slots is left to the engine.
-//     template <class V> void backward(V* a, const V* s, const V* s1, V* d, const V* v) const;
+//     template <class V> void backward(V* a, const V* s, const V* s1, V* d) const;
 //   };
-//
-// A cell with per-unit vectors (peepholes, say) also says what a step adds to their gradients dv, from the
-// gradients of the slots:
-//     template <class V> void vector_gradients(const V* da, const V* s, const V* s1, V* dv) const;
 //
 // A step of more than one stage: the recurrent product of the first stage reads h, that of the next one reads
 // what the stage before passed on. A slot is fed by the product of one stage at most. `forward` runs after
 // the last stage, `pass_on` after each stage j before it and gives what stage j + 1 reads:
-//     template <class V> V pass_on(int j, V* a, const V* s, const V* v) const;
+//     template <class V> V pass_on(int j, V* a, const V* s) const;
 // On the way back `backward` comes first. It makes no gradients of slots that `pass_on` has read: theirs are
 // not complete yet. Then `pass_back` is called for each stage j, the last first, with the gradient `dp` of
 // what the stage passed on. It adds to d, and makes the gradients of the slots that are left. It must not
 // change slots that the products of later stages feed:
-//     template <class V> void pass_back(int j, V* a, const V* s, V dp, V* d, const V* v) const;
+//     template <class V> void pass_back(int j, V* a, const V* s, V dp, V* d) const;
 //
-// A cell is a value as well as a type. A cell that is known only at run time is made from a program,
-// Name(const void* program); the caller keeps the program alive. The others need no constructor.
+// That is a cell which is compiled. One that is known only at run time has the same facts, and a program in
+// the place of its maths (kernels/program.h). Only such a cell may have vectors, of one number for each unit
+// (peepholes, say), and scalars, of one number for each row that the caller gives.
 #pragma once
 
 namespace elman {
 
-constexpr int max_slots = 4, max_states = 4, max_vectors = 4, max_stages = 2;
+constexpr int max_slots = 16, max_states = 8, max_vectors = 16, max_scalars = 4, max_stages = 2;
 
-// Slots [begin, end) receive one product. gate[i] is the gate of slot begin + i: which H rows of the weights
-// feed it.
+// Slots [begin, end) receive one product. gate[i] is the gate of slot begin + i: which H rows of the
+// product's weights feed it.
 struct Feed {
   int begin, end;
   int gate[max_slots];
   constexpr int count() const { return end - begin; }
+  constexpr int gates() const {
+    int n = 0;
+    for (int i = 0; i < count(); ++i) n = gate[i] + 1 > n ? gate[i] + 1 : n;
+    return n;
+  }
   constexpr bool feeds(int slot) const { return begin <= slot && slot < end; }
 };
 
@@ -50,16 +51,25 @@ struct CellFacts {
   const char* name;
   int slots;
   Feed x, h;
-  const char* states[max_states];         // h first; null where there are no more
-  const char* gates[max_slots];           // H rows each in weight_ih and weight_hh, likewise
-  double bias[max_slots] = {};            // what the bias of each gate begins with
-  const char* vectors[max_vectors] = {};  // of one number for each unit, likewise
+  const char* states[max_states];  // h first; null where there are no more
+  const char* gates[max_slots];    // H rows each in weight_ih, likewise
+  double bias[max_slots] = {};     // what bias_ih begins with, for each gate
   // Which slots the product with what a stage passed on feeds; empty if there are no more stages.
   Feed later[max_stages - 1] = {};
+  const char* vectors[max_vectors] = {};  // likewise
+  const char* scalars[max_scalars] = {};
+  double bias_h[max_slots] = {};  // as `bias`, of bias_hh
 
   constexpr int state_count() const { return count(states, max_states); }
-  constexpr int gate_count() const { return count(gates, max_slots); }
   constexpr int vector_count() const { return count(vectors, max_vectors); }
+  constexpr int scalar_count() const { return count(scalars, max_scalars); }
+  // Of weight_ih and of weight_hh: H rows each.
+  constexpr int x_gates() const { return x.gates(); }
+  constexpr int h_gates() const {
+    int n = h.gates();
+    for (const Feed& feed : later) n = feed.gates() > n ? feed.gates() : n;
+    return n;
+  }
   constexpr int stage_count() const {
     int n = 1;
     while (n < max_stages && later[n - 1].count()) ++n;
@@ -75,15 +85,22 @@ struct CellFacts {
     return n;
   }
 
+  // Whether its weights are those of torch's modules: as many gates in both products, and nothing beside
+  // them.
+  constexpr bool like_torch() const {
+    return x_gates() == h_gates() && vector_count() == 0 && scalar_count() == 0;
+  }
+
   // Whether a step has one stage, no vectors, and for each gate one slot in each of its products.
   constexpr bool simple() const {
-    return stage_count() == 1 && vector_count() == 0 && fed_once(x) && fed_once(h);
+    return stage_count() == 1 && vector_count() == 0 && scalar_count() == 0 && fed_once(x) && fed_once(h);
   }
 
   // Whether these fit: feeds are of slots and gates that there are, and no slot has the products of two
   // stages.
   constexpr bool sound() const {
-    bool fits = 0 < slots && slots <= max_slots && state_count() && gate_count() && sound(x) && sound(h);
+    bool fits = 0 < slots && slots <= max_slots && state_count() && sound(x) && sound(h) && x.count() &&
+                count(gates, max_slots) == x_gates();
     for (const Feed& feed : later) {
       fits = fits && sound(feed);
       for (int slot = 0; slot < slots; ++slot) fits = fits && !(h.feeds(slot) && feed.feeds(slot));
@@ -94,13 +111,13 @@ struct CellFacts {
  private:
   constexpr bool sound(const Feed& feed) const {
     bool fits = 0 <= feed.begin && feed.begin <= feed.end && feed.end <= slots;
-    for (int i = 0; fits && i < feed.count(); ++i) fits = 0 <= feed.gate[i] && feed.gate[i] < gate_count();
+    for (int i = 0; fits && i < feed.count(); ++i) fits = 0 <= feed.gate[i] && feed.gate[i] < slots;
     return fits;
   }
   constexpr bool fed_once(const Feed& feed) const {
     int times[max_slots] = {};
     for (int i = 0; i < feed.count(); ++i) ++times[feed.gate[i]];
-    for (int gate = 0; gate < gate_count(); ++gate)
+    for (int gate = 0; gate < feed.gates(); ++gate)
       if (times[gate] != 1) return false;
     return true;
   }
@@ -114,8 +131,7 @@ struct CellFacts {
 // The facts as constants of the type, for kernels.
 template <class Cell> struct CellConstants {
   static constexpr int slots = Cell::facts.slots, states = Cell::facts.state_count(),
-                       gates = Cell::facts.gate_count(), vectors = Cell::facts.vector_count(),
-                       stages = Cell::facts.stage_count();
+                       gates = Cell::facts.x_gates(), stages = Cell::facts.stage_count();
   static constexpr Feed x = Cell::facts.x, h = Cell::facts.h;
 };
 

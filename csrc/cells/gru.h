@@ -12,13 +12,13 @@ namespace {
 struct Gru : CellConstants<Gru> {
   static constexpr CellFacts facts{"gru", 4, {0, 3, {2, 0, 1}}, {1, 4, {0, 1, 2}}, {"h"}, {"r", "z", "n"}};
 
-  template <class V> ELMAN_INLINE void forward(V* a, V* s, const V*) const {
+  template <class V> ELMAN_INLINE void forward(V* a, V* s) const {
     const V r = sigmoid(a[1]), z = sigmoid(a[2]), n = tanh(mul_add(r, a[3], a[0]));
     s[0] = mul_add(z, s[0] - n, n);
     a[0] = n, a[1] = r, a[2] = z;  // a[3] stays n_h
   }
 
-  template <class V> ELMAN_INLINE void backward(V* a, const V* s, const V*, V* d, const V*) const {
+  template <class V> ELMAN_INLINE void backward(V* a, const V* s, const V*, V* d) const {
     const V one = splat<V>(1);
     const V n = a[0], r = a[1], z = a[2], n_h = a[3], dh = d[0];
     const V dn = dh * (one - z) * (one - n * n);

@@ -13,14 +13,14 @@ struct Lstm : CellConstants<Lstm> {
   static constexpr CellFacts facts{
       "lstm", 4, {0, 4, {0, 1, 2, 3}}, {0, 4, {0, 1, 2, 3}}, {"h", "c"}, {"i", "f", "g", "o"}, {0, 1, 0, 0}};
 
-  template <class V> ELMAN_INLINE void forward(V* a, V* s, const V*) const {
+  template <class V> ELMAN_INLINE void forward(V* a, V* s) const {
     const V i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
     s[1] = mul_add(f, s[1], i * g);
     s[0] = o * tanh(s[1]);
     a[0] = i, a[1] = f, a[2] = g, a[3] = o;
   }
 
-  template <class V> ELMAN_INLINE void backward(V* a, const V* s, const V* s1, V* d, const V*) const {
+  template <class V> ELMAN_INLINE void backward(V* a, const V* s, const V* s1, V* d) const {
     const V one = splat<V>(1);
     const V i = a[0], f = a[1], g = a[2], o = a[3], tanh_c = tanh(s1[1]);
     const V dh = d[0], dc = mul_add(dh * o, one - tanh_c * tanh_c, d[1]);

@@ -23,12 +23,12 @@ struct Relu {
 template <class Activation> struct Rnn : CellConstants<Rnn<Activation>> {
   static constexpr CellFacts facts{Activation::cell_name, 1, {0, 1, {0}}, {0, 1, {0}}, {"h"}, {"h"}};
 
-  template <class V> ELMAN_INLINE void forward(V* a, V* s, const V*) const {
+  template <class V> ELMAN_INLINE void forward(V* a, V* s) const {
     a[0] = Activation::of(a[0]);
     s[0] = a[0];
   }
 
-  template <class V> ELMAN_INLINE void backward(V* a, const V*, const V*, V* d, const V*) const {
+  template <class V> ELMAN_INLINE void backward(V* a, const V*, const V*, V* d) const {
     a[0] = Activation::back(d[0], a[0]);
     d[0] = V{};
   }

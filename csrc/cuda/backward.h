@@ -19,7 +19,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
       Base::store;
 
  public:
-  static_assert(Cell::vectors == 0 && Cell::stages == 1, "the GPU has no vectors and no second stage yet");
+  static_assert(Cell::stages == 1, "the GPU has no second stage yet");
   static constexpr int slots = Cell::slots, states = Cell::states;
 
   ELMAN_DEVICE BackwardLane(const Job<BackwardSide<T>>& job, const Place& at)
@@ -146,7 +146,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
         a[e][i] = e ? two.y : two.x;
       }
       d[e][0] += e ? dy.y : dy.x;
-      Cell{}.backward(a[e], before, after, d[e], static_cast<const float*>(nullptr));
+      Cell{}.backward(a[e], before, after, d[e]);
       ELMAN_UNROLL
       for (int k = 0; k < states; ++k) carry_[j][k][e] = d[e][k];
     }

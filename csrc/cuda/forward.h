@@ -13,7 +13,7 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
       Base::store;
 
  public:
-  static_assert(Cell::vectors == 0 && Cell::stages == 1, "the GPU has no vectors and no second stage yet");
+  static_assert(Cell::stages == 1, "the GPU has no second stage yet");
   static constexpr int slots = Cell::slots, states = Cell::states, X = Cell::x.count(), M = Cell::h.count();
 
   ELMAN_DEVICE ForwardLane(const Job<ForwardSide<T>>& job, const Place& at)
@@ -114,7 +114,7 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
       for (int m = 0; m < M; ++m) a[e][fed_h.begin + m] += sums[m][2 * e + j] + bias_[m][e];
       ELMAN_UNROLL
       for (int k = 0; k < states; ++k) s[k] = state_[j][k][e];
-      Cell{}.forward(a[e], s, static_cast<const float*>(nullptr));
+      Cell{}.forward(a[e], s);
       ELMAN_UNROLL
       for (int k = 0; k < states; ++k) state_[j][k][e] = s[k];
     }

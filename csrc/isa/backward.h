@@ -3,8 +3,8 @@
 #pragma once
 
 #include "isa/parts.h"
+#include "recurrent/compiled_backward.h"
 #include "recurrent/scan_back.h"
-#include "recurrent/vector_sums.h"
 #include "tile/outer.h"
 #include "tile/pack.h"
 #include "tile/plain_product.h"
@@ -13,13 +13,8 @@
 namespace elman::ELMAN_ISA {
 namespace {
 
-template <class T, class Cell> constexpr BackwardKernels<T> backward_kernels_of() {
-  BackwardKernels<T> kernels{backward<Cell, T, lanes<T>, registers>, nullptr};
-  if constexpr (Cell::vectors > 0) kernels.vector_gradients = vector_gradients<Cell, T, lanes<T>>;
-  return kernels;
-}
 template <class T, class... Cell> constexpr PerCell<BackwardKernels<T>> backward_kernels(CellList<Cell...>) {
-  return {{backward_kernels_of<T, Cell>()...}};
+  return {{{backward<Cell, T, lanes<T>, registers>}...}};
 }
 
 template <class T> constexpr ProductKernels<T> products_of() {

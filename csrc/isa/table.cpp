@@ -44,6 +44,8 @@ constexpr Isa isa = {
     cells.cell,
     &products_f32,
     &products_f64,
+    &programs_f32,
+    &programs_f64,
     softmax_of<float>(),
     softmax_of<double>(),
     updates_of<float>(),

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "kernels/defined_cells.h"
 #include "machine/features.h"
 
 namespace elman {
@@ -75,6 +76,7 @@ void use_isa(const std::string& name) { chosen.store(find_isa(name, "name")); }
 const CellRef& find_cell(const Isa& isa, const std::string& name) {
   for (int i = 0; i < isa.cell_count; ++i)
     if (name == isa.cells[i].facts->name) return isa.cells[i];
+  if (const CellRef* defined = defined_cell(isa, name)) return *defined;
   throw std::invalid_argument("cell: no cell is named '" + name + "'");
 }
 

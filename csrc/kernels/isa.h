@@ -19,6 +19,8 @@ struct Isa {
   const CellRef* cells;  // [cell_count]
   const ProductKernels<float>* products_f32;
   const ProductKernels<double>* products_f64;
+  const ProgramKernels<float>* programs_f32;
+  const ProgramKernels<double>* programs_f64;
   SoftmaxKernels<float> softmax_f32;
   SoftmaxKernels<double> softmax_f64;
   UpdateKernels<float> updates_f32;

@@ -7,6 +7,7 @@
 
 #include "cells/cell.h"
 #include "kernels/plan_view.h"
+#include "kernels/program.h"
 
 namespace elman {
 
@@ -19,23 +20,24 @@ struct Piece {
   int group_begin = 0, group_end = 0;
   Barrier* barrier = nullptr;  // null where the piece has all units
   int member = 0;              // which of those who meet there
-  void* scratch = nullptr;     // scratch_bytes(), this thread's own
+  void* scratch = nullptr;     // ScanScratch::bytes, this thread's own
 
   int segment(int i) const { return segment_begin + i * segment_stride; }
 };
 
-template <class T> struct Weights {  // as in torch: [G * H, I], [G * H, H], [G * H] or null
+// As in torch: [x gates * H, I], [h gates * H, H], and the biases, which may be null.
+template <class T> struct Weights {
   int I = 0, H = 0;
   const T *ih = nullptr, *hh = nullptr, *bias_ih = nullptr, *bias_hh = nullptr;
-  const T* vectors[max_vectors] = {};  // [H] each, or null for zeros
+  const T* vectors[max_vectors] = {};  // [H] each
 };
 
 template <class T> struct ForwardJob {
   int I = 0, H = 0;
   int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
   PlanView plan;
-  const void* program = nullptr;  // what the cell is made from; null for those built in
-  const void* packed = nullptr;   // from CellKernels::pack, or from pack_first if there are plain weights
+  const LinkedCell<T>* cell = nullptr;  // null for those that are compiled
+  const void* packed = nullptr;  // from CellKernels::pack, or from pack_first if there are plain weights
   const Weights<T>* plain = nullptr;
   const T* x = nullptr;  // rows of I
   T* y = nullptr;        // rows of H, y_stride apart
@@ -49,6 +51,7 @@ template <class T> struct ForwardJob {
   T* read[max_stages] = {};
   const T* factors = nullptr;  // [B, H] or null
   const T* zeros = nullptr;    // [H]
+  const T* scalars = nullptr;  // [rows, scalars]
   bool keep = false;           // keep what backward needs
   int chunk = 0;               // steps whose x-part is computed ahead; 0: none, for cells of one stage only
   bool turned = false;         // the first step takes the units from the last to the first
@@ -58,11 +61,12 @@ template <class T> struct BackwardJob {
   int H = 0;
   int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
-  const void* program = nullptr;
+  const LinkedCell<T>* cell = nullptr;
   // The recurrent weights of each stage, as the products' `pack` lays them. Null for cells of one stage and
   // plans of one step: then the gradients of the states before it lack the product with them.
   const T* packed[max_stages] = {};
-  const T* vectors[max_vectors] = {};
+  const T* vectors = nullptr;  // [vectors, ceil(H / L) * L]
+  const T* scalars = nullptr;  // [rows, scalars]
   const T* y = nullptr;
   const T* dy = nullptr;  // like y, or null for zeros
   std::ptrdiff_t y_stride = 0, dy_stride = 0;
@@ -73,64 +77,85 @@ template <class T> struct BackwardJob {
   T* dinitial[max_states] = {};      // [B, H], or null
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
   T* d_read[max_stages] = {};        // [segments, H]: of what each stage read, if that is not h itself
-  T* d_vectors[max_vectors] = {};    // [H], added to
-  const T* factors = nullptr;        // as forward had them
-  const T* zeros = nullptr;          // [H]
+  // What each entry from `extra_begin` on adds to the gradients of the vectors and the scalars:
+  // [entries, vectors + scalars, H].
+  T* extra = nullptr;
+  int64_t extra_begin = 0;
+  const T* factors = nullptr;  // as forward had them
+  const T* zeros = nullptr;    // [H]
 };
 
 // The kernels of one cell, by the parts of isa/ that compile them. Packed weights may be stored in another
 // type than the one that sums are in.
 template <class T> struct ForwardKernels {
-  std::size_t (*packed_bytes)(int I, int H);
-  void (*pack)(const Weights<T>&, void* out, int group_begin, int group_end);
+  std::size_t (*packed_bytes)(const LinkedCell<T>*, int I, int H);
+  void (*pack)(const LinkedCell<T>*, const Weights<T>&, void* out, int group_begin, int group_end);
   void (*scan)(const ForwardJob<T>&, const Piece&);
-  // Biases and vectors, [ceil(H / L)][S + vectors][L], and the scan over them and plain weights.
-  void (*pack_first)(const Weights<T>&, T* out);
+  // Biases and vectors, [ceil(H / L)][slots + vectors][L], and the scan over them and plain weights.
+  void (*pack_first)(const LinkedCell<T>*, const Weights<T>&, T* out);
   void (*plain_scan)(const ForwardJob<T>&, const Piece&);
 };
 template <class T> struct BackwardKernels {
   void (*scan)(const BackwardJob<T>&, const Piece&);
-  // It is called after `scan` for the same steps, for some groups of units. Null for cells without vectors.
-  void (*vector_gradients)(const BackwardJob<T>&, int group_begin, int group_end);
+};
+
+// Those of all cells with a program.
+template <class T> struct ProgramKernels {
+  ForwardKernels<T> forward;
+  BackwardKernels<T> backward;
+  // Makes a program ready. `code`: room for all its instructions.
+  void (*link)(const ProgramCell&, Linked<T>* code, LinkedCell<T>*);
 };
 
 template <class T> struct CellKernels {
   const ForwardKernels<T>* forward_kernels;
   const BackwardKernels<T>* backward_kernels;
+  const LinkedCell<T>* cell = nullptr;  // of one that is known only at run time; it outlives all who use it
 
-  std::size_t packed_bytes(int I, int H) const { return forward_kernels->packed_bytes(I, H); }
+  std::size_t packed_bytes(int I, int H) const { return forward_kernels->packed_bytes(cell, I, H); }
   void pack(const Weights<T>& weights, void* out, int group_begin, int group_end) const {
-    forward_kernels->pack(weights, out, group_begin, group_end);
+    forward_kernels->pack(cell, weights, out, group_begin, group_end);
   }
   void forward(const ForwardJob<T>& job, const Piece& piece) const {
     (job.plain ? forward_kernels->plain_scan : forward_kernels->scan)(job, piece);
   }
-  void pack_first(const Weights<T>& weights, T* out) const { forward_kernels->pack_first(weights, out); }
-  void backward(const BackwardJob<T>& job, const Piece& piece) const { backward_kernels->scan(job, piece); }
-  void vector_gradients(const BackwardJob<T>& job, int group_begin, int group_end) const {
-    backward_kernels->vector_gradients(job, group_begin, group_end);
+  void pack_first(const Weights<T>& weights, T* out) const {
+    forward_kernels->pack_first(cell, weights, out);
   }
+  void backward(const BackwardJob<T>& job, const Piece& piece) const { backward_kernels->scan(job, piece); }
 };
 
-// A cell as its users hold it: its facts and its kernels together. A cell that is made at run time has a
-// program as well, which lives as long as anybody uses the cell.
+// A cell as its users hold it: its facts and its kernels together.
 struct CellRef {
   const CellFacts* facts = nullptr;
   CellKernels<float> f32;
   CellKernels<double> f64;
-  const void* program = nullptr;
 };
 
 // Pointers to rows, one array of each kind. They lie in a thread's scratch, and kernels fill them for each
 // step.
 template <class T> struct RowPointers {
   const T** x;
+  T** slots;
   T** read[max_stages];          // what the recurrent product of each stage reads
   const T** before[max_states];  // the states as the step finds them, and as it leaves them
-  T **after[max_states], **slots;
+  T** after[max_states];
+  // Of a cell with a program:
+  const T **scalars, **dy;
+  T **d[max_states],
+      **extra;  // the gradients of the states; what a step adds to those of vectors and scalars
 };
 
-// Bytes of Piece::scratch for `rows` rows at a time: a pointer of each kind.
-constexpr std::size_t scratch_bytes(std::size_t rows) { return sizeof(RowPointers<float>) * rows; }
+// The size of Piece::scratch: the registers of a program, then the pointers of `rows` rows at a time.
+struct ScanScratch {
+  std::size_t frame, row;
+
+  template <class T> static ScanScratch of(const CellFacts& facts, const LinkedCell<T>* cell) {
+    const int kinds =
+        2 + facts.stage_count() + 2 * facts.state_count() + (cell ? 3 + facts.state_count() : 0);
+    return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*)};
+  }
+  std::size_t bytes(std::size_t rows) const { return frame + row * rows; }
+};
 
 }  // namespace elman

@@ -70,7 +70,7 @@ template <class T> class BackwardPass {
     const int I = stack_.inputs(layer.layer), H = stack_.H;
     const Work work = measure_backward<T>(stack_, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
-    const Pieces pieces(schedule, plans_, work.groups, 1);
+    const Pieces pieces(schedule, plans_, work.groups, 1, scratch_of<T>(stack_));
 
     const bool warm = work.warm || schedule.threads > 1;
     std::vector<Direction<T>> directions;
@@ -86,6 +86,7 @@ template <class T> class BackwardPass {
                       schedule.threads);
     for (int begin, end = work.steps; end > 0; end = begin) {
       begin = chunk_begin(plans_.front(), end, entry_bytes<T>(stack_));
+      for (Direction<T>& direction : directions) direction.begin_chunk(begin, end);
       for (int first, last = end; last > begin; last = first) {
         pauses_.pause_if_due();
         first = spans.begin(last, begin);
@@ -98,7 +99,7 @@ template <class T> class BackwardPass {
         if (!call_.plain.empty()) direction.state_gradient(team_);
         if (dx) direction.input_gradient(dx, add, team_);
         if (direction.wanted()) direction.weight_gradients(team_);
-        if (direction.wanted()) direction.vector_gradients(team_);
+        direction.extra_gradients(team_);
       }
     }
     for (const Direction<T>& direction : directions)

@@ -1,6 +1,7 @@
 // One direction of a layer on its way back: its scan, and the products with the gradients of its slots.
 #pragma once
 
+#include "recurrent/extras.h"
 #include "recurrent/layer.h"
 #include "recurrent/pass.h"
 #include "recurrent/rows.h"
@@ -29,13 +30,24 @@ template <class T> class Direction {
         x_(layer.x),
         I_(stack_.inputs(layer.layer)),
         warm_(warm),
+        dscalars_(call.dscalars),
+        extras_(cell_, products_, stack_.H),
         job_(job(call, layer, d, zeros)) {
     for (int k = 0; k < cell_.state_count(); ++k) pass_idle(plan_, job_.dfinal[k], job_.dinitial[k], job_.H);
     if (wanted()) prepare_weight_gradients();
   }
 
   // Whether the gradients of its weights are.
-  bool wanted() const { return grads_.hh != nullptr; }
+  bool wanted() const { return grads_.ih != nullptr; }
+
+  // The next steps to be set are within these.
+  void begin_chunk(int begin, int end) {
+    set_steps(begin, end);
+    if (!extras_.count()) return;
+    extras_.begin(last_ - first_);
+    job_.extra = extras_.data();
+    job_.extra_begin = first_;
+  }
 
   // From here on: the steps [begin, end).
   void set_steps(int begin, int end) {
@@ -98,20 +110,18 @@ template <class T> class Direction {
     team.run(threads, [&](int i) { products_.outer(outer_, i, threads, scratch_[i].data()); });
   }
 
-  // The gradients of the per-unit vectors.
-  void vector_gradients(ThreadTeam& team) {
-    if (cell_.vector_count() == 0) return;
-    constexpr int work = 10;  // of an entry and unit, in multiply-adds
-    share(team, product_threads(work, team), groups_of<T>(stack_.isa, job_.H),
-          [&](int64_t begin, int64_t end) {
-            stack_.kernels().vector_gradients(job_, static_cast<int>(begin), static_cast<int>(end));
-          });
+  // The gradients of the cell's vectors, of the same chunk, and of its scalars.
+  void extra_gradients(ThreadTeam& team) {
+    if (!extras_.count()) return;
+    if (wanted()) extras_.add_vectors(last_ - first_, product_threads(extras_.count(), team), team);
+    if (dscalars_) extras_.add_scalars(job_.plan, first_, last_, dscalars_);
   }
 
   // Adds the sums of the slots' gradients to the biases' gradients.
   void finish() const {
     add_bias(cell_.x, grads_.bias_ih);
     for (int j = 0; j < cell_.stage_count(); ++j) add_bias(cell_.stage(j), grads_.bias_hh);
+    extras_.finish(grads_.vectors);
   }
 
  private:
@@ -120,12 +130,10 @@ template <class T> class Direction {
     BackwardJob<T> job;
     job.H = H;
     job.plan = plan_.view();
-    job.program = stack_.cell.program;
+    job.cell = stack_.kernels().cell;
+    job.scalars = call.scalars;
+    if (!plain_) job.vectors = packed().vectors.data();
     for (int j = 0; j < cell_.stage_count() && !plain_; ++j) job.packed[j] = packed().hh[j].data();
-    for (int k = 0; k < cell_.vector_count(); ++k) {
-      job.vectors[k] = packed().vectors.data() + std::ptrdiff_t{k} * H;
-      job.d_vectors[k] = grads_.vectors[k];
-    }
     job.y = layer.y + std::ptrdiff_t{d} * H;
     if (layer.dy) job.dy = layer.dy + std::ptrdiff_t{d} * H;
     job.y_stride = job.dy_stride = stack_.width();
@@ -236,6 +244,8 @@ template <class T> class Direction {
   const T* const x_;
   const int I_;
   const bool warm_;
+  T* const dscalars_;
+  Extras<T> extras_;
   Buffer<T> carry_[max_states], d_read_[max_stages];
   const T* read_[max_stages] = {};  // what the product of each stage read; null where that is h itself
   BackwardJob<T> job_;

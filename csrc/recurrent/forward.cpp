@@ -74,7 +74,7 @@ template <class T> class ForwardPass {
     for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(layer, d, x, y, chunk, scratch));
     for (int d = 0; d < stack_.D; ++d) fill_without_steps(d);
 
-    const Pieces pieces(schedule, plans_, work.groups, std::max(1, chunk));
+    const Pieces pieces(schedule, plans_, work.groups, std::max(1, chunk), scratch_of<T>(stack_));
     const Spans spans(plans_.front(), work.directions * work.groups,
                       cell.x.count() * I + cell.recurrent_slots() * H, schedule.threads);
     for (int begin = 0, end; begin < work.steps; begin = end) {
@@ -93,7 +93,8 @@ template <class T> class ForwardPass {
     job.I = stack_.inputs(layer);
     job.H = H;
     job.plan = plans_[d];
-    job.program = stack_.cell.program;
+    job.cell = stack_.kernels().cell;
+    job.scalars = call_.scalars;
     job.packed = stack_.packed[part].data();
     job.x = x;
     job.y = y + std::ptrdiff_t{d} * H;

@@ -64,6 +64,11 @@ template <class T> Work measure_step(const Stack& stack, const PlanView& plan, b
   return work;
 }
 
+// Of a thread, for the scans of its cell.
+template <class T> ScanScratch scratch_of(const Stack& stack) {
+  return ScanScratch::of<T>(stack.facts(), cell_kernels<T>(stack.cell).cell);
+}
+
 // Of an entry's slots on the tape.
 template <class T> int64_t entry_bytes(const Stack& stack) {
   return int64_t{stack.facts().slots} * stack.H * int64_t{sizeof(T)};

@@ -18,8 +18,9 @@ template <class T> struct ForwardCall {
   const PackedStack<T>* packed = nullptr;
   std::vector<const Plan*> plans;  // one for each direction
   ForcedSchedule wanted = ForcedSchedule::any;
-  const T* x = nullptr;  // [rows, I]
-  T* y = nullptr;        // [rows, D * H]; may be null where there is a tape, which has it too
+  const T* x = nullptr;        // [rows, I]
+  const T* scalars = nullptr;  // [rows, scalars]; null where the cell has none
+  T* y = nullptr;              // [rows, D * H]; may be null where there is a tape, which has it too
   const T* initial[max_states] = {};
   T* final[max_states] = {};
   std::vector<const T*> dropout;  // factors [rows, D * H] of each layer's results but the last's, or none
@@ -44,8 +45,10 @@ template <class T> struct BackwardCall {
   Tape<T> tape;                         // used up
   std::vector<Gradients<T>> grads;      // [L * D]
   const T *x = nullptr, *dy = nullptr;  // as in the forward pass; dy may be null for zeros
-  T* dx = nullptr;                      // written, unless null
-  int first = 0;  // the first layer that gradients must reach; dx is null unless it is 0
+  const T* scalars = nullptr;
+  T* dscalars = nullptr;  // like scalars, and added to, unless null
+  T* dx = nullptr;        // written, unless null
+  int first = 0;          // the first layer that gradients must reach; dx is null unless it is 0
   const T *initial[max_states] = {}, *dfinal[max_states] = {};
   T* dinitial[max_states] = {};  // written
   std::vector<const T*> dropout;

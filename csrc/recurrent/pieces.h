@@ -13,7 +13,8 @@ namespace elman {
 class Pieces {
  public:
   // `at_once`: how many steps of a piece's segments its scratch holds pointers for.
-  Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int groups, int at_once)
+  Pieces(const Schedule& schedule, const std::vector<PlanView>& plans, int groups, int at_once,
+         const ScanScratch& scratch)
       : schedule_(schedule), directions_(static_cast<int>(plans.size())) {
     const int unit_parts = schedule.unit_parts;
     pieces_.reserve(std::size_t(schedule.segment_parts) * directions_ * unit_parts);
@@ -30,7 +31,7 @@ class Pieces {
         }
       }
     }
-    share_scratch(at_once);
+    share_scratch(at_once, scratch);
   }
 
   // f(direction, piece) for every piece. The threads form teams of unit_parts; each team takes some of
@@ -51,9 +52,9 @@ class Pieces {
 
  private:
   // One buffer for all. No two pieces write to one line of a cache.
-  void share_scratch(int at_once) {
+  void share_scratch(int at_once, const ScanScratch& scratch) {
     const auto bytes = [&](const Piece& piece) {
-      return (scratch_bytes(std::size_t(piece.segments) * at_once) / line + 1) * line;
+      return (scratch.bytes(std::size_t(piece.segments) * at_once) / line + 1) * line;
     };
     std::size_t size = 0;
     for (const Piece& piece : pieces_) size += bytes(piece);

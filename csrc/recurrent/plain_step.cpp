@@ -24,7 +24,8 @@ template <class T> class Run {
   void run() {
     ThreadTeam team(num_threads());
     const Work work = measure_step<T>(stack_, plan_->view(), team.warm());
-    const Pieces pieces(choose_schedule(work, team.size(), step_.wanted), {plan_->view()}, work.groups, 1);
+    const Pieces pieces(choose_schedule(work, team.size(), step_.wanted), {plan_->view()}, work.groups, 1,
+                        scratch_of<T>(stack_));
     pieces.run(team, [&](int, const Piece& piece) {
       for (const ForwardJob<T>& job : jobs_) kernels_.forward(job, piece);
     });
@@ -43,7 +44,8 @@ template <class T> class Run {
     job.I = stack_.inputs(layer);
     job.H = stack_.H;
     job.plan = plan_->view();
-    job.program = stack_.cell.program;
+    job.cell = kernels_.cell;
+    job.scalars = step_.scalars;
     job.plain = &step_.weights[layer];
     T* const first = take(std::size_t(cell.slots + cell.vector_count()) * groups_ * lanes());
     kernels_.pack_first(*job.plain, first);

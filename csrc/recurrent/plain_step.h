@@ -15,6 +15,7 @@ template <class T> struct PlainStep {
   std::vector<Weights<T>> weights;  // of each layer
   int B = 0;
   const T* x = nullptr;               // [B, I]
+  const T* scalars = nullptr;         // [B, scalars]
   T* y = nullptr;                     // [B, H], the last layer's h; may be null
   const T* initial[max_states] = {};  // [L, B, H], null for zeros
   T* final[max_states] = {};          // [L, B, H], all written; they overlap nothing that is read

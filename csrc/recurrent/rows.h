@@ -28,6 +28,11 @@ ELMAN_INLINE const T* factors_row(const PlanView& plan, const T* factors, int se
   return factors + std::ptrdiff_t{plan.sequence[segment]} * H;
 }
 
+// The scalars of an entry.
+template <class Job> ELMAN_INLINE auto* scalars_row(const Job& job, std::ptrdiff_t entry) {
+  return job.scalars + std::ptrdiff_t{job.plan.index[entry]} * job.cell->facts.scalar_count();
+}
+
 // Where a segment left its state k at step t, of a job whose tape is kept.
 template <class Job> ELMAN_INLINE auto* state_after(const Job& job, int k, int t, int segment) {
   const auto entry = static_cast<std::ptrdiff_t>(job.plan.offset[t]) + segment;
@@ -40,20 +45,10 @@ template <class Job> ELMAN_INLINE auto* state_before(const Job& job, int k, int 
            : initial_row(job.plan, job.initial[k], job.zeros, segment, job.H);
 }
 
-// The cell that a job is for: made from its program, or of its type alone.
-template <class Cell> ELMAN_INLINE Cell make_cell(const void* program) {
-  if constexpr (std::is_constructible_v<Cell, const void*>) return Cell(program);
-  else return Cell{};
-}
-
-// The vectors' elements of a group of units; of a cell without vectors, nothing.
-template <class Cell, class V> struct CellVectors {
-  V of[Cell::vectors > 0 ? Cell::vectors : 1];
-};
-
 // A thread's scratch as pointers to `rows` rows of each kind.
-template <class T> RowPointers<T> carve(void* scratch, int rows, int states, int stages) {
-  const T** next = static_cast<const T**>(scratch);
+template <class T>
+RowPointers<T> carve(void* scratch, int rows, const LinkedCell<T>* cell, int states, int stages) {
+  const T** next = reinterpret_cast<const T**>(static_cast<char*>(scratch) + (cell ? cell->frame_bytes : 0));
   const auto in = [&] {
     const T** begin = next;
     next += rows;
@@ -67,7 +62,12 @@ template <class T> RowPointers<T> carve(void* scratch, int rows, int states, int
   for (int k = 0; k < states; ++k) {
     p.before[k] = in();
     p.after[k] = out();
+    if (cell) p.d[k] = out();
   }
+  if (!cell) return p;
+  p.scalars = in();
+  p.dy = in();
+  p.extra = out();
   return p;
 }
 

@@ -50,9 +50,10 @@ PackedBackStack<T>::PackedBackStack(const Stack& stack, const std::vector<Weight
     part.ih = pack_product(p, slot_rows<const T*>(facts().x, w.ih, H, w.I), w.I, team);
     for (int j = 0; j < facts().stage_count(); ++j)
       part.hh[j] = pack_product(p, slot_rows<const T*>(facts().stage(j), w.hh, H, H), H, team);
-    part.vectors = zeros<T>(std::size_t(facts().vector_count()) * H);
+    const std::size_t width = std::size_t(groups_of<T>(isa, H)) * p.lanes;
+    part.vectors = zeros<T>(facts().vector_count() * width);
     for (int k = 0; k < facts().vector_count(); ++k)
-      if (w.vectors[k]) std::copy_n(w.vectors[k], H, part.vectors.data() + std::ptrdiff_t{k} * H);
+      std::copy_n(w.vectors[k], H, part.vectors.data() + k * width);
   }
 }
 

@@ -40,7 +40,7 @@ template <class T> struct PackedBackStack : Stack {
 
   struct Part {
     Buffer<T> ih, hh[max_stages];
-    Buffer<T> vectors;  // [vectors, H]
+    Buffer<T> vectors;  // [vectors, ceil(H / L) * L]
   };
   std::vector<Part> packed;
 };

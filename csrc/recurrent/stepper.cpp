@@ -38,7 +38,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   job.I = stack_->inputs(layer);
   job.H = stack_->H;
   job.plan = plan_->view();
-  job.program = stack_->cell.program;
+  job.cell = stack_->kernels().cell;
   job.packed = stack_->packed[layer].data();
   job.x = layer ? layers_[layer - 1].h[1 - now].data() : nullptr;
   job.y = own.h[1 - now].data();
@@ -56,7 +56,8 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
 
 template <class T> Pieces Stepper<T>::cut(int threads, bool warm) const {
   const Work work = measure_step<T>(*stack_, plan_->view(), warm);
-  return Pieces(choose_schedule(work, threads, wanted_), {plan_->view()}, work.groups, 1);
+  return Pieces(choose_schedule(work, threads, wanted_), {plan_->view()}, work.groups, 1,
+                scratch_of<T>(*stack_));
 }
 
 // Only a change of the number of threads makes them anew; other steps allocate nothing.
@@ -90,10 +91,11 @@ template <class T> void Stepper<T>::go_back(const uint8_t* mask, T* y) {
   }
 }
 
-template <class T> void Stepper<T>::step(const T* x, T* y, const uint8_t* mask) {
+template <class T> void Stepper<T>::step(const T* x, T* y, const uint8_t* mask, const T* scalars) {
   if (mask) keep_states();
   std::vector<ForwardJob<T>>& jobs = jobs_[now_];
   jobs.front().x = x;
+  for (ForwardJob<T>& job : jobs) job.scalars = scalars;
   const Cuts& cuts = cuts_for(num_threads());
   ThreadTeam team(cuts.warm.threads());
   const Pieces& pieces = team.size() < cuts.warm.threads() ? alone_ : team.warm() ? cuts.warm : cuts.cold;

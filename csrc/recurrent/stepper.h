@@ -37,7 +37,8 @@ template <class T> class Stepper {
 
   // x [B, I] to y [B, H], the last layer's h. Streams whose byte of the mask [B] is 0 skip it: their states
   // stay, and y is 0 there.
-  void step(const T* x, T* y, const uint8_t* mask = nullptr);
+  // scalars: [B, scalars] of the cell.
+  void step(const T* x, T* y, const uint8_t* mask = nullptr, const T* scalars = nullptr);
 
   const Stack& stack() const { return *stack_; }
   int batch_size() const { return plan_->B; }

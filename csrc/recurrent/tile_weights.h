@@ -17,7 +17,7 @@ template <class Cell, class T, class Stored, int L> class TileWeights {
         stride_(layout_.size()),
         weights_(static_cast<const Stored*>(job.packed) + group * stride_) {}
 
-  // The i-th of the vectors that come first, the biases and then the cell's, of the w-th group.
+  // The i-th of the vectors that come first, the biases, of the w-th group.
   ELMAN_INLINE V first(int w, int i) const {
     return load<V>(reinterpret_cast<const T*>(weights_ + w * stride_) + i * L);
   }
@@ -39,9 +39,7 @@ template <class Cell, class T, class Stored, int L> class TileWeights {
   const Stored* const weights_;
 };
 
-// Plain ones, in place of the type that packed ones are stored in.
-struct Plain {};
-
+// Plain ones.
 template <class Cell, class T, int L> class TileWeights<Cell, T, Plain, L> {
   using V = Vec<T, L>;
 
@@ -63,7 +61,7 @@ template <class Cell, class T, int L> class TileWeights<Cell, T, Plain, L> {
   }
 
  private:
-  static constexpr int firsts = Cell::slots + Cell::vectors;
+  static constexpr int firsts = Cell::slots;
 
   template <int R, int W>
   ELMAN_INLINE void add(V (&acc)[R][W][Cell::slots], const Feed& feed, const RowInputs<T, R>& inputs,

@@ -19,11 +19,12 @@ from . import _interpreter, init, sequence  # noqa: F401  (_interpreter before w
 from ._info import info, isas, num_threads, set_num_threads, use_isa
 from ._load import load
 from ._version import __version__
-from .layers import GRU, LSTM, RNN, Linear, Stepper
+from .layers import GRU, LSTM, RNN, Linear, Recurrent, Stepper
+from .tracing import cell
 
 if TYPE_CHECKING:
+    from . import cells, data, datasets, forecast, layers, losses, models, optim, train
     from . import darts as darts
-    from . import data, datasets, forecast, layers, losses, models, optim, train
     from . import sklearn as sklearn
     from . import sktime as sktime
     from . import torch as torch
@@ -33,8 +34,11 @@ __all__ = [
     "LSTM",
     "RNN",
     "Linear",
+    "Recurrent",
     "Stepper",
     "__version__",
+    "cell",
+    "cells",
     "data",
     "datasets",
     "forecast",

@@ -1,10 +1,17 @@
 """The engine. The public surface is the package elman; arguments here are checked only as far as safety needs."""
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
+from ._core_cells import cells as cells
+from ._core_cells import define_cell as define_cell
+from ._core_cells import isa as isa
+from ._core_cells import isas as isas
+from ._core_cells import operations as operations
+from ._core_cells import use_isa as use_isa
+from ._core_stepper import stepper as stepper
 from ._core_tensors import KeptFloat32 as KeptFloat32
 from ._core_tensors import KeptFloat64 as KeptFloat64
 from ._core_tensors import Module as Module
@@ -58,15 +65,6 @@ def fingerprint(arrays: list[Array]) -> int:
 class PackedBackStackFloat32: ...
 class PackedBackStackFloat64: ...
 
-class _Stepper:
-    def step(self, x: Array, out: Array | None = None, mask: Array | None = None) -> Array: ...
-    def get_state(self, k: int, out: Array | None = None) -> Array: ...
-    def set_state(self, k: int, value: Array) -> None: ...
-    def reset_rows(self, rows: list[int]) -> None: ...
-
-class StepperFloat32(_Stepper): ...
-class StepperFloat64(_Stepper): ...
-
 PackedStack = PackedStackFloat32 | PackedStackFloat64
 PackedBackStack = PackedBackStackFloat32 | PackedBackStackFloat64
 
@@ -108,9 +106,10 @@ def forward(
     final: States,
     dropout: Sequence[Array],
     tape: Tape | None,
+    scalars: Array | None = None,
 ) -> None:
     """A whole stack. y may be None where there is a tape. `dropout`: [rows, D * H] for each layer but the last, or
-    nothing."""
+    nothing. `scalars`: those of the cell, [rows, scalars]."""
 
 def backward(
     packed: PackedBackStack,
@@ -125,9 +124,11 @@ def backward(
     dinitial: Sequence[Array],
     dropout: Sequence[Array],
     first: int,
+    scalars: Array | None = None,
+    dscalars: Array | None = None,
 ) -> None:
-    """Writes dx and dinitial, adds to grads, in which a part may be empty. `first`: the first layer that gradients must
-    reach; dx is None unless it is 0."""
+    """Writes dx and dinitial, adds to grads, in which a part may be empty, and to dscalars, unless it is None. `first`:
+    the first layer that gradients must reach; dx is None unless it is 0."""
 
 # One step of an optimiser over [values, grads, *states], lists of arrays of one type. What the coefficients do is
 # in csrc/optim/update_kernel.h; each gradient counts as scale * gradient + decay * value.
@@ -157,10 +158,6 @@ def adam(
 # to[i] += added[i], for lists of arrays of one type.
 def add(to: list[Array], added: list[Array]) -> None: ...
 def sum_of_squares(grads: list[Array]) -> float: ...
-@overload
-def stepper(packed: PackedStackFloat32, batch_size: int) -> StepperFloat32: ...
-@overload
-def stepper(packed: PackedStackFloat64, batch_size: int) -> StepperFloat64: ...
 
 class PackedMemoryFloat32: ...
 class PackedMemoryFloat64: ...
@@ -193,12 +190,6 @@ def ctc(
 ) -> None:
     """Writes -log P(target | logits) to losses [B] float64, and its gradient times scale [B] float64 to d_logits."""
 
-def cells() -> dict[str, dict[str, Any]]:
-    """Of each cell what csrc/cells/cell.h calls its facts; elman.stack.cells reads them."""
-
-def isas() -> list[str]: ...
-def isa() -> str: ...
-def use_isa(name: str) -> None: ...
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def processors() -> int:

@@ -1,17 +1,16 @@
-// The contract of a cell (csrc/cells/cell.h) where no cell of the library goes: three states, per-unit
-// vectors, a program known only at run time, a step of two stages, weights stored in another type. The
-// engine runs them on kernels that come straight from their headers. Results are compared with plain loops in
-// double, gradients with differences of those loops.
+// The contract of a cell (csrc/cells/cell.h) where no cell of the library goes: three states, a step of two
+// stages, weights stored in another type. The engine runs them on kernels that come straight from their
+// headers. Results are compared with plain loops in double, gradients with differences of those loops.
 #include <memory>
 
 #include "contract_cells.h"
 #include "contract_plain.h"
+#include "recurrent/compiled_backward.h"
+#include "recurrent/compiled_forward.h"
 #include "recurrent/pass.h"
 #include "recurrent/scan.h"
-#include "recurrent/scan_back.h"
 #include "recurrent/spans.h"
 #include "recurrent/stepper.h"
-#include "recurrent/vector_sums.h"
 #include "selftest.h"
 #include "tile/outer.h"
 
@@ -21,7 +20,7 @@ namespace {
 // Facts that do not fit are refused when cells are compiled: a feed beyond the slots, a gate that is not
 // there.
 constexpr bool fit(Feed x, Feed h, Feed later = {}) {
-  return CellFacts{"test", 2, x, h, {"h"}, {"a", "b"}, {}, {}, {later}}.sound();
+  return CellFacts{"test", 2, x, h, {"h"}, {"a", "b"}, {}, {later}}.sound();
 }
 static_assert(fit({0, 2, {0, 1}}, {0, 2, {0, 1}}) && fit({0, 2, {0, 1}}, {0, 1, {0}}, {1, 2, {1}}));
 static_assert(!fit({0, 3, {0, 1, 1}}, {0, 2, {0, 1}}) && !fit({0, 2, {0, 1}}, {0, 2, {0, 2}}));
@@ -31,11 +30,12 @@ static_assert(!fit({0, 2, {0, 1}}, {0, 2, {0, 1}}, {1, 2, {1}}));
 // its tiles.
 template <class Cell, class Stored> struct TestIsa {
   static constexpr int L = 2, registers = 11;
+  template <class Weights> static void there(const ForwardJob<double>& job, const Piece& piece) {
+    forward<CompiledForward<Cell, double, Weights, L, registers>, double, L>(job, piece);
+  }
   ForwardKernels<double> forward_kernels{packed_bytes<Cell, double, Stored, L>, pack<Cell, double, Stored, L>,
-                                         forward<Cell, double, Stored, L, registers>,
-                                         pack_first<Cell, double, L>,
-                                         forward<Cell, double, Plain, L, registers>};
-  BackwardKernels<double> backward_kernels{backward<Cell, double, L, registers>, nullptr};
+                                         &there<Stored>, pack_first<Cell, double, L>, &there<Plain>};
+  BackwardKernels<double> backward_kernels{backward<Cell, double, L, registers>};
   ProductKernels<double> products{L,
                                   max_rows<registers, tile_columns>,
                                   pack_matrix<double, L>,
@@ -45,14 +45,10 @@ template <class Cell, class Stored> struct TestIsa {
                                   multiply_plain<double, L, registers>,
                                   outer_scratch<double, L>,
                                   outer<double, L, registers>};
-  CellRef cell{&Cell::facts, {}, {&forward_kernels, &backward_kernels}, nullptr};
+  CellRef cell{&Cell::facts, {}, {&forward_kernels, &backward_kernels}};
   Isa isa{};
 
-  explicit TestIsa(const void* program) {
-    if constexpr (Cell::vectors > 0) backward_kernels.vector_gradients = vector_gradients<Cell, double, L>;
-    cell.program = program;
-    isa.products_f64 = &products;
-  }
+  TestIsa() { isa.products_f64 = &products; }
 };
 
 // How a pass is parted: by that many threads, with some steps ahead or none, in spans of one step.
@@ -64,15 +60,14 @@ struct How {
 
 // One layer through the engine: y and the final states; with a tape also the gradients of all inputs.
 template <class Cell, class Stored>
-Results<double> run(const Given& g, const Plan& plan, How how, const void* program, bool with_tape) {
-  TestIsa<Cell, Stored> test(program);
+Results<double> run(const Given& g, const Plan& plan, How how, bool with_tape) {
+  TestIsa<Cell, Stored> test;
   if (how.ahead) test.products.tile_rows = 100;
   set_num_threads(how.threads);
   set_span(how.short_spans ? 1 : 0);
   const int T = g.z.T, B = g.z.B, I = g.z.I, H = g.z.H;
   const Stack stack{test.isa, test.cell, I, H, 1, 1};
   Weights<double> weights{I, H, g.ih.data(), g.hh.data(), g.bias_ih.data(), g.bias_hh.data()};
-  for (int k = 0; k < Cell::vectors; ++k) weights.vectors[k] = g.vectors.data() + k * H;
   const PackedStack<double> packed(stack, {weights});
   const PackedBackStack<double> packed_back(stack, {weights});
   const TapeLayout layout(Cell::facts, H, 1, {plan.total()}, plan.rows, !g.factors.empty());
@@ -97,7 +92,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
   Results<double> results{y, final};
   if (!with_tape) return results;
 
-  for (const auto* values : {&g.x, &g.ih, &g.hh, &g.bias_ih, &g.bias_hh, &g.vectors, &g.initial})
+  for (const auto* values : {&g.x, &g.ih, &g.hh, &g.bias_ih, &g.bias_hh, &g.initial})
     results.emplace_back(values->size());
   const auto gradient = [&](int i) { return results[2 + i].data(); };
   BackwardCall<double> back;
@@ -109,11 +104,10 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
   back.dy = g.dy.data();
   back.dx = gradient(0);
   back.grads.push_back({gradient(1), gradient(2), gradient(3), gradient(4)});
-  for (int k = 0; k < Cell::vectors; ++k) back.grads[0].vectors[k] = gradient(5) + k * H;
   for (int k = 0; k < Cell::states; ++k) {
     back.initial[k] = there.initial[k];
     back.dfinal[k] = g.dfinal.data() + k * B * H;
-    back.dinitial[k] = gradient(6) + k * B * H;
+    back.dinitial[k] = gradient(5) + k * B * H;
   }
   run_backward(back);
   set_span(0);
@@ -121,16 +115,15 @@ Results<double> run(const Given& g, const Plan& plan, How how, const void* progr
 }
 
 // y of a stepper, for sequences of one length, against that of a pass.
-template <class Cell> void test_stepper_of(const std::string& what, const Given& g, const void* program) {
+template <class Cell> void test_stepper_of(const std::string& what, const Given& g) {
   const int T = g.z.T, B = g.z.B, I = g.z.I, H = g.z.H;
   Plan::Options options;
   options.T = T;
   options.B = B;
   const Plan plan(options);
-  const Results<double> want = run<Cell, double>(g, plan, {}, program, false);
-  TestIsa<Cell, double> test(program);
+  const Results<double> want = run<Cell, double>(g, plan, {}, false);
+  TestIsa<Cell, double> test;
   Weights<double> weights{I, H, g.ih.data(), g.hh.data(), g.bias_ih.data(), g.bias_hh.data()};
-  for (int k = 0; k < Cell::vectors; ++k) weights.vectors[k] = g.vectors.data() + k * H;
   const Stack stack{test.isa, test.cell, I, H, 1, 1};
   Stepper<double> stepper(std::make_shared<PackedStack<double>>(stack, std::vector<Weights<double>>{weights}),
                           B, ForcedSchedule::any);
@@ -153,25 +146,24 @@ void expect_within(const std::string& what, const Results<double>& got, size_t f
   }
 }
 
-template <class Cell> void test_cell(const Step& step, const void* program = nullptr) {
+template <class Cell> void test_cell(const Step& step) {
   for (const bool with_factors : {false, true}) {
     for (const Sizes z : {Sizes{6, 5, 3, 5}, {3, 1, 2, 1}, {4, 2, 1, 8}}) {
       const std::string what = std::string("contract ") + Cell::facts.name + " " + std::to_string(z.H) +
                                (with_factors ? " with factors" : "");
       const Given given = make_given(Cell::facts, z, with_factors);
       const Plan plan = make_plan(z);
-      const auto got = run<Cell, double>(given, plan, {}, program, true);
+      const auto got = run<Cell, double>(given, plan, {}, true);
       expect_within(what + " results", got, 0, plain(given, plan, Cell::states, step), 1e-12);
       expect_within(what + " gradients", got, 2, differences(given, plan, Cell::states, step), 1e-6);
       for (const How how : {How{3, ForcedSchedule::units}, How{3, ForcedSchedule::rows},
                             How{4, ForcedSchedule::both, true}, How{1, ForcedSchedule::any, true, true}})
-        expect_same_bits(what + " in pieces", run<Cell, double>(given, plan, how, program, true), got);
-      expect_same_bits(what + " stored as float", run<Cell, float>(given, plan, {}, program, true), got);
+        expect_same_bits(what + " in pieces", run<Cell, double>(given, plan, how, true), got);
+      expect_same_bits(what + " stored as float", run<Cell, float>(given, plan, {}, true), got);
       if (with_factors) continue;
       expect_same_bits(what + " without a tape",
-                       run<Cell, double>(given, plan, {3, ForcedSchedule::units}, program, false),
-                       {got[0], got[1]});
-      test_stepper_of<Cell>(what, given, program);
+                       run<Cell, double>(given, plan, {3, ForcedSchedule::units}, false), {got[0], got[1]});
+      test_stepper_of<Cell>(what, given);
     }
   }
 }
@@ -188,25 +180,6 @@ void test_contract() {
       s[0][u] = o * std::tanh(s[2][u]);
     }
   });
-  test_cell<Peephole>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
-    const int H = g.z.H;
-    const double* p = g.vectors.data();
-    for (int u = 0; u < H; ++u) {
-      const double c = s[1][u];
-      const double i = logistic(sum(0, u, h) + p[u] * c), f = logistic(sum(1, u, h) + p[H + u] * c);
-      s[1][u] = f * c + i * std::tanh(sum(2, u, h));
-      s[0][u] = logistic(sum(3, u, h) + p[2 * H + u] * s[1][u]) * std::tanh(s[1][u]);
-    }
-  });
-  using Operation = Program::Operation;
-  const Program program{
-      {{Operation::scale, 0.7}, {Operation::leak, -0.4}, {Operation::tanh, 0}, {Operation::leak, 0.2}}};
-  test_cell<Programmed>(
-      [](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
-        for (int u = 0; u < g.z.H; ++u)
-          s[0][u] = std::tanh(0.7 * sum(0, u, h) - 0.4 * s[0][u]) + 0.2 * s[0][u];
-      },
-      &program);
   test_cell<ResetBefore>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
     const int H = g.z.H;
     Values<double> passed(H);

@@ -18,10 +18,10 @@ struct Sizes {
 // no bit.
 struct Given {
   Sizes z;
-  Values<double> x, ih, hh, bias_ih, bias_hh, vectors, initial, factors, dy, dfinal;
+  Values<double> x, ih, hh, bias_ih, bias_hh, initial, factors, dy, dfinal;
 
   // Those that gradients are of, in their order.
-  std::vector<Values<double>*> inputs() { return {&x, &ih, &hh, &bias_ih, &bias_hh, &vectors, &initial}; }
+  std::vector<Values<double>*> inputs() { return {&x, &ih, &hh, &bias_ih, &bias_hh, &initial}; }
 };
 
 Given make_given(const CellFacts& cell, Sizes z, bool with_factors) {
@@ -30,14 +30,13 @@ Given make_given(const CellFacts& cell, Sizes z, bool with_factors) {
     const Values<float> values = random.normals<float>(n, scale);
     return Values<double>(values.begin(), values.end());
   };
-  const int G = cell.gate_count() * z.H, rows = z.T * z.B, states = cell.state_count() * z.B * z.H;
+  const int G = cell.x_gates() * z.H, rows = z.T * z.B, states = cell.state_count() * z.B * z.H;
   Given g{z,
           some(rows * z.I, 1),
           some(G * z.I, 0.5),
           some(G * z.H, 0.5),
           some(G, 0.5),
           some(G, 0.5),
-          some(cell.vector_count() * z.H, 0.5),
           some(states, 1),
           {},
           some(rows * z.H, 1),

@@ -27,7 +27,7 @@ template <class T> class Case {
   Case(const Isa& isa, const CellRef& cell, Sizes z, bool masked) : z_(z), stack_{isa, cell, z.I, z.H, L, D} {
     Random random(1);
     const std::size_t rows = std::size_t(z.T) * z.B, state = std::size_t(parts) * z.B * z.H;
-    const int gates = stack_.facts().gate_count() * z.H;
+    const int gates = stack_.facts().x_gates() * z.H;
     x_ = random.normals<T>(rows * z.I);
     dy_ = random.normals<T>(rows * stack_.width());
     for (int part = 0; part < parts; ++part) {

@@ -250,4 +250,4 @@ def test_a_pickle_names_no_class_but_the_layers(kind):
     layer = kind(2, 3, seed=0)
     layer(np.zeros((1, 1, 2), np.float32))
     named = [str(a) for _, a, _ in pickletools.genops(pickle.dumps(layer)) if str(a).startswith("elman")]
-    assert named == ["elman.layers.recurrent"]
+    assert named == ["elman.layers.cells"]

@@ -65,7 +65,7 @@ def layers_run(monkeypatch):
     calls, backward = [], _core.backward
 
     def counted(*args):
-        calls.append((args[-1], [[bool(part) for part in layer] for layer in args[3]]))
+        calls.append((args[11], [[bool(part) for part in layer] for layer in args[3]]))
         backward(*args)
 
     monkeypatch.setattr(processor._core, "backward", counted)

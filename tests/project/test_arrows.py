@@ -16,7 +16,8 @@ BESIDE = ("recurrent", "layers", "losses", "optim", "probes")
 
 CPP = {
     "bind": BESIDE,
-    "isa": BESIDE,  # the code of one instruction set; nobody includes it
+    "isa": (*BESIDE, "programs"),  # the code of one instruction set; nobody includes it
+    "programs": ("recurrent",),
     **{room: ("tile",) for room in BESIDE},
     "tile": ("kernels",),
     "kernels": ("cells", "machine"),
@@ -34,6 +35,7 @@ PYTHON = {
         "torch",
         "datasets",
         "layers",
+        "cells",
         "_info.py",
         "_load.py",
     ),  # rooms for type checkers
@@ -51,7 +53,9 @@ PYTHON = {
     "data": ("layers", "sequence"),
     "layers": ("stack", "sequence"),
     "torch": ("stack",),
-    "stack": ("base",),
+    "stack": ("tracing",),
+    "cells": ("tracing",),
+    "tracing": ("base",),
     "sequence": ("base",),
     "datasets": ("base",),
     "base": (),

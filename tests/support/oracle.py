@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from elman.stack.cells import CELLS as KNOWN
+from tests.support.traced import Traced
+
 CELLS = {}  # what computes each of the engine's cells
 
 
@@ -22,6 +25,8 @@ def cell(name):
 
 
 def cell_of(name):
+    if name in KNOWN and KNOWN[name].definition:
+        return Traced(KNOWN[name].definition)
     if name not in CELLS:
         raise LookupError(f"{name}: expected a class of this cell in tests/support/oracle.py, got none")
     return CELLS[name]
@@ -110,24 +115,28 @@ class Gru:
 
 
 class Direction:
-    """One layer and direction. weights: weight_ih, weight_hh, bias_ih, bias_hh (biases may be None)."""
+    """One layer and direction. weights: weight_ih, weight_hh, bias_ih, bias_hh, None for what there is not, and the
+    cell's vectors."""
 
     def __init__(self, cell, weights, reverse):
         self.cell = cell_of(cell)
-        self.w_ih, self.w_hh = (np.asarray(w, np.float64) for w in weights[:2])
-        rows = len(self.w_ih)
-        self.b_ih, self.b_hh = (
-            np.zeros(rows) if b is None else np.asarray(b, np.float64) for b in weights[2:]
-        )
+        w_ih, w_hh, b_ih, b_hh, *vectors = (None if w is None else np.asarray(w, np.float64) for w in weights)
+        self.H = len(w_ih) // len(KNOWN[cell].gates)
+        self.w_ih, self.w_hh = w_ih, np.zeros((0, self.H)) if w_hh is None else w_hh
+        self.b_ih = np.zeros(len(w_ih)) if b_ih is None else b_ih
+        self.b_hh = np.zeros(len(self.w_hh)) if b_hh is None else b_hh
+        self.vectors, self.has = vectors, [w is not None for w in weights]
         self.reverse = reverse
 
-    def forward(self, x, state, valid, reset, factors=None):
-        """x [T, B, I]; state: list of [B, H]; valid, reset [T, B]; factors [B, H]: recurrent dropout.
+    def forward(self, x, state, valid, reset, factors=None, scalars=None):
+        """x [T, B, I]; state: list of [B, H]; valid, reset [T, B]; factors [B, H]: recurrent dropout; scalars
+        [T, B, scalars].
 
         Returns y [T, B, H] and the last state.
         """
         T, B, _ = x.shape
-        H = self.w_hh.shape[1]
+        H = self.H
+        self.scalars = scalars
         self.factors = np.ones((B, H)) if factors is None else np.asarray(factors, np.float64)
         self.x, self.trace = x, []
         y = np.zeros((T, B, H))
@@ -135,9 +144,11 @@ class Direction:
             crossed = t + 1 if self.reverse else t  # the cut between this step and the one before it
             clear = reset[crossed] if crossed < T else np.zeros(B, bool)
             start = [np.where(clear[:, None], 0, s) for s in state]
-            new, kept = self.cell.step(
-                x[t] @ self.w_ih.T + self.b_ih, (start[0] * self.factors) @ self.w_hh.T + self.b_hh, *start
-            )
+            more = {"vectors": self.vectors} if self.vectors else {}
+            more |= {} if scalars is None else {"scalars": scalars[t]}
+            # What does not count may be NaN. It is left out before the cell too, which NaN times 0 would pass.
+            sums = x[t] @ self.w_ih.T + self.b_ih, (start[0] * self.factors) @ self.w_hh.T + self.b_hh
+            new, kept = self.cell.step(*sums, *start, **more)
             on = valid[t][:, None]
             y[t] = np.where(on, new[0], 0)
             state = [np.where(on, n, s) for n, s in zip(new, start, strict=True)]
@@ -145,23 +156,27 @@ class Direction:
         return y, state
 
     def backward(self, dy, dstate):
-        """Returns dx, the gradient of the initial state, and those of the four weights."""
+        """Returns dx, the gradient of the initial state, those of the weights, and those of the scalars."""
         dx = np.zeros_like(self.x)
-        grads = [np.zeros_like(w) for w in (self.w_ih, self.w_hh, self.b_ih, self.b_hh)]
+        grads = [np.zeros_like(w) for w in (self.w_ih, self.w_hh, self.b_ih, self.b_hh, *self.vectors)]
+        dscalars = None if self.scalars is None else np.zeros_like(self.scalars)
         d = list(dstate)
         for t, clear, on, start, kept in reversed(self.trace):
             d_new = [np.where(on, s, 0) for s in d]
             d_new[0] = d_new[0] + np.where(on, dy[t], 0)
-            da_x, da_h, direct = self.cell.back(kept, start, d_new)
+            da_x, da_h, direct, *extra = self.cell.back(kept, start, d_new)
+            d_vectors, d_scalars = extra or ([], [])
+            for k, term in enumerate(d_scalars):
+                dscalars[t, :, k] = term[:, 0]
             dx[t] = da_x @ self.w_ih
             direct[0] = direct[0] + (da_h @ self.w_hh) * self.factors
             d = [np.where(clear, 0, np.where(on, new, old)) for new, old in zip(direct, d, strict=True)]
             read = start[0] * self.factors
             for grad, term in zip(
-                grads, (da_x.T @ self.x[t], da_h.T @ read, da_x.sum(0), da_h.sum(0)), strict=True
+                grads, (da_x.T @ self.x[t], da_h.T @ read, da_x.sum(0), da_h.sum(0), *d_vectors), strict=True
             ):
                 grad += term
-        return dx, d, grads
+        return dx, d, [grad for grad, has in zip(grads, self.has, strict=True) if has], dscalars
 
 
 class Stack:
@@ -173,8 +188,9 @@ class Stack:
         ]
         self.states = cell_of(cell).states
 
-    def forward(self, x, state=None, lengths=None, mask=None, reset=None, factors=None):
-        """x [T, B, I]; state: list of [L * D, B, H] or None; factors: [layer][direction] -> [B, H] or None.
+    def forward(self, x, state=None, lengths=None, mask=None, reset=None, factors=None, scalars=None):
+        """x [T, B, I]; state: list of [L * D, B, H] or None; factors: [layer][direction] -> [B, H] or None; scalars:
+        [T, B, scalars] or None.
 
         Returns y and the final state, as a list.
         """
@@ -184,8 +200,9 @@ class Stack:
         within = np.arange(T)[:, None] < lengths
         valid = within if mask is None else within & mask
         reset = np.zeros((T, B), bool) if reset is None else reset & within
-        H = self.layers[0][0].w_hh.shape[1]
+        H = self.layers[0][0].H
         rows = len(self.layers) * len(self.layers[0])
+        scalars = None if scalars is None else np.asarray(scalars, np.float64)
         state = (
             [np.zeros((rows, B, H))] * self.states
             if state is None
@@ -197,7 +214,7 @@ class Stack:
             outputs = []
             for d, direction in enumerate(layer):
                 masks = None if factors is None else factors[k][d]
-                y, last = direction.forward(x, [s[row] for s in state], valid, reset, masks)
+                y, last = direction.forward(x, [s[row] for s in state], valid, reset, masks, scalars)
                 outputs.append(y)
                 for whole, part in zip(final, last, strict=True):
                     whole[row] = part
@@ -209,7 +226,8 @@ class Stack:
         """Returns dx, the gradient of the initial state (a list), and grads[k][d] of the weights."""
         D = len(self.layers[0])
         rows = len(self.layers) * D
-        B, H = dy.shape[1], self.layers[0][0].w_hh.shape[1]
+        B, H = dy.shape[1], self.layers[0][0].H
+        self.dscalars = 0
         dy = np.asarray(dy, np.float64)
         dstate = [np.zeros((rows, B, H))] * self.states if dstate is None else dstate
         dinitial = [np.zeros((rows, B, H)) for _ in range(self.states)]
@@ -218,7 +236,10 @@ class Stack:
             dx, layer_grads = 0, []
             for d, direction in enumerate(self.layers[k]):
                 row = k * D + d
-                part, first, g = direction.backward(dy[..., d * H : (d + 1) * H], [s[row] for s in dstate])
+                part, first, g, numbers = direction.backward(
+                    dy[..., d * H : (d + 1) * H], [s[row] for s in dstate]
+                )
+                self.dscalars = None if numbers is None else self.dscalars + numbers
                 dx = dx + part
                 layer_grads.append(g)
                 for whole, value in zip(dinitial, first, strict=True):

@@ -1,12 +1,12 @@
 """Layers: what holds parameters and has a forward and a backward pass."""
 
 from .attention import DotAttention
+from .cells import GRU, LSTM, RNN, Recurrent
 from .dropout import Dropout
 from .embedding import Embedding
 from .linear import Linear
 from .parameters import Composite, Parameters
 from .pooling import Pooling
-from .recurrent import GRU, LSTM, RNN
 from .sequential import Sequential
 from .stepper import Stepper
 
@@ -21,6 +21,7 @@ __all__ = [
     "Linear",
     "Parameters",
     "Pooling",
+    "Recurrent",
     "Sequential",
     "Stepper",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._plain import plain
+from ..tracing.definition import CellDefinition
 from . import kinds
 
 
@@ -102,8 +103,8 @@ def saved(kind: type, bound: Mapping[str, Any], without: Iterable[str] = ()) -> 
     return found
 
 
-# A layer or a class among the arguments, in a file; and one of the layers before it, by its place among them.
-_LAYER, _CLASS, _SAME = "elman:layer", "elman:class", "elman:same"
+# A layer, a class or a traced cell among the arguments, in a file; and one of the layers before it, by its place.
+_LAYER, _CLASS, _SAME, _CELL = "elman:layer", "elman:class", "elman:same", CellDefinition.tag
 
 
 class _Describer:
@@ -141,6 +142,8 @@ def made_of(value: Any, before: list[Any] | None = None) -> Any:
         return [made_of(item, before) for item in value]
     if not isinstance(value, dict):
         return value
+    if _CELL in value:
+        return CellDefinition.from_data(value[_CELL])
     if _CLASS in value:
         return kinds.find(value[_CLASS], "elman.layers")
     if _SAME in value:

@@ -60,6 +60,8 @@ class Backward:
             return None, None
         # The gradients are new arrays, as an exception may end the pass between two layers or inside one.
         dx, dinitial, grads = self._run.backward(weights, tape, dy, dfinal, *needed, wanted)
+        if call.scalars is not None:
+            self.dscalars = call.scalars_out(self._run.dscalars)
         found = call.spec.named(grads)
         self._store.add({name: call.device.host(grad) for name, grad in found.items() if name in wanted})
         return (

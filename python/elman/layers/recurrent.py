@@ -1,4 +1,4 @@
-"""Recurrent layers: stacks in one or two directions over the engine, and a class for each kind of cell."""
+"""What all recurrent layers share: stacks of a cell in one or two directions over the engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .wanted import wanted_of
 _INITS = ("orthogonal", "uniform")
 
 
-class Recurrent(Parameters):
+class RecurrentLayer(Parameters):
     """What all recurrent layers share. Constructor arguments and parameter names follow torch.nn.
 
     Parameters, for layer k and with `_reverse` appended for the second direction (G gates):
@@ -38,7 +38,7 @@ class Recurrent(Parameters):
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
         "recurrent_dropout", "dtype",
     )  # fmt: skip
-    _fixed = (
+    _fixed: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "reverse", "dtype", "nonlinearity"
     )  # fmt: skip
 
@@ -89,6 +89,10 @@ class Recurrent(Parameters):
         self.reverse = _check.flag("reverse", reverse)
         self.recurrent_dropout = _check.fraction("recurrent_dropout", recurrent_dropout)
         self.dtype = _check.float_type("dtype", dtype)
+        if self.recurrent_dropout and not self._spec.facts.h_gates:
+            raise ValueError(
+                f"recurrent_dropout: expected 0 for a cell without recurrent weights, got {recurrent_dropout}"
+            )
         _check.choice("init", init, _INITS)
         if self.bidirectional and self.reverse:
             raise ValueError(
@@ -114,7 +118,7 @@ class Recurrent(Parameters):
         for k in range(spec.L):
             for _ in spec.backwards:
                 weights = draw(spec, spec.width if k else spec.I, self._rng)
-                flat += weights if spec.bias else weights[:2]
+                flat += [weights[place] for place in spec.own]
         return dict(zip(spec.names, flat, strict=True))
 
     def _hold(self, *arrays: Any) -> None:
@@ -129,14 +133,26 @@ class Recurrent(Parameters):
 
     @overload
     def __call__(
-        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+        self,
+        x: np.ndarray,
+        state: Any = ...,
+        lengths: Any = ...,
+        mask: Any = ...,
+        reset: Any = ...,
+        **scalars: Any,
     ) -> tuple[np.ndarray, Any]: ...
     @overload
     def __call__(
-        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+        self, x: Any, state: Any = ..., lengths: Any = ..., mask: Any = ..., reset: Any = ..., **scalars: Any
     ) -> tuple[Any, Any]: ...
     def __call__(
-        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+        self,
+        x: Any,
+        state: Any = None,
+        lengths: Any = None,
+        mask: Any = None,
+        reset: Any = None,
+        **scalars: Any,
     ) -> tuple[Any, Any]:
         """Run the stack over a batch of sequences, keeping nothing.
 
@@ -151,6 +167,7 @@ class Recurrent(Parameters):
                 carries over them, and y is 0 there.
             reset: like mask. Where it is True an episode starts: the state is zero before that step, and no
                 gradient crosses. In a reverse direction an episode ends there instead.
+            scalars: those of a cell that has any, by name: [T, B] each (batch_first: [B, T]), read by all layers.
 
         Returns:
             (y, state): y [T, B, D*H], the last layer's h at each step, and the state after each sequence's
@@ -158,29 +175,42 @@ class Recurrent(Parameters):
 
         Raises:
             ValueError: an argument has the wrong shape, type or value.
+            TypeError: the cell has no scalar of this name.
         """
         spec = self._spec
         device: Device = device_of(x, spec) or PROCESSOR
-        call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
-        run = device.new_pass(spec, call.steps, call.x, call.state)
+        call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first, scalars)
+        run = device.new_pass(spec, call.steps, call.x, call.state, scalars=call.scalars)
         y, final = run.forward(self._made(device).value)
         return call.sequence_out(y), call.state_out(final)
 
     @overload
     def forward(
-        self, x: np.ndarray, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+        self,
+        x: np.ndarray,
+        state: Any = ...,
+        lengths: Any = ...,
+        mask: Any = ...,
+        reset: Any = ...,
+        **scalars: Any,
     ) -> tuple[np.ndarray, Any, Backward]: ...
     @overload
     def forward(
-        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+        self, x: Any, state: Any = ..., lengths: Any = ..., mask: Any = ..., reset: Any = ..., **scalars: Any
     ) -> tuple[Any, Any, Backward]: ...
     def forward(
-        self, x: Any, state: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
+        self,
+        x: Any,
+        state: Any = None,
+        lengths: Any = None,
+        mask: Any = None,
+        reset: Any = None,
+        **scalars: Any,
     ) -> tuple[Any, Any, Backward]:
         """Like a call, and keeps what the gradients need; dropout and recurrent dropout are at work.
 
         Args:
-            x, state, lengths, mask, reset: as for a call, in the same shapes: x [T, B, I], and so on.
+            x, state, lengths, mask, reset, scalars: as for a call, in the same shapes: x [T, B, I], and so on.
 
         Returns:
             (y, state, backward). `backward(dy, dstate=None, need_dx=True, need_dstate=True)`, with dy [T, B, D*H] and
@@ -193,10 +223,12 @@ class Recurrent(Parameters):
         """
         spec = self._spec
         device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
-        call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first)
+        call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first, scalars)
         dropout = factors_between(spec, self.dropout, call.x.shape[:-1], self._rng)
         factors = factors_within(spec, self.recurrent_dropout, call.steps.B, self._rng)
-        run = device.new_pass(spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors)
+        run = device.new_pass(
+            spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors, call.scalars
+        )
         tape, weights = run.new_tape(), self._made(device)
         y, final = run.forward(weights.value, tape)
         of_back = functools.partial(self._made, device, True)
@@ -245,56 +277,3 @@ class Recurrent(Parameters):
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-class RNN(Recurrent):
-    """Plain RNN (Elman 1990), one state h [L*D, B, H]:
-
-    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu in the place of tanh.
-
-    Args:
-        input_size: I, features of x at each step.
-        hidden_size: H, units of each layer and direction.
-        num_layers: L layers, each fed by the one below.
-        nonlinearity: "tanh" or "relu".
-        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
-            dtype, seed, init.
-
-    Raises:
-        ValueError: an argument has the wrong type or value.
-    """
-
-    _options = (*Recurrent._options, "nonlinearity")
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        nonlinearity: str = "tanh",
-        **options: Any,
-    ):
-        self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
-        self._cell = "rnn_" + nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, **options)
-
-
-class LSTM(Recurrent):
-    """LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); the state is the pair (h, c),
-    each [L*D, B, H]:
-
-    i, f, o = sigmoid(...) and g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order i f g o;
-    c' = f c + i g;  h' = o tanh(c').
-    """
-
-    _cell = "lstm"
-
-
-class GRU(Recurrent):
-    """GRU (Cho et al. 2014), one state h [L*D, B, H]; the reset gate after the product, as in torch and cuDNN:
-
-    r, z = sigmoid(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order r z n;
-    n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
-    """
-
-    _cell = "gru"

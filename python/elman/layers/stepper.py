@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _check, _core
 from .._arrays import returner
-from ..stack.arguments import check_state, join_state
+from ..stack.arguments import check_scalars, check_state, join_state
 from ..stack.spec import StackSpec
 
 
@@ -22,15 +22,17 @@ class Stepper:
     """
 
     def __init__(self, spec: StackSpec, packed: Any, batch_size: int):
-        self._spec, self._B = spec, batch_size
+        self._spec, self._B, self._scalars = spec, batch_size, spec.facts.scalars
         self._engine = _core.stepper(packed, batch_size)
         self._step = self._engine.step
 
     @overload
-    def __call__(self, x: np.ndarray, out: np.ndarray | None = None, mask: Any = None) -> np.ndarray: ...
+    def __call__(
+        self, x: np.ndarray, out: np.ndarray | None = ..., mask: Any = ..., **scalars: Any
+    ) -> np.ndarray: ...
     @overload
-    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any: ...
-    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None) -> Any:
+    def __call__(self, x: Any, out: np.ndarray | None = ..., mask: Any = ..., **scalars: Any) -> Any: ...
+    def __call__(self, x: Any, out: np.ndarray | None = None, mask: Any = None, **scalars: Any) -> Any:
         """Take one step.
 
         Args:
@@ -39,6 +41,7 @@ class Stepper:
             out: [B, H], C-contiguous, written to if given.
             mask: [B] bool. Streams where it is False skip the step: their state stays, x may be anything there, and y
                 is 0, as for a whole sequence with that mask.
+            scalars: those of the cell, by name, [B] each.
 
         Returns:
             y [B, H], the last layer's h: `out` if given, else a new array of x's kind.
@@ -50,16 +53,19 @@ class Stepper:
         refused = None
         if mask is not None:
             mask = _check.marks("mask", mask, (self._B,))
+        numbers: tuple[Any, ...] = ()
+        if scalars or self._scalars:
+            numbers = (check_scalars(self._spec, scalars, (self._B,)),)
         if type(x) is np.ndarray:  # and no subclass: one could hide a mask
             try:
-                return self._step(x, out, mask)
+                return self._step(x, out, mask, *numbers)
             except ValueError as error:
                 refused = error
         # What the engine does not take as it is: only such calls pay for being looked at.
         rows = _check.array("x", x, (self._B, self._spec.I), self._spec.dtype)
         if rows is x and refused is not None:
             raise refused
-        y = self._step(rows, out, mask)
+        y = self._step(rows, out, mask, *numbers)
         return y if out is not None else returner(x)(y)
 
     @property

@@ -101,7 +101,7 @@ class Model(Composite):
         taken = arguments.taken_by(kind)
         arguments.refuse_unknown(kind.__name__, options, [*taken, *OPTIONS])
         if "cell" in options:
-            self._word("cell", cell_of(options["cell"]))
+            self._word("cell", plain("cell", cell_of(options["cell"])))
         self._reader = network(outputs, pooling, **options)
         return self._reader
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -11,23 +12,21 @@ from .. import _check
 from .. import init as initial
 from ..data.vocabulary import as_vocabulary
 from ..layers import Dropout, Embedding, Linear, Parameters, Pooling, Sequential
-from ..layers.recurrent import Recurrent
+from ..layers.cells import GRU, LSTM, RNN, Recurrent
+from ..layers.recurrent import RecurrentLayer
+from ..tracing.definition import CellDefinition
 
-# elman's own recurrent layers by the names that models have for them: the classes that stand beside Recurrent.
-RECURRENT: dict[str, type[Recurrent]] = {
-    kind.__name__.lower(): kind
-    for kind in Recurrent.__subclasses__()
-    if kind.__module__ == Recurrent.__module__
-}
+# elman's own recurrent layers by the names that models have for them.
+RECURRENT: dict[str, type[RecurrentLayer]] = {kind.__name__.lower(): kind for kind in (LSTM, GRU, RNN)}
 
 
 class Network(Sequential):
     """A Sequential with one recurrent layer."""
 
     @property
-    def recurrent(self) -> Recurrent:
+    def recurrent(self) -> RecurrentLayer:
         layer = self.parts["recurrent"]
-        assert isinstance(layer, Recurrent)
+        assert isinstance(layer, RecurrentLayer)
         return layer
 
     @property
@@ -51,7 +50,7 @@ def network(
     embedding_size: int | None = None,
     embedding_std: float = 1.0,
     hidden_size: int = 128,
-    cell: str | type[Recurrent] = "lstm",
+    cell: str | type[RecurrentLayer] | CellDefinition = "lstm",
     num_layers: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
@@ -71,7 +70,7 @@ def network(
         embedding_size: of a token's vector; `hidden_size` if None.
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
-        cell: "lstm", "gru" or "rnn", or the class of such a layer.
+        cell: "lstm", "gru" or "rnn", or the class of such a layer; or a cell of `elman.cells`, or your own.
         num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.
@@ -85,7 +84,8 @@ def network(
         ValueError: an argument has the wrong type or value.
     """
     _, vocabulary = as_vocabulary(vocabulary)
-    kind = RECURRENT[cell_of(cell)]
+    chosen = cell_of(cell)
+    kind = RECURRENT[chosen] if isinstance(chosen, str) else functools.partial(Recurrent, chosen)
     if (input_size is None) == (vocabulary is None):
         raise ValueError(
             f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"
@@ -128,8 +128,10 @@ def network(
 OPTIONS = tuple(inspect.signature(network).parameters)[2:]
 
 
-def cell_of(cell: Any) -> str:
-    """The name of a cell as `config` has it: "gru" of "GRU", or of the class GRU."""
+def cell_of(cell: Any) -> str | CellDefinition:
+    """A cell as `config` has it: "gru" of "GRU", or of the class GRU; one that was traced is itself."""
+    if isinstance(cell, CellDefinition):
+        return cell
     for name, kind in RECURRENT.items():
         if cell is kind:
             return name

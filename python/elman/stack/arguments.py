@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from .. import _check
 from .._arrays import returner, to_numpy
@@ -71,12 +73,18 @@ class Arguments:
     state: States
     batched: bool
     wrap: Callable[[Any], Any]  # makes results the kind of array that x was
+    scalars: np.ndarray | None = None  # those of the cell, as the first two axes of x and one more
 
     def sequence_out(self, y: Any) -> Any:
         return self.wrap(y if self.batched else y[:, 0])
 
     def state_out(self, parts: list[Any]) -> Any:
         return join_state([self.wrap(part if self.batched else part[:, 0]) for part in parts])
+
+    def scalars_out(self, dscalars: np.ndarray) -> dict[str, Any]:
+        """The gradients of the cell's scalars, by name."""
+        rows = dscalars if self.batched else dscalars[:, 0]
+        return {name: self.wrap(rows[..., k]) for k, name in enumerate(self.spec.facts.scalars)}
 
     def check_dy(self, dy: Any) -> Any:
         """A gradient of y, with the batch axis put in where x had none."""
@@ -98,8 +106,10 @@ def prepare(
     mask: Any = None,
     reset: Any = None,
     batch_first: bool = False,
+    scalars: Mapping[str, Any] | None = None,
 ) -> Arguments:
-    """Check every argument of a call; nothing has been computed when one is refused."""
+    """Check every argument of a call; nothing has been computed when one is refused. `scalars`: those of the cell, by
+    name, each as the first two axes of x."""
     wrap, given = returner(x), x
     x = device.take("x", x, spec.dtype)
     batched = x.ndim != 2
@@ -117,4 +127,24 @@ def prepare(
     if reset is not None:
         reset = _check.marks("reset", device.host(reset), marks)
     parts = check_state(spec, "state", state, B, batched, device.take)
-    return Arguments(spec, device, Steps(T, B, batch_first, lengths, mask, reset), x, parts, batched, wrap)
+    numbers = check_scalars(spec, scalars or {}, marks)
+    if numbers is not None and not batched:
+        numbers = numbers[:, None]
+    steps = Steps(T, B, batch_first, lengths, mask, reset)
+    return Arguments(spec, device, steps, x, parts, batched, wrap, numbers)
+
+
+def check_scalars(spec: StackSpec, given: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray | None:
+    """The scalars of the cell as one array [*shape, scalars]; None where it has none."""
+    names = spec.facts.scalars
+    for name in given:
+        if name not in names:
+            known = f"one of the cell's scalars ({', '.join(names)})" if names else "no such argument"
+            raise TypeError(f"{name}: expected {known}, got {name}=")
+    for name in names:
+        if name not in given or given[name] is None:
+            wanted = f"{_check.shape_text(shape)} {spec.dtype}, which the cell reads"
+            raise ValueError(f"{name}: expected {wanted}, got none")
+    if not names:
+        return None
+    return np.stack([_check.array(name, given[name], shape, spec.dtype) for name in names], axis=-1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .. import _core
+from ..tracing.definition import CellDefinition
+from ..tracing.emit import Program
 
 
 class Feed(NamedTuple):
@@ -15,34 +17,85 @@ class Feed(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell, as its header in csrc/cells describes it.
+    """One cell: as its header in csrc/cells describes it, or as it was defined.
 
-    A gate is H rows of weight_ih and weight_hh, a slot one sum of a unit before the cell's functions.
+    A gate is H rows of weight_ih or weight_hh, a slot one sum of a unit before the cell's functions.
     """
 
     name: str
     states: tuple[str, ...]  # h first
-    gates: tuple[str, ...]  # in the order of the weights
-    bias: tuple[float, ...]  # what the bias of each gate begins with
+    gates: tuple[str, ...]  # of weight_ih, in the order of its rows
+    bias: tuple[float, ...]  # what bias_ih begins with, for each gate
+    bias_h: tuple[float, ...]  # what bias_hh begins with
     slots: int
     x: Feed
     h: Feed  # of the first stage
     vectors: tuple[str, ...]  # of one number for each unit
+    scalars: tuple[str, ...]  # of one number for each row of x
     stages: int  # of a step
+    definition: CellDefinition | None = None  # of one that is not compiled
+
+    @property
+    def h_gates(self) -> int:
+        """Of weight_hh."""
+        return len(self.bias_h)
 
 
-def _read(name: str, facts: dict[str, Any]) -> Cell:
+def _read(name: str, facts: dict[str, Any], definition: CellDefinition | None = None) -> Cell:
     feeds = {side: Feed(facts[side]["begin"], facts[side]["gates"]) for side in ("x", "h")}
-    return Cell(
-        name,
-        facts["states"],
-        facts["gates"],
-        facts["bias"],
-        facts["slots"],
-        **feeds,
-        vectors=facts["vectors"],
-        stages=facts["stages"],
-    )
+    return Cell(name, **{**facts, **feeds}, definition=definition)
 
 
 CELLS: dict[str, Cell] = {name: _read(name, facts) for name, facts in _core.cells().items()}
+
+
+def define(cell: CellDefinition) -> str:
+    """The name of a traced cell in CELLS. The engine knows it from then on, for as long as the process lives.
+
+    Raises:
+        ValueError: it needs more than the engine has.
+    """
+    if cell.key not in CELLS:
+        CELLS[cell.key] = _read(cell.key, _core.define_cell(**_words(cell)), cell)
+    return cell.key
+
+
+def _words(cell: CellDefinition) -> dict[str, Any]:
+    """A cell as the engine takes it: the rows of each weight matrix are the slots that it feeds, as the user has named
+    them; the engine's slots are ordered by what feeds them."""
+    rows = {side: [slot for slot, fed in cell.slots.items() if side in fed] for side in ("x", "h")}
+    feeds = {}
+    for side, of_side in rows.items():
+        fed = [slot for slot in cell.order if slot in of_side]
+        feeds[side] = (
+            cell.order.index(fed[0]) if fed else len(cell.order),
+            [of_side.index(slot) for slot in fed],
+        )
+    starts = lambda slots: [cell.bias.get(slot, 0.0) for slot in slots]  # noqa: E731
+    only_h = [slot if slot not in rows["x"] else None for slot in rows["h"]]
+    programs = cell.programs
+    return {
+        "name": cell.key,
+        "slots": len(cell.slots),
+        **feeds,
+        "states": list(cell.states),
+        "gates": rows["x"],
+        "bias": starts(rows["x"]),
+        "bias_h": starts(only_h),  # a slot that both feed has its start once
+        "vectors": list(cell.params),
+        "scalars": list(cell.scalars),
+        "forward": _code(programs.forward),
+        "forward_keep": _code(programs.forward_keep),
+        "backward": _code(programs.backward),
+    }
+
+
+_OPERATIONS = {name: number for number, name in enumerate(_core.operations())}
+
+
+def _code(program: Program) -> tuple[int, list[int], list[list[int]], list[float]]:
+    rows = [
+        [_OPERATIONS[i.op], max(i.to, 0), *i.args, *[0] * (4 - len(i.args)), i.index, i.count]
+        for i in program.instructions
+    ]
+    return max(1, program.registers), list(program.place), rows, [i.number for i in program.instructions]

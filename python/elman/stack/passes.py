@@ -16,8 +16,10 @@ class Pass(Protocol):
     """One run over a stack: its forward pass and, with a tape, its backward pass.
 
     `weights`: what the device made of the weights, for this direction. A tape is what forward keeps for backward,
-    which uses it up.
+    which uses it up. `dscalars`: the gradients of the cell's scalars, once backward has run.
     """
+
+    dscalars: Any
 
     def new_tape(self) -> Any: ...
 
@@ -50,11 +52,13 @@ class Device(Protocol):
         initial: Sequence[Any],
         dropout: Sequence[Any] = (),
         factors: Any = None,
+        scalars: Any = None,
     ) -> Pass:
         """A pass over x [.., I], whose first two axes are as `steps` says, from each initial state [L*D, B, H], None
         for zeros.
 
         `dropout`: factors of the results of each layer but the last; or none. `factors`: recurrent dropout [L*D, B, H].
+        `scalars`: those of the cell, as the first two axes of x and one more.
         """
 
     def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:

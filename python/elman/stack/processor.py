@@ -25,7 +25,7 @@ def tape_size(spec: StackSpec, steps: int, rows: int) -> int:
 class Pass:
     """As passes.Pass says, in main memory. Who has arrays for the results calls `forward_into` and `backward_into`."""
 
-    __slots__ = ("_dropout", "_factors", "_initial", "plans", "spec", "x")
+    __slots__ = ("_dropout", "_factors", "_initial", "_scalars", "dscalars", "plans", "spec", "x")
 
     def __init__(
         self,
@@ -35,9 +35,12 @@ class Pass:
         initial: States,
         dropout: Sequence[np.ndarray] = (),
         factors: np.ndarray | None = None,
+        scalars: np.ndarray | None = None,
     ):
         self.spec, self.plans, self.x = spec, plans, x
         self._initial, self._dropout, self._factors = initial, dropout, factors
+        self._scalars = scalars
+        self.dscalars = None if scalars is None else np.zeros_like(scalars)
 
     def new_tape(self, memory: np.ndarray | None = None) -> _core.Tape:
         """`memory`: an array of the caller's, of at least `tape_size` numbers; a new one if None."""
@@ -55,7 +58,9 @@ class Pass:
         self, weights: Any, tape: _core.Tape | None, y: np.ndarray | None, final: Sequence[np.ndarray]
     ) -> None:
         """y may be None where there is a tape, which has it too."""
-        _core.forward(weights, self.plans, self.x, y, self._initial, final, self._dropout, tape)
+        _core.forward(
+            weights, self.plans, self.x, y, self._initial, final, self._dropout, tape, self._scalars
+        )
 
     def backward(
         self,
@@ -90,7 +95,8 @@ class Pass:
         """Writes dx, unless it is None, and `dinitial`; adds to `grads`, in which a part may be empty. `first`: the
         first layer that gradients must reach."""
         given = self._initial, dfinal, dinitial, self._dropout
-        _core.backward(weights, self.plans, tape, grads, self.x, dy, dx, *given, first)
+        scalars = self._scalars, self.dscalars
+        _core.backward(weights, self.plans, tape, grads, self.x, dy, dx, *given, first, *scalars)
 
 
 class Processor:
@@ -104,8 +110,9 @@ class Processor:
         initial: States,
         dropout: Sequence[np.ndarray] = (),
         factors: np.ndarray | None = None,
+        scalars: np.ndarray | None = None,
     ) -> Pass:
-        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors)
+        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors, scalars)
 
     def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:
         return (_core.pack_back if back else _core.pack)(spec.cell, nest)

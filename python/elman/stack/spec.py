@@ -10,16 +10,15 @@ import numpy as np
 
 from .cells import CELLS, Cell
 
-Weights = list[
-    list[list[Any]]
-]  # [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh; None for no bias
+# [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh, None for what there is not, and the cell's vectors
+Weights = list[list[list[Any]]]
 
 
 class StackSpec(NamedTuple):
     """Everything about a stack but its weights and a call's arguments: what every front end describes itself with.
 
     Weights come in three forms: by name (`names`), flat in torch's order (that of `names`), and as a nest
-    [layer][direction] (`nest`), in which a missing bias is None. That is what passes take.
+    [layer][direction] (`nest`), in which what there is not is None. That is what passes take.
     """
 
     cell: str  # a name in CELLS
@@ -65,18 +64,20 @@ class StackSpec(NamedTuple):
         return _shapes(self)
 
     @property
+    def own(self) -> tuple[int, ...]:
+        """Which of weight_ih, weight_hh, bias_ih, bias_hh and the cell's vectors each layer and direction has."""
+        return tuple(i for i, place in enumerate(_places(self)) if place is not None)
+
+    @property
     def nested_shapes(self) -> Weights:
         """The same as a nest."""
         return _nested_shapes(self)
 
     def nest(self, flat: Sequence[Any]) -> Weights:
         """[layer][direction] from the flat order."""
-        D = self.D
+        D, places = self.D, _places(self)
         n = len(flat) // (self.L * D)
-        groups = [list(flat[i : i + n]) for i in range(0, len(flat), n)]
-        if not self.bias:
-            for group in groups:
-                group[2:2] = None, None
+        groups = [[None if p is None else flat[i + p] for p in places] for i in range(0, len(flat), n)]
         return [groups[i : i + D] for i in range(0, len(groups), D)]
 
     def nest_of(self, named: Mapping[str, Any]) -> Weights:
@@ -121,9 +122,24 @@ class StackSpec(NamedTuple):
         return 0 if want_states else [*map(any, wanted), True].index(True)
 
 
-def _parts(spec: StackSpec) -> list[str]:
-    """The weights of one layer and direction."""
-    return ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * spec.bias + ["weight_hr"] * bool(spec.P)
+def _parts(spec: StackSpec) -> list[tuple[str, bool]]:
+    """The weights that one layer and direction may have, and whether it does."""
+    cell, fed = spec.facts, spec.facts.h_gates > 0
+    return [
+        ("weight_ih", True),
+        ("weight_hh", fed),
+        ("bias_ih", spec.bias),
+        ("bias_hh", spec.bias and fed),
+        *((name, True) for name in cell.vectors),
+        *[("weight_hr", True)] * bool(spec.P),
+    ]
+
+
+@functools.lru_cache(256)
+def _places(spec: StackSpec) -> list[int | None]:
+    """Where each of them lies among those that there are."""
+    there = [name for name, has in _parts(spec) if has]
+    return [there.index(name) if has else None for name, has in _parts(spec)]
 
 
 @functools.lru_cache(256)
@@ -139,14 +155,20 @@ def _nested_shapes(spec: StackSpec) -> Weights:
 @functools.lru_cache(256)
 def _names(spec: StackSpec) -> tuple[str, ...]:
     ends = [f"_l{k}" + "_reverse" * d for k in range(spec.L) for d in range(spec.D)]
-    return tuple(part + end for end in ends for part in _parts(spec))
+    return tuple(part + end for end in ends for part, has in _parts(spec) if has)
 
 
 @functools.lru_cache(256)
 def _shapes(spec: StackSpec) -> tuple[tuple[int, ...], ...]:
-    rows, shapes = len(spec.facts.gates) * spec.H, []
+    H, x_rows, h_rows = spec.H, len(spec.facts.gates) * spec.H, spec.facts.h_gates * spec.H
+    shapes: list[tuple[int, ...]] = []
     for k in range(spec.L):
-        own: list[tuple[int, ...]] = [(rows, spec.width if k else spec.I), (rows, spec.P or spec.H)]
-        own += [(rows,), (rows,)] * spec.bias + [(spec.P, spec.H)] * bool(spec.P)
-        shapes += own * spec.D
+        known = {
+            "weight_ih": (x_rows, spec.width if k else spec.I),
+            "weight_hh": (h_rows, spec.P or H),
+            "bias_ih": (x_rows,),
+            "bias_hh": (h_rows,),
+            "weight_hr": (spec.P, H),
+        }
+        shapes += [known.get(part, (H,)) for part, has in _parts(spec) if has] * spec.D
     return tuple(shapes)

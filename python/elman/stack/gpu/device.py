@@ -28,6 +28,10 @@ def device_of(x: Any, spec: StackSpec, recurrent_dropout: float = 0.0) -> Gpu | 
         raise ValueError(f"x: expected an array in main memory ({why}), got one on a GPU")
     if spec.dtype != np.float32:
         raise ValueError(f"x: expected an array in main memory for a {spec.dtype} layer, got one on a GPU")
+    if spec.facts.definition is not None:
+        raise ValueError(
+            f"x: expected an array in main memory for the cell {spec.facts.definition.name}, got one on a GPU"
+        )
     if recurrent_dropout:
         raise ValueError(f"recurrent_dropout: expected 0 on a GPU, got {recurrent_dropout}")
     return Gpu(arrays.library_of(x))
@@ -47,8 +51,9 @@ class Gpu:
         initial: Sequence[Any],
         dropout: Sequence[Any] = (),
         factors: Any = None,
+        scalars: Any = None,
     ) -> Pass:
-        assert factors is None
+        assert factors is None and scalars is None
         return Pass(self._library, spec, uploaded(steps, spec.backwards, self._library), x, initial, dropout)
 
     def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:

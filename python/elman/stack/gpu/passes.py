@@ -33,6 +33,8 @@ class Pass:
         dropout: for each layer but the last factors of its results; or none.
     """
 
+    dscalars = None  # the scans have no cells with scalars
+
     def __init__(
         self,
         library: Library,

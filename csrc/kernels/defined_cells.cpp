@@ -1,0 +1,121 @@
+#include "kernels/defined_cells.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+
+#include "kernels/dispatch.h"
+
+namespace elman {
+namespace {
+
+bool same(const CellDefinition::Code& a, const CellDefinition::Code& b) {
+  const auto alike = [](const Instruction& i, const Instruction& j) {
+    return i.operation == j.operation && i.to == j.to && std::equal(i.from, i.from + 4, j.from) &&
+           i.index == j.index && i.count == j.count &&
+           std::memcmp(&i.number, &j.number, sizeof i.number) == 0;
+  };
+  return a.registers == b.registers && a.place == b.place &&
+         std::equal(a.instructions.begin(), a.instructions.end(), b.instructions.begin(),
+                    b.instructions.end(), alike);
+}
+
+bool same(const Feed& a, const Feed& b) {
+  return a.begin == b.begin && a.end == b.end && std::equal(a.gate, a.gate + a.count(), b.gate);
+}
+
+bool same(const CellDefinition& a, const CellDefinition& b) {
+  return a.slots == b.slots && same(a.x, b.x) && same(a.h, b.h) && a.states == b.states &&
+         a.gates == b.gates && a.vectors == b.vectors && a.scalars == b.scalars && a.bias == b.bias &&
+         a.bias_h == b.bias_h && same(a.forward, b.forward) && same(a.forward_keep, b.forward_keep) &&
+         same(a.backward, b.backward);
+}
+
+template <class T> struct LinkedFor {
+  std::vector<Linked<T>> code;
+  LinkedCell<T> cell;
+};
+
+// A cell, and what each instruction set makes of it. Nothing in it moves.
+struct Defined {
+  explicit Defined(const CellDefinition& definition_) : definition(definition_) {
+    const CellDefinition& d = definition;
+    facts.name = d.name.c_str();
+    facts.slots = d.slots;
+    facts.x = d.x;
+    facts.h = d.h;
+    names(d.states, facts.states);
+    names(d.gates, facts.gates);
+    names(d.vectors, facts.vectors);
+    names(d.scalars, facts.scalars);
+    std::copy(d.bias.begin(), d.bias.end(), facts.bias);
+    std::copy(d.bias_h.begin(), d.bias_h.end(), facts.bias_h);
+    const ProgramCell programs{&facts, program(d.forward), program(d.forward_keep), program(d.backward)};
+    for (const Isa* isa : isas()) {
+      For& own = sets[isa];
+      own.ref.facts = &facts;
+      link(programs, *isa->programs_f32, own.f32, own.ref.f32);
+      link(programs, *isa->programs_f64, own.f64, own.ref.f64);
+    }
+  }
+  Defined(const Defined&) = delete;
+
+  struct For {
+    LinkedFor<float> f32;
+    LinkedFor<double> f64;
+    CellRef ref;
+  };
+  const CellDefinition definition;
+  CellFacts facts{};
+  std::map<const Isa*, For> sets;
+
+ private:
+  static void names(const std::vector<std::string>& from, const char** to) {
+    for (const std::string& name : from) *to++ = name.c_str();
+  }
+  static Program program(const CellDefinition::Code& code) {
+    Program p{code.instructions.data(), static_cast<int>(code.instructions.size()), code.registers};
+    std::copy(code.place.begin(), code.place.end(), p.place);
+    return p;
+  }
+  template <class T>
+  static void link(const ProgramCell& programs, const ProgramKernels<T>& kernels, LinkedFor<T>& to,
+                   CellKernels<T>& ref) {
+    to.code.resize(programs.forward.count + programs.forward_keep.count + programs.backward.count);
+    kernels.link(programs, to.code.data(), &to.cell);
+    ref = {&kernels.forward, &kernels.backward, &to.cell};
+  }
+};
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, std::unique_ptr<const Defined>> cells;
+};
+
+// Never destroyed: other threads may still run cells when the process ends.
+Registry& registry() {
+  static Registry& only = *new Registry;
+  return only;
+}
+
+}  // namespace
+
+void define_cell(const CellDefinition& definition) {
+  check_definition(definition);
+  auto made = std::make_unique<const Defined>(definition);
+  const std::lock_guard<std::mutex> lock(registry().mutex);
+  const auto& there = registry().cells.emplace(definition.name, std::move(made)).first->second;
+  if (!same(there->definition, definition))
+    throw std::invalid_argument("cell " + definition.name + ": expected a name that no other cell has");
+}
+
+const CellRef* defined_cell(const Isa& isa, const std::string& name) {
+  const std::lock_guard<std::mutex> lock(registry().mutex);
+  const auto it = registry().cells.find(name);
+  return it == registry().cells.end() ? nullptr : &it->second->sets.at(&isa).ref;
+}
+
+}  // namespace elman

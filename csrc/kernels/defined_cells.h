@@ -1,0 +1,37 @@
+// Cells that are defined at run time, by their names. A cell stays for as long as the process lives, so
+// whoever has found one may hold it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/isa.h"
+
+namespace elman {
+
+// What defines a cell, in the words of CellFacts and Program.
+struct CellDefinition {
+  struct Code {
+    std::vector<Instruction> instructions;
+    std::vector<int16_t> place;  // of each slot; none on the way back
+    int registers = 0;
+  };
+  std::string name;
+  int slots = 0;
+  Feed x{}, h{};
+  std::vector<std::string> states, gates, vectors, scalars;
+  std::vector<double> bias, bias_h;
+  Code forward, forward_keep, backward;
+};
+
+// Throws std::invalid_argument where the definition does not hold together, so that no program that runs can
+// touch memory which is not its own. A second definition of a name must be the same as the first.
+void define_cell(const CellDefinition& definition);
+
+// Null if there is none of this name.
+const CellRef* defined_cell(const Isa& isa, const std::string& name);
+
+// Throws as define_cell does.
+void check_definition(const CellDefinition& definition);
+
+}  // namespace elman

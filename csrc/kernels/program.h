@@ -1,0 +1,85 @@
+// A cell that is known only at run time: a program in the place of its maths. This is the program as data,
+// which is the same for every instruction set; programs/link.h makes it ready for one of them.
+//
+// A register is a block of vectors: some units of some rows. The sums of the slots arrive in registers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cells/cell.h"
+
+namespace elman {
+
+// Name, and how many registers it reads. Each writes one, but for those that store.
+// clang-format off
+#define ELMAN_OPERATIONS(X)                                                                                \
+  /* a + b, a - b, a b, a / b, a b + c, c - a b, and the larger and the smaller; NaN if a or b is */        \
+  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(fma, 3) X(fnma, 3) X(max, 2) X(min, 2)                         \
+  /* the same with the instruction's number n: a + n, a n, n - a, the larger and the smaller of a and n */ \
+  X(add_number, 1) X(mul_number, 1) X(from_number, 1) X(max_number, 1) X(min_number, 1)                    \
+  /* c where a > b, a >= b, a == b, else d */                                                              \
+  X(where_greater, 4) X(where_at_least, 4) X(where_equal, 4)                                               \
+  X(abs, 1) X(sqrt, 1) X(exp, 1) X(log, 1) X(sigmoid, 1) X(tanh, 1) X(softplus, 1)                         \
+  /* d y (1 - y) and d (1 - y y), and the same with d = a b */                                             \
+  X(dsigmoid, 2) X(dtanh, 2) X(dsigmoid3, 3) X(dtanh3, 3)                                                  \
+  X(constant, 0)                                                                                           \
+  /* states before and after the step, the tape, gradients of the states, vectors, scalars */              \
+  X(load_state, 0) X(load_after, 0) X(load_tape, 0) X(load_gradient, 0) X(load_vector, 0)                  \
+  X(load_scalar, 0)                                                                                        \
+  /* on the way back the tape gets the slots' gradients; extra: what a step adds to those of vectors and   \
+     scalars */                                                                                            \
+  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1)
+// clang-format on
+
+constexpr int max_registers = 64, max_instructions = 4096;
+
+enum class Operation : int16_t {
+#define ELMAN_NAME(name, reads) name,
+  ELMAN_OPERATIONS(ELMAN_NAME)
+#undef ELMAN_NAME
+};
+
+struct Instruction {
+  Operation operation;
+  int16_t to, from[4];  // registers
+  int16_t index;        // of the state, column, vector or scalar
+  int16_t count;        // done for so many registers (and indices), one after the other
+  double number;
+};
+
+struct Program {
+  const Instruction* code = nullptr;
+  int count = 0, registers = 0;
+  int16_t place[max_slots] = {};  // where the sums of the slots arrive; forward only
+};
+
+struct ProgramCell {
+  const CellFacts* facts = nullptr;
+  Program forward, forward_keep, backward;  // forward_keep also writes the tape
+};
+
+// The same for one instruction set and type. Offsets of registers are in numbers.
+template <class T> struct Frame;
+template <class T> struct Linked {
+  void (*run)(const Linked&, const Frame<T>&);
+  int32_t to, a, b, c, d;
+  int16_t index, count;
+  T number;
+};
+
+template <class T> struct LinkedProgram {
+  const Linked<T>* code = nullptr;
+  int count = 0;
+  int32_t place[max_slots] = {};
+};
+
+template <class T> struct LinkedCell {
+  CellFacts facts;
+  LinkedProgram<T> forward, forward_keep, backward;
+  int block = 0;                // vectors of a register, at most
+  std::ptrdiff_t stride = 0;    // numbers from a register to the next
+  std::size_t frame_bytes = 0;  // of all registers
+};
+
+}  // namespace elman

@@ -1,0 +1,76 @@
+// A step back through a cell with a program: it turns what the tape keeps of some rows and groups of units
+// into gradients of their slots.
+#pragma once
+
+#include "programs/operations.h"
+#include "recurrent/scan_back.h"
+#include "tile/split.h"
+
+namespace elman {
+namespace {
+
+// What BackwardScan asks of a cell.
+template <class T, int L, int Registers> class ProgramBackward {
+ public:
+  const int states;
+
+  explicit ProgramBackward(const BackRows<T, L, Registers>& at)
+      : states(at.job.cell->facts.state_count()), at_(at), job_(at.job), cell_(*at.job.cell) {
+    frame_.registers = static_cast<T*>(at.piece.scratch);
+    frame_.stride = cell_.stride;
+    frame_.H = job_.H;
+    frame_.rows_of = &at_.rows;
+    frame_.vector_next = std::ptrdiff_t{(job_.H + L - 1) / L} * L;
+    frame_.vector_group = L;
+  }
+
+  const Feed& h() const { return cell_.facts.h; }
+
+  void run(int t, int count) {
+    for (int i = 0; i < count; ++i) find_rows(t, i);
+    // Whole rows where they fit: memory is then read from front to back.
+    const Piece& piece = at_.piece;
+    const int all = piece.group_end - piece.group_begin, groups = all < cell_.block ? all : cell_.block;
+    if (groups == 0) return;
+    const int at_once = cell_.block / groups;
+    for (int row = 0; row < count; row += at_once)
+      split_evenly(piece.group_begin, piece.group_end, groups, [&](int first, int n) {
+        block(first, n, row, count - row < at_once ? count - row : at_once);
+      });
+  }
+
+ private:
+  void find_rows(int t, int i) const {
+    const int s = at_.piece.segment(i);
+    const RowPointers<T>& rows = at_.rows;
+    const std::ptrdiff_t entry = at_.entry(t, s);
+    for (int k = 0; k < states; ++k) {
+      rows.before[k][i] = state_before(job_, k, t, s);
+      rows.after[k][i] = const_cast<T*>(state_after(job_, k, t, s));  // only read
+      rows.d[k][i] = at_.carry_row(k, s);
+    }
+    rows.dy[i] = at_.dy_row(t, s);
+    rows.slots[i] = at_.slots_row(t, s);
+    if (job_.scalars) rows.scalars[i] = scalars_row(job_, entry);
+    const int extras = cell_.facts.vector_count() + cell_.facts.scalar_count();
+    if (job_.extra) rows.extra[i] = job_.extra + (entry - job_.extra_begin) * extras * job_.H;
+  }
+
+  void block(int group, int groups, int row, int count) {
+    frame_.rows = count;
+    frame_.groups = groups;
+    frame_.count = std::ptrdiff_t{count} * groups * L;
+    frame_.unit = group * L;
+    frame_.row = row;
+    frame_.vectors = job_.vectors + std::ptrdiff_t{group} * L;
+    execute(cell_.backward, frame_);
+  }
+
+  const BackRows<T, L, Registers>& at_;
+  const BackwardJob<T>& job_;
+  const LinkedCell<T>& cell_;
+  Frame<T> frame_;
+};
+
+}  // namespace
+}  // namespace elman

@@ -1,0 +1,197 @@
+// A step of a cell with a program: the sums of some rows and groups of units go to registers, and the program
+// runs over them.
+#pragma once
+
+#include "programs/operations.h"
+#include "programs/sums.h"
+#include "recurrent/scan.h"
+#include "tile/split.h"
+
+namespace elman {
+namespace {
+
+// Where the sums find their weights: packed, or, with Plain in the place of T, as the caller's arrays hold
+// them.
+template <class T, class Stored, int L, int Registers> class ProgramSums {
+ public:
+  static constexpr int most = max_rows<Registers, tile_columns>;  // rows of a tile
+
+  explicit ProgramSums(const ForwardJob<T>& job)
+      : job_(job), facts_(job.cell->facts), layout_(facts_, job.I, job.H) {}
+
+  const T* first(int group, int i) const {
+    return static_cast<const T*>(job_.packed) + layout_.first(group, i);
+  }
+  std::ptrdiff_t firsts() const { return layout_.firsts(); }
+  const Kinds& kinds() const { return layout_.kinds(); }
+
+  // Where the sums of a slot of a group go: a place in a register for the first row, or in the slots buffer.
+  struct Places {
+    T* registers;
+    const int32_t* place;  // of each slot
+    std::ptrdiff_t apart;  // of groups
+  };
+
+  // The sums of `groups` groups from `group` on, for `count` rows.
+  void run(const Sources<T>& from, int group, int groups, int count, const Places& places) const {
+    int k = 0;
+    for (const Kind& kind : layout_.kinds()) {
+      if (kind.count()) of_kind(k, kind, from, group, groups, count, places);
+      ++k;
+    }
+  }
+
+ private:
+  using V = Vec<T, L>;
+  // A single row has too few accumulators to hide the latency of the multiply-add: it takes twice as many
+  // columns.
+  static constexpr int alone = 2 * tile_columns;
+
+  Column<T> column(const Places& places, int slot, int group, int g) const {
+    const int unit = (group + g) * L;
+    return {first(group + g, slot), places.registers + places.place[slot] + g * places.apart,
+            std::ptrdiff_t{slot} * job_.H + unit, job_.H - unit};
+  }
+
+  void of_kind(int k, const Kind& kind, const Sources<T>& from, int group, int groups, int count,
+               const Places& places) const {
+    const bool x = kind.x && from.phase != Phase::after, h = kind.h && from.phase != Phase::ahead;
+    if constexpr (std::is_same_v<Stored, Plain>) {
+      for (int slot = kind.begin; slot < kind.end; ++slot)
+        plain_slot(slot, x ? facts_.x.gate[slot] : -1, h ? facts_.h.gate[slot - facts_.h.begin] : -1, from,
+                   group, groups, count, places);
+    } else {
+      const T* const packed = static_cast<const T*>(job_.packed);
+      const std::ptrdiff_t first_column = std::ptrdiff_t{group} * kind.count();
+      int slot = kind.begin, g = 0;
+      split_evenly(0, groups * kind.count(), count == 1 ? alone : tile_columns, [&](int begin, int width) {
+        Column<T> columns[alone];
+        for (int w = 0; w < width; ++w) {
+          columns[w] = column(places, slot, group, g);
+          if (++slot == kind.end) slot = kind.begin, ++g;
+        }
+        const T* const x_weights = x ? packed + layout_.x(k, first_column + begin) : nullptr;
+        const T* const h_weights = h ? packed + layout_.h(k, first_column + begin) : nullptr;
+        in_tiles<alone>(from, columns, width, count,
+                        [&](auto R, auto W, const Sources<T>& source, const Column<T>* to) {
+                          sums_tile<V, R, W>(source, to, x_weights, h_weights);
+                        });
+      });
+    }
+  }
+
+  // Two groups at a time of one slot; of several rows one (tile/plain.h). A gate of -1: no product.
+  void plain_slot(int slot, int x_gate, int h_gate, const Sources<T>& from, int group, int groups, int count,
+                  const Places& places) const {
+    const int wide = count == 1 ? 2 : 1;
+    for (int g = 0; g < groups; g += wide) {
+      const int width = groups - g < wide ? 1 : wide, unit = (group + g) * L;
+      Column<T> columns[2];
+      for (int w = 0; w < width; ++w) columns[w] = column(places, slot, group, g + w);
+      const auto rows = [&](int gate, const T* matrix, int K) {
+        if (gate < 0) return UnitRows<T>{nullptr, 0, 0};
+        return UnitRows<T>{matrix + (std::ptrdiff_t{gate} * job_.H + unit) * K, K, job_.H - unit};
+      };
+      const auto x = rows(x_gate, job_.plain->ih, job_.I), h = rows(h_gate, job_.plain->hh, job_.H);
+      in_tiles<2>(from, columns, width, count,
+                  [&](auto R, auto W, const Sources<T>& source, const Column<T>* to) {
+                    if constexpr (W == 1 || R == 1) plain_sums_tile<V, R, W>(source, to, x, h);
+                  });
+    }
+  }
+
+  // tile(rows, columns, sources, columns) for parts of the rows.
+  template <int widest, class Tile>
+  static void in_tiles(const Sources<T>& from, Column<T>* columns, int width, int count, const Tile& tile) {
+    if (count == 1) {
+      return with_constant<widest>(width,
+                                   [&](auto W) { tile(std::integral_constant<int, 1>{}, W, from, columns); });
+    }
+    constexpr int usual = widest < tile_columns ? widest : tile_columns;
+    with_constant<usual>(width, [&](auto W) {
+      split_evenly(0, count, most, [&](int row, int size) {
+        Sources<T> at = from;
+        at.x += row, at.h += row, at.slots += row;
+        Column<T> shifted[W];
+        for (int w = 0; w < W; ++w) shifted[w] = columns[w], shifted[w].to += std::ptrdiff_t{row} * L;
+        with_constant<most>(size, [&](auto R) { tile(R, W, at, shifted); });
+      });
+    });
+  }
+
+  const ForwardJob<T>& job_;
+  const CellFacts& facts_;
+  const ProgramLayout<T, L> layout_;
+};
+
+// What ForwardScan asks of a cell.
+template <class T, class Stored, int L, int Registers> class ProgramForward {
+ public:
+  static constexpr int stages = 1;
+  const int slots, states;
+
+  ProgramForward(const ForwardJob<T>& job, const Piece& piece)
+      : slots(job.cell->facts.slots),
+        states(job.cell->facts.state_count()),
+        job_(job),
+        cell_(*job.cell),
+        piece_(piece),
+        sums_(job),
+        program_(job.keep ? cell_.forward_keep : cell_.forward) {
+    frame_.registers = static_cast<T*>(piece.scratch);
+    frame_.stride = cell_.stride;
+    frame_.H = job.H;
+    frame_.vector_next = L;
+    frame_.vector_group = sums_.firsts();
+  }
+
+  void run(const RowPointers<T>& rows, int count, Phase phase, int, bool turned) {
+    const Sources<T> from{rows.x, rows.read[0], rows.slots, job_.I, job_.H, phase, job_.keep};
+    if (phase == Phase::ahead) {
+      const int groups = piece_.group_end - piece_.group_begin;
+      return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, program_.place, 0});
+    }
+    frame_.rows_of = &rows;
+    const int at_once = rows_at_once(count);
+    split_evenly(piece_.group_begin, piece_.group_end, cell_.block / at_once, [&](int first, int groups) {
+      if (turned) first = piece_.group_begin + piece_.group_end - first - groups;
+      for (int row = 0; row < count; row += at_once)
+        block(from, first, groups, row, count - row < at_once ? count - row : at_once);
+    });
+  }
+
+ private:
+  // As many rows as leave place for enough groups to fill a tile with columns of each kind; whole tiles of
+  // them.
+  int rows_at_once(int count) const {
+    constexpr int most = ProgramSums<T, Stored, L, Registers>::most;
+    int groups = 1;
+    for (const Kind& kind : sums_.kinds())
+      while (groups < tile_columns && kind.count() * groups % tile_columns) groups *= 2;
+    const int all = piece_.group_end - piece_.group_begin, room = cell_.block / (groups < all ? groups : all);
+    return count <= room ? count : room < most ? room : room / most * most;
+  }
+
+  // The cell for some rows and groups of units.
+  void block(Sources<T> from, int group, int groups, int row, int count) {
+    from.x += row, from.h += row, from.slots += row;
+    sums_.run(from, group, groups, count, {frame_.registers, program_.place, std::ptrdiff_t{count} * L});
+    frame_.rows = count;
+    frame_.groups = groups;
+    frame_.count = std::ptrdiff_t{count} * groups * L;
+    frame_.unit = group * L;
+    frame_.row = row;
+    frame_.vectors = sums_.first(group, slots);
+    execute(program_, frame_);
+  }
+
+  const ForwardJob<T>& job_;
+  const LinkedCell<T>& cell_;
+  const Piece& piece_;
+  const ProgramSums<T, Stored, L, Registers> sums_;
+  const LinkedProgram<T>& program_;
+  Frame<T> frame_;
+};
+
+}  // namespace
+}  // namespace elman

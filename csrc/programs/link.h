@@ -1,0 +1,61 @@
+// A program made ready for one instruction set: functions in the place of operations, places in a frame in
+// the place of registers.
+#pragma once
+
+#include "programs/operations.h"
+
+namespace elman {
+namespace {
+
+template <class V> auto function_of(Operation operation) {
+  using All = Operations<V>;
+  switch (operation) {
+#define ELMAN_CASE(name, reads) \
+  case Operation::name:         \
+    return &All::name;
+    ELMAN_OPERATIONS(ELMAN_CASE)
+#undef ELMAN_CASE
+  }
+  return &All::constant;
+}
+
+template <class V>
+LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t stride, Linked<Scalar<V>>* to) {
+  using T = Scalar<V>;
+  const auto at = [&](int r) { return static_cast<int32_t>(r * stride); };
+  for (int n = 0; n < program.count; ++n) {
+    const Instruction& i = program.code[n];
+    to[n] = {function_of<V>(i.operation),
+             at(i.to),
+             at(i.from[0]),
+             at(i.from[1]),
+             at(i.from[2]),
+             at(i.from[3]),
+             i.index,
+             i.count,
+             static_cast<T>(i.number)};
+  }
+  LinkedProgram<T> linked{to, program.count, {}};
+  for (int s = 0; s < max_slots; ++s) linked.place[s] = at(program.place[s]);
+  return linked;
+}
+
+// `code`: room for the instructions of all three programs.
+template <class T, int L> void link(const ProgramCell& cell, Linked<T>* code, LinkedCell<T>* to) {
+  using V = Vec<T, L>;
+  const Program* const programs[] = {&cell.forward, &cell.forward_keep, &cell.backward};
+  int registers = 0;
+  for (const Program* program : programs)
+    registers = program->registers > registers ? program->registers : registers;
+  to->facts = *cell.facts;
+  to->block = block_of(registers, L * int{sizeof(T)});
+  to->stride = register_stride<T>(to->block, L);
+  to->frame_bytes = std::size_t(registers) * to->stride * sizeof(T);
+  to->forward = link_program<V>(cell.forward, to->stride, code);
+  to->forward_keep = link_program<V>(cell.forward_keep, to->stride, code + cell.forward.count);
+  to->backward =
+      link_program<V>(cell.backward, to->stride, code + cell.forward.count + cell.forward_keep.count);
+}
+
+}  // namespace
+}  // namespace elman

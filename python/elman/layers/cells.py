@@ -1,0 +1,108 @@
+"""A class for each kind of cell, and one for cells of your own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .. import _check
+from ..stack.cells import CELLS, define
+from ..tracing.definition import CellDefinition
+from .recurrent import RecurrentLayer
+
+
+class Recurrent(RecurrentLayer):
+    """Layers of any cell: one of `elman.cells`, or your own (`elman.cell`).
+
+    Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
+    that x and h feed, whose rows have the order in which the cell names them: `weight_ih_l{k}` [Gx*H, I or D*H],
+    `weight_hh_l{k}` [Gh*H, H], `bias_ih_l{k}` [Gx*H], `bias_hh_l{k}` [Gh*H], and each of the cell's params, as
+    `p_i_l{k}` [H]. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
+
+    Args:
+        cell: what `elman.cell` made of a function, or the name of a cell that is compiled: "lstm", "gru", "rnn_tanh" or
+            "rnn_relu".
+        input_size: I, features of x at each step.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L layers, each fed by the one below.
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
+            dtype, seed, init.
+
+    Calls take the cell's scalars by name: `layer(x, dt=dt)`, [T, B] each. The `backward` of a `forward` with them has
+    their gradients in `backward.dscalars`, by name, once it has been called.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+    """
+
+    _options: ClassVar[tuple[str, ...]] = ("cell", *RecurrentLayer._options)
+    _fixed: ClassVar[tuple[str, ...]] = ("cell", *RecurrentLayer._fixed)
+
+    def __init__(self, cell: Any, input_size: int, hidden_size: int, num_layers: int = 1, **options: Any):
+        self.cell, self._cell = cell, cell_name(cell)
+        super().__init__(input_size, hidden_size, num_layers, **options)
+
+
+def cell_name(cell: Any) -> str:
+    """The name in CELLS of a cell that a user gave."""
+    if isinstance(cell, CellDefinition):
+        return define(cell)
+    compiled = [name for name, known in CELLS.items() if known.definition is None]
+    if not isinstance(cell, str) or cell not in compiled:
+        raise ValueError(
+            f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(compiled)}, got "
+            f"{cell if isinstance(cell, str) else _check.describe(cell)}"
+        )
+    return cell
+
+
+class RNN(RecurrentLayer):
+    """Plain RNN (Elman 1990), one state h [L*D, B, H]:
+
+    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu in the place of tanh.
+
+    Args:
+        input_size: I, features of x at each step.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L layers, each fed by the one below.
+        nonlinearity: "tanh" or "relu".
+        options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
+            dtype, seed, init.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+    """
+
+    _options = (*RecurrentLayer._options, "nonlinearity")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        **options: Any,
+    ):
+        self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
+        self._cell = "rnn_" + nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, **options)
+
+
+class LSTM(RecurrentLayer):
+    """LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); the state is the pair (h, c),
+    each [L*D, B, H]:
+
+    i, f, o = sigmoid(...) and g = tanh(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order i f g o;
+    c' = f c + i g;  h' = o tanh(c').
+    """
+
+    _cell = "lstm"
+
+
+class GRU(RecurrentLayer):
+    """GRU (Cho et al. 2014), one state h [L*D, B, H]; the reset gate after the product, as in torch and cuDNN:
+
+    r, z = sigmoid(...) of W_ih x + b_ih + W_hh h + b_hh, rows of W in the order r z n;
+    n = tanh(W_in x + b_in + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
+    """
+
+    _cell = "gru"

@@ -1,0 +1,166 @@
+"""A cell that was traced: all that the engine and a file need of it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from . import checks, data
+from .checks import Start
+from .evaluate import evaluate
+from .numeric import NUMPY, Functions
+from .operations import Node
+from .programs import Programs, Sizes, make_programs
+
+
+@dataclass(frozen=True, eq=False)
+class CellDefinition:
+    """A cell's names and the trace of its function. Two with the same content are equal, whatever their functions.
+
+    Attributes:
+        name: of the function.
+        slots: what feeds each: "x", "xh" or "h".
+        states: names; the first one goes out.
+        params: where each starts: a number, two ends (low, high) that it is drawn between, or None.
+        scalars: names of the numbers that each row and step has.
+        bias: where the bias of a slot starts, if not as the layer's do.
+        nodes: the trace. A slot's number is its place in `order`.
+        results: the nodes of the new states.
+        doc: the docstring of the function, which is no part of the content.
+        function: the cell's function, if it did not come from data.
+    """
+
+    tag: ClassVar[str] = "elman:cell"  # a cell in a file
+
+    name: str
+    slots: dict[str, str]
+    states: tuple[str, ...]
+    params: dict[str, Start]
+    scalars: tuple[str, ...]
+    bias: dict[str, float]
+    nodes: tuple[Node, ...] = field(repr=False)
+    results: tuple[int, ...] = field(repr=False)
+    doc: str = field(default="", repr=False)
+    function: Callable[..., Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        checks.identifier("name", self.name)
+        checks.names(list(self.slots), self.states, list(self.params), self.scalars)
+        checks.bias(list(self.slots), self.bias)
+        checks.trace(self.nodes, self.results, self.inputs)
+
+    @staticmethod
+    def from_data(given: Any) -> CellDefinition:
+        """The cell that `as_data` wrote, without its function.
+
+        Args:
+            given: anything; nothing in it is taken on trust.
+
+        Returns:
+            A cell that equals the one that was written.
+
+        Raises:
+            ValueError: the data is not of a cell.
+        """
+        return CellDefinition(**data.fields(given))
+
+    def as_plain(self) -> dict[str, Any]:
+        """What a file holds of a cell among the arguments of something."""
+        return {self.tag: self.as_data()}
+
+    def as_data(self) -> dict[str, Any]:
+        """Lists, strings and numbers, as JSON holds them."""
+        return data.as_data(self)
+
+    @functools.cached_property
+    def order(self) -> tuple[str, ...]:
+        """The slots as the engine has them: fed by x alone, by both, by h alone, so that each feeds a range."""
+        return in_order(self.slots)
+
+    @property
+    def inputs(self) -> dict[str, list[str]]:
+        """The names of each kind of leaf, by its numbers."""
+        return {
+            "slot": list(in_order(self.slots)),
+            "state": list(self.states),
+            "vector": list(self.params),
+            "scalar": list(self.scalars),
+        }
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The name and some digits of the content's hash: the cell's identity in the engine."""
+        return f"{self.name}-{hashlib.sha256(self._content.encode()).hexdigest()[:16]}"
+
+    @functools.cached_property
+    def _content(self) -> str:
+        return json.dumps({**self.as_data(), "doc": ""}, sort_keys=True)
+
+    @functools.cached_property
+    def programs(self) -> Programs:
+        """What the engine runs.
+
+        Raises:
+            ValueError: it needs more registers than the engine has.
+        """
+        sizes = Sizes(len(self.slots), len(self.states), len(self.params), len(self.scalars))
+        return make_programs(self.name, self.nodes, self.results, sizes)
+
+    def evaluate(self, values: dict[str, Any], functions: Functions = NUMPY) -> list[Any]:
+        """The new states, computed from the trace.
+
+        Args:
+            values: an array for each slot, state, param and scalar, by name.
+            functions: of the arrays' library, as `tracing.evaluate` wants them.
+
+        Returns:
+            An array for each state, with the shape and the type of the first slot.
+        """
+        inputs: dict[str, Sequence[Any]] = {
+            kind: [values[name] for name in names] for kind, names in self.inputs.items()
+        }
+        return evaluate(self.nodes, self.results, inputs, functions)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The cell's function, with numbers.
+
+        Args:
+            *args: numbers or arrays, as the function takes them.
+            **kwargs: numbers or arrays by name, or what else the function takes.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            TypeError: the cell comes from data.
+        """
+        if self.function is None:
+            raise TypeError(
+                f"cell {self.name}: expected one with a function, got one from data; use evaluate"
+            )
+        return self.function(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return self._content == other._content if isinstance(other, CellDefinition) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    def __copy__(self) -> CellDefinition:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> CellDefinition:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the function: the decorator has put the cell in its place, so pickle would not find it."""
+        return CellDefinition.from_data, (self.as_data(),)
+
+
+def in_order(slots: dict[str, str]) -> tuple[str, ...]:
+    """The names of slots, those fed by x alone first, those fed by h alone last."""
+    return tuple(sorted(slots, key=lambda name: checks.FEEDS.index(slots[name])))

@@ -1,0 +1,113 @@
+"""Programs of the engine: instructions over registers, each a block of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from .graph import Graph
+from .operations import UNARY
+from .schedule import Order, Output, Step, fewest_alive, slots_of
+
+
+class Instruction(NamedTuple):
+    """Register `to` becomes `op` of the registers `args`; a store has no `to` (-1).
+
+    With a count, registers to, to + 1, .. come from args[0], args[0] + 1, .. or from index, index + 1, ..
+    """
+
+    op: str
+    to: int
+    args: tuple[int, ...] = ()
+    number: float = 0.0
+    index: int = 0  # type: ignore[assignment]  # a tuple has methods of these names
+    count: int = 1  # type: ignore[assignment]
+
+
+class Program(NamedTuple):
+    """Instructions, the number of registers, and the register in which each slot arrives."""
+
+    instructions: tuple[Instruction, ...]
+    registers: int
+    place: tuple[int, ...] = ()
+
+
+def emit_forward(graph: Graph, outputs: Sequence[Output], slots: int) -> Program:
+    """A program that starts with the slots in registers.
+
+    Functions of slots that nothing else reads come first, in place, those alike as one instruction.
+    """
+    nodes = slots_of(graph.nodes)
+    slot_nodes = [nodes[s] for s in range(slots)]
+    order = Order(graph, outputs, slot_nodes, {})
+    readers: dict[int, list[Step]] = {n: [] for n in slot_nodes}
+    for step in [order.step(n) for n in order.needed() - set(slot_nodes)] + _stores(outputs):
+        for n in set(step.args) & readers.keys():
+            readers[n].append(step)
+    alike: dict[str, list[int]] = {}
+    for n in slot_nodes:
+        if len(readers[n]) == 1 and readers[n][0].op in UNARY:
+            alike.setdefault(readers[n][0].op, []).append(n)
+    instructions = []
+    registers: dict[int, int] = {}
+    places: dict[int, int] = {}
+    for op, members in alike.items():
+        at = len(places)
+        instructions.append(Instruction(op, at, (at,), count=len(members)))
+        for n in members:
+            registers[readers[n][0].node] = places[n] = len(places)
+    for n in slot_nodes:
+        if n not in places:
+            registers[n] = places[n] = len(places)
+    program = _fewest(graph, outputs, registers, {}, instructions)
+    return program._replace(place=tuple(places[n] for n in slot_nodes))
+
+
+def emit_backward(
+    graph: Graph, outputs: Sequence[Output], kept: Sequence[int], after: Mapping[int, int]
+) -> Program:
+    """A program that loads the whole tape first, since what it stores may lie there."""
+    registers = {n: i for i, n in enumerate(kept)}
+    loads = [Instruction("load_tape", 0, count=len(kept))] if kept else []
+    return _fewest(graph, outputs, registers, after, loads)
+
+
+def _stores(outputs: Iterable[Output]) -> list[Step]:
+    return [Step(-1, output.op, (output.node,), which=output.which) for output in outputs]
+
+
+def _fewest(
+    graph: Graph,
+    outputs: Sequence[Output],
+    there: Mapping[int, int],
+    after: Mapping[int, int],
+    first: Sequence[Instruction],
+) -> Program:
+    """The program of the order that takes the fewest registers."""
+    order = Order(graph, outputs, there.keys(), after)
+    sizes = order.sizes()
+    orders = [
+        order.steps(key, turned) for key in (lambda _: 0, lambda n: -sizes[n]) for turned in (False, True)
+    ]
+    orders += [fewest_alive(steps) for steps in orders]
+    programs = [_with_registers(steps, there, first) for steps in orders]
+    return min(programs, key=lambda program: program.registers)
+
+
+def _with_registers(steps: Sequence[Step], there: Mapping[int, int], first: Sequence[Instruction]) -> Program:
+    """Gives each node a register until its last use."""
+    last = {n: t for t, step in enumerate(steps) for n in step.args}
+    register = dict(there)
+    top = len(there)
+    free = sorted((r for n, r in there.items() if n not in last), reverse=True)
+    instructions = list(first)
+    for t, step in enumerate(steps):
+        args = tuple(register[n] for n in step.args)
+        free += [register[n] for n in dict.fromkeys(step.args) if last[n] == t]
+        to = -1
+        if step.node >= 0:
+            to = free.pop() if free else top
+            top = max(top, to + 1)
+            register[step.node] = to
+        instructions.append(Instruction(step.op, to, args, step.number, step.which))
+    return Program(tuple(instructions), top)

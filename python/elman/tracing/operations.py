@@ -1,0 +1,56 @@
+"""The words of a trace: what a node may be, its arguments, what it costs, and how large a cell may grow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MOST_SLOTS, MOST_STATES, MOST_PARAMS, MOST_SCALARS = 16, 8, 16, 4
+MOST_NODES, MOST_REGISTERS, MOST_INSTRUCTIONS = 1000, 64, 4096
+
+
+class Node(NamedTuple):
+    """One value of a trace. A leaf's number says which slot, state, vector or scalar it is."""
+
+    op: str
+    args: tuple[int, ...] = ()
+    number: float = 0.0
+
+    @property
+    def which(self) -> int:
+        """Of a leaf."""
+        return int(self.number)
+
+
+class Operation(NamedTuple):
+    """What is known of an operation; the cost is in cheap vector instructions, roughly."""
+
+    arity: int
+    cost: int = 1
+    numbered: bool = False  # the node's number is an operand
+
+
+UNARY = {"abs": 1, "sqrt": 6, "exp": 8, "log": 10, "sigmoid": 10, "tanh": 10, "softplus": 18}
+CHOICES = ("where_greater", "where_at_least", "where_equal")
+
+# What a cell's function may lead to.
+OPERATIONS: dict[str, Operation] = {
+    **{op: Operation(2) for op in ("add", "sub", "mul", "max", "min")},
+    "div": Operation(2, 6),
+    **{op: Operation(3) for op in ("fma", "fnma")},
+    **{
+        op: Operation(1, numbered=True)
+        for op in ("add_number", "mul_number", "from_number", "max_number", "min_number")
+    },
+    **{op: Operation(4) for op in CHOICES},
+    # Of x, 0, 1, 0: where_greater, whose number is the slope on the way back.
+    "spike": Operation(4, numbered=True),
+    **{op: Operation(1, cost) for op, cost in UNARY.items()},
+}
+# What only the way back has.
+DERIVATIVES = {
+    **{op: Operation(2, 3) for op in ("dsigmoid", "dtanh")},
+    **{op: Operation(3, 4) for op in ("dsigmoid3", "dtanh3")},
+}
+
+INPUTS = ("slot", "state", "vector", "scalar")
+LEAVES = (*INPUTS, "constant")

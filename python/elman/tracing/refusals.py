@@ -1,0 +1,167 @@
+"""A run of a cell's function, and what its symbols refuse: all that a program cannot say, where it stands.
+
+The messages name the line of the cell's function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+import os
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .._check import describe
+from .graph import Graph
+
+_FUNCTIONS = "sigmoid, tanh, exp, log, sqrt, softplus, relu, maximum, minimum, clip, where"
+# Scalars of NumPy come first in `np.float64(2) * value`, which is then a call of these.
+_UFUNCS: dict[str, Callable[[Any, Any], Any]] = {
+    **{"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv},
+    **{"greater": operator.gt, "greater_equal": operator.ge, "less": operator.lt, "less_equal": operator.le},
+    **{"equal": operator.eq, "not_equal": operator.ne},
+}
+
+
+class Trace:
+    """One run of a cell's function on symbols."""
+
+    def __init__(self, name: str, function: Callable[..., Any]):
+        self.graph = Graph()
+        self.name = name
+        self._code = getattr(inspect.unwrap(function), "__code__", None)
+
+    def _line(self) -> str | None:
+        """Where its function is, while it runs."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is not self._code:
+            frame = frame.f_back
+        return frame and f"line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+
+    def place(self) -> str:
+        """The cell and, while its function runs, the line there."""
+        line = self._line()
+        return f"cell {self.name}, {line}" if line else f"cell {self.name}"
+
+    def refuse(self, text: str) -> NoReturn:
+        raise TypeError(f"{self.place()}: {text}")
+
+    def node(self, x: Any) -> int:
+        """The node of a value or of a number."""
+        if not isinstance(x, Symbol):
+            return self.graph.constant(self.number(x))
+        if x.trace is not self:
+            running, other = (self, x.trace) if self._line() else (x.trace, self)
+            running.refuse(f"expected symbols of this cell, got one of cell {other.name}")
+        return x.as_node()
+
+    def number(self, x: Any) -> float:
+        if isinstance(x, Symbol):
+            self.refuse("expected a number, got a symbol")
+        if isinstance(x, (np.generic, np.ndarray)) and x.ndim == 0:
+            x = x.item()
+        if isinstance(x, bool) or not isinstance(x, (int, float)):
+            what = "arrays belong in params or scalars" if hasattr(x, "shape") else f"use {_FUNCTIONS}"
+            self.refuse(f"expected a number or a symbol, got {describe(x)}; {what}")
+        try:
+            number = float(x)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            self.refuse(f"expected a finite number, got {number}")
+        return number
+
+
+class Symbol:
+    """What values and conditions refuse alike."""
+
+    __slots__ = ("trace",)
+    _NO_IF = "expected no `if` on a symbol; use where(condition, then, otherwise)"
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+
+    def as_node(self) -> int:
+        self.trace.refuse("expected a value, got a condition; use where(condition, 1.0, 0.0)")
+
+    def __bool__(self) -> bool:
+        self.trace.refuse(self._NO_IF)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "trace":  # of a symbol that copy() is about to fill
+            raise AttributeError(name)
+        # hasattr() asks, too, and takes no other error for a no.
+        raise AttributeError(f"{self.trace.place()}: expected no attribute of a symbol, got .{name}")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        ours = _UFUNCS.get(ufunc.__name__) if method == "__call__" and not options else None
+        if ours is None:
+            self._refuse_library(f"numpy.{ufunc.__name__}")
+        return ours(*(x if isinstance(x, Symbol) else self.trace.number(x) for x in inputs))
+
+    def __array_function__(self, function: Any, *rest: Any) -> NoReturn:
+        self._refuse_library(f"numpy.{function.__name__}")
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> NoReturn:
+        given = [*args, *(kwargs or {}).values()]
+        flat = [x for one in given for x in (one if isinstance(one, (list, tuple)) else [one])]
+        symbol = next(x for x in flat if isinstance(x, Symbol))
+        symbol._refuse_library(f"torch's {getattr(function, '__name__', 'function')}")
+
+    def _refuse_library(self, what: str) -> NoReturn:
+        self.trace.refuse(f"expected no {what} on a symbol; use elman's functions: {_FUNCTIONS}")
+
+
+def _refuse_methods() -> None:
+    """Python looks these up in the class, so each is there by name."""
+    for name in [
+        "float",
+        "int",
+        "complex",
+        "index",
+        "hash",
+        "len",
+        "round",
+        "trunc",
+        "floor",
+        "ceil",
+        "array",
+    ]:
+        _refuse(name, f"expected no {name}() of a symbol, whose numbers come later")
+    for name in ["iter", "next", "getitem", "setitem"]:
+        _refuse(name, "expected no iteration over a symbol and no [...]; a cell sees one unit")
+    _refuse("contains", "expected no `in` on a symbol; use where(condition, then, otherwise)")
+
+    instead = "use where(condition, then, otherwise)"
+    for name, sign in _signs("add + sub - mul * truediv / pow ** neg - pos + abs abs()"):
+        _refuse(name, f"expected no {sign} of a condition; {instead}")
+    for name, sign in _signs("gt > ge >= lt < le <= eq == ne !="):
+        _refuse(name, f"expected no {sign} of a condition; {instead}")
+    for name, sign in _signs("floordiv // mod % divmod divmod() matmul @ lshift << rshift >>"):
+        _refuse(name, f"expected no {sign} of a symbol; use + - * /")
+    for name, sign in _signs("and & or | xor ^ invert ~"):
+        _refuse(name, f"expected no {sign} of values; use & | ~ of conditions, as in (x > 0) & (x < 1)")
+
+
+def _signs(text: str) -> list[tuple[str, str]]:
+    """The operators with a value to their left, and with one to their right."""
+    words = text.split()
+    return [
+        (side + name, sign) for name, sign in zip(words[::2], words[1::2], strict=True) for side in ("", "r")
+    ]
+
+
+def _refuse(name: str, text: str) -> None:
+    def refuse(self: Symbol, *_: Any, **__: Any) -> NoReturn:
+        self.trace.refuse(text)
+
+    setattr(Symbol, f"__{name}__", refuse)
+
+
+_refuse_methods()

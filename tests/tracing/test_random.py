@@ -1,0 +1,34 @@
+"""Programs of random operations against torch's autograd."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from elman.tracing import CellDefinition
+from tests.tracing.random_cells import random_cell
+from tests.tracing.torch_side import assert_agrees
+from tests.tracing.walk import assert_sound
+
+
+@pytest.mark.parametrize("part", range(20))
+def test_random_cells(part):
+    for seed in range(part * 20, part * 20 + 20):
+        cell, source = random_cell(seed)
+        try:
+            assert_sound(cell)
+            assert_agrees(cell, np.random.default_rng(seed), B=2, H=3)
+            assert CellDefinition.from_data(json.loads(json.dumps(cell.as_data()))) == cell
+        except Exception as error:
+            raise AssertionError(f"seed {seed}:\n{source}") from error
+
+
+def test_programs_of_sixty_operations_take_no_time():
+    slowest = 0.0
+    for seed in range(30):
+        cell, _ = random_cell(seed, most=60)
+        start = time.perf_counter()
+        cell.programs  # noqa: B018
+        slowest = max(slowest, time.perf_counter() - start)
+    assert slowest < 1  # 0.05 s where nothing else runs

@@ -1,0 +1,117 @@
+"""The functions of a cell in torch's words, and a step of a cell by torch's autograd and by its programs."""
+
+import types
+
+import numpy as np
+import torch
+
+from elman.tracing import run_program
+
+
+class _Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, slope):
+        ctx.save_for_backward(x)
+        ctx.slope = slope
+        return (x > 0).to(x)
+
+    @staticmethod
+    def backward(ctx, d):
+        (x,) = ctx.saved_tensors
+        return d / (1 + ctx.slope * x.abs()) ** 2, None
+
+
+def number(x):
+    return torch.as_tensor(x, dtype=torch.float64)
+
+
+def where(condition, then, otherwise):
+    return torch.where(condition, number(then), number(otherwise))
+
+
+def maximum(a, b):  # torch.maximum shares the gradient of equal numbers
+    return where(number(a) > number(b), a, b)
+
+
+def minimum(a, b):
+    return where(number(a) < number(b), a, b)
+
+
+def clip(x, low, high):
+    return minimum(maximum(x, low), high)
+
+
+FUNCTIONS = {
+    "__builtins__": __builtins__,
+    **{name: getattr(torch, name) for name in ("sigmoid", "tanh", "exp", "log", "sqrt")},
+    "softplus": lambda x: torch.logaddexp(x, number(0.0)),
+    "where": where,
+    "maximum": maximum,
+    "minimum": minimum,
+    "clip": clip,
+    "relu": lambda x: maximum(x, 0.0),
+    "hard_sigmoid": lambda x, slope=1 / 6, offset=0.5: clip(slope * x + offset, 0.0, 1.0),
+    "spike": lambda x, slope=25.0: _Spike.apply(x, slope),
+}
+
+
+def in_torch(function):
+    """The same function, whose names mean torch's."""
+    return types.FunctionType(function.__code__, FUNCTIONS, None, function.__defaults__)
+
+
+def inputs(cell, rng, B=3, H=7):
+    """Random arrays for all that a cell is given, by name."""
+    values = {name: rng.standard_normal((B, H)) for name in (*cell.slots, *cell.states)}
+    values |= {name: rng.uniform(0.2, 1.5, H) for name in cell.params}
+    return values | {name: rng.uniform(0.2, 1.5, (B, 1)) for name in cell.scalars}
+
+
+def by_autograd(cell, values, gradients):
+    """The new states, and the gradient of each input by name."""
+    leaves = {name: torch.tensor(x, requires_grad=True) for name, x in values.items()}
+    function = in_torch(cell.function)
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    new = function(*(leaves[name] for name in names if name in leaves))
+    new = new if isinstance(new, tuple) else (new,)
+    new = [number(x) for x in new]
+    total = sum((x * torch.tensor(d)).sum() for x, d in zip(new, gradients, strict=True))
+    if total.requires_grad:
+        total.backward()
+    got = {name: np.zeros(x.shape) if x.grad is None else x.grad.numpy() for name, x in leaves.items()}
+    return [x.detach().numpy() for x in new], got
+
+
+def by_programs(cell, values, gradients):
+    """The same by the cell's programs, whose two ways there have to agree."""
+    given = {kind: [values[name] for name in names] for kind, names in cell.inputs.items()}
+    slots = given.pop("slot")
+    programs = cell.programs
+    plain = run_program(programs.forward, slots, **given)["state"]
+    kept = run_program(programs.forward_keep, slots, **given)
+    for k, state in plain.items():
+        np.testing.assert_array_equal(kept["state"][k], state)
+    new = [plain[k] for k in range(len(cell.states))]
+    assert sorted(kept["tape"]) == list(range(len(programs.kept)))
+    tape = [kept["tape"][i] for i in range(len(programs.kept))]
+    back = run_program(programs.backward, after=new, tape=tape, gradient=gradients, **given)
+    got = {name: back["tape"][i] for i, name in enumerate(cell.order)}
+    got |= {name: back["gradient"][i] for i, name in enumerate(cell.states)}
+    for i, name in enumerate((*cell.params, *cell.scalars)):
+        extra = back["extra"][i]
+        got[name] = extra.sum(0) if name in cell.params else extra.sum(-1, keepdims=True)
+    return new, got
+
+
+def assert_agrees(cell, rng, **sizes):
+    """Forward within 1e-12, backward within 1e-10."""
+    values = inputs(cell, rng, **sizes)
+    shape = values[next(iter(cell.slots))].shape
+    gradients = [rng.standard_normal(shape) for _ in cell.states]
+    new, got = by_programs(cell, values, gradients)
+    want_new, want = by_autograd(cell, values, gradients)
+    for x, y, z in zip(new, want_new, cell.evaluate(values), strict=True):
+        np.testing.assert_allclose(x, np.broadcast_to(y, shape), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(x, z, rtol=1e-13, atol=1e-13)
+    for name in want:
+        np.testing.assert_allclose(got[name], want[name], rtol=1e-10, atol=1e-10, err_msg=name)
