@@ -42,6 +42,7 @@ py::dict facts_of(const CellFacts& cell) {
   one["vectors"] = names(cell.vectors, cell.vector_count());
   one["scalars"] = names(cell.scalars, cell.scalar_count());
   one["stages"] = cell.stage_count();
+  one["draws"] = cell.draws;
   return one;
 }
 

@@ -173,7 +173,8 @@ struct Sizes {
 template <class T>
 void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plans, const py::object& x,
              const py::object& y, const Arrays& initial, const Arrays& final, const Arrays& dropout,
-             const std::optional<std::shared_ptr<HeldTape>>& tape, const py::object& scalars) {
+             const std::optional<std::shared_ptr<HeldTape>>& tape, const py::object& scalars,
+             const std::optional<uint64_t>& seed) {
   ForwardCall<T> call;
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
@@ -181,6 +182,7 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
   call.wanted = schedule_of_environment();
   call.x = input<T>(x, sizes.x, "x");
   call.scalars = sizes.read_scalars<T>(scalars);
+  if (seed) call.draws = {true, *seed};
   call.y = tape ? maybe_output<T>(y, sizes.y, "y") : output<T>(y, sizes.y, "y");
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
   sizes.read_states(final, call.final, "final", maybe_output<T>);
@@ -240,7 +242,7 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
               const std::shared_ptr<HeldTape>& tape, const Nested& grads, const py::object& x,
               const py::object& dy, const py::object& dx, const Arrays& initial, const Arrays& dfinal,
               const Arrays& dinitial, const Arrays& dropout, int first, const py::object& scalars,
-              const py::object& dscalars) {
+              const py::object& dscalars, const std::optional<uint64_t>& seed) {
   BackwardCall<T> call;
   call.packed = &held(packed, "packed");
   const Sizes sizes(*packed, plans);
@@ -252,6 +254,7 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
   call.dy = maybe_input<T>(dy, sizes.y, "dy");
   call.dx = maybe_output<T>(dx, sizes.x, "dx");
   call.scalars = sizes.read_scalars<T>(scalars);
+  if (seed) call.draws = {true, *seed};
   if (call.scalars)
     call.dscalars =
         maybe_output<T>(dscalars, elements({sizes.rows, packed->facts().scalar_count()}), "dscalars");
@@ -273,11 +276,11 @@ template <class T> void bind_type(py::module_& m, const char* packed, const char
   py::class_<PackedBackStack<T>, std::shared_ptr<PackedBackStack<T>>>(m, packed_back);
   m.def("forward", &forward<T>, py::arg("packed"), py::arg("plans"), py::arg("x"), py::arg("y"),
         py::arg("initial"), py::arg("final"), py::arg("dropout"), py::arg("tape"),
-        py::arg("scalars") = py::none());
+        py::arg("scalars") = py::none(), py::arg("seed") = py::none());
   m.def("backward", &backward<T>, py::arg("packed"), py::arg("plans"), py::arg("tape"), py::arg("grads"),
         py::arg("x"), py::arg("dy"), py::arg("dx"), py::arg("initial"), py::arg("dfinal"),
         py::arg("dinitial"), py::arg("dropout"), py::arg("first"), py::arg("scalars") = py::none(),
-        py::arg("dscalars") = py::none());
+        py::arg("dscalars") = py::none(), py::arg("seed") = py::none());
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ class Walk {
     switch (operation) {
       case Operation::load_state:
         return states;
+      case Operation::load_random: return max_random;
       case Operation::load_vector:
         return static_cast<int>(cell_.vectors.size());
       case Operation::load_scalar:
@@ -100,6 +101,8 @@ class Walk {
     const int operation = static_cast<int>(i.operation);
     if (operation < 0 || operation >= operation_count) refuse(cell_, "an operation that there is");
     if (!std::isfinite(i.number)) refuse(cell_, "finite numbers");
+    if (i.operation == Operation::chance && !(0 <= i.number && i.number <= 1))
+      refuse(cell_, "a chance of 0 to 1");
     const int reads = reads_of[operation], most = indices(i.operation);
     // The load of the tape and functions of one argument may run over neighbouring registers.
     const bool many = i.operation == Operation::load_tape || (reads == 1 && !stores(i.operation));

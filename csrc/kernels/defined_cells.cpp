@@ -53,6 +53,8 @@ struct Defined {
     names(d.scalars, facts.scalars);
     std::copy(d.bias.begin(), d.bias.end(), facts.bias);
     std::copy(d.bias_h.begin(), d.bias_h.end(), facts.bias_h);
+    const auto draws = [](const Instruction& i) { return i.operation == Operation::load_random; };
+    facts.draws = std::any_of(d.forward.instructions.begin(), d.forward.instructions.end(), draws);
     const ProgramCell programs{&facts, program(d.forward), program(d.forward_keep), program(d.backward)};
     for (const Isa* isa : isas()) {
       For& own = sets[isa];

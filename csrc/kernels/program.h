@@ -20,19 +20,22 @@ namespace elman {
   X(add_number, 1) X(mul_number, 1) X(from_number, 1) X(max_number, 1) X(min_number, 1)                    \
   /* c where a > b, a >= b, a == b, else d */                                                              \
   X(where_greater, 4) X(where_at_least, 4) X(where_equal, 4)                                               \
+  /* 1 where a < n, else 0; outside training n */                                                          \
+  X(chance, 1)                                                                                             \
   X(abs, 1) X(sqrt, 1) X(exp, 1) X(log, 1) X(sigmoid, 1) X(tanh, 1) X(softplus, 1)                         \
   /* d y (1 - y) and d (1 - y y), and the same with d = a b */                                             \
   X(dsigmoid, 2) X(dtanh, 2) X(dsigmoid3, 3) X(dtanh3, 3)                                                  \
   X(constant, 0)                                                                                           \
-  /* states before and after the step, the tape, gradients of the states, vectors, scalars */              \
+  /* states before and after the step, the tape, gradients of the states, vectors, scalars, and random     \
+     numbers from 0 to 1 */                                                                                \
   X(load_state, 0) X(load_after, 0) X(load_tape, 0) X(load_gradient, 0) X(load_vector, 0)                  \
-  X(load_scalar, 0)                                                                                        \
+  X(load_scalar, 0) X(load_random, 0)                                                                      \
   /* on the way back the tape gets the slots' gradients; extra: what a step adds to those of vectors and   \
      scalars */                                                                                            \
   X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1)
 // clang-format on
 
-constexpr int max_registers = 64, max_instructions = 4096;
+constexpr int max_registers = 64, max_instructions = 4096, max_random = 16;
 
 enum class Operation : int16_t {
 #define ELMAN_NAME(name, reads) name,

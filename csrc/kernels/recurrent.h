@@ -32,6 +32,12 @@ template <class T> struct Weights {
   const T* vectors[max_vectors] = {};  // [H] each
 };
 
+// The random numbers of a cell that draws: those of an entry follow from the seed and the caller's row alone.
+struct Draws {
+  bool on = false;  // in training
+  uint64_t seed = 0;
+};
+
 template <class T> struct ForwardJob {
   int I = 0, H = 0;
   int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
@@ -52,6 +58,7 @@ template <class T> struct ForwardJob {
   const T* factors = nullptr;  // [B, H] or null
   const T* zeros = nullptr;    // [H]
   const T* scalars = nullptr;  // [rows, scalars]
+  Draws draws;
   bool keep = false;           // keep what backward needs
   int chunk = 0;               // steps whose x-part is computed ahead; 0: none, for cells of one stage only
   bool turned = false;         // the first step takes the units from the last to the first
@@ -67,6 +74,7 @@ template <class T> struct BackwardJob {
   const T* packed[max_stages] = {};
   const T* vectors = nullptr;  // [vectors, ceil(H / L) * L]
   const T* scalars = nullptr;  // [rows, scalars]
+  Draws draws;                 // as forward had them
   const T* y = nullptr;
   const T* dy = nullptr;  // like y, or null for zeros
   std::ptrdiff_t y_stride = 0, dy_stride = 0;
@@ -142,6 +150,7 @@ template <class T> struct RowPointers {
   T** after[max_states];
   // Of a cell with a program:
   const T **scalars, **dy;
+  uint64_t* keys;              // of its random numbers
   T **d[max_states],
       **extra;  // the gradients of the states; what a step adds to those of vectors and scalars
 };
@@ -152,7 +161,7 @@ struct ScanScratch {
 
   template <class T> static ScanScratch of(const CellFacts& facts, const LinkedCell<T>* cell) {
     const int kinds =
-        2 + facts.stage_count() + 2 * facts.state_count() + (cell ? 3 + facts.state_count() : 0);
+        2 + facts.stage_count() + 2 * facts.state_count() + (cell ? 4 + facts.state_count() : 0);
     return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*)};
   }
   std::size_t bytes(std::size_t rows) const { return frame + row * rows; }

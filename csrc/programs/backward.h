@@ -19,6 +19,7 @@ template <class T, int L, int Registers> class ProgramBackward {
     frame_.registers = static_cast<T*>(at.piece.scratch);
     frame_.stride = cell_.stride;
     frame_.H = job_.H;
+    frame_.draws = job_.draws.on;
     frame_.rows_of = &at_.rows;
     frame_.vector_next = std::ptrdiff_t{(job_.H + L - 1) / L} * L;
     frame_.vector_group = L;
@@ -52,6 +53,7 @@ template <class T, int L, int Registers> class ProgramBackward {
     rows.dy[i] = at_.dy_row(t, s);
     rows.slots[i] = at_.slots_row(t, s);
     if (job_.scalars) rows.scalars[i] = scalars_row(job_, entry);
+    if (job_.draws.on) rows.keys[i] = row_key(job_, entry);
     const int extras = cell_.facts.vector_count() + cell_.facts.scalar_count();
     if (job_.extra) rows.extra[i] = job_.extra + (entry - job_.extra_begin) * extras * job_.H;
   }

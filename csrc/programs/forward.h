@@ -141,6 +141,7 @@ template <class T, class Stored, int L, int Registers> class ProgramForward {
     frame_.registers = static_cast<T*>(piece.scratch);
     frame_.stride = cell_.stride;
     frame_.H = job.H;
+    frame_.draws = job.draws.on;
     frame_.vector_next = L;
     frame_.vector_group = sums_.firsts();
   }

@@ -142,6 +142,37 @@ template <class V> struct Operations {
       for (int r = 0; r < f.rows; ++r, to += L) store(to, v);
     }
   }
+  // Numbers from 0 to 1 in steps of 2^-24, the same on every set and in both types.
+  static void load_random(I i, F f) {
+    constexpr int L = Lanes<V>::count;
+    using Bits = Vec<uint32_t, L>;
+    if (!f.draws) return constant(i, f);
+    for (int r = 0; r < f.rows; ++r) {
+      const uint64_t key = f.rows_of->keys[f.row + r] + uint64_t{0x9e3779b97f4a7c15u} * (i.index + 1);
+      for (int g = 0; g < f.groups; ++g) {
+        Bits unit = Bits{} + uint32_t(f.unit + g * L);
+        if constexpr (L > 1) {
+          for (int lane = 0; lane < L; ++lane) unit[lane] += lane;
+        }
+        const Bits x = scrambled(scrambled(unit + uint32_t(key)) + uint32_t(key >> 32)) >> 8;
+        V v;
+        if constexpr (L == 1) v = static_cast<T>(x);
+        else v = __builtin_convertvector(x, V);
+        store(f.registers + i.to + (std::ptrdiff_t{g} * f.rows + r) * L, v * splat<V>(T(1.0 / (1 << 24))));
+      }
+    }
+  }
+  // A hash of 32 bits (Wellons 2018, lowbias32).
+  template <class Bits> static ELMAN_INLINE Bits scrambled(Bits x) {
+    x = (x ^ (x >> 16)) * 0x7feb352du;
+    x = (x ^ (x >> 15)) * 0x846ca68bu;
+    return x ^ (x >> 16);
+  }
+  static void chance(I i, F f) {
+    if (!f.draws) return constant(i, f);
+    const V n = splat<V>(i.number), zero = V{}, yes = one();
+    each<V>(i, f, [&](P pa, P, P, P) ELMAN_INLINED { return get(pa) < n ? yes : zero; });
+  }
   // The same for all units.
   static void load_scalar(I i, F f) {
     constexpr int L = Lanes<V>::count;

@@ -132,6 +132,7 @@ template <class T> class Direction {
     job.plan = plan_.view();
     job.cell = stack_.kernels().cell;
     job.scalars = call.scalars;
+    job.draws = draws_of(call.draws, part);
     if (!plain_) job.vectors = packed().vectors.data();
     for (int j = 0; j < cell_.stage_count() && !plain_; ++j) job.packed[j] = packed().hh[j].data();
     job.y = layer.y + std::ptrdiff_t{d} * H;

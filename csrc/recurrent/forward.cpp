@@ -95,6 +95,7 @@ template <class T> class ForwardPass {
     job.plan = plans_[d];
     job.cell = stack_.kernels().cell;
     job.scalars = call_.scalars;
+    job.draws = draws_of(call_.draws, part);
     job.packed = stack_.packed[part].data();
     job.x = x;
     job.y = y + std::ptrdiff_t{d} * H;

@@ -69,6 +69,12 @@ template <class T> ScanScratch scratch_of(const Stack& stack) {
   return ScanScratch::of<T>(stack.facts(), cell_kernels<T>(stack.cell).cell);
 }
 
+// Those of one layer and direction.
+inline Draws draws_of(Draws draws, int part) {
+  draws.seed = draws.seed * 0x9e3779b97f4a7c15u + uint64_t(part);
+  return draws;
+}
+
 // Of an entry's slots on the tape.
 template <class T> int64_t entry_bytes(const Stack& stack) {
   return int64_t{stack.facts().slots} * stack.H * int64_t{sizeof(T)};

@@ -20,6 +20,7 @@ template <class T> struct ForwardCall {
   ForcedSchedule wanted = ForcedSchedule::any;
   const T* x = nullptr;        // [rows, I]
   const T* scalars = nullptr;  // [rows, scalars]; null where the cell has none
+  Draws draws;                 // of all parts
   T* y = nullptr;              // [rows, D * H]; may be null where there is a tape, which has it too
   const T* initial[max_states] = {};
   T* final[max_states] = {};
@@ -47,6 +48,7 @@ template <class T> struct BackwardCall {
   const T *x = nullptr, *dy = nullptr;  // as in the forward pass; dy may be null for zeros
   const T* scalars = nullptr;
   T* dscalars = nullptr;  // like scalars, and added to, unless null
+  Draws draws;
   T* dx = nullptr;        // written, unless null
   int first = 0;          // the first layer that gradients must reach; dx is null unless it is 0
   const T *initial[max_states] = {}, *dfinal[max_states] = {};

@@ -33,6 +33,19 @@ template <class Job> ELMAN_INLINE auto* scalars_row(const Job& job, std::ptrdiff
   return job.scalars + std::ptrdiff_t{job.plan.index[entry]} * job.cell->facts.scalar_count();
 }
 
+// A number that is unlike those of other numbers (splitmix64).
+ELMAN_INLINE uint64_t mixed(uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+// What the random numbers of an entry begin with.
+template <class Job> ELMAN_INLINE uint64_t row_key(const Job& job, std::ptrdiff_t entry) {
+  return mixed(job.draws.seed ^ mixed(uint64_t(job.plan.index[entry])));
+}
+
 // Where a segment left its state k at step t, of a job whose tape is kept.
 template <class Job> ELMAN_INLINE auto* state_after(const Job& job, int k, int t, int segment) {
   const auto entry = static_cast<std::ptrdiff_t>(job.plan.offset[t]) + segment;
@@ -67,6 +80,7 @@ RowPointers<T> carve(void* scratch, int rows, const LinkedCell<T>* cell, int sta
   if (!cell) return p;
   p.scalars = in();
   p.dy = in();
+  p.keys = reinterpret_cast<uint64_t*>(out());
   p.extra = out();
   return p;
 }

@@ -19,7 +19,7 @@ from . import _interpreter, init, sequence  # noqa: F401  (_interpreter before w
 from ._info import info, isas, num_threads, set_num_threads, use_isa
 from ._load import load
 from ._version import __version__
-from .layers import GRU, LSTM, RNN, Linear, Recurrent, Stepper
+from .layers import GRU, LSTM, RNN, Linear, Recurrent, Stepper, check_cell
 from .tracing import cell
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ __all__ = [
     "__version__",
     "cell",
     "cells",
+    "check_cell",
     "data",
     "datasets",
     "forecast",

@@ -107,9 +107,11 @@ def forward(
     dropout: Sequence[Array],
     tape: Tape | None,
     scalars: Array | None = None,
+    seed: int | None = None,
 ) -> None:
     """A whole stack. y may be None where there is a tape. `dropout`: [rows, D * H] for each layer but the last, or
-    nothing. `scalars`: those of the cell, [rows, scalars]."""
+    nothing. `scalars`: those of the cell, [rows, scalars]. `seed`: of the random numbers of a cell that draws, in
+    training."""
 
 def backward(
     packed: PackedBackStack,
@@ -126,6 +128,7 @@ def backward(
     first: int,
     scalars: Array | None = None,
     dscalars: Array | None = None,
+    seed: int | None = None,
 ) -> None:
     """Writes dx and dinitial, adds to grads, in which a part may be empty, and to dscalars, unless it is None. `first`:
     the first layer that gradients must reach; dx is None unless it is 0."""

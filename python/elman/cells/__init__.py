@@ -15,6 +15,7 @@ from ..tracing import (
     sqrt,
     tanh,
     where,
+    zoneout,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "sqrt",
     "tanh",
     "where",
+    "zoneout",
 ]
 
 

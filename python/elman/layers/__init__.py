@@ -2,6 +2,7 @@
 
 from .attention import DotAttention
 from .cells import GRU, LSTM, RNN, Recurrent
+from .check import check_cell
 from .dropout import Dropout
 from .embedding import Embedding
 from .linear import Linear
@@ -24,6 +25,7 @@ __all__ = [
     "Recurrent",
     "Sequential",
     "Stepper",
+    "check_cell",
 ]
 
 

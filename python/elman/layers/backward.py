@@ -14,6 +14,7 @@ class Backward:
     """The backward pass of one forward pass; it can run once."""
 
     told = True  # as wanted.told says
+    dscalars: dict[str, Any]  # the gradients of the cell's scalars, by name, once it has run
 
     def __init__(
         self,

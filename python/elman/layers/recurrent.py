@@ -226,8 +226,9 @@ class RecurrentLayer(Parameters):
         call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first, scalars)
         dropout = factors_between(spec, self.dropout, call.x.shape[:-1], self._rng)
         factors = factors_within(spec, self.recurrent_dropout, call.steps.B, self._rng)
+        seed = int(self._rng.integers(2**63)) if spec.facts.draws else None
         run = device.new_pass(
-            spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors, call.scalars
+            spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors, call.scalars, seed
         )
         tape, weights = run.new_tape(), self._made(device)
         y, final = run.forward(weights.value, tape)

@@ -33,6 +33,7 @@ class Cell(NamedTuple):
     vectors: tuple[str, ...]  # of one number for each unit
     scalars: tuple[str, ...]  # of one number for each row of x
     stages: int  # of a step
+    draws: bool  # random numbers, in training
     definition: CellDefinition | None = None  # of one that is not compiled
 
     @property

@@ -53,12 +53,14 @@ class Device(Protocol):
         dropout: Sequence[Any] = (),
         factors: Any = None,
         scalars: Any = None,
+        seed: int | None = None,
     ) -> Pass:
         """A pass over x [.., I], whose first two axes are as `steps` says, from each initial state [L*D, B, H], None
         for zeros.
 
         `dropout`: factors of the results of each layer but the last; or none. `factors`: recurrent dropout [L*D, B, H].
-        `scalars`: those of the cell, as the first two axes of x and one more.
+        `scalars`: those of the cell, as the first two axes of x and one more. `seed`: of the random numbers that the
+        cell draws in training; None outside it.
         """
 
     def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:

@@ -25,7 +25,7 @@ def tape_size(spec: StackSpec, steps: int, rows: int) -> int:
 class Pass:
     """As passes.Pass says, in main memory. Who has arrays for the results calls `forward_into` and `backward_into`."""
 
-    __slots__ = ("_dropout", "_factors", "_initial", "_scalars", "dscalars", "plans", "spec", "x")
+    __slots__ = ("_dropout", "_factors", "_initial", "_scalars", "_seed", "dscalars", "plans", "spec", "x")
 
     def __init__(
         self,
@@ -36,10 +36,11 @@ class Pass:
         dropout: Sequence[np.ndarray] = (),
         factors: np.ndarray | None = None,
         scalars: np.ndarray | None = None,
+        seed: int | None = None,
     ):
         self.spec, self.plans, self.x = spec, plans, x
         self._initial, self._dropout, self._factors = initial, dropout, factors
-        self._scalars = scalars
+        self._scalars, self._seed = scalars, seed
         self.dscalars = None if scalars is None else np.zeros_like(scalars)
 
     def new_tape(self, memory: np.ndarray | None = None) -> _core.Tape:
@@ -59,7 +60,16 @@ class Pass:
     ) -> None:
         """y may be None where there is a tape, which has it too."""
         _core.forward(
-            weights, self.plans, self.x, y, self._initial, final, self._dropout, tape, self._scalars
+            weights,
+            self.plans,
+            self.x,
+            y,
+            self._initial,
+            final,
+            self._dropout,
+            tape,
+            self._scalars,
+            self._seed,
         )
 
     def backward(
@@ -95,8 +105,8 @@ class Pass:
         """Writes dx, unless it is None, and `dinitial`; adds to `grads`, in which a part may be empty. `first`: the
         first layer that gradients must reach."""
         given = self._initial, dfinal, dinitial, self._dropout
-        scalars = self._scalars, self.dscalars
-        _core.backward(weights, self.plans, tape, grads, self.x, dy, dx, *given, first, *scalars)
+        more = self._scalars, self.dscalars, self._seed
+        _core.backward(weights, self.plans, tape, grads, self.x, dy, dx, *given, first, *more)
 
 
 class Processor:
@@ -111,8 +121,9 @@ class Processor:
         dropout: Sequence[np.ndarray] = (),
         factors: np.ndarray | None = None,
         scalars: np.ndarray | None = None,
+        seed: int | None = None,
     ) -> Pass:
-        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors, scalars)
+        return Pass(spec, steps.plans(spec.backwards), x, initial, dropout, factors, scalars, seed)
 
     def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:
         return (_core.pack_back if back else _core.pack)(spec.cell, nest)

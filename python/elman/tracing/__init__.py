@@ -17,6 +17,7 @@ from .functions import (
     sqrt,
     tanh,
     where,
+    zoneout,
 )
 from .numeric import NUMPY, Functions
 from .programs import Programs
@@ -46,6 +47,7 @@ __all__ = [
     "tanh",
     "trace",
     "where",
+    "zoneout",
 ]
 
 

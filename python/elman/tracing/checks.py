@@ -11,6 +11,7 @@ from .operations import (
     LEAVES,
     MOST_NODES,
     MOST_PARAMS,
+    MOST_RANDOM,
     MOST_SCALARS,
     MOST_SLOTS,
     MOST_STATES,
@@ -128,8 +129,18 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
         most = len(sizes[node.op]) - 1
         if node.number not in range(most + 1):
             raise ValueError(f"{what}: expected the number of a {node.op}, 0 to {most}, got {node.number}")
+    elif node.op == "random":
+        if node.number not in range(MOST_RANDOM):
+            raise ValueError(
+                f"{what}: expected the number of a random leaf, 0 to {MOST_RANDOM - 1}, got {node.number}"
+            )
     elif node.op != "constant" and node.number and not OPERATIONS[node.op].numbered:
         raise ValueError(f"{what}: expected no number of {node.op}, got {node.number}")
+    drawn = [nodes[a].op == "random" for a in node.args]
+    if any(drawn) != (node.op == "chance") or (node.op == "chance" and not drawn[0]):
+        raise ValueError(f"{what}: expected random numbers as the arguments of chance alone, got {node.op}")
+    if node.op == "chance" and not 0 <= node.number <= 1:
+        raise ValueError(f"{what}: expected a chance of 0 to 1, got {node.number}")
     if node.op == "spike":
         fixed = [(nodes[a].op, nodes[a].number) for a in node.args[1:]]
         if fixed != [("constant", 0), ("constant", 1), ("constant", 0)]:

@@ -91,6 +91,11 @@ class CellDefinition:
             "scalar": list(self.scalars),
         }
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws random numbers in training."""
+        return any(node.op == "random" for node in self.nodes)
+
     @functools.cached_property
     def key(self) -> str:
         """The name and some digits of the content's hash: the cell's identity in the engine."""

@@ -54,6 +54,8 @@ class _Backward:
 
     def through(self, n: int, node: Node, d: int) -> None:
         """From the gradient d of node n to those of its arguments."""
+        if node.op == "chance":
+            return  # it depends on nothing that has a gradient
         if node.op in ("add", "sub", "mul", "fma", "fnma", "div"):
             self._arithmetic(n, node, d)
         elif node.op in ("add_number", "from_number", "mul_number"):

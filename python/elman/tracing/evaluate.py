@@ -26,7 +26,7 @@ def evaluate(
         nodes: of a trace.
         results: the nodes of the new states.
         inputs: "slot", "state", "vector" and "scalar": the arrays of each, slots in the order of the engine; a vector
-            and a scalar ([B, 1]) stretch as the library stretches them.
+            and a scalar ([B, 1]) stretch as the library stretches them. In training also "random": numbers from 0 to 1.
         functions: for each operation one on arrays of that library, the node's number behind them where it has one;
             `spike(x, slope)`, and `broadcast(value, like)`, an array with the shape and type of `like`.
 
@@ -39,6 +39,8 @@ def evaluate(
         args = [values[a] for a in node.args]
         if node.op == "constant":
             values.append(functions["broadcast"](node.number, like))
+        elif node.op == "random":  # None outside training
+            values.append(inputs[node.op][node.which] if node.op in inputs else None)
         elif not node.args:
             values.append(inputs[node.op][node.which])
         elif node.op == "spike":
@@ -58,7 +60,8 @@ def run_program(
     Args:
         program: one of a cell's programs.
         slots: arrays [.., H], in the order of the engine.
-        **inputs: what it loads: `state`, `after`, `tape`, `gradient`, `vector`, `scalar`, a sequence of arrays each.
+        **inputs: what it loads, a sequence of arrays each: `state`, `after`, `tape`, `gradient`, `vector`, `scalar`,
+            `random`.
 
     Returns:
         "state", "tape", "gradient", "extra": the arrays by index.
@@ -74,6 +77,8 @@ def run_program(
         kind, _, what = one.op.partition("_")
         if kind == "store":
             stored[what][one.index] = registers[one.args[0]]
+        elif one.op == "load_random" and what not in inputs:
+            registers[one.to] = None  # outside training
         elif kind == "load":
             registers[one.to] = np.broadcast_to(np.asarray(inputs[what][one.index], dtype), shape)
         elif kind == "constant":

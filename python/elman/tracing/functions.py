@@ -228,3 +228,25 @@ def spike(x: Any, slope: float = 25.0) -> Any:
         return Value(trace, trace.graph.spike(trace.node(x), trace.number(slope)))
     _numbers("spike", x, slope)
     return NUMPY["spike"](x, slope)
+
+
+def zoneout(old: Any, new: Any, p: float) -> Any:
+    """In training `old` with probability p, else `new`, drawn for each unit, step and sequence; otherwise p old +
+    (1 - p) new, which is the mean of that (Krueger et al. 2017). Of numbers it is the mean.
+
+    Args:
+        old: a state before the step.
+        new: the same after it.
+        p: from 0 to 1.
+
+    Raises:
+        ValueError: p lies elsewhere.
+    """
+    trace = _trace(old, new, p)
+    if isinstance(p, (int, float)) and not isinstance(p, bool) and not 0 <= p <= 1:
+        raise ValueError(f"p: expected 0 to 1, got {p}")
+    if trace is None:
+        _numbers("zoneout", old, new, p)
+        return p * old + (1 - p) * new
+    kept = Value(trace, trace.graph.chance(trace.number(p)))
+    return kept * old + (1.0 - kept) * new

@@ -154,6 +154,11 @@ class Graph:
         folded = self._folded(op, a)
         return self.node(op, a) if folded is None else folded
 
+    def chance(self, p: float) -> int:
+        """1 with probability p, else 0, drawn anew for each call of this, unit and step; outside training p."""
+        drawn = sum(node.op == "random" for node in self.nodes)
+        return self.node("chance", self.node("random", number=drawn), number=p)
+
     def spike(self, x: int, slope: float) -> int:
         zero = self.constant(0.0)
         return self.node("spike", x, zero, self.constant(1.0), zero, number=slope)

@@ -48,6 +48,7 @@ NUMPY: Functions = {
     "where_at_least": lambda a, b, c, d: np.where(a >= b, c, d),
     "where_equal": lambda a, b, c, d: np.where(a == b, c, d),
     "spike": spike,
+    "chance": lambda u, p: p if u is None else (u < p).astype(u.dtype),
     "abs": np.abs,
     "sqrt": np.sqrt,
     "exp": np.exp,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-MOST_SLOTS, MOST_STATES, MOST_PARAMS, MOST_SCALARS = 16, 8, 16, 4
+MOST_SLOTS, MOST_STATES, MOST_PARAMS, MOST_SCALARS, MOST_RANDOM = 16, 8, 16, 4, 16
 MOST_NODES, MOST_REGISTERS, MOST_INSTRUCTIONS = 1000, 64, 4096
 
 
@@ -42,6 +42,8 @@ OPERATIONS: dict[str, Operation] = {
         for op in ("add_number", "mul_number", "from_number", "max_number", "min_number")
     },
     **{op: Operation(4) for op in CHOICES},
+    # Of a random number: 1 where it is below the node's number, else 0; outside training the number itself.
+    "chance": Operation(1, numbered=True),
     # Of x, 0, 1, 0: where_greater, whose number is the slope on the way back.
     "spike": Operation(4, numbered=True),
     **{op: Operation(1, cost) for op, cost in UNARY.items()},
@@ -53,4 +55,4 @@ DERIVATIVES = {
 }
 
 INPUTS = ("slot", "state", "vector", "scalar")
-LEAVES = (*INPUTS, "constant")
+LEAVES = (*INPUTS, "constant", "random")

@@ -8,7 +8,7 @@ from .graph import Graph
 from .operations import OPERATIONS, Node
 
 # What is at hand on the way back without a tape.
-FREE = ("state", "vector", "scalar", "constant", "gradient")
+FREE = ("state", "vector", "scalar", "constant", "gradient", "random")
 # Ways that are looked at, at all nodes together.
 _WIDTH = 30_000
 

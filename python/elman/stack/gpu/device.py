@@ -52,8 +52,9 @@ class Gpu:
         dropout: Sequence[Any] = (),
         factors: Any = None,
         scalars: Any = None,
+        seed: int | None = None,
     ) -> Pass:
-        assert factors is None and scalars is None
+        assert factors is None and scalars is None and seed is None
         return Pass(self._library, spec, uploaded(steps, spec.backwards, self._library), x, initial, dropout)
 
     def weights(self, spec: StackSpec, nest: Weights, back: bool) -> Any:

@@ -1,0 +1,133 @@
+"""The random numbers of cells that draw (zoneout): the same on every set, type and number of threads."""
+
+import numpy as np
+import pytest
+
+import elman
+from elman import Recurrent
+from elman.cells import sigmoid, tanh, zoneout
+from elman.stack.cells import define
+from elman.stack.processor import PROCESSOR
+from elman.stack.spec import StackSpec
+from elman.stack.steps import Steps
+from elman.tracing import trace
+
+
+def keeping(a, h):
+    """Nothing but the choice: 1 where the old state stays, which is 1 there."""
+    return zoneout(1.0 + 0.0 * h, 0.0 * a, 0.3)
+
+
+def zoneout_lstm(i, f, g, o, h, c):
+    c1 = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    return zoneout(h, sigmoid(o) * tanh(c1), 0.3), zoneout(c, c1, 0.5)
+
+
+KEEPING = trace(keeping, {"a": "x"}, "h")
+LSTM = trace(zoneout_lstm, "i f g o", "h c")
+
+
+def drawn(seed, T=5, B=7, H=40, L=1, dtype=np.float32, both=False):
+    """Which units kept their state, [T, B, D * H]."""
+    spec = StackSpec(define(KEEPING), 2, H, L, (False, True) if both else (False,), True, np.dtype(dtype))
+    nest = spec.nest([np.zeros(shape, dtype) for shape in spec.shapes])
+    run = PROCESSOR.new_pass(spec, Steps(T, B, False), np.zeros((T, B, 2), dtype), [None], seed=seed)
+    y, _ = run.forward(PROCESSOR.weights(spec, nest, False))
+    return y
+
+
+def by_hand(seed, part, row, unit, index=0):
+    """The same as plain arithmetic."""
+    m64, m32 = 2**64 - 1, 2**32 - 1
+
+    def mixed(x):
+        x = (x + 0x9E3779B97F4A7C15) & m64
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & m64
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & m64
+        return x ^ (x >> 31)
+
+    def scrambled(x):
+        x = ((x ^ (x >> 16)) * 0x7FEB352D) & m32
+        x = ((x ^ (x >> 15)) * 0x846CA68B) & m32
+        return x ^ (x >> 16)
+
+    of_part = (seed * 0x9E3779B97F4A7C15 + part) & m64
+    key = (mixed(of_part ^ mixed(row)) + 0x9E3779B97F4A7C15 * (index + 1)) & m64
+    return (scrambled((scrambled((unit + (key & m32)) & m32) + (key >> 32)) & m32) >> 8) / 2**24
+
+
+def test_they_follow_from_seed_part_row_and_unit(isa, dtype):
+    got = drawn(123456789, T=3, B=2, H=33, both=True, dtype=dtype)
+    want = [
+        [[by_hand(123456789, d, t * 2 + b, u) < 0.3 for d in (0, 1) for u in range(33)] for b in range(2)]
+        for t in range(3)
+    ]
+    np.testing.assert_array_equal(got, want)
+
+
+def test_as_many_as_the_chance_says():
+    y = drawn(1, T=50, B=40, H=100)
+    assert set(np.unique(y)) == {0, 1}
+    for axes in [(0, 1, 2), (0, 1), (1, 2), (0, 2)]:
+        means = y.mean(axes)
+        count = y.size / means.size
+        assert np.abs(means - 0.3).max() < 5 * np.sqrt(0.21 / count)
+
+
+def test_they_are_unlike_those_of_neighbours():
+    y = drawn(2, T=50, B=40, H=100).astype(np.float64) - 0.3
+    for axis in range(3):
+        for apart in (1, 2, 7):
+            one, other = (np.take(y, range(a, y.shape[axis] - apart + a), axis) for a in (0, apart))
+            assert abs((one * other).mean() / 0.21) < 5 / np.sqrt(one.size)
+    other = drawn(3, T=50, B=40, H=100) - 0.3
+    assert abs((y * other).mean() / 0.21) < 5 / np.sqrt(y.size)
+    both = drawn(2, T=50, B=40, H=100, both=True)
+    assert abs(((both[..., :100] - 0.3) * (both[..., 100:] - 0.3)).mean() / 0.21) < 5 / np.sqrt(y.size)
+
+
+@pytest.mark.parametrize("schedule", ["rows", "units", "both"])
+def test_threads_change_no_bit(monkeypatch, schedule):
+    def run():
+        layer = Recurrent(LSTM, 5, 70, num_layers=2, bidirectional=True, seed=4)
+        x = np.random.default_rng(0).standard_normal((6, 9, 5)).astype(np.float32)
+        y, (h, c), backward = layer.forward(x, lengths=np.array([6, 0, 3, 6, 1, 2, 6, 5, 4]))
+        dx, dstate = backward(np.ones_like(y))
+        return [y, h, c, dx, *dstate, *layer.grads.values()]
+
+    elman.set_num_threads(1)
+    want = run()
+    elman.set_num_threads(3)
+    monkeypatch.setenv("ELMAN_SCHEDULE", schedule)
+    for got, one in zip(run(), want, strict=True):
+        np.testing.assert_array_equal(got, one)
+
+
+def test_a_call_takes_the_mean():
+    layer = Recurrent(KEEPING, 2, 6, dtype=np.float64)
+    y, _ = layer(np.zeros((3, 2, 2)))
+    np.testing.assert_allclose(y, 0.3)
+
+
+def test_each_forward_draws_anew_and_a_seed_repeats_it():
+    layer, twin = (Recurrent(LSTM, 3, 20, seed=7) for _ in range(2))
+    x = np.ones((4, 5, 3), np.float32)
+    first, second = layer.forward(x)[0], layer.forward(x)[0]
+    assert (first != second).any()
+    np.testing.assert_array_equal(twin.forward(x)[0], first)
+    state = layer.random_state()
+    third = layer.forward(x)[0]
+    layer.set_random_state(state)
+    np.testing.assert_array_equal(layer.forward(x)[0], third)
+
+
+def test_gradients_are_those_of_the_same_numbers():
+    assert elman.check_cell(LSTM) < 1e-8
+
+
+def test_a_step_of_a_sequence_keeps_the_state_it_had(isa):
+    layer = Recurrent(LSTM, 3, 300, seed=1)
+    x = np.random.default_rng(0).standard_normal((6, 20, 3)).astype(np.float32)
+    y, _, _ = layer.forward(x)
+    kept = (y[1:] == y[:-1]).mean()
+    assert abs(kept - 0.3) < 0.01

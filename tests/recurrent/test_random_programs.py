@@ -1,0 +1,98 @@
+"""Random cells of up to 30 operations on every instruction set, there and back, against the same in float64 NumPy."""
+
+import os
+
+import numpy as np
+import pytest
+
+from elman import Recurrent
+from elman.tracing import run_program
+from tests.support.cases import assert_close
+from tests.tracing.random_cells import random_cell
+
+COUNT = int(os.environ.get("ELMAN_TEST_RANDOM_CELLS", "700"))  # for each instruction set
+
+
+def expected(cell, layer, x, states, scalars, dy, dstates):
+    """One step by the cell's programs in NumPy: new states, and gradients by name."""
+    H = layer.hidden_size
+    rows = {side: [slot for slot, fed in cell.slots.items() if side in fed] for side in ("x", "h")}
+    weights = {name: np.asarray(value, np.float64) for name, value in layer.parameters.items()}
+    none = np.zeros((0, H))
+    w_hh, b_hh = weights.get("weight_hh_l0", none), weights.get("bias_hh_l0", np.zeros(0))
+    sums = {slot: 0 for slot in cell.slots}
+    for side, a in (
+        ("x", x @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]),
+        ("h", states[0] @ w_hh.T + b_hh),
+    ):
+        for i, slot in enumerate(rows[side]):
+            sums[slot] = sums[slot] + a[:, i * H : (i + 1) * H]
+    given = {
+        "state": states,
+        "vector": [weights[f"{name}_l0"] for name in cell.params],
+        "scalar": [scalars[name][:, None] for name in cell.scalars],
+    }
+    slots = [sums[name] for name in cell.order]
+    programs = cell.programs
+    kept = run_program(programs.forward_keep, slots, **given)
+    new = [kept["state"][k] for k in range(len(cell.states))]
+    tape = [kept["tape"][i] for i in range(len(programs.kept))]
+    d = [dy + dstates[0], *dstates[1:]]
+    back = run_program(programs.backward, after=new, tape=tape, gradient=d, **given)
+    d_slots = dict(zip(cell.order, (back["tape"][s] for s in range(len(cell.order))), strict=True))
+    side = {
+        name: np.concatenate([d_slots[s] for s in rows[name]] or [none.T[:0]], -1)
+        for name in rows
+        if rows[name]
+    }
+    d_h = back["gradient"][0] + (side["h"] @ w_hh if "h" in side else 0)
+    grads = {"weight_ih_l0": side["x"].T @ x, "bias_ih_l0": side["x"].sum(0)}
+    if "h" in side:
+        grads |= {"weight_hh_l0": side["h"].T @ states[0], "bias_hh_l0": side["h"].sum(0)}
+    extra = back["extra"]
+    grads |= {f"{name}_l0": extra[i].sum(0) for i, name in enumerate(cell.params)}
+    d_scalars = {name: extra[len(cell.params) + i].sum(-1) for i, name in enumerate(cell.scalars)}
+    return (
+        new,
+        side["x"] @ weights["weight_ih_l0"],
+        [d_h, *[back["gradient"][k] for k in range(1, len(new))]],
+        grads,
+        d_scalars,
+    )
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_cells(isa, part):
+    rng = np.random.default_rng(part)
+    compared = 0
+    for seed in range(part * COUNT // 4, (part + 1) * COUNT // 4):
+        cell, _ = random_cell(seed)
+        if not any("x" in fed for fed in cell.slots.values()):
+            continue  # no layer reads it
+        H, B, I = int(rng.choice([1, 3, 7, 9, 18, 33])), int(rng.choice([1, 2, 3, 5])), 4  # noqa: E741
+        layer = Recurrent(cell, I, H, dtype=np.float64, seed=rng, init="uniform")
+        x, dy = rng.standard_normal((B, I)), rng.standard_normal((B, H))
+        states = [rng.uniform(0.3, 1.5, (B, H)) for _ in cell.states]
+        dstates = [rng.standard_normal((B, H)) for _ in cell.states]
+        scalars = {name: rng.uniform(0.2, 1.5, B) for name in cell.scalars}
+        join = lambda parts: parts[0][None] if len(parts) == 1 else tuple(part[None] for part in parts)  # noqa: E731
+        with np.errstate(all="ignore"):
+            want = expected(cell, layer, x, states, scalars, dy, dstates)
+        if not all(np.isfinite(one).all() for one in (*want[0], want[1], *want[2], *want[3].values())):
+            continue  # the engine's functions and NumPy's part where numbers overflow
+        y, state, backward = layer.forward(
+            x[None], join(states), **{name: value[None] for name, value in scalars.items()}
+        )
+        dx, dstate = backward(dy[None], join(dstates))
+        as_list = lambda s: list(s) if isinstance(s, tuple) else [s]  # noqa: E731
+        largest = max(1.0, *(float(np.abs(one).max()) for one in (*want[0], *want[2])))
+        for got, right in zip([y, *as_list(state)], [want[0][0], *want[0]], strict=True):
+            assert_close(got[0] / largest, right / largest, 1e-11, cell.name)
+        for got, right in zip([dx, *as_list(dstate)], [want[1], *want[2]], strict=True):
+            assert_close(got[0] / largest, right / largest, 1e-9, cell.name)
+        for name, right in want[3].items():
+            assert_close(layer.grads[name] / largest, right / largest, 1e-9, name)
+        for name, right in want[4].items():
+            assert_close(backward.dscalars[name][0] / largest, right / largest, 1e-9, name)
+        compared += 1
+    assert compared > COUNT // 12
