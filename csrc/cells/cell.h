@@ -58,8 +58,8 @@ struct CellFacts {
   Feed later[max_stages - 1] = {};
   const char* vectors[max_vectors] = {};  // likewise
   const char* scalars[max_scalars] = {};
-  double bias_h[max_slots] = {};          // as `bias`, of bias_hh
-  bool draws = false;                     // random numbers, in training
+  double bias_h[max_slots] = {};  // as `bias`, of bias_hh
+  bool draws = false;             // random numbers, in training
 
   constexpr int state_count() const { return count(states, max_states); }
   constexpr int vector_count() const { return count(vectors, max_vectors); }

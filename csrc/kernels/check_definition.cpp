@@ -68,7 +68,8 @@ class Walk {
     switch (operation) {
       case Operation::load_state:
         return states;
-      case Operation::load_random: return max_random;
+      case Operation::load_random:
+        return max_random;
       case Operation::load_vector:
         return static_cast<int>(cell_.vectors.size());
       case Operation::load_scalar:

@@ -59,9 +59,9 @@ template <class T> struct ForwardJob {
   const T* zeros = nullptr;    // [H]
   const T* scalars = nullptr;  // [rows, scalars]
   Draws draws;
-  bool keep = false;           // keep what backward needs
-  int chunk = 0;               // steps whose x-part is computed ahead; 0: none, for cells of one stage only
-  bool turned = false;         // the first step takes the units from the last to the first
+  bool keep = false;    // keep what backward needs
+  int chunk = 0;        // steps whose x-part is computed ahead; 0: none, for cells of one stage only
+  bool turned = false;  // the first step takes the units from the last to the first
 };
 
 template <class T> struct BackwardJob {
@@ -150,7 +150,7 @@ template <class T> struct RowPointers {
   T** after[max_states];
   // Of a cell with a program:
   const T **scalars, **dy;
-  uint64_t* keys;              // of its random numbers
+  uint64_t* keys;  // of its random numbers
   T **d[max_states],
       **extra;  // the gradients of the states; what a step adds to those of vectors and scalars
 };

@@ -49,8 +49,8 @@ template <class T> struct BackwardCall {
   const T* scalars = nullptr;
   T* dscalars = nullptr;  // like scalars, and added to, unless null
   Draws draws;
-  T* dx = nullptr;        // written, unless null
-  int first = 0;          // the first layer that gradients must reach; dx is null unless it is 0
+  T* dx = nullptr;  // written, unless null
+  int first = 0;    // the first layer that gradients must reach; dx is null unless it is 0
   const T *initial[max_states] = {}, *dfinal[max_states] = {};
   T* dinitial[max_states] = {};  // written
   std::vector<const T*> dropout;
