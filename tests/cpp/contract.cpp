@@ -5,6 +5,10 @@
 
 #include "contract_cells.h"
 #include "contract_plain.h"
+#include "contract_program.h"
+#include "programs/backward.h"
+#include "programs/forward.h"
+#include "programs/link.h"
 #include "recurrent/compiled_backward.h"
 #include "recurrent/compiled_forward.h"
 #include "recurrent/pass.h"
@@ -31,11 +35,28 @@ static_assert(!fit({0, 2, {0, 1}}, {0, 2, {0, 1}}, {1, 2, {1}}));
 template <class Cell, class Stored> struct TestIsa {
   static constexpr int L = 2, registers = 11;
   template <class Weights> static void there(const ForwardJob<double>& job, const Piece& piece) {
-    forward<CompiledForward<Cell, double, Weights, L, registers>, double, L>(job, piece);
+    if constexpr (has_program<Cell>)
+      forward<ProgramForward<double, Weights, L, registers>, double, L>(job, piece);
+    else forward<CompiledForward<Cell, double, Weights, L, registers>, double, L>(job, piece);
   }
-  ForwardKernels<double> forward_kernels{packed_bytes<Cell, double, Stored, L>, pack<Cell, double, Stored, L>,
-                                         &there<Stored>, pack_first<Cell, double, L>, &there<Plain>};
-  BackwardKernels<double> backward_kernels{backward<Cell, double, L, registers>};
+  static void back(const BackwardJob<double>& job, const Piece& piece) {
+    if constexpr (has_program<Cell>)
+      BackwardScan<ProgramBackward<double, L, registers>, double, L, registers>(job, piece, Cell::facts.slots,
+                                                                                Cell::states, 1)
+          .run();
+    else backward<Cell, double, L, registers>(job, piece);
+  }
+  static ForwardKernels<double> forward_kernels_of() {
+    if constexpr (has_program<Cell>)
+      return {program_bytes<double, L>, program_pack<double, L>, &there<Stored>, program_first<double, L>,
+              &there<Plain>};
+    else
+      return {packed_bytes<Cell, double, Stored, L>, pack<Cell, double, Stored, L>, &there<Stored>,
+              pack_first<Cell, double, L>, &there<Plain>};
+  }
+
+  ForwardKernels<double> forward_kernels = forward_kernels_of();
+  BackwardKernels<double> backward_kernels{&back};
   ProductKernels<double> products{L,
                                   max_rows<registers, tile_columns>,
                                   pack_matrix<double, L>,
@@ -47,8 +68,19 @@ template <class Cell, class Stored> struct TestIsa {
                                   outer<double, L, registers>};
   CellRef cell{&Cell::facts, {}, {&forward_kernels, &backward_kernels}};
   Isa isa{};
+  std::vector<Linked<double>> code;
+  LinkedCell<double> linked;
 
-  TestIsa() { isa.products_f64 = &products; }
+  TestIsa() {
+    isa.products_f64 = &products;
+    if constexpr (has_program<Cell>) {
+      const ProgramCell program = Cell::program();
+      code.resize(program.forward.count + program.forward_keep.count + program.backward.count);
+      link<double, L>(program, code.data(), &linked);
+      cell.f64.cell = &linked;
+    }
+  }
+  TestIsa(const TestIsa&) = delete;
 };
 
 // How a pass is parted: by that many threads, with some steps ahead or none, in spans of one step.
@@ -68,6 +100,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, bool with_tape) {
   const int T = g.z.T, B = g.z.B, I = g.z.I, H = g.z.H;
   const Stack stack{test.isa, test.cell, I, H, 1, 1};
   Weights<double> weights{I, H, g.ih.data(), g.hh.data(), g.bias_ih.data(), g.bias_hh.data()};
+  for (int k = 0; k < Cell::facts.vector_count(); ++k) weights.vectors[k] = g.vectors.data() + k * H;
   const PackedStack<double> packed(stack, {weights});
   const PackedBackStack<double> packed_back(stack, {weights});
   const TapeLayout layout(Cell::facts, H, 1, {plan.total()}, plan.rows, !g.factors.empty());
@@ -92,7 +125,7 @@ Results<double> run(const Given& g, const Plan& plan, How how, bool with_tape) {
   Results<double> results{y, final};
   if (!with_tape) return results;
 
-  for (const auto* values : {&g.x, &g.ih, &g.hh, &g.bias_ih, &g.bias_hh, &g.initial})
+  for (const auto* values : {&g.x, &g.ih, &g.hh, &g.bias_ih, &g.bias_hh, &g.vectors, &g.initial})
     results.emplace_back(values->size());
   const auto gradient = [&](int i) { return results[2 + i].data(); };
   BackwardCall<double> back;
@@ -104,10 +137,11 @@ Results<double> run(const Given& g, const Plan& plan, How how, bool with_tape) {
   back.dy = g.dy.data();
   back.dx = gradient(0);
   back.grads.push_back({gradient(1), gradient(2), gradient(3), gradient(4)});
+  for (int k = 0; k < Cell::facts.vector_count(); ++k) back.grads[0].vectors[k] = gradient(5) + k * H;
   for (int k = 0; k < Cell::states; ++k) {
     back.initial[k] = there.initial[k];
     back.dfinal[k] = g.dfinal.data() + k * B * H;
-    back.dinitial[k] = gradient(5) + k * B * H;
+    back.dinitial[k] = gradient(6) + k * B * H;
   }
   run_backward(back);
   set_span(0);
@@ -124,6 +158,7 @@ template <class Cell> void test_stepper_of(const std::string& what, const Given&
   const Results<double> want = run<Cell, double>(g, plan, {}, false);
   TestIsa<Cell, double> test;
   Weights<double> weights{I, H, g.ih.data(), g.hh.data(), g.bias_ih.data(), g.bias_hh.data()};
+  for (int k = 0; k < Cell::facts.vector_count(); ++k) weights.vectors[k] = g.vectors.data() + k * H;
   const Stack stack{test.isa, test.cell, I, H, 1, 1};
   Stepper<double> stepper(std::make_shared<PackedStack<double>>(stack, std::vector<Weights<double>>{weights}),
                           B, ForcedSchedule::any);
@@ -159,7 +194,8 @@ template <class Cell> void test_cell(const Step& step) {
       for (const How how : {How{3, ForcedSchedule::units}, How{3, ForcedSchedule::rows},
                             How{4, ForcedSchedule::both, true}, How{1, ForcedSchedule::any, true, true}})
         expect_same_bits(what + " in pieces", run<Cell, double>(given, plan, how, true), got);
-      expect_same_bits(what + " stored as float", run<Cell, float>(given, plan, {}, true), got);
+      if constexpr (!has_program<Cell>)
+        expect_same_bits(what + " stored as float", run<Cell, float>(given, plan, {}, true), got);
       if (with_factors) continue;
       expect_same_bits(what + " without a tape",
                        run<Cell, double>(given, plan, {3, ForcedSchedule::units}, false), {got[0], got[1]});
@@ -178,6 +214,16 @@ void test_contract() {
       s[1][u] = f * before[1][u] + (1 - f) * c;
       s[2][u] = f * before[2][u] + (1 - f) * s[1][u];
       s[0][u] = o * std::tanh(s[2][u]);
+    }
+  });
+  test_cell<Peephole>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
+    const int H = g.z.H;
+    const double* p = g.vectors.data();
+    for (int u = 0; u < H; ++u) {
+      const double c = s[1][u];
+      const double i = logistic(sum(0, u, h) + p[u] * c), f = logistic(sum(1, u, h) + p[H + u] * c);
+      s[1][u] = f * c + i * std::tanh(sum(2, u, h));
+      s[0][u] = logistic(sum(3, u, h) + p[2 * H + u] * s[1][u]) * std::tanh(s[1][u]);
     }
   });
   test_cell<ResetBefore>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {

@@ -18,10 +18,10 @@ struct Sizes {
 // no bit.
 struct Given {
   Sizes z;
-  Values<double> x, ih, hh, bias_ih, bias_hh, initial, factors, dy, dfinal;
+  Values<double> x, ih, hh, bias_ih, bias_hh, vectors, initial, factors, dy, dfinal;
 
   // Those that gradients are of, in their order.
-  std::vector<Values<double>*> inputs() { return {&x, &ih, &hh, &bias_ih, &bias_hh, &initial}; }
+  std::vector<Values<double>*> inputs() { return {&x, &ih, &hh, &bias_ih, &bias_hh, &vectors, &initial}; }
 };
 
 Given make_given(const CellFacts& cell, Sizes z, bool with_factors) {
@@ -37,6 +37,7 @@ Given make_given(const CellFacts& cell, Sizes z, bool with_factors) {
           some(G * z.H, 0.5),
           some(G, 0.5),
           some(G, 0.5),
+          some(cell.vector_count() * z.H, 0.5),
           some(states, 1),
           {},
           some(rows * z.H, 1),

@@ -1,0 +1,135 @@
+"""`python -m bench.traced`: cells that are traced, forward and in training, beside loops of PyTorch over the same
+equations, the same compiled by inductor, ONNX Runtime where it has the cell, and elman's compiled cells. Microseconds
+of a step on one thread, the least of many turns in which all run; results are compared first."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+import elman
+from bench.cells import least
+from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
+
+TWINS = {"lstm": elman.LSTM, "gru": elman.GRU}
+
+
+def ours(layer: Any, x: np.ndarray, scalars: dict[str, np.ndarray], training: bool) -> Callable[[], Any]:
+    dy = np.ones((*x.shape[:2], layer.hidden_size), np.float32)
+
+    def infer() -> Any:
+        return layer(x, **scalars)[0]
+
+    def train() -> Any:
+        layer.zero_grad()
+        y, _, backward = layer.forward(x, **scalars)
+        return y, backward(dy)[0]
+
+    return train if training else infer
+
+
+def theirs(loop: Any, x: np.ndarray, scalars: dict[str, np.ndarray], training: bool) -> Callable[[], Any]:
+    given = {name: torch.from_numpy(value) for name, value in scalars.items()}
+
+    def infer() -> Any:
+        with torch.no_grad():
+            return loop(torch.from_numpy(x), **given).numpy()
+
+    def train() -> Any:
+        read = torch.from_numpy(x).requires_grad_()
+        loop.zero_grad()
+        y = loop(read, **given)
+        y.sum().backward()
+        return y.detach().numpy(), read.grad.numpy()
+
+    return train if training else infer
+
+
+def same(name: str, want: Any, got: Any) -> None:
+    for one, other in zip(*((r if isinstance(r, tuple) else (r,)) for r in (want, got)), strict=True):
+        scale = max(1.0, float(np.abs(one).max()))
+        off = float(np.abs(one - other).max()) / scale
+        if not off <= 1e-4:
+            raise SystemExit(f"{name}: results differ by {off:.1e}")
+
+
+def contenders(cell: str, H: int, B: int, T: int, training: bool, compiled: str) -> dict[str, Callable[[], Any]]:
+    definition = CELLS[cell]
+    layer = elman.Recurrent(definition, H, H, seed=0, init="uniform")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((T, B, H)).astype(np.float32)
+    scalars = {name: rng.uniform(0.2, 1.5, (T, B)).astype(np.float32) for name in definition.scalars}
+    loop = Loop(cell, layer)
+    runs = {"elman": ours(layer, x, scalars, training), "loop": theirs(loop, x, scalars, training)}
+    if compiled != "none":
+        torch._dynamo.reset()
+        fast = Loop(cell, layer)
+        if compiled == "step":
+            fast.step = torch.compile(fast.step)
+        else:
+            fast.forward = torch.compile(fast.forward)
+        runs["inductor"] = theirs(fast, x, scalars, training)
+    if cell == "peephole_lstm" and not training and (session := peephole_onnx(layer)):
+        runs["onnxruntime"] = lambda: session(x)
+    want = runs["elman"]()
+    for name, run in runs.items():
+        same(f"{cell} {name}", want, run())
+    return runs
+
+
+def row(name: str, runs: dict[str, Callable[[], Any]], T: int, seconds: float) -> dict[str, float]:
+    times = dict(zip(runs, least(list(runs.values()), seconds), strict=True))
+    ratios = {key: value / times["elman"] for key, value in times.items() if key != "elman"}
+    shown = "".join(f"{key:>14} {ratio:7.2f}" for key, ratio in ratios.items())
+    print(f"{name:34}{1e6 * times['elman'] / T:9.2f}{shown}", flush=True)
+    return ratios
+
+
+def twin_rows(units: list[int], batches: list[int], T: int, seconds: float) -> None:
+    """Traced LSTM and GRU over the compiled ones: below 1 the traced one takes longer."""
+    for (cell, kind), H, B, training in itertools.product(TWINS.items(), units, batches, (False, True)):
+        layer, twin = elman.Recurrent(OWN[cell], H, H, seed=0), kind(H, H, seed=0)
+        twin.load_state_dict(layer.state_dict())
+        x = np.random.default_rng(0).standard_normal((T, B, H)).astype(np.float32)
+        runs = {"elman": ours(layer, x, {}, training), "compiled": ours(twin, x, {}, training)}
+        same(cell, runs["elman"](), runs["compiled"]())
+        row(f"{cell} {H}, B {B}{', trained' * training}", runs, T, seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.traced", description=__doc__)
+    parser.add_argument("--cells", nargs="*", choices=CELLS, default=list(CELLS))
+    parser.add_argument("--units", nargs="*", type=int, default=[128, 512])
+    parser.add_argument("--batches", nargs="*", type=int, default=[1, 32])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each row")
+    parser.add_argument(
+        "--compile", choices=["step", "loop", "none"], default="step", help="what inductor is given"
+    )
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    elman.set_num_threads(1)
+    found: dict[str, list[float]] = {}
+    print(f"{'':34}{'elman us':>9}   the others' times over it")
+    for cell, H, B, training in itertools.product(
+        arguments.cells, arguments.units, arguments.batches, (False, True)
+    ):
+        runs = contenders(cell, H, B, arguments.steps, training, arguments.compile)
+        name = f"{cell} {H}, B {B}{', trained' * training}"
+        for key, ratio in row(name, runs, arguments.steps, arguments.seconds).items():
+            found.setdefault(key, []).append(ratio)
+    for key, ratios in found.items():
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        print(f"{key}: geometric mean {mean:.2f}, least {min(ratios):.2f}")
+    print("\ntraced beside compiled:")
+    twin_rows(arguments.units, arguments.batches, arguments.steps, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()
