@@ -112,8 +112,7 @@ def atr(p, q, h):
 
 @cell({"p": "x", "q": "h"}, "h")
 def sgrn(p, q, h):
-    """Simple gated RNN, whose one gate reads what the candidate reads (as torchrecurrent has it, after Zu et al.
-    2020); one state h:
+    """Simple gated recurrent network (Zu & Wei 2021), whose gate and candidate share the weights of x; one state h:
 
     p = W_ih x + b_ih;  f = sigmoid(p + W_hh h + b_hh);  h' = tanh((1 - f) p + f h).
     """

@@ -63,8 +63,10 @@ def lstm(
     u = clipped(function_of("output_activation", out), bound)
 
     def step(i, f, g, o, c, p_i=None, p_f=None, p_o=None):
-        i, g = s(_seen(i, p_i, c)), t(g)
-        c1 = i * (g - c) + c if f is None else s(_seen(f, p_f, c)) * c + i * g
+        if f is None:
+            c1 = s(_seen(i, p_i, c)) * (t(g) - c) + c
+        else:
+            c1 = s(_seen(f, p_f, c)) * c + s(_seen(i, p_i, c)) * t(g)
         c1 = c1 if most is None else clip(c1, -most, most)
         return s(_seen(o, p_o, c1)) * u(c1), c1
 
