@@ -13,6 +13,7 @@ from elman import cells
 from elman.cells.activations import ACTIVATIONS as KNOWN
 from tests.cells.equations import ACTIVATIONS, STEPS, cfc_pure, within
 from tests.cells.held import assert_like_loop, random_layer
+from tests.tracing.zoo import ZOO
 
 part = functools.partial
 USUAL = cells.usual()
@@ -30,7 +31,7 @@ OPTIONS = {
     "lstm, cell_clip": (cells.lstm(cell_clip=0.3), part(STEPS["lstm"], cell_clip=0.3)),
     "lstm, gate_clip": (
         cells.lstm(True, gate_clip=0.5),
-        part(STEPS["lstm"], s=within(0.5, ACTIVATIONS["sigmoid"]), t=within(0.5, tanh)),
+        part(STEPS["lstm"], s=within(0.5, ACTIVATIONS["sigmoid"]), t=within(0.5, tanh), u=tanh),
     ),
     "lstm, activations": (
         cells.lstm(
@@ -118,6 +119,8 @@ def test_the_same_arguments_give_the_same_cell():
     assert cells.lstm() is cells.lstm(False) is cells.lstm(peepholes=False)
     assert cells.lstm(True).nodes == cells.peephole_lstm.nodes
     assert cells.lstm(coupled=True).nodes == cells.cifg.nodes
+    for name in ("lstm", "gru", "rnn"):  # as written for the tests of tracing
+        assert USUAL[name] == ZOO[name]
     assert cells.rnn(("elu", 1)) == cells.rnn(("elu", 1.0)) == cells.rnn("elu")
 
 

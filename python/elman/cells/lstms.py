@@ -44,7 +44,7 @@ def lstm(
         peepholes: True adds the terms of c (Gers et al. 2002).
         coupled: True for f = 1 - i, and no p_f (Greff et al. 2017; ONNX's input_forget).
         cell_clip: c' lies within +-this number, as in TensorFlow; None for no bound.
-        gate_clip: what goes into s, t and u lies within +-this number, as with ONNX's clip; None for no bound.
+        gate_clip: what goes into s and t lies within +-this number, as ONNX Runtime's clip; None for no bound.
         activation: a name, as "tanh"; a name with its numbers, as ("leaky_relu", 0.3); or a function.
         gate_activation: the same kind.
         output_activation: the same kind; None for that of `activation`.
@@ -60,13 +60,12 @@ def lstm(
     t = clipped(function_of("activation", activation), bound)
     s = clipped(function_of("gate_activation", gate_activation), bound)
     out = activation if output_activation is None else output_activation
-    u = clipped(function_of("output_activation", out), bound)
+    u = function_of("output_activation", out)
 
     def step(i, f, g, o, c, p_i=None, p_f=None, p_o=None):
-        if f is None:
-            c1 = s(_seen(i, p_i, c)) * (t(g) - c) + c
-        else:
-            c1 = s(_seen(f, p_f, c)) * c + s(_seen(i, p_i, c)) * t(g)
+        kept = None if f is None else s(_seen(f, p_f, c))
+        i, g = s(_seen(i, p_i, c)), t(g)
+        c1 = i * (g - c) + c if kept is None else kept * c + i * g
         c1 = c1 if most is None else clip(c1, -most, most)
         return s(_seen(o, p_o, c1)) * u(c1), c1
 

@@ -64,7 +64,7 @@ def leaky_rnn(alpha: float = 0.2, activation: Activation = "tanh") -> CellDefini
     share, f = _share("alpha", alpha), function_of("activation", activation)
 
     def leaky_rnn(a, h):
-        return share * (f(a) - h) + h
+        return f(a) if share == 1 else share * (f(a) - h) + h
 
     return trace(leaky_rnn, "a", "h")
 
@@ -91,7 +91,7 @@ def echo_state(leak: float = 1.0, activation: Activation = "tanh") -> CellDefini
     share, f = _share("leak", leak), function_of("activation", activation)
 
     def echo_state(a, h):
-        return share * (f(a) - h) + h
+        return f(a) if share == 1 else share * (f(a) - h) + h
 
     return trace(echo_state, "a", "h")
 
