@@ -162,7 +162,7 @@ def test_gates_of_a_min_lstm_do_not_divide_nothing_by_nothing():
         (lambda: cells.cfc("other"), "mode: expected "),
         (lambda: cells.lif(2), "beta: expected a number from 0 to 1, got 2"),
         (lambda: cells.lif(reset="soft"), "reset: expected "),
-        (lambda: elman.Recurrent(cells.lstm, 2, 3), "cell: expected a cell of elman.cells"),
+        (lambda: elman.Recurrent(cells.lstm, 2, 3), r"cell: expected a .*, got function; call it, lstm\(\)"),
     ],
 )
 def test_refusals(make, message):
