@@ -6,7 +6,7 @@ scalars by name; it gives the new states.
 
 import torch
 from torch import sigmoid, tanh
-from torch.nn.functional import elu, hardtanh, leaky_relu, logsigmoid, relu, softplus, softsign
+from torch.nn.functional import logsigmoid, relu
 
 STEPS = {}
 
@@ -275,31 +275,3 @@ def rlif(x, h, states, beta=0.9, threshold=1.0, reset="subtract", slope=25.0):
     u1 = beta * u + x[0] + h[0]
     u1 = u1 * (1 - fired) if reset == "zero" else u1 - (fired * threshold if reset == "subtract" else 0)
     return Fire.apply(u1 - threshold, slope), u1
-
-
-def within(bound, function):
-    return lambda x: function(x.clamp(-bound, bound))
-
-
-# Each activation with some numbers of its own.
-ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": relu,
-    "sigmoid": sigmoid,
-    "silu": torch.nn.functional.silu,
-    "softplus": softplus,
-    "softsign": softsign,
-    "tanh": tanh,
-    "elu": elu,
-    "leaky_relu": leaky_relu,
-    "thresholded_relu": lambda x: torch.nn.functional.threshold(x, 1.0, 0.0),
-    "affine": lambda x: x,
-    "hard_sigmoid": lambda x: 0.5 * hardtanh(x / 3) + 0.5,
-    "scaled_tanh": lambda x: 1.7159 * tanh(2 / 3 * x),
-    ("elu", 0.7): lambda x: elu(x, 0.7),
-    ("leaky_relu", 0.3): lambda x: leaky_relu(x, 0.3),
-    ("thresholded_relu", 0.2): lambda x: torch.nn.functional.threshold(x, 0.2, 0.0),
-    ("affine", 0.5, 0.1): lambda x: 0.5 * x + 0.1,
-    ("hard_sigmoid", 0.2, 0.5): lambda x: 0.5 * hardtanh(0.4 * x) + 0.5,
-    ("scaled_tanh", 0.9, 0.6): lambda x: 0.9 * tanh(0.6 * x),
-}

@@ -11,7 +11,8 @@ from torch.nn.functional import hardtanh
 import elman
 from elman import cells
 from elman.cells.activations import ACTIVATIONS as KNOWN
-from tests.cells.equations import ACTIVATIONS, STEPS, cfc_pure, within
+from tests.cells.activations import ACTIVATIONS, within
+from tests.cells.equations import STEPS, cfc_pure
 from tests.cells.held import assert_like_loop, random_layer
 from tests.tracing.zoo import ZOO
 

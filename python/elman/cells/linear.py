@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import _check
 from ..tracing import CellDefinition, cell, exp, maximum, sigmoid, softplus, sqrt, tanh, trace
 from ._made import made
 from .activations import Activation
 from .activations import activation as function_of
+
+
+def _left(decay: Any, a: Any) -> Any:
+    """1 - a^2 of a = exp(-decay), written so that nothing cancels where a is nearly 1."""
+    return tanh(decay) * (1.0 + a * a)
 
 
 @made
@@ -50,8 +57,9 @@ def lru(re, im, h, i, nu, t):
     tangent of half the angle in which l turns the state. The readout Re(C s) + D x is a `Linear` outside, which reads
     h. It needs i as well where C is complex: a unit with the same l and with -j B in the place of B has i for its h.
     """
-    size = exp(-exp(nu))
-    scale = sqrt(maximum(1.0 - size * size, 1e-12))
+    decay = maximum(exp(nu), 1e-12)
+    size = exp(-decay)
+    scale = sqrt(_left(decay, size))
     turn = size / (1.0 + t * t)
     l_re, l_im = turn * (1.0 - t * t), turn * (2.0 * t)
     return l_re * h - l_im * i + scale * re, l_re * i + l_im * h + scale * im
@@ -68,9 +76,7 @@ def rg_lru(r, i, x, h, rate):
     """
     decay = maximum(8.0 * softplus(rate) * sigmoid(r), 1e-12)
     a = exp(-decay)
-    # 1 - a^2, of which nothing cancels where a is nearly 1.
-    left = tanh(decay) * (1.0 + a * a)
-    return a * h + sqrt(left) * (sigmoid(i) * x)
+    return a * h + sqrt(_left(decay, a)) * (sigmoid(i) * x)
 
 
 @cell({"z": "x", "f": "x"}, "h", bias={"f": 1.0})
