@@ -93,7 +93,7 @@ def test_gru(name, gates, clip):
 
 
 @pytest.mark.parametrize(
-    "peepholes, coupled, clip", itertools.product([False, True], [False, True], [None, 0.5])
+    "peepholes, coupled, clip", list(itertools.product([False, True], [False, True], [None, 0.5]))
 )
 def test_lstm(peepholes, coupled, clip):
     options = {"clip": clip} if clip else {}
