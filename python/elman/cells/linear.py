@@ -60,8 +60,9 @@ def lru(re, im, h, i, nu, t):
     decay = maximum(exp(nu), 1e-12)
     size = exp(-decay)
     scale = sqrt(_left(decay, size))
-    turn = size / (1.0 + t * t)
-    l_re, l_im = turn * (1.0 - t * t), turn * (2.0 * t)
+    # The sine, and 1 less the cosine, whose error is small where the angle is.
+    sine = (2.0 * t) / (1.0 + t * t)
+    l_re, l_im = size - size * (t * sine), size * sine
     return l_re * h - l_im * i + scale * re, l_re * i + l_im * h + scale * im
 
 
