@@ -48,9 +48,10 @@ def cell_name(cell: Any) -> str:
         return define(cell)
     compiled = [name for name, known in CELLS.items() if known.definition is None]
     if not isinstance(cell, str) or cell not in compiled:
+        call = f"; call it, {cell.__name__}()" if getattr(cell, "makes_cells", False) else ""
         raise ValueError(
             f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(compiled)}, got "
-            f"{cell if isinstance(cell, str) else _check.describe(cell)}"
+            f"{cell if isinstance(cell, str) else _check.describe(cell)}{call}"
         )
     return cell
 
