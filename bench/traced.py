@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
 
 import elman
 from bench.cells import least
-from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
 
 TWINS = {"lstm": elman.LSTM, "gru": elman.GRU}
 
@@ -59,7 +59,9 @@ def same(name: str, want: Any, got: Any) -> None:
             raise SystemExit(f"{name}: results differ by {off:.1e}")
 
 
-def contenders(cell: str, H: int, B: int, T: int, training: bool, compiled: str) -> dict[str, Callable[[], Any]]:
+def contenders(
+    cell: str, H: int, B: int, T: int, training: bool, compiled: str
+) -> dict[str, Callable[[], Any]]:
     definition = CELLS[cell]
     layer = elman.Recurrent(definition, H, H, seed=0, init="uniform")
     rng = np.random.default_rng(0)

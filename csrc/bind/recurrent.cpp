@@ -27,16 +27,17 @@ template <class T> Weights<T> read_weights(const CellFacts& cell, const Arrays& 
   const py::array ih = as_array(part[0], "weight_ih");
   Weights<T> w;
   w.I = checked_size(checked_shape(ih, 2, "weight_ih")[1], 0, "weight_ih");
-  w.H = checked_size(ih.shape(0) / cell.x_gates(), 1, "weight_ih");
+  const bool fed = cell.h_gates() > 0;
+  w.H = fed ? checked_size(checked_shape(as_array(part[1], "weight_hh"), 2, "weight_hh")[1], 1, "weight_hh")
+            : checked_size(ih.shape(0) / cell.x_gates(), 1, "weight_ih");
   const py::ssize_t x_rows = elements({cell.x_gates(), w.H}), h_rows = elements({cell.h_gates(), w.H});
   if (ih.shape(0) != x_rows)
     throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
   w.ih = input<T>(ih, elements({x_rows, w.I}), "weight_ih");
   w.bias_ih = maybe_input<T>(part[2], x_rows, "bias_ih");
-  if (h_rows) {
+  if (fed) {
     const py::array hh = as_array(part[1], "weight_hh");
-    const auto shape = checked_shape(hh, 2, "weight_hh");
-    if (shape[0] != h_rows || shape[1] != w.H)
+    if (hh.shape(0) != h_rows)
       throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
     w.hh = input<T>(hh, elements({h_rows, w.H}), "weight_hh");
     w.bias_hh = maybe_input<T>(part[3], h_rows, "bias_hh");

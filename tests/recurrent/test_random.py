@@ -5,7 +5,7 @@ import pytest
 
 import elman
 from elman import Recurrent
-from elman.cells import sigmoid, tanh, zoneout
+from elman.cells import usual, zoneout, zoneout_gru, zoneout_lstm
 from elman.stack.cells import define
 from elman.stack.processor import PROCESSOR
 from elman.stack.spec import StackSpec
@@ -18,13 +18,9 @@ def keeping(a, h):
     return zoneout(1.0 + 0.0 * h, 0.0 * a, 0.3)
 
 
-def zoneout_lstm(i, f, g, o, h, c):
-    c1 = sigmoid(f) * c + sigmoid(i) * tanh(g)
-    return zoneout(h, sigmoid(o) * tanh(c1), 0.3), zoneout(c, c1, 0.5)
-
-
+DRAWING = {name: cell for name, cell in usual().items() if cell.draws}
 KEEPING = trace(keeping, {"a": "x"}, "h")
-LSTM = trace(zoneout_lstm, "i f g o", "h c")
+LSTM = zoneout_lstm(0.3, 0.5)
 
 
 def drawn(seed, T=5, B=7, H=40, L=1, dtype=np.float32, both=False):
@@ -121,8 +117,60 @@ def test_each_forward_draws_anew_and_a_seed_repeats_it():
     np.testing.assert_array_equal(layer.forward(x)[0], third)
 
 
-def test_gradients_are_those_of_the_same_numbers():
-    assert elman.check_cell(LSTM) < 1e-8
+@pytest.mark.parametrize("cell", DRAWING)
+def test_gradients_are_those_of_the_same_numbers(cell):
+    assert elman.check_cell(DRAWING[cell]) < 1e-8
+
+
+@pytest.mark.parametrize("cell", DRAWING)
+def test_every_set_draws_the_same(cell, dtype):
+    def run():
+        layer = Recurrent(DRAWING[cell], 5, 33, num_layers=2, bidirectional=True, seed=4, dtype=dtype)
+        x = np.random.default_rng(0).standard_normal((6, 9, 5)).astype(dtype)
+        y, _, backward = layer.forward(x, lengths=np.array([6, 0, 3, 6, 1, 2, 6, 5, 4]))
+        return [y, backward(np.ones_like(y))[0], *layer.grads.values()]
+
+    sets = []
+    for isa in elman.isas():
+        elman.use_isa(isa)
+        sets.append(run())
+    for one in sets[1:]:
+        for got, want in zip(one, sets[0], strict=True):
+            np.testing.assert_allclose(got, want, atol=2e-5 if dtype == np.float32 else 1e-12)
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_the_mean_of_an_lstm_and_of_a_gru():
+    """A call, beside the equations."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 4, 3))
+    lstm, gru = (
+        Recurrent(cell, 3, 6, dtype=np.float64, seed=1) for cell in (zoneout_lstm(0.2, 0.6), zoneout_gru(0.3))
+    )
+    p, h, c = lstm.parameters, np.zeros((4, 6)), np.zeros((4, 6))
+    q, k = gru.parameters, np.zeros((4, 6))
+    for t in range(5):
+        a = x[t] @ p["weight_ih_l0"].T + p["bias_ih_l0"] + h @ p["weight_hh_l0"].T + p["bias_hh_l0"]
+        i, f, g, o = np.split(a, 4, axis=1)
+        c1 = logistic(f) * c + logistic(i) * np.tanh(g)
+        h, c = 0.2 * h + 0.8 * logistic(o) * np.tanh(c1), 0.6 * c + 0.4 * c1
+        np.testing.assert_allclose(lstm(x)[0][t], h, atol=1e-14)
+        a, b = x[t] @ q["weight_ih_l0"].T + q["bias_ih_l0"], k @ q["weight_hh_l0"].T + q["bias_hh_l0"]
+        (r, z, n), (r_h, z_h, n_h) = np.split(a, 3, axis=1), np.split(b, 3, axis=1)
+        r, z = logistic(r + r_h), logistic(z + z_h)
+        k = 0.3 * k + 0.7 * ((1 - z) * np.tanh(n + r * n_h) + z * k)
+        np.testing.assert_allclose(gru(x)[0][t], k, atol=1e-14)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, True, "x", None])
+def test_a_chance_lies_between_0_and_1(value):
+    with pytest.raises(ValueError, match="c_chance: expected a number from 0 to 1, got "):
+        zoneout_lstm(0.1, value)
+    with pytest.raises(ValueError, match=r"^chance: expected a number from 0 to 1, got "):
+        zoneout_gru(value)
 
 
 def test_a_step_of_a_sequence_keeps_the_state_it_had(isa):

@@ -27,6 +27,8 @@ TABLES = {
     "forward_f64": {"forward_f64"},
     "backward_f32": {"backward_f32", "products_f32"},
     "backward_f64": {"backward_f64", "products_f64"},
+    "programs_f32": {"programs_f32"},
+    "programs_f64": {"programs_f64"},
     "table": {"isa"},
 }
 # What each part needs of others.

@@ -144,7 +144,7 @@ MALFORMED = [
     (with_node(0, ["slot", [0], 0]), "node 0: expected 0 arguments of slot, got 1"),
     (
         with_node(0, ["gradient", [], 0]),
-        "node 0: expected an operation (slot, state, vector, scalar, constant, add",
+        "node 0: expected an operation (slot, state, vector, scalar, constant, random, add",
     ),
     (with_node(MUL, ["dtanh", [0, 1], 0]), "got 'dtanh'"),
     (with_node(MUL, ["mul", [0], 0]), f"node {MUL}: expected 2 arguments of mul, got 1"),

@@ -59,6 +59,7 @@ TORCH = {
     **{name: getattr(torch, name) for name in ("sigmoid", "tanh")},
     "softplus": torch.nn.functional.softplus,
     "add_number": torch.add,
+    "chance": lambda u, p: p if u is None else (u < p).to(u.dtype),
     "mul_number": torch.mul,
     "from_number": lambda a, number: number - a,
     "max_number": lambda a, number: a.clamp(min=number),

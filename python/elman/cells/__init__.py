@@ -30,6 +30,7 @@ from .plain import ctrnn, echo_state, fast_grnn, fast_rnn, ind_rnn, leaky_rnn, r
 from .searched import nas
 from .spiking import lif, rlif
 from .xlstm import slstm
+from .zoneouts import zoneout_gru, zoneout_lstm
 
 __all__ = [
     "CellDefinition",
@@ -82,6 +83,8 @@ __all__ = [
     "usual",
     "where",
     "zoneout",
+    "zoneout_gru",
+    "zoneout_lstm",
 ]
 
 

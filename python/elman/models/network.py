@@ -17,7 +17,7 @@ from ..layers.recurrent import RecurrentLayer
 from ..tracing.definition import CellDefinition
 
 # elman's own recurrent layers by the names that models have for them.
-RECURRENT: dict[str, type[RecurrentLayer]] = {kind.__name__.lower(): kind for kind in (LSTM, GRU, RNN)}
+RECURRENT: dict[str, type[RecurrentLayer]] = {kind.__name__.lower(): kind for kind in (RNN, LSTM, GRU)}
 
 
 class Network(Sequential):

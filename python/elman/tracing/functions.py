@@ -235,9 +235,12 @@ def zoneout(old: Any, new: Any, p: float) -> Any:
     (1 - p) new, which is the mean of that (Krueger et al. 2017). Of numbers it is the mean.
 
     Args:
-        old: a state before the step.
-        new: the same after it.
-        p: from 0 to 1.
+        old: a state before the step, a symbol or numbers.
+        new: the same after it, a symbol or numbers.
+        p: the chance, a number from 0 to 1.
+
+    Returns:
+        One of them, unit by unit, or their mean.
 
     Raises:
         ValueError: p lies elsewhere.
