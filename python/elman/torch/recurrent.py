@@ -124,10 +124,15 @@ class Recurrent(Sequences, nn.Module):
             (y, state): y [T, B, D*H], and the state after each sequence's last step: a tensor, or a tuple of all.
 
         Raises:
-            RuntimeError: a shape does not fit, as in torch.nn.
+            RuntimeError: a shape does not fit, as in torch.nn; or the cell draws random numbers, in training.
             ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence, or a scalar is missing.
             TypeError: an argument is no tensor, or the cell has no scalar of this name.
         """
+        if self.training and CELLS[self._elman_cell].draws:
+            raise RuntimeError(
+                "training: expected False (module.eval()) of a cell that draws random numbers, got True: "
+                "elman.torch draws none yet"
+            )
         weights = self._elman_weights()
         run: Run = call.run
         if why := self._elman_reason(weights[0]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,16 +62,16 @@ def _broadcast(value: Any, like: Tensor) -> Tensor:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "add": torch.add,
-    "sub": torch.sub,
-    "mul": torch.mul,
-    "div": torch.div,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
     "fma": lambda a, b, c: a * b + c,
     "fnma": lambda a, b, c: c - a * b,
     "max": _larger,
     "min": _smaller,
-    "add_number": torch.add,
-    "mul_number": torch.mul,
+    "add_number": operator.add,
+    "mul_number": operator.mul,
     "from_number": lambda a, number: number - a,
     "max_number": _larger,
     "min_number": _smaller,
@@ -78,6 +79,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "where_at_least": lambda a, b, c, d: torch.where(a >= b, c, d),
     "where_equal": lambda a, b, c, d: torch.where(a == b, c, d),
     "spike": _Spike.apply,
+    "chance": lambda _, p: p,  # outside training, where nothing is drawn
     "abs": torch.abs,
     "sqrt": torch.sqrt,
     "exp": torch.exp,
