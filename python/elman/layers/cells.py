@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import _check
-from ..stack.cells import CELLS, define
-from ..tracing.definition import CellDefinition
+from ..stack.cells import cell_name
 from .recurrent import RecurrentLayer
 
 
@@ -40,20 +39,6 @@ class Recurrent(RecurrentLayer):
     def __init__(self, cell: Any, input_size: int, hidden_size: int, num_layers: int = 1, **options: Any):
         self.cell, self._cell = cell, cell_name(cell)
         super().__init__(input_size, hidden_size, num_layers, **options)
-
-
-def cell_name(cell: Any) -> str:
-    """The name in CELLS of a cell that a user gave."""
-    if isinstance(cell, CellDefinition):
-        return define(cell)
-    compiled = [name for name, known in CELLS.items() if known.definition is None]
-    if not isinstance(cell, str) or cell not in compiled:
-        call = f"; call it, {cell.__name__}()" if getattr(cell, "makes_cells", False) else ""
-        raise ValueError(
-            f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(compiled)}, got "
-            f"{cell if isinstance(cell, str) else _check.describe(cell)}{call}"
-        )
-    return cell
 
 
 class RNN(RecurrentLayer):

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _check
 from .._arrays import returner, to_numpy
+from .cells import CELLS
 from .passes import Device
 from .spec import StackSpec
 from .steps import Steps
@@ -136,15 +137,20 @@ def prepare(
 
 def check_scalars(spec: StackSpec, given: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray | None:
     """The scalars of the cell as one array [*shape, scalars]; None where it has none."""
-    names = spec.facts.scalars
+    values = named_scalars(spec.cell, given, lambda: f"{_check.shape_text(shape)} {spec.dtype}")
+    if not values:
+        return None
+    return np.stack([_check.array(name, v, shape, spec.dtype) for name, v in values.items()], axis=-1)
+
+
+def named_scalars(cell: str, given: Mapping[str, Any], wanted: Callable[[], str]) -> dict[str, Any]:
+    """The scalars of a cell in its order, none more and none less. `wanted`: what each has to be, in words."""
+    names = CELLS[cell].scalars
     for name in given:
         if name not in names:
             known = f"one of the cell's scalars ({', '.join(names)})" if names else "no such argument"
             raise TypeError(f"{name}: expected {known}, got {name}=")
     for name in names:
         if name not in given or given[name] is None:
-            wanted = f"{_check.shape_text(shape)} {spec.dtype}, which the cell reads"
-            raise ValueError(f"{name}: expected {wanted}, got none")
-    if not names:
-        return None
-    return np.stack([_check.array(name, given[name], shape, spec.dtype) for name in names], axis=-1)
+            raise ValueError(f"{name}: expected {wanted()}, which the cell reads, got none")
+    return {name: given[name] for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .. import _core
+from .. import _check, _core
 from ..tracing.definition import CellDefinition
 from ..tracing.emit import Program
 
@@ -59,6 +59,24 @@ def define(cell: CellDefinition) -> str:
     if cell.key not in CELLS:
         CELLS[cell.key] = _read(cell.key, _core.define_cell(**_words(cell)), cell)
     return cell.key
+
+
+def cell_name(cell: Any) -> str:
+    """The name in CELLS of a cell that a user gave.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(cell, CellDefinition):
+        return define(cell)
+    compiled = [name for name, known in CELLS.items() if known.definition is None]
+    if not isinstance(cell, str) or cell not in compiled:
+        call = f"; call it, {cell.__name__}()" if getattr(cell, "makes_cells", False) else ""
+        raise ValueError(
+            f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(compiled)}, got "
+            f"{cell if isinstance(cell, str) else _check.describe(cell)}{call}"
+        )
+    return cell
 
 
 def _words(cell: CellDefinition) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from . import flops, threads  # noqa: E402, F401
 from .cells import GRUCell, LSTMCell, RNNCell  # noqa: E402
 from .frozen import assume_frozen  # noqa: E402
 from .layers import GRU, LSTM, RNN  # noqa: E402
+from .recurrent import Recurrent  # noqa: E402
 from .swap import Entry, Report, accelerate, report, restore, restored  # noqa: E402
 
 threads.borrow()
@@ -29,6 +30,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "RNNCell",
+    "Recurrent",
     "Report",
     "accelerate",
     "assume_frozen",

@@ -12,12 +12,12 @@ from .. import _core
 from ..stack.spec import StackSpec
 from . import gpu, reference, threads
 from .cache import TENSORS, Cache
-from .spec import Layout, of_cell, split, step_of
+from .spec import Counts, Layout, of_cell, split, step_of
 
 
 class Call(torch.autograd.Function):
-    """Inputs: x, the initial states (none or all), the weights, then dropout's factors. Results: y, which a cell gives
-    only as its h, and each final state.
+    """Inputs: x, the initial states (none or all), the weights, dropout's factors, then the cell's scalars. Results: y,
+    which a cell gives only as its h, and each final state.
 
     All that is large is in saved tensors, the tape included, where checkpoints and hooks for saved tensors find it.
     `made`: the tape and the results of a single step, which has gone to the engine as tensors, and of what (`step`).
@@ -31,15 +31,15 @@ class Call(torch.autograd.Function):
         spec: StackSpec,
         layout: Layout,
         cache: Cache | None,
-        counts: tuple[int, int, int],
+        counts: Counts,
         *tensors: Tensor,
     ) -> Any:
-        x, state, weights, dropout = split(counts, tensors)
+        x, state, weights, *beside = split(counts, tensors)
         ctx.plans = ctx.step = None
         if made is not None:
             (memory, *results), (ctx.step, ctx.key) = made
         else:
-            call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache)
+            call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, *beside, cache)
             memory = call.new_memory()
             results = call.forward(call.new_tape(memory))
             del results[: of_cell(x, layout)]
@@ -55,7 +55,7 @@ class Call(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         memory, *tensors = ctx.saved_tensors  # refused here if one was changed in place
-        x, state, weights, dropout = split(ctx.counts, tensors)
+        x, state, weights, *beside = split(ctx.counts, tensors)
         if of_cell(x, ctx.layout):
             given = None, *given
         anew = reference.needed_backward(given)
@@ -65,16 +65,16 @@ class Call(torch.autograd.Function):
             )
         spec, layout, needs = ctx.spec, ctx.layout, ctx.needs_input_grad[5:]
         if anew:
-            grads: Any = reference.gradients(spec, layout, x, state, weights, dropout, given)
+            grads: Any = reference.gradients(spec, layout, given, x, state, weights, *beside)
         else:
             if _graph_is_kept():  # this pass uses the tape up, and another one may follow
                 memory = memory.clone()
             grads = _step_back(ctx.step, memory, x, state, weights, given, needs) if ctx.step else None
             if grads is None:
-                call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, ctx.cache, ctx.plans)
+                call = gpu.pass_for(x)(spec, layout, x, state, weights, *beside, ctx.cache, ctx.plans)
                 grads = _back(call, spec, memory, ctx.counts, given, needs)
-        grads = [g if needed else None for g, needed in zip(grads, needs, strict=False)]
-        return None, None, None, None, None, *grads, *[None] * len(dropout)
+        grads = [g if needed else None for g, needed in zip(grads, needs, strict=True)]
+        return None, None, None, None, None, *grads
 
 
 def step(
@@ -90,7 +90,7 @@ def step(
     """Puts one step of all sequences in one direction into the graph: y (not of a cell) and each final state, which
     have no graph in `made`, the tape first. `plain`: the step has read the weights where they lie, not in `packed`."""
     spec, layout = step_of(module, len(weights), x.dtype)
-    counts = len(state), len(weights), 0
+    counts = len(state), len(weights), 0, 0
     step = module, None if plain else packed.key
     results: tuple[Tensor, ...] = _apply((made, step), spec, layout, cache, counts, x, *state, *weights)
     return results
@@ -122,16 +122,16 @@ def _back(
     call: Any,
     spec: StackSpec,
     memory: Tensor,
-    counts: tuple[int, int, int],
+    counts: Counts,
     given: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients of any call."""
-    need_dx, need_dstate, need_dweights, _ = split(counts, needs)
+    need_dx, need_dstate, need_dweights, dropout, need_dscalars = split(counts, needs)
     names = {name for name, needed in zip(spec.names, need_dweights, strict=True) if needed}
-    wants = need_dx, any(need_dstate), names
+    wants = need_dx, any(need_dstate), names, any(need_dscalars)
     dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], *wants)
-    return [dx, *(dstate if need_dstate else ()), *dweights]
+    return [dx, *(dstate if need_dstate else ()), *dweights, *[None] * len(dropout), *call.dscalars]
 
 
 CHANGED = (

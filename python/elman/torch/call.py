@@ -1,7 +1,7 @@
 """One call of a stack, and the choice between the ways to make it.
 
 Plain eager calls go straight to the engine: through the dispatcher a call would take 30 us longer. Whatever has to
-see an operator (torch.compile, torch.export, torch.func, tracing, dispatch modes) gets the one of ops.py.
+see an operator (torch.compile, torch.export, torch.func, tracing, dispatch modes) gets one of cell_ops.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from ..stack.cells import CELLS
 from ..stack.spec import StackSpec
-from . import autograd, engine, func, gpu, ops, reference, threads
+from . import autograd, cell_ops, engine, func, gpu, reference, threads
 from .cache import Cache, cache_of
 from .fallback import tracing
 from .spec import Layout, of_cell
@@ -101,19 +100,23 @@ def run(
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
+    scalars: Sequence[Tensor] = (),
+    *,
     cache: Cache | None = None,
 ) -> Sequence[Tensor]:
-    """y and each final state. `cache` keeps packed weights between calls."""
-    tensors = (x, *state, *weights, *dropout)
+    """y and each final state. `scalars`: one tensor with all of the cell's as its last axis, or none. `cache` keeps
+    packed weights between calls."""
+    tensors = (x, *state, *weights, *dropout, *scalars)
     if not direct(tensors):
         if kind := carried(tensors):
-            return as_plain(kind, run, spec, layout, x, state, weights, dropout, cache=cache)
-        return _seen(spec, layout, x, state, weights, dropout)
+            return as_plain(kind, run, spec, layout, x, state, weights, dropout, scalars, cache=cache)
+        return _seen(spec, layout, x, state, weights, dropout, scalars)
     if torch.is_grad_enabled() and any(map(_wants_gradients, tensors)):
-        counts = len(state), len(weights), len(dropout)
+        counts = len(state), len(weights), len(dropout), len(scalars)
         given: tuple[Tensor, ...] = autograd.Call.apply(None, spec, layout, cache, counts, *tensors)
         return given[:1] + given if of_cell(x, layout) else given
-    results: Sequence[Tensor] = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, cache).forward()
+    found = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, scalars, cache)
+    results: Sequence[Tensor] = found.forward()
     return results
 
 
@@ -124,21 +127,22 @@ def _seen(
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
+    scalars: Sequence[Tensor],
 ) -> Sequence[Tensor]:
     """`run`, where something besides autograd has to see the call."""
     if of_cell(x, layout):
         state = [part.unsqueeze(0) for part in state]
-        return [r.squeeze(0) for r in _seen(spec, layout, x.unsqueeze(0), state, weights, dropout)]
-    tensors = (x, *state, *weights)
+        return [r.squeeze(0) for r in _seen(spec, layout, x.unsqueeze(0), state, weights, dropout, scalars)]
+    groups = x, state, weights, dropout, scalars
+    tensors = (x, *state, *weights, *scalars)
     if not torch.compiler.is_compiling() and reference.needed(tensors):
-        return reference.run(spec, layout, x, state, weights, dropout)
+        return reference.run(spec, layout, *groups)
     # torch.jit.trace records this call for all later ones, and its checker traces again without gradients. A call
     # without a tape serves them all: it is right with gradients, and quick without.
     recorded = torch._C._get_tracing_state() is not None
     keep = not recorded and torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    plain = ops.plain(spec, layout)
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
-        y, h, c, _ = func.run(x, state, weights, dropout, plain)
+        *results, _ = func.run(spec, layout, groups)
     else:
-        y, h, c, _ = ops.rnn(x, list(state), list(weights), list(dropout), *plain, keep)
-    return [y, h, c][: 1 + len(CELLS[spec.cell].states)]
+        *results, _ = cell_ops.run(spec, layout, groups, keep)
+    return results

@@ -60,7 +60,7 @@ class _Cell(Twinned, torch.nn.RNNCellBase):
         if not batched:
             x, state = x.unsqueeze(0), [part.unsqueeze(0) for part in state]
         spec = spec_of(cell, _FORWARD, len(weights) == 4, weights)
-        _, *final = call.run(spec, TIME_FIRST, x, state, weights, (), cache_of(self))
+        _, *final = call.run(spec, TIME_FIRST, x, state, weights, (), cache=cache_of(self))
         if not batched:
             final = [part.squeeze(0) for part in final]
         return final[0] if len(final) == 1 else tuple(final)

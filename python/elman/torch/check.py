@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .._check import Dim, shape_text
+from ..stack.arguments import named_scalars
 from ..stack.cells import CELLS
 
 
@@ -73,6 +74,23 @@ def states(cell: str, hx: Any, leads: tuple[int, ...], widths: tuple[int, int], 
             wanted = f"{shape_text(shape)} {describe_type(like)}"
             raise RuntimeError(f"{name}: expected {wanted}, got {describe(part)}")
     return parts
+
+
+def scalars(cell: str, given: Mapping[str, Any], x: Tensor) -> list[Tensor]:
+    """The scalars of a cell as one tensor with one more axis than each, which has those of x but the last; nothing
+    where it has none."""
+    wanted = lambda: f"{shape_text(x.shape[:-1])} {describe_type(x)}"  # noqa: E731
+    parts = named_scalars(cell, given, wanted)
+    for name, part in parts.items():
+        if isinstance(part, Tensor):
+            fits = _strided(part) and part.shape == x.shape[:-1]
+            if fits and part.dtype == x.dtype and part.device == x.device:
+                continue
+            kind: type[Exception] = ValueError if fits else RuntimeError
+        else:
+            kind = TypeError
+        raise kind(f"{name}: expected {wanted()}, got {describe(part)}")
+    return [torch.stack(list(parts.values()), -1)] if parts else []
 
 
 def lengths(value: Any, B: int | None) -> Tensor | None:

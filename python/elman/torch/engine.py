@@ -32,6 +32,7 @@ class Pass:
         state: Sequence[Tensor],
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
+        scalars: Sequence[Tensor] = (),
         cache: Cache | None = None,
         plans: Plans | None = None,
     ):
@@ -42,7 +43,8 @@ class Pass:
         self.key = self._packed.key
         self.plans = plans or layout.plans(spec.backwards, self._x.shape)
         initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states
-        self._pass = processor.Pass(spec, self.plans, self._x, initial, to_arrays(dropout))
+        numbers = self._array(scalars[0]) if scalars else None
+        self._pass = processor.Pass(spec, self.plans, self._x, initial, to_arrays(dropout), scalars=numbers)
 
     @staticmethod
     def tape_size(spec: StackSpec, x: Tensor) -> int:
@@ -93,9 +95,11 @@ class Pass:
         want_dx: bool = True,
         want_dinitial: bool = True,
         names: Collection[str] | None = None,
+        want_dscalars: bool = True,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
         """The gradients of x (None unless wanted), of each initial state (undefined unless wanted) and of each weight;
-        None for those of parts without one of these `names`. Uses the tape up."""
+        None for those of parts without one of these `names`. `dscalars` has those of the cell's scalars then. Uses the
+        tape up."""
         spec = self._spec
         wanted = spec.wanted(names)
         grads = spec.gradients(wanted, self._zeros)
@@ -105,10 +109,16 @@ class Pass:
         self._pass.backward_into(
             self._packed.backward, tape, self._array(dy), [self._array(d) for d in dstate],
             None if dx is None else self._in_full(dx), dinitial_arrays, arrays,
-            spec.first(wanted, want_dx or want_dinitial),
+            spec.first(wanted, want_dx or want_dinitial or (want_dscalars and bool(self.dscalars))),
         )  # fmt: skip
         found = spec.named(grads)
         return dx, dinitial, [found.get(name) for name in spec.names]
+
+    @property
+    def dscalars(self) -> list[Tensor]:
+        """The gradient of the cell's scalars, where it has any."""
+        made = self._pass.dscalars
+        return [] if made is None else [torch.from_numpy(made)]
 
     def _zeros(self, shape: tuple[int, ...]) -> Tensor:
         made = new(shape, self._spec.dtype)

@@ -56,8 +56,13 @@ def run(module: Any, torch_forward: Callable[..., Any], why: str, input: Any, hx
             raise RuntimeError(
                 f"{name}: expected None for torch's own code ({why}), got {type(value).__name__}"
             )
+    warn(module, why, "torch's own code", stacklevel=5)
+    return torch_forward(input, hx)
+
+
+def warn(module: Any, why: str, what: str, stacklevel: int) -> None:
+    """Once for each module."""
     if why != _ONNX and module.__dict__.get("_elman_warned") != why:
         module.__dict__["_elman_warned"] = why
         name = type(module).__name__
-        warnings.warn(f"elman.torch.{name}: {why}, so it runs torch's own code", stacklevel=4)
-    return torch_forward(input, hx)
+        warnings.warn(f"elman.torch.{name}: {why}, so it runs {what}", stacklevel=stacklevel)

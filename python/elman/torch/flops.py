@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import register_flop_formula
 
-from . import ops  # noqa: F401  the operators' home
+from . import cell_ops  # noqa: F401  the operators' home
 
 
-@register_flop_formula(torch.ops.elman.rnn)
+@register_flop_formula([torch.ops.elman.rnn, torch.ops.elman.cell])
 def _forward(x: Sequence[int], state: Any, weights: Sequence[Sequence[int]], *_: Any, **__: Any) -> int:
     """From shapes: each row of x times each matrix, whether its step counts or not."""
     return 2 * prod(x[:-1]) * sum(prod(shape) for shape in weights if len(shape) == 2)
@@ -21,3 +21,8 @@ def _forward(x: Sequence[int], state: Any, weights: Sequence[Sequence[int]], *_:
 @register_flop_formula(torch.ops.elman.rnn_backward)
 def _backward(dy: Any, dh: Any, dc: Any, tape: Any, x: Any, *rest: Any, **__: Any) -> int:
     return 2 * _forward(x, *rest)  # the gradients of what is multiplied, and those of the matrices
+
+
+@register_flop_formula(torch.ops.elman.cell_backward)
+def _cell_backward(given: Any, tape: Any, x: Any, *rest: Any, **__: Any) -> int:
+    return 2 * _forward(x, *rest)

@@ -9,20 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import ops
-from .spec import split
+from ..stack.spec import StackSpec
+from . import cell_ops
+from .spec import Layout, split
 
 
-def run(
-    x: Tensor,
-    state: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    dropout: Sequence[Tensor],
-    plain: tuple[Any, ...],
-) -> Any:
-    """y, h, c and the tape; `plain`: the operator's arguments after the tensors, but for `keep`."""
-    counts = len(state), len(weights), len(dropout)
-    return _Forward.apply(plain, counts, x, *state, *weights, *dropout)
+def run(spec: StackSpec, layout: Layout, groups: Sequence[Any]) -> Any:
+    """y, each final state and the tape; `groups`: x, state, weights, dropout and the cell's scalars."""
+    x, *lists = groups
+    counts = tuple(map(len, lists))
+    return _Forward.apply((spec, layout), counts, x, *(t for one in lists for t in one))
 
 
 class _Forward(torch.autograd.Function):
@@ -30,7 +26,8 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def forward(plain: Any, counts: Any, *tensors: Tensor) -> Any:
-        return ops.rnn(*split(counts, tensors), *plain, True)
+        spec, layout = plain
+        return tuple(cell_ops.run(spec, layout, split(counts, tensors), True))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -40,18 +37,21 @@ class _Forward(torch.autograd.Function):
         ctx.save_for_backward(tape, *tensors)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor, dh: Tensor, dc: Tensor, _: Any) -> Any:
-        grads = _Backward.apply(ctx.plain, ctx.counts, dy, dh, dc, *ctx.saved_tensors)
-        return None, None, *grads, *[None] * ctx.counts[2]
+    def backward(ctx: Any, *given: Tensor) -> Any:
+        results = given[:-1]  # but the tape
+        grads = _Backward.apply(ctx.plain, ctx.counts, len(results), *results, *ctx.saved_tensors)
+        s, w, d, _ = ctx.counts
+        return None, None, *grads[: 1 + s + w], *[None] * d, *grads[1 + s + w :]
 
 
 class _Backward(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(plain: Any, counts: Any, dy: Tensor, dh: Tensor, dc: Tensor, *kept: Tensor) -> Any:
-        tape, *tensors = kept
-        return tuple(ops.rnn_backward(dy, dh, dc, tape, *split(counts, tensors), *plain))
+    def forward(plain: Any, counts: Any, given: int, *tensors: Tensor) -> Any:
+        tape, *kept = tensors[given:]
+        spec, layout = plain
+        return tuple(cell_ops.run_back(spec, layout, tensors[:given], tape, split(counts, kept)))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -95,6 +95,7 @@ class Pass:
     """
 
     key = None  # nothing is packed
+    dscalars: Sequence[Tensor] = ()
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Pass:
         state: Sequence[Tensor],
         weights: Sequence[Tensor],
         dropout: Sequence[Tensor] = (),
+        scalars: Sequence[Tensor] = (),  # the scans have no cells with any
         cache: Any = None,  # weights need no other layout here
         plans: Sequence[Plan] | None = None,
     ):
@@ -148,6 +150,7 @@ class Pass:
         want_dx: bool = True,
         want_dinitial: bool = True,
         names: Collection[str] | None = None,
+        want_dscalars: bool = False,
     ) -> tuple[Tensor | None, list[Tensor], list[Tensor | None]]:
         """As engine.Pass.backward."""
         dfinal = [None if d is None else self._state(d) for d in dstate]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..stack.spec import StackSpec
-from . import gpu, reference
+from . import gpu, reference, traced
 from .spec import Layout, of_cell, spec_of, split
 
 # What both take after x, and in this order. (Schemas are written out because PyTorch 2.4 cannot read annotations
@@ -22,19 +22,84 @@ _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_siz
     Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
 
 # h and c have places of their own, not a list of states: recorded programs hold this schema, and a list among the
-# results would break them. All cells of torch.nn fit in it. A cell of more states would need another operator.
+# results would break them. All cells of torch.nn fit in it. Cells of more states or with scalars have the operators of
+# cell_ops.py.
 
 
 def plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:
     """The arguments of both after the tensors, but for `keep`."""
     batch_first, *marks = layout
-    return *marks, spec.cell, list(map(int, spec.backwards)), spec.bias, batch_first
+    cell = traced.WORDS.get(spec.cell, spec.cell)
+    return *marks, cell, list(map(int, spec.backwards)), spec.bias, batch_first
 
 
-def _read(weights: Sequence[Tensor], arguments: Sequence[Any]) -> tuple[StackSpec, Layout]:
+def read(weights: Sequence[Tensor], arguments: Sequence[Any]) -> tuple[StackSpec, Layout]:
     """The reverse of `plain`."""
     *marks, cell, backwards, bias, batch_first = arguments
-    return spec_of(cell, tuple(map(bool, backwards)), bias, weights), Layout(batch_first, *marks)
+    spec = spec_of(traced.from_words(cell), tuple(map(bool, backwards)), bias, weights)
+    return spec, Layout(batch_first, *marks)
+
+
+def run(
+    spec: StackSpec,
+    layout: Layout,
+    x: Tensor,
+    state: Any,
+    weights: Any,
+    dropout: Any,
+    scalars: Any,
+    keep: bool,
+) -> list[Tensor]:
+    """What an operator computes: y, each final state, and the tape, which is empty unless `keep`."""
+    if of_cell(x, layout):
+        raise ValueError(f"x: expected three axes, or two with batch_sizes, got {list(x.shape)}")
+    kind = gpu.pass_for(x)
+    call = kind(spec, layout, x, state, weights, dropout, scalars)
+    memory = call.new_memory(kind.tape_size(spec, x)) if keep else x.new_empty(0)
+    return [*call.forward(call.new_tape(memory) if keep else None), memory]
+
+
+def fake(spec: StackSpec, layout: Layout, x: Tensor, state: Sequence[Tensor], keep: bool) -> list[Tensor]:
+    """The same without numbers."""
+    batch_first, batch_sizes = layout.batch_first, layout.batch_sizes
+    lead = x.shape[:-1]
+    if state:
+        B = state[0].shape[1]
+    elif batch_sizes is not None and type(batch_sizes) is Tensor:  # of x on device meta
+        B = int(batch_sizes[0])
+    elif batch_sizes is not None:
+        B = torch.library.get_ctx().new_dynamic_size()
+    else:
+        B = x.shape[0] if batch_first else x.shape[1]
+    if batch_first and len(lead) == 2:
+        y = x.new_empty(lead[1], lead[0], spec.width).transpose(0, 1)
+    else:
+        y = x.new_empty(*lead, spec.width)
+    final = [x.new_empty(shape) for shape in spec.state_shapes(B)]
+    return [y, *final, x.new_empty(gpu.pass_for(x).tape_size(spec, x) if keep else 0)]
+
+
+def run_back(
+    spec: StackSpec,
+    layout: Layout,
+    given: Sequence[Tensor | None],
+    tape: Tensor,
+    x: Tensor,
+    state: Any,
+    weights: Any,
+    dropout: Any,
+    scalars: Any,
+) -> list[Tensor]:
+    """The gradients of x, of each initial state given, of each weight and of the cell's scalars, from those of y and
+    each final state. Without a tape it runs forward again."""
+    call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, scalars)
+    if tape.numel():
+        kept = call.new_tape(tape.clone())
+    else:
+        kept = call.new_tape(call.new_memory())
+        call.forward(kept)
+    dx, dstate, dweights = call.backward(kept, given[0], given[1:])
+    return [dx, *(dstate if state else ()), *dweights, *call.dscalars]
 
 
 @functools.partial(
@@ -57,14 +122,13 @@ def rnn(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y, the final h and c, and the tape; c is empty for cells without one, the tape unless `keep`."""
-    spec, layout = _read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
-    if of_cell(x, layout):
-        raise ValueError(f"x: expected three axes, or two with batch_sizes, got {list(x.shape)}")
-    kind = gpu.pass_for(x)
-    call = kind(spec, layout, x, state, weights, dropout)
-    memory = call.new_memory(kind.tape_size(spec, x)) if keep else x.new_empty(0)
-    y, h, *others = call.forward(call.new_tape(memory) if keep else None)
-    (c,) = others or [x.new_empty(0)]
+    spec, layout = read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    return _in_places(*run(spec, layout, x, state, weights, dropout, (), keep))
+
+
+def _in_places(y: Tensor, h: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    *others, memory = rest
+    (c,) = others or [y.new_empty(0)]
     return y, h, c, memory
 
 
@@ -72,23 +136,8 @@ def rnn(
 def _(
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first, keep
 ):
-    spec = spec_of(cell, tuple(map(bool, backwards)), bias, weights)
-    lead = x.shape[:-1]
-    if state:
-        B = state[0].shape[1]
-    elif type(batch_sizes) is Tensor:  # of x on device meta
-        B = int(batch_sizes[0])
-    elif batch_sizes is not None:
-        B = torch.library.get_ctx().new_dynamic_size()
-    else:
-        B = x.shape[0] if batch_first else x.shape[1]
-    h, *others = (x.new_empty(shape) for shape in spec.state_shapes(B))
-    (c,) = others or [x.new_empty(0)]
-    if batch_first and len(lead) == 2:
-        y = x.new_empty(lead[1], lead[0], spec.width).transpose(0, 1)
-    else:
-        y = x.new_empty(*lead, spec.width)
-    return y, h, c, x.new_empty(gpu.pass_for(x).tape_size(spec, x) if keep else 0)
+    spec, layout = read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    return _in_places(*fake(spec, layout, x, state, keep))
 
 
 @functools.partial(
@@ -114,15 +163,8 @@ def rnn_backward(
     batch_first: bool,
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
-    spec, layout = _read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
-    call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout)
-    if tape.numel():
-        kept = call.new_tape(tape.clone())
-    else:
-        kept = call.new_tape(call.new_memory())
-        call.forward(kept)
-    dx, dstate, dweights = call.backward(kept, dy, [dh, dc][: spec.states])
-    return [dx, *(dstate if state else ()), *dweights]
+    spec, layout = read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    return run_back(spec, layout, [dy, dh, dc][: 1 + spec.states], tape, x, state, weights, dropout, ())
 
 
 @rnn_backward.register_fake
@@ -133,7 +175,7 @@ def _(dy, dh, dc, tape, x, state, weights, *_):
 def _setup(ctx, inputs, output):
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, *rest = inputs
     *_, tape = output
-    ctx.counts = len(state), len(weights), len(dropout)
+    ctx.counts = len(state), len(weights), len(dropout), 0
     ctx.rest = rest[:-1]
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(tape, batch_sizes, lengths, mask, reset, x, *state, *weights, *dropout)
@@ -142,22 +184,22 @@ def _setup(ctx, inputs, output):
 def _backward(ctx, dy, dh, dc, _):
     tape, *kept = ctx.saved_tensors
     marks, tensors = kept[:4], kept[4:]
-    x, state, weights, dropout = split(ctx.counts, tensors)
+    x, state, weights, dropout, _ = split(ctx.counts, tensors)
     arguments = (*marks, *ctx.rest)
-    spec, layout = _read(weights, arguments)
+    spec, layout = read(weights, arguments)
     given = [dy, dh, dc][: 1 + spec.states]
     if reference.needed_backward(given):
-        grads = reference.gradients(spec, layout, x, state, weights, dropout, given)
+        grads = reference.gradients(spec, layout, given, x, state, weights, dropout, ())
     else:
         grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *arguments)
-    s, _, d = ctx.counts
-    return grads[0], grads[1 : 1 + s], grads[1 + s :], [None] * d, *[None] * 9
+    s, w, d, _ = ctx.counts
+    return grads[0], grads[1 : 1 + s], grads[1 + s : 1 + s + w], [None] * d, *[None] * 9
 
 
 rnn.register_autograd(_backward, setup_context=_setup)
 
 
-def _vmap(op):
+def vmap(op):
     """The rule of `op` under torch.func.vmap: one call after another."""
 
     def rule(info, in_dims, *args):
@@ -182,4 +224,4 @@ def _vmap(op):
 
 if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5; before it vmap says that there is no rule
     for _op in (rnn, rnn_backward):
-        torch.library.register_vmap(_op, _vmap(_op))
+        torch.library.register_vmap(_op, vmap(_op))

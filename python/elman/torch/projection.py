@@ -90,6 +90,7 @@ def run(
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
+    *,
     cache: Cache,
 ) -> Sequence[Tensor]:
     """y [.., D*P], the final h [L*D, B, P] and c [L*D, B, H]."""
@@ -156,7 +157,9 @@ def _direction(
         ih = found.plain.joined if found and not torch.is_grad_enabled() else torch.cat([ih, hh], dim=1)
         initial = [torch.zeros_like(c0)[None], c0[None]]
     plain = [ih, product, *biases]
-    y, m, c = call.run(spec_of(spec.cell, (back,), spec.bias, plain), layout, x, initial, plain, (), found)
+    y, m, c = call.run(
+        spec_of(spec.cell, (back,), spec.bias, plain), layout, x, initial, plain, (), cache=found
+    )
     h = m[0] @ project.t()
     if state:
         h = torch.where(untouched[:, None], h0, h)
@@ -195,6 +198,6 @@ def _padded(
     pad = lambda rows: pad_packed_sequence(PackedSequence(rows, layout.batch_sizes))  # noqa: E731
     padded, lengths = pad(x)
     y, *final = run(
-        spec, Layout(lengths=lengths), padded, state, weights, [pad(d)[0] for d in dropout], cache
+        spec, Layout(lengths=lengths), padded, state, weights, [pad(d)[0] for d in dropout], cache=cache
     )
     return [pack_padded_sequence(y, lengths).data, *final]

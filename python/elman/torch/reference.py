@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from ..stack.cells import CELLS
 from ..stack.spec import StackSpec
+from . import traced
 from .spec import Layout, of_cell, split
 
 
@@ -37,11 +39,12 @@ def run(
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
+    scalars: Sequence[Tensor] = (),
 ) -> list[Tensor]:
     """y, and each final state [L*D, B, H]."""
     if of_cell(x, layout):
         state = [part.unsqueeze(0) for part in state]
-        return [r.squeeze(0) for r in run(spec, layout, x.unsqueeze(0), state, weights, dropout)]
+        return [r.squeeze(0) for r in run(spec, layout, x.unsqueeze(0), state, weights, dropout, scalars)]
     sizes = layout.batch_sizes  # stays on the processor, where PackedSequence wants it
     layout = layout.map(lambda part: part if part is sizes else part.to(x.device))
     lengths = layout.lengths
@@ -50,8 +53,12 @@ def run(
         pad = lambda rows: pad_packed_sequence(PackedSequence(rows, sizes))  # noqa: E731
         unpad = lambda y: pack_padded_sequence(y, lengths).data  # noqa: E731
         (x, lengths), dropout = pad(x), [pad(factors)[0] for factors in dropout]
+        scalars = [pad(rows)[0] for rows in scalars]
     time_first = (lambda t: t.transpose(0, 1)) if layout.batch_first else (lambda t: t)
-    x, dropout = time_first(x), [time_first(factors) for factors in dropout]
+    x, dropout, scalars = (
+        time_first(x),
+        *([time_first(part) for part in parts] for parts in (dropout, scalars)),
+    )
     T, B = x.shape[:2]
     inside = None if lengths is None else torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)
     counts = inside
@@ -69,7 +76,8 @@ def run(
         halves = []
         for d, (back, own) in enumerate(zip(spec.backwards, layer, strict=True)):
             n = k * spec.D + d
-            ys, last = _direction(spec.cell, x, [s[n] for s in state], own, back, counts, reset)
+            read = [x, *scalars]
+            ys, last = _direction(spec.cell, read, [s[n] for s in state], own, back, counts, reset)
             halves.append(ys)
             for parts, part in zip(final, last, strict=True):
                 parts.append(part)
@@ -82,13 +90,16 @@ def run(
 
 def _direction(
     cell: str,
-    x: Tensor,
+    read: list[Tensor],
     state: list[Tensor],
     weights: Sequence[Tensor | None],
     back: bool,
     counts: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
+    """y and the final states. `read`: x, and the cell's scalars where it has any."""
+    step = traced.step(CELLS[cell]) if CELLS[cell].definition else _step(cell)
+    x, n = read[0], len(read)
     T = len(x)
     ys: list[Tensor] = []
     for t in reversed(range(T)) if back else range(T):
@@ -96,44 +107,52 @@ def _direction(
         if reset is not None and cut < T:
             state = [torch.where(reset[cut][:, None], 0, part) for part in state]
         if counts is None:
-            state = _step(cell, x[t], state, weights)
+            state = step([part[t] for part in read], state, weights)
             ys.append(state[0])
         else:
             taken = counts[t][:, None]
-            # Chosen before the cell as well: what does not count may be NaN, and then 0 times its derivative is NaN.
-            inputs = [torch.where(taken, part, 0) for part in (x[t], *state)]
-            new = _step(cell, inputs[0], inputs[1:], weights)
+            # Chosen before the cell as well: what does not count may be NaN, and then 0 times its derivative is NaN. So
+            # it may be with what the cell makes of 0, as 1 / 0.
+            inputs = [torch.where(taken, part, 0.5) for part in (*(part[t] for part in read), *state)]
+            new = step(inputs[:n], inputs[n:], weights)
             state = [torch.where(taken, a, b) for a, b in zip(new, state, strict=True)]
             ys.append(torch.where(taken, new[0], 0))
     y = torch.stack(ys[::-1] if back else ys) if ys else x.new_zeros(0, x.shape[1], state[0].shape[1])
     return y, state
 
 
-def _step(cell: str, x: Tensor, state: list[Tensor], weights: Sequence[Tensor | None]) -> list[Tensor]:
-    """The new states, by torch's function of this cell."""
-    new = getattr(torch._VF, f"{cell}_cell")(x, state if len(state) > 1 else state[0], *weights)
-    return list(new) if isinstance(new, tuple) else [new]
+def _step(cell: str) -> traced.Step:
+    """Torch's function of this cell."""
+    function = getattr(torch._VF, f"{cell}_cell")
+
+    def step(read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None]) -> list[Tensor]:
+        new = function(read[0], state if len(state) > 1 else state[0], *weights)
+        return list(new) if isinstance(new, tuple) else [new]
+
+    return step
 
 
 def gradients(
     spec: StackSpec,
     layout: Layout,
+    given: Sequence[Tensor | None],
     x: Tensor,
     state: Sequence[Tensor],
     weights: Sequence[Tensor],
     dropout: Sequence[Tensor],
-    given: Sequence[Tensor | None],
+    scalars: Sequence[Tensor],
 ) -> list[Tensor | None]:
-    """The gradients of x, each initial state and each weight, which can be differentiated again if that is wanted.
+    """The gradients of x, each initial state, each weight, dropout's factors (None) and the cell's scalars, which can
+    be differentiated again if that is wanted.
 
     `given`: those of y and of each final state; None for zeros.
     """
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         # Each as a tensor of its own: one may have been made from another, or be given twice.
-        inputs = [t.view_as(t) for t in (x, *state, *weights)]
-        x, state, weights = split((len(state), len(weights), 0), inputs)[:3]
-        results = run(spec, layout, x, state, weights, dropout)
+        inputs = [t.view_as(t) for t in (x, *state, *weights, *dropout, *scalars)]
+        counts = len(state), len(weights), len(dropout), len(scalars)
+        results = run(spec, layout, *split(counts, inputs))
         pairs = [(r, g) for r, g in zip(results, given, strict=True) if g is not None and r.requires_grad]
         wanted = [t for t in inputs if t.requires_grad]
         if not pairs or not wanted:

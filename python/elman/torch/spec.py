@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import _check, _core
+from ..stack.cells import CELLS
 from ..stack.spec import StackSpec
 from ..stack.steps import Plans, Steps, packed_plans
 
@@ -29,9 +30,11 @@ def spec_of(
 
     torch.compile looks into the callers. Its older versions know the fields of such a tuple, but no properties.
     """
-    each = (4 if bias else 2) + projected
-    I, width = weights[0].shape[1], weights[1].shape[1]  # noqa: E741
-    H, P = (weights[each - 1].shape[1], width) if projected else (width, 0)
+    known = CELLS[cell]
+    fed = len(known.bias_h) > 0  # whether h feeds a slot, so that there are weights for it
+    each = (1 + fed) * (1 + bias) + len(known.vectors) + projected
+    I, H = weights[0].shape[1], weights[0].shape[0] // len(known.gates)  # noqa: E741
+    P = weights[1].shape[1] if projected else 0
     # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
     dtype = DTYPES.get(weights[0].dtype, _FLOAT32)
     return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P)
@@ -99,12 +102,18 @@ class Layout(NamedTuple):
 TIME_FIRST = Layout()
 
 
-def split(counts: tuple[int, int, int], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
-    """x, the initial states, the weights and dropout's factors, where they are in one row; `counts`: of the last
-    three."""
-    s, w, d = counts
+Counts = tuple[int, int, int, int]
+
+
+def split(counts: Counts, tensors: Sequence[Any]) -> tuple[Any, ...]:
+    """x, the initial states, the weights, dropout's factors and the cell's scalars (one tensor of all, or none), where
+    they are in one row; `counts`: of the last four."""
     x, *rest = tensors
-    return x, rest[:s], rest[s : s + w], rest[s + w : s + w + d]
+    parts, begin = [], 0
+    for count in counts:
+        parts.append(rest[begin : begin + count])
+        begin += count
+    return x, *parts
 
 
 def of_cell(x: Tensor, layout: Layout) -> bool:

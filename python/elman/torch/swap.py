@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from . import cells, layers, recorded
-from .fallback import reason
+from .recurrent import Recurrent
 from .twins import Twin, Twinned, settle, unsettle
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -139,11 +139,11 @@ def report(model: nn.Module) -> Report:
     for name, module in _modules(model).items():
         plain = _plain_class(module)
         kind = f"{plain.__module__.replace('.modules.rnn', '')}.{plain.__qualname__}"
-        if issubclass(plain, Twinned):
+        if issubclass(plain, (Twinned, Recurrent)):
             if _is_twin(plain):  # not a user's subclass of one
                 kind = f"torch.nn.{plain.__name__}"
             weight = next(module.parameters(recurse=True), None)
-            why = None if weight is None else reason(weight)
+            why = None if weight is None else plain._elman_reason(weight)
             frozen = module._elman_cache is not None and module._elman_cache.frozen
             words = "its weights are assumed frozen" if frozen else ""
             found.append(Entry(name, kind, why is None, words if why is None else f"torch's own code: {why}"))

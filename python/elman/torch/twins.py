@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Protocol
 
-from . import dynamo
+from . import dynamo, fallback
 
 
 class Twin(type(Protocol)):  # type: ignore[misc]
@@ -48,6 +48,8 @@ class Twin(type(Protocol)):  # type: ignore[misc]
 
 class Twinned(metaclass=Twin):
     """A base of the twins."""
+
+    _elman_reason = staticmethod(fallback.reason)  # why a module with this weight does not run on the engine
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)

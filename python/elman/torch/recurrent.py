@@ -1,0 +1,166 @@
+"""Layers of any cell under PyTorch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import _check
+from ..stack.cells import CELLS
+from ..stack.spec import StackSpec
+from . import call, fallback, gpu, reference, traced
+from .sequences import Run, Sequences
+
+_ARGUMENTS = ("self", "input", "hx", "lengths", "mask", "reset")
+
+
+class Recurrent(Sequences, nn.Module):
+    """Layers of any cell: your own (`elman.cell`), or one of those that are compiled. `elman.Recurrent` under PyTorch:
+    the same parameters and numbers.
+
+    Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
+    that x and h feed: `weight_ih_l{k}` [Gx*H, I or D*H], `weight_hh_l{k}` [Gh*H, H], `bias_ih_l{k}` [Gx*H],
+    `bias_hh_l{k}` [Gh*H], and each of the cell's params, as `p_i_l{k}` [H]. They start within 1/sqrt(H), and params
+    where the cell says. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
+
+    Args:
+        cell: what `elman.cell` made of a function, or "lstm", "gru", "rnn_tanh" or "rnn_relu".
+        input_size: I, features of x at each step.
+        hidden_size: H, units of each layer and direction.
+        num_layers: L layers, each fed by the one below.
+        bias: whether there are bias_ih and bias_hh.
+        batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
+        dropout: share of a layer's outputs zeroed on their way to the next layer, in training.
+        bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
+        device: of the parameters, as in torch.nn.
+        dtype: of the parameters, as in torch.nn.
+
+    Raises:
+        ValueError: an argument has the wrong type or value.
+    """
+
+    def __init__(
+        self,
+        cell: Any,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        self.cell, self._elman_cell = cell, traced.known(cell)
+        self.input_size = _check.whole_number("input_size", input_size, 1)
+        self.hidden_size = _check.whole_number("hidden_size", hidden_size, 1)
+        self.num_layers = _check.whole_number("num_layers", num_layers, 1)
+        self.bias = _check.flag("bias", bias)
+        self.batch_first = _check.flag("batch_first", batch_first)
+        self.dropout = _check.fraction("dropout", dropout)
+        self.bidirectional = _check.flag("bidirectional", bidirectional)
+        spec = self._spec()
+        for name in spec.facts.scalars:
+            if name in _ARGUMENTS:
+                raise ValueError(f"cell: expected scalars with other names than those of a call, got {name}")
+        self._elman_names = spec.names
+        for name, shape in zip(spec.names, spec.shapes, strict=True):
+            if name in self._parameters:
+                raise ValueError(f"cell: expected params with other names than a layer's, got {name}")
+            self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    def _spec(self) -> StackSpec:
+        backwards = (False, True) if self.bidirectional else (False,)
+        return StackSpec(
+            self._elman_cell, self.input_size, self.hidden_size, self.num_layers, backwards, self.bias
+        )
+
+    def reset_parameters(self) -> None:
+        """Draw the initial values again, from torch's generator."""
+        definition = CELLS[self._elman_cell].definition
+        starts = definition.params if definition else {}
+        limit = 1 / math.sqrt(self.hidden_size)
+        with torch.no_grad():
+            for name in self._elman_names:
+                parameter = getattr(self, name)
+                start = starts.get(name.removesuffix("_reverse").rpartition("_l")[0])
+                if isinstance(start, float):
+                    parameter.fill_(start)
+                else:
+                    parameter.uniform_(*(start or (-limit, limit)))
+
+    def forward(
+        self,
+        input: Any,
+        hx: Any = None,
+        lengths: Any = None,
+        mask: Any = None,
+        reset: Any = None,
+        **scalars: Any,
+    ) -> tuple[Any, Any]:
+        """Run the layers over a batch of sequences.
+
+        Gradients flow to input, hx, all parameters and the scalars, and can be differentiated again.
+
+        Args:
+            input: [T, B, I] ([B, T, I] with batch_first), [T, I] of one sequence, or a PackedSequence.
+            hx: the initial state, [L*D, B, H]; of a cell with several a tuple of all. Zeros if None.
+            lengths: [B], steps of each sequence, 0 to T, in any order. y is 0 beyond.
+            mask: [T, B] bool ([B, T] with batch_first). Steps where it is False are skipped: the state carries over
+                them, and y is 0 there.
+            reset: like mask, [T, B] bool. Where it is True an episode starts: the state is zero before that step, and
+                no gradient crosses. In a reverse direction an episode ends there instead.
+            scalars: those of the cell, by name: a tensor each, as the first two axes of input; [T] of one sequence.
+                With a PackedSequence one each of the same lengths, or its data.
+
+        Returns:
+            (y, state): y [T, B, D*H], and the state after each sequence's last step: a tensor, or a tuple of all.
+
+        Raises:
+            RuntimeError: a shape does not fit, as in torch.nn; or the cell draws random numbers, in training.
+            ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence, or a scalar is missing.
+            TypeError: an argument is no tensor, or the cell has no scalar of this name.
+        """
+        if self.training and CELLS[self._elman_cell].draws:
+            raise RuntimeError(
+                "training: expected False (module.eval()) of a cell that draws random numbers, got True: "
+                "elman.torch draws none yet"
+            )
+        weights = self._elman_weights()
+        run: Run = call.run
+        if why := self._elman_reason(weights[0]):
+            fallback.warn(self, why, "in torch's operations, step by step", stacklevel=5)
+            run = _slowly
+        return self._elman_sequences(run, input, hx, weights, lengths, mask, reset, scalars)
+
+    @staticmethod
+    def _elman_reason(weight: Tensor) -> str | None:
+        """Why it does not run on the engine; None if it does."""
+        if weight.device.type in gpu.KINDS:
+            return f"its weights are on {weight.device}, where the engine has only torch.nn's layers"
+        return fallback.reason(weight)
+
+    def extra_repr(self) -> str:
+        name = self.cell if isinstance(self.cell, str) else self.cell.name
+        shown = [str(name), str(self.input_size), str(self.hidden_size)]
+        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        shown += [
+            f"{key}={getattr(self, key)}" for key, value in usual.items() if getattr(self, key) != value
+        ]
+        return ", ".join(shown)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._elman_cell = traced.known(self.cell)  # this process may not have seen it
+
+
+def _slowly(*args: Any, cache: Any) -> Sequence[Tensor]:
+    """As call.run, by the reference."""
+    return reference.run(*args)

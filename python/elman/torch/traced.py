@@ -1,0 +1,135 @@
+"""Traced cells in torch's operations, and in words that a recorded program can hold."""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..stack.cells import CELLS, Cell, cell_name
+from ..tracing.definition import CellDefinition
+
+# From what a step reads (x, and the cell's scalars), the states and the weights to the new states.
+Step = Callable[[list[Tensor], list[Tensor], Sequence[Tensor | None]], list[Tensor]]
+
+
+class _Spike(torch.autograd.Function):
+    """1 where x > 0, else 0; its derivative is that of x / (1 + slope |x|), in every mode and of every order."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, slope: float) -> Tensor:
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        x, ctx.slope = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return d / (1 + ctx.slope * x.abs()) ** 2, None
+
+    @staticmethod
+    def jvp(ctx: Any, d: Tensor, _: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return d / (1 + ctx.slope * x.abs()) ** 2
+
+
+# The gradient goes to a or to b, as in the engine; torch.maximum shares it where both are equal. NaN wins, as in torch.
+
+
+def _larger(a: Tensor, b: Any) -> Tensor:
+    return torch.where((a > b) | a.isnan(), a, b)
+
+
+def _smaller(a: Tensor, b: Any) -> Tensor:
+    return torch.where((a < b) | a.isnan(), a, b)
+
+
+def _broadcast(value: Any, like: Tensor) -> Tensor:
+    value = value if isinstance(value, Tensor) else like.new_full((), value)
+    return value.expand_as(like)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "fma": lambda a, b, c: a * b + c,
+    "fnma": lambda a, b, c: c - a * b,
+    "max": _larger,
+    "min": _smaller,
+    "add_number": operator.add,
+    "mul_number": operator.mul,
+    "from_number": lambda a, number: number - a,
+    "max_number": _larger,
+    "min_number": _smaller,
+    "where_greater": lambda a, b, c, d: torch.where(a > b, c, d),
+    "where_at_least": lambda a, b, c, d: torch.where(a >= b, c, d),
+    "where_equal": lambda a, b, c, d: torch.where(a == b, c, d),
+    "spike": _Spike.apply,
+    "chance": lambda _, p: p,  # outside training, where nothing is drawn
+    "abs": torch.abs,
+    "sqrt": torch.sqrt,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "softplus": lambda x: -functional.logsigmoid(-x),  # torch's softplus is x itself from 20 on
+    "broadcast": _broadcast,
+}
+"""Those of torch, as `CellDefinition.evaluate` wants them. All can be differentiated in any mode as often as wanted."""
+
+
+def step(cell: Cell) -> Step:
+    """One step of a traced cell, whose weights are weight_ih, weight_hh, bias_ih, bias_hh and the cell's vectors."""
+    definition = cell.definition
+    assert definition is not None
+    fed = {side: [slot for slot, by in definition.slots.items() if side in by] for side in ("x", "h")}
+
+    def run(read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None]) -> list[Tensor]:
+        ih, hh, b_ih, b_hh, *vectors = weights
+        values: dict[str, Any] = {}
+        for side, of_side, w, b in (("x", read[0], ih, b_ih), ("h", state[0], hh, b_hh)):
+            if w is not None:
+                sums = functional.linear(of_side, w, b).chunk(len(fed[side]), -1)
+                for slot, part in zip(fed[side], sums, strict=True):
+                    values[slot] = values[slot] + part if slot in values else part
+        values |= zip(definition.states, state, strict=True)
+        values |= zip(definition.params, vectors, strict=True)
+        for numbers in read[1:]:
+            values |= zip(definition.scalars, numbers.split(1, -1), strict=True)
+        return definition.evaluate(values, FUNCTIONS)
+
+    return run
+
+
+# Of each traced cell that a module has, by its name in CELLS: all of it as text. Recorded programs hold that, so they
+# run in a process that has never seen the cell. (A table, because torch.compile reads it as it is.)
+WORDS: dict[str, str] = {}
+
+
+def known(cell: Any) -> str:
+    """The name in CELLS of a cell that a user gave, which the operators know from then on."""
+    name = cell_name(cell)
+    definition = CELLS[name].definition
+    if definition is not None and name not in WORDS:
+        WORDS[name] = json.dumps({**definition.as_data(), "doc": ""})
+    return name
+
+
+@functools.lru_cache(256)
+def from_words(words: str) -> str:
+    """The name in CELLS of what stands in a recorded program."""
+    return known(CellDefinition.from_data(json.loads(words))) if words.startswith("{") else words
