@@ -9,7 +9,7 @@ import random
 import signal
 from typing import Any
 
-from elman.stack.cells import CELLS
+from elman.stack.cells import COMPILED
 
 COUNT = 10_000
 SECONDS = 20  # for one case
@@ -50,7 +50,7 @@ def run(out: pathlib.Path, count: int = COUNT, device: str = "cuda", seed: int =
 
 
 def _case(draw: random.Random, cases: Any) -> dict[str, Any]:
-    cell, kind = draw.choice(list(CELLS)), draw.choice(["", *cases.KINDS])
+    cell, kind = draw.choice(list(COMPILED)), draw.choice(["", *cases.KINDS])
     T, B = draw.randint(1, 12), draw.choice([1, 2, 3, 5, 8, 9, 17, 40])
     H = draw.choice([draw.randint(1, 70), draw.randint(1, 300)])
     backwards = draw.choice([(False,), (True,), (False, True)])

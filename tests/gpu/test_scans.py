@@ -7,12 +7,12 @@ import torch
 
 import elman.stack.gpu
 from bench.gpu import random_shapes
-from elman.stack.cells import CELLS
+from elman.stack.cells import COMPILED
 from tests.support.gpu_cases import TOLERANCE, check, make, ragged, where
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda t: str(t).removeprefix("torch."))
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", COMPILED)
 def test_every_schedule(cell, dtype, kind):
     check(make(cell, 4, 5, 6, 40), dtype=dtype)
 
@@ -44,7 +44,7 @@ def test_packed(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", COMPILED)
 def test_stacks(cell, kind):
     check(make(cell, 3, 3, 5, 18, L=3, backwards=(False, True)))
 
@@ -81,7 +81,7 @@ def test_an_impossible_schedule_is_refused(monkeypatch, played):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", COMPILED)
 def test_tf32_on_request(cell, kind, monkeypatch):
     monkeypatch.setitem(TOLERANCE, torch.float32, 4e-3)
     before = torch.get_float32_matmul_precision()
@@ -105,7 +105,7 @@ def test_random_shapes(tmp_path, capsys):
 def test_a_schedule_for_every_size(H, backward, played):
     """On the machine of an H100: within its limits, and every unit and row has its place."""
     scans = elman.stack.gpu.find()[0]
-    for cell in CELLS:
+    for cell in COMPILED:
         for dtype in ("float32", "tf32", "float16", "bfloat16"):
             for segments in (1, 7, 64, 1000):
                 s = scans.schedule(cell, backward, dtype, H, segments, 2, "", [132, 232448, 16])

@@ -7,7 +7,7 @@ import elman
 from elman.layers import Dropout, Embedding, Linear, Sequential
 from elman.models import Forecaster
 from elman.train import SGD
-from tests.support.cases import CELLS, make_layer
+from tests.support.cases import COMPILED, SMOOTH, TRACED, make_layer
 
 f32 = np.float32
 
@@ -19,8 +19,15 @@ def network():
     )  # fmt: skip
 
 
+# A traced cell for each set of weights that there may be.
+WEIGHTS = {
+    (TRACED[cell].params != {}, any("h" in fed for fed in TRACED[cell].slots.values())): cell
+    for cell in SMOOTH
+    if cell in TRACED
+}
+
 MAKERS = {
-    **{cell: lambda cell=cell: make_layer(cell, 3, 4) for cell in CELLS},
+    **{cell: lambda cell=cell: make_layer(cell, 3, 4) for cell in [*COMPILED, *WEIGHTS.values()]},
     "stack": lambda: elman.LSTM(3, 4, num_layers=2, bidirectional=True, seed=0),
     "linear": lambda: Linear(3, 4, seed=0),
     "embedding": lambda: Embedding(5, 4, seed=0),

@@ -48,6 +48,7 @@ def _read(name: str, facts: dict[str, Any], definition: CellDefinition | None = 
 
 
 CELLS: dict[str, Cell] = {name: _read(name, facts) for name, facts in _core.cells().items()}
+COMPILED = tuple(CELLS)  # the others are added by `define`
 
 
 def define(cell: CellDefinition) -> str:
@@ -69,11 +70,10 @@ def cell_name(cell: Any) -> str:
     """
     if isinstance(cell, CellDefinition):
         return define(cell)
-    compiled = [name for name, known in CELLS.items() if known.definition is None]
-    if not isinstance(cell, str) or cell not in compiled:
+    if not isinstance(cell, str) or cell not in COMPILED:
         call = f"; call it, {cell.__name__}()" if getattr(cell, "makes_cells", False) else ""
         raise ValueError(
-            f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(compiled)}, got "
+            f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(COMPILED)}, got "
             f"{cell if isinstance(cell, str) else _check.describe(cell)}{call}"
         )
     return cell

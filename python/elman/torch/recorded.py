@@ -7,10 +7,10 @@ from collections.abc import Container, Iterator
 import torch
 from torch import nn
 
-from ..stack.cells import CELLS
+from ..stack.cells import COMPILED
 
 OURS = "elman::rnn"
-_OPERATORS = {OURS, *(f"aten::{cell}{end}" for cell in CELLS for end in ("", "_cell"))}
+_OPERATORS = {OURS, *(f"aten::{cell}{end}" for cell in COMPILED for end in ("", "_cell"))}
 
 
 def inside(module: nn.Module, classes: Container[str]) -> list[str]:

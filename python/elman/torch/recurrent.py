@@ -36,7 +36,7 @@ class Recurrent(Sequences, nn.Module):
         batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
         dropout: share of a layer's outputs zeroed on their way to the next layer, in training.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
-        device: of the parameters, as in torch.nn.
+        device: of the parameters: text such as "cpu", or a torch.device.
         dtype: of the parameters, as in torch.nn.
 
     Raises:
@@ -148,6 +148,7 @@ class Recurrent(Sequences, nn.Module):
         return fallback.reason(weight)
 
     def extra_repr(self) -> str:
+        """What print shows of it."""
         name = self.cell if isinstance(self.cell, str) else self.cell.name
         shown = [str(name), str(self.input_size), str(self.hidden_size)]
         usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
