@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from elman.stack.cells import CELLS as KNOWN
-from tests.support.traced import Traced
 
 CELLS = {}  # what computes each of the engine's cells
 
@@ -26,6 +25,8 @@ def cell(name):
 
 def cell_of(name):
     if name in KNOWN and KNOWN[name].definition:
+        from tests.support.traced import Traced  # needs torch
+
         return Traced(KNOWN[name].definition)
     if name not in CELLS:
         raise LookupError(f"{name}: expected a class of this cell in tests/support/oracle.py, got none")

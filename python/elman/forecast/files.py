@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from ..layers import arguments
 from ..models import Forecaster
 from ..train import History
 from .baseline import Baseline
@@ -60,7 +61,7 @@ def arrays_of(forecaster: SeriesForecaster) -> dict[str, np.ndarray]:
 
 def made_of(state: dict[str, Any]) -> SeriesForecaster:
     """The forecaster of a state, before it has its arrays."""
-    found = SeriesForecaster(state["horizon"], state["context"], **state["options"])
+    found = SeriesForecaster(state["horizon"], state["context"], **arguments.made_of(state["options"]))
     F, P, C, G = (_check.whole_number(f"sizes[{i}]", size, 0) for i, size in enumerate(state["sizes"]))
     found.sizes, found.marks = (F, P, C, G), _check.flag("marks", state["marks"])
     found.scales = Scales.from_plain(state["scales"], found.sizes)
@@ -73,7 +74,7 @@ def made_of(state: dict[str, Any]) -> SeriesForecaster:
         found.seen = {named(name): int(last) for name, last in state["seen"]}
     for i, one in enumerate(state["members"]):
         model, baseline, other = (
-            Forecaster(**one["config"]),
+            Forecaster._from_config(one["config"]),
             Baseline(**one["plain"]),
             Baseline(**one["other"]),
         )

@@ -40,6 +40,14 @@ class Recurrent(RecurrentLayer):
         self.cell, self._cell = cell, cell_name(cell)
         super().__init__(input_size, hidden_size, num_layers, **options)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        cell_name(state["cell"])  # another process has defined it
+        super().__setstate__(state)
+
+    def __repr__(self) -> str:
+        cell = self.cell if isinstance(self.cell, str) else self.cell.name
+        return super().__repr__().replace("(", f"({cell}, ", 1)
+
 
 class RNN(RecurrentLayer):
     """Plain RNN (Elman 1990), one state h [L*D, B, H]:

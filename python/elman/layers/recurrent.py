@@ -271,9 +271,11 @@ class RecurrentLayer(Parameters):
     def __repr__(self) -> str:
         defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}
         shown = [f"{self.input_size}, {self.hidden_size}"]
-        for name in self._options[2:]:
+        for name in self._options:
             value = getattr(self, name)
-            if name != "dtype" and value != defaults.get(name, False):
+            if name not in ("cell", "input_size", "hidden_size", "dtype") and value != defaults.get(
+                name, False
+            ):
                 shown.append(f"{name}={value}")
         if self.dtype != np.float32:
             shown.append(f"dtype={self.dtype}")

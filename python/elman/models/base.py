@@ -19,6 +19,7 @@ from ..layers.parameters import Composite, Parameters, constructs
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from ..sequence.marks import whole_lengths
+from ..tracing.definition import CellDefinition
 from .network import OPTIONS, Network, cell_of, network
 from .noted import expect_noted, noting
 from .reading import all_targets, cast, expect_steps, expect_x, known_targets, read_x
@@ -110,6 +111,8 @@ class Model(Composite):
         for name, value in shown.items():
             if isinstance(value, dict) and "words" in value:  # of a Vocabulary, as files have it
                 shown[name] = Vocabulary(**value)
+            if isinstance(value, dict) and CellDefinition.tag in value:
+                shown[name] = CellDefinition.from_data(value[CellDefinition.tag])
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     # What a model defines.

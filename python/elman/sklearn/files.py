@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import files
 from .._plain import plain
+from ..layers.arguments import made_of
 from ..layers.kinds import find, name_of, register
 
 
@@ -57,6 +58,6 @@ class Saved:
 def make(content: dict[str, Any]) -> Any:
     """The estimator that a file describes, without its arrays."""
     kind: Any = find(content["estimator"], "elman.sklearn")
-    estimator = kind(**content["params"])
+    estimator = kind(**made_of(content["params"]))  # a cell may be among them
     estimator._restore(content["state"])
     return estimator

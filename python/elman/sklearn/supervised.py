@@ -137,7 +137,7 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         self.classes_ = np.array(state["classes"], state["type"])
         if "class_weight" in state:
             self.class_weight = dict(state["class_weight"])
-        model = SequenceClassifier(**state["config"])
+        model = SequenceClassifier._from_config(state["config"])
         if self.classes_.shape != (model.labels.count,):
             raise ValueError(
                 f"classes: expected [{model.labels.count}], got {_check.describe(self.classes_)}"
@@ -225,7 +225,7 @@ class RecurrentRegressor(RegressorMixin, Supervised):
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
-        model = SequenceRegressor(**state["config"])
+        model = SequenceRegressor._from_config(state["config"])
         self._flat = _check.flag("flat", state["flat"])
         if self._flat and model.outputs != 1:
             raise ValueError(f"flat: expected False of a model with {model.outputs} outputs, got True")

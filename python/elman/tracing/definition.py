@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from . import checks, data
@@ -17,7 +17,7 @@ from .operations import Node
 from .programs import Programs, Sizes, make_programs
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CellDefinition:
     """A cell's names and the trace of its function. Two with the same content are equal, whatever their functions.
 
@@ -42,10 +42,10 @@ class CellDefinition:
     params: dict[str, Start]
     scalars: tuple[str, ...]
     bias: dict[str, float]
-    nodes: tuple[Node, ...] = field(repr=False)
-    results: tuple[int, ...] = field(repr=False)
-    doc: str = field(default="", repr=False)
-    function: Callable[..., Any] | None = field(default=None, repr=False)
+    nodes: tuple[Node, ...]
+    results: tuple[int, ...]
+    doc: str = ""
+    function: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         checks.identifier("name", self.name)
@@ -154,6 +154,9 @@ class CellDefinition:
 
     def __hash__(self) -> int:
         return hash(self._content)
+
+    def __repr__(self) -> str:
+        return f"<cell {self.name}: slots {' '.join(self.slots)}; states {' '.join(self.states)}>"
 
     def __copy__(self) -> CellDefinition:
         return self

@@ -1,0 +1,109 @@
+"""A traced cell wherever a layer's cell goes: files, pickles, models, estimators, searches."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import elman
+from elman import Recurrent, cells
+from elman.models import SequenceClassifier
+from elman.train import Sequences, fit
+
+X = np.random.default_rng(0).standard_normal((6, 4, 3)).astype(np.float32)
+
+
+def made(**options):
+    return Recurrent(cells.peephole_lstm, 3, 5, num_layers=2, bidirectional=True, seed=0, **options)
+
+
+def test_a_file_holds_the_trace(tmp_path):
+    layer = made()
+    layer.save(tmp_path / "layer")
+    again = elman.load(tmp_path / "layer", Recurrent)
+    assert again.cell == layer.cell and again.cell.function is None
+    np.testing.assert_array_equal(again(X)[0], layer(X)[0])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_copies(copied):
+    layer = made()
+    np.testing.assert_array_equal(copied(layer)(X)[0], layer(X)[0])
+
+
+def test_another_process_knows_the_cell(tmp_path):
+    layer = made()
+    layer.save(tmp_path / "layer")
+    (tmp_path / "pickle").write_bytes(pickle.dumps(layer))
+    code = f"""
+import pickle, numpy as np, elman
+one = pickle.load(open({str(tmp_path / "pickle")!r}, "rb"))
+other = elman.load({str(tmp_path / "layer")!r})
+x = np.ones((2, 1, 3), np.float32)
+assert (one(x)[0] == other(x)[0]).all()
+print(float(one(x)[0].sum()))
+"""
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert float(out) == float(layer(np.ones((2, 1, 3), np.float32))[0].sum())
+
+
+def test_it_shows_its_cell():
+    assert repr(Recurrent(cells.cifg, 3, 5, bias=False)) == "Recurrent(cifg, 3, 5, bias=False)"
+    assert repr(Recurrent("gru", 3, 5)) == "Recurrent(gru, 3, 5)"
+    assert repr(cells.cifg) == "<cell cifg: slots i g o; states h c>"
+
+
+@pytest.mark.parametrize("cell", [cells.slstm(), cells.min_gru(), cells.zoneout_lstm()], ids=lambda c: c.name)
+def test_a_model(tmp_path, cell):
+    x = X.swapaxes(0, 1)
+    y = np.array([0, 1, 1, 0])
+    model = SequenceClassifier(2, input_size=3, hidden_size=4, cell=cell, seed=0)
+    fit(model, Sequences(x, y), epochs=2, seed=0)
+    model.save(tmp_path / "model")
+    again = elman.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(x), model.predict_proba(x))
+    assert f"cell=<cell {cell.name}" in repr(model) and repr(again) == repr(model)
+    step = model.stepper(4)
+    for t in range(6):
+        last = step(x[:, t])
+    assert np.isfinite(last).all()
+
+
+def test_an_estimator(tmp_path):
+    sklearn = pytest.importorskip("sklearn.model_selection")
+    from sklearn.base import clone
+
+    from elman.sklearn import RecurrentClassifier
+
+    x, y = np.repeat(X.swapaxes(0, 1), 4, 0), np.arange(16) % 2
+    estimator = RecurrentClassifier(cell=cells.min_gru(), hidden_size=4, epochs=1)
+    estimator.fit(x, y)
+    assert clone(estimator).cell == cells.min_gru()
+    estimator.save(tmp_path / "estimator")
+    again = elman.load(tmp_path / "estimator")
+    np.testing.assert_array_equal(again.predict_proba(x), estimator.predict_proba(x))
+    assert again.cell == cells.min_gru()
+    search = sklearn.GridSearchCV(estimator, {"cell": ["gru", cells.cifg]}, cv=2).fit(x, y)
+    assert search.best_params_["cell"] in ("gru", cells.cifg)
+
+
+def test_a_forecaster(tmp_path):
+    pytest.importorskip("sklearn")
+    from elman.sklearn import RecurrentForecaster
+
+    series = np.random.default_rng(0).standard_normal((80, 2))
+    one = RecurrentForecaster(horizon=2, context=6, cell=cells.cifg, hidden_size=4, epochs=1, random_state=0)
+    one.fit(series)
+    one.save(tmp_path / "forecaster")
+    again = elman.load(tmp_path / "forecaster")
+    np.testing.assert_array_equal(again.predict(series), one.predict(series))
+    assert again.cell == cells.cifg
+
+
+@pytest.mark.parametrize("cell", [None, 3, "qrnn", cells.lstm, "peephole_lstm"])
+def test_what_is_no_cell(cell):
+    with pytest.raises(ValueError, match=r"cell: expected a cell of elman\.cells or one made by elman\.cell"):
+        Recurrent(cell, 3, 5)
