@@ -3,6 +3,7 @@
 #pragma once
 
 #include "isa/parts.h"
+#include "programs/backward.h"
 #include "recurrent/compiled_backward.h"
 #include "recurrent/scan_back.h"
 #include "tile/outer.h"
@@ -15,6 +16,12 @@ namespace {
 
 template <class T, class... Cell> constexpr PerCell<BackwardKernels<T>> backward_kernels(CellList<Cell...>) {
   return {{{backward<Cell, T, lanes<T>, registers>}...}};
+}
+
+template <class T> void program_backward(const BackwardJob<T>& job, const Piece& piece) {
+  const CellFacts& facts = job.cell->facts;
+  using Cell = ProgramBackward<T, lanes<T>, registers>;
+  BackwardScan<Cell, T, lanes<T>, registers>(job, piece, facts.slots, facts.state_count(), 1).run();
 }
 
 template <class T> constexpr ProductKernels<T> products_of() {

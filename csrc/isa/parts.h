@@ -27,6 +27,8 @@ extern const PerCell<ForwardKernels<float>> forward_f32;
 extern const PerCell<ForwardKernels<double>> forward_f64;
 extern const PerCell<BackwardKernels<float>> backward_f32;
 extern const PerCell<BackwardKernels<double>> backward_f64;
+extern const BackwardKernels<float> program_back_f32;
+extern const BackwardKernels<double> program_back_f64;
 extern const ProgramKernels<float> programs_f32;
 extern const ProgramKernels<double> programs_f64;
 extern const ProductKernels<float> products_f32;

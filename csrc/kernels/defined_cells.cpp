@@ -88,7 +88,7 @@ struct Defined {
                    CellKernels<T>& ref) {
     to.code.resize(programs.forward.count + programs.forward_keep.count + programs.backward.count);
     kernels.link(programs, to.code.data(), &to.cell);
-    ref = {&kernels.forward, &kernels.backward, &to.cell};
+    ref = {kernels.forward, kernels.backward, &to.cell};
   }
 };
 

@@ -109,8 +109,8 @@ template <class T> struct BackwardKernels {
 
 // Those of all cells with a program.
 template <class T> struct ProgramKernels {
-  ForwardKernels<T> forward;
-  BackwardKernels<T> backward;
+  const ForwardKernels<T>* forward;
+  const BackwardKernels<T>* backward;
   // Makes a program ready. `code`: room for all its instructions.
   void (*link)(const ProgramCell&, Linked<T>* code, LinkedCell<T>*);
 };

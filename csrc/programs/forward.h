@@ -12,7 +12,7 @@ namespace {
 
 // Where the sums find their weights: packed, or, with Plain in the place of T, as the caller's arrays hold
 // them.
-template <class T, class Stored, int L, int Registers> class ProgramSums {
+template <class T, int L, int Registers> class ProgramSums {
  public:
   static constexpr int most = max_rows<Registers, tile_columns>;  // rows of a tile
 
@@ -56,7 +56,7 @@ template <class T, class Stored, int L, int Registers> class ProgramSums {
   void of_kind(int k, const Kind& kind, const Sources<T>& from, int group, int groups, int count,
                const Places& places) const {
     const bool x = kind.x && from.phase != Phase::after, h = kind.h && from.phase != Phase::ahead;
-    if constexpr (std::is_same_v<Stored, Plain>) {
+    if (job_.plain) {
       for (int slot = kind.begin; slot < kind.end; ++slot)
         plain_slot(slot, x ? facts_.x.gate[slot] : -1, h ? facts_.h.gate[slot - facts_.h.begin] : -1, from,
                    group, groups, count, places);
@@ -81,8 +81,8 @@ template <class T, class Stored, int L, int Registers> class ProgramSums {
   }
 
   // Two groups at a time of one slot; of several rows one (tile/plain.h). A gate of -1: no product.
-  void plain_slot(int slot, int x_gate, int h_gate, const Sources<T>& from, int group, int groups, int count,
-                  const Places& places) const {
+  __attribute__((noinline)) void plain_slot(int slot, int x_gate, int h_gate, const Sources<T>& from,
+                                            int group, int groups, int count, const Places& places) const {
     const int wide = count == 1 ? 2 : 1;
     for (int g = 0; g < groups; g += wide) {
       const int width = groups - g < wide ? 1 : wide, unit = (group + g) * L;
@@ -125,7 +125,7 @@ template <class T, class Stored, int L, int Registers> class ProgramSums {
 };
 
 // What ForwardScan asks of a cell.
-template <class T, class Stored, int L, int Registers> class ProgramForward {
+template <class T, int L, int Registers> class ProgramForward {
  public:
   static constexpr int stages = 1;
   const int slots, states;
@@ -165,7 +165,7 @@ template <class T, class Stored, int L, int Registers> class ProgramForward {
   // As many rows as leave place for enough groups to fill a tile with columns of each kind; whole tiles of
   // them.
   int rows_at_once(int count) const {
-    constexpr int most = ProgramSums<T, Stored, L, Registers>::most;
+    constexpr int most = ProgramSums<T, L, Registers>::most;
     int groups = 1;
     for (const Kind& kind : sums_.kinds())
       while (groups < tile_columns && kind.count() * groups % tile_columns) groups *= 2;
@@ -189,7 +189,7 @@ template <class T, class Stored, int L, int Registers> class ProgramForward {
   const ForwardJob<T>& job_;
   const LinkedCell<T>& cell_;
   const Piece& piece_;
-  const ProgramSums<T, Stored, L, Registers> sums_;
+  const ProgramSums<T, L, Registers> sums_;
   const LinkedProgram<T>& program_;
   Frame<T> frame_;
 };

@@ -11,6 +11,7 @@ import pytest
 import elman
 from elman import Recurrent, cells
 from elman.models import SequenceClassifier
+from elman.optim import Adam
 from elman.train import Sequences, fit
 
 X = np.random.default_rng(0).standard_normal((6, 4, 3)).astype(np.float32)
@@ -107,3 +108,30 @@ def test_a_forecaster(tmp_path):
 def test_what_is_no_cell(cell):
     with pytest.raises(ValueError, match=r"cell: expected a cell of elman\.cells or one made by elman\.cell"):
         Recurrent(cell, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"params": "weight_ih"}, "cell: expected params with other names than a layer's, got weight_ih"),
+        ({"scalars": "mask"}, "cell: expected scalars with other names than those of a call, got mask"),
+    ],
+)
+def test_names_that_layers_use(words, message):
+    (name,) = words.values()
+    function = eval(f"lambda a, {name}: a * {name}")  # the name is the test's own
+    with pytest.raises(ValueError, match=message):
+        Recurrent(elman.cell("a", "h", **words)(function), 3, 5)
+
+
+@pytest.mark.parametrize("needs", [{}, {"need_dx": False}, {"need_dx": False, "need_dstate": False}])
+def test_gradients_of_scalars_come_whatever_else_is_wanted(needs):
+    def scalars(only):
+        layer = Recurrent(cells.cfc(), 3, 5, num_layers=2, seed=0)
+        optimizer = Adam(layer, frozen=["*_l0*"] if only else [])
+        with optimizer.only():
+            _, _, backward = layer.forward(X, dt=np.ones((6, 4), np.float32))
+        backward(np.ones((6, 4, 5), np.float32), **(needs if only else {}))
+        return backward.dscalars["dt"]
+
+    np.testing.assert_array_equal(scalars(True), scalars(False))

@@ -35,8 +35,7 @@ static_assert(!fit({0, 2, {0, 1}}, {0, 2, {0, 1}}, {1, 2, {1}}));
 template <class Cell, class Stored> struct TestIsa {
   static constexpr int L = 2, registers = 11;
   template <class Weights> static void there(const ForwardJob<double>& job, const Piece& piece) {
-    if constexpr (has_program<Cell>)
-      forward<ProgramForward<double, Weights, L, registers>, double, L>(job, piece);
+    if constexpr (has_program<Cell>) forward<ProgramForward<double, L, registers>, double, L>(job, piece);
     else forward<CompiledForward<Cell, double, Weights, L, registers>, double, L>(job, piece);
   }
   static void back(const BackwardJob<double>& job, const Piece& piece) {

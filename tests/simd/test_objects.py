@@ -25,15 +25,17 @@ LIBRARY = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_
 TABLES = {
     "forward_f32": {"forward_f32"},
     "forward_f64": {"forward_f64"},
-    "backward_f32": {"backward_f32", "products_f32"},
-    "backward_f64": {"backward_f64", "products_f64"},
+    "backward_f32": {"backward_f32", "products_f32", "program_back_f32"},
+    "backward_f64": {"backward_f64", "products_f64", "program_back_f64"},
     "programs_f32": {"programs_f32"},
     "programs_f64": {"programs_f64"},
     "table": {"isa"},
 }
 # What each part needs of others.
 NEEDED = {part: {"elman::Barrier::wait(int)"} for part in TABLES} | {
-    "table": set.union(*TABLES.values()) - {"isa"},
+    "table": {name for name in set.union(*TABLES.values()) if not name.startswith("program_back")} - {"isa"},
+    "programs_f32": {"elman::Barrier::wait(int)", "program_back_f32"},
+    "programs_f64": {"elman::Barrier::wait(int)", "program_back_f64"},
 }
 
 

@@ -56,7 +56,7 @@ class Backward:
             dy = call.check_dy(dy)
         dfinal = call.check_dstate(dstate)
         wanted, needed = self._wanted, (need_dx, need_dstate)
-        tape, weights = self._take(bool(wanted) or any(needed))
+        tape, weights = self._take(bool(wanted) or any(needed) or call.scalars is not None)
         if weights is None:
             return None, None
         # The gradients are new arrays, as an exception may end the pass between two layers or inside one.

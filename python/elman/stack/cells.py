@@ -51,13 +51,26 @@ CELLS: dict[str, Cell] = {name: _read(name, facts) for name, facts in _core.cell
 COMPILED = tuple(CELLS)  # the others are added by `define`
 
 
+# What layers name otherwise: their parameters, and the arguments of their calls.
+_PARAMETERS = ("weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh")
+_ARGUMENTS = ("self", "x", "input", "state", "hx", "lengths", "mask", "reset", "out", "keep")
+
+
 def define(cell: CellDefinition) -> str:
     """The name of a traced cell in CELLS. The engine knows it from then on, for as long as the process lives.
 
     Raises:
-        ValueError: it needs more than the engine has.
+        ValueError: it needs more than the engine has, or names its params or scalars as a layer names other things.
     """
     if cell.key not in CELLS:
+        for what, names, taken in (
+            ("params", cell.params, _PARAMETERS),
+            ("scalars", cell.scalars, _ARGUMENTS),
+        ):
+            for name in names:
+                if name in taken:
+                    whose = "a layer's" if what == "params" else "those of a call"
+                    raise ValueError(f"cell: expected {what} with other names than {whose}, got {name}")
         CELLS[cell.key] = _read(cell.key, _core.define_cell(**_words(cell)), cell)
     return cell.key
 

@@ -87,7 +87,7 @@ class Pass:
         dx = _core.empty(x.shape, spec.dtype) if want_dx else None
         wanted = spec.wanted(names)
         grads = _core.zeros(spec.wanted_shapes(wanted), spec.dtype)
-        first = spec.first(wanted, want_dx or want_dinitial)
+        first = spec.first(wanted, want_dx or want_dinitial or self._scalars is not None)
         self.backward_into(weights, tape, dy, dfinal, dx, dinitial, grads, first)
         return dx, dinitial, grads
 

@@ -15,8 +15,6 @@ from ..stack.spec import StackSpec
 from . import call, fallback, gpu, reference, traced
 from .sequences import Run, Sequences
 
-_ARGUMENTS = ("self", "input", "hx", "lengths", "mask", "reset")
-
 
 class Recurrent(Sequences, nn.Module):
     """Layers of any cell: your own (`elman.cell`), or one of those that are compiled. `elman.Recurrent` under PyTorch:
@@ -37,7 +35,7 @@ class Recurrent(Sequences, nn.Module):
         dropout: share of a layer's outputs zeroed on their way to the next layer, in training.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
         device: of the parameters: text such as "cpu", or a torch.device.
-        dtype: of the parameters, as in torch.nn.
+        dtype: of the parameters: a torch.dtype, or None for torch's default.
 
     Raises:
         ValueError: an argument has the wrong type or value.
@@ -66,13 +64,8 @@ class Recurrent(Sequences, nn.Module):
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         spec = self._spec()
-        for name in spec.facts.scalars:
-            if name in _ARGUMENTS:
-                raise ValueError(f"cell: expected scalars with other names than those of a call, got {name}")
         self._elman_names = spec.names
         for name, shape in zip(spec.names, spec.shapes, strict=True):
-            if name in self._parameters:
-                raise ValueError(f"cell: expected params with other names than a layer's, got {name}")
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 

@@ -1,0 +1,146 @@
+"""The cells of bench.traced: elman's definitions, and the same equations as a loop in PyTorch with the part of x
+computed for all steps at once, which is the fastest way to write it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import elman
+from elman import cells
+from elman.cells import exp, relu, sigmoid, softplus, tanh
+
+
+@elman.cell("i f g o d", "h c m", params={"p": 0.1}, bias={"f": 1.0})
+def own(i, f, g, o, d, c, m, p):
+    """One that nobody has: five slots, a slow and a fast memory, a decay that is learnt."""
+    c1 = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    keep = exp(-softplus(d + p * m))
+    m1 = keep * m + (1 - keep) * relu(c1)
+    return sigmoid(o) * tanh(c1 + m1), c1, m1
+
+
+# Twins of compiled cells.
+OWN = {"lstm": cells.lstm(), "gru": cells.gru()}
+CELLS = {
+    "peephole_lstm": cells.peephole_lstm,
+    "slstm": cells.slstm(),
+    "min_gru": cells.min_gru(),
+    "cfc": cells.cfc(),
+    "own": own,
+}
+
+
+def _peephole(a: Tensor, states: list[Tensor], p: dict[str, Tensor], _: Any) -> list[Tensor]:
+    i, f, g, o = a.chunk(4, -1)
+    c = states[1]
+    c1 = torch.sigmoid(f + p["p_f"] * c) * c + torch.sigmoid(i + p["p_i"] * c) * torch.tanh(g)
+    return [torch.sigmoid(o + p["p_o"] * c1) * torch.tanh(c1), c1]
+
+
+def _slstm(a: Tensor, states: list[Tensor], p: Any, _: Any) -> list[Tensor]:
+    i, f, z, o = a.chunk(4, -1)
+    _, c, n, m = states
+    kept = m + functional.logsigmoid(f)
+    m1 = torch.where(n == 0, i, torch.maximum(i, kept))
+    i1, f1 = torch.exp((i - m1).clamp(max=0)), torch.exp((kept - m1).clamp(max=0))
+    c1, n1 = f1 * c + i1 * torch.tanh(z), f1 * n + i1
+    return [torch.sigmoid(o) * c1 / n1, c1, n1, m1]
+
+
+def _min_gru(a: Tensor, states: list[Tensor], p: Any, _: Any) -> list[Tensor]:
+    z, n = a.chunk(2, -1)
+    return [torch.lerp(states[0], torch.where(n >= 0, n + 0.5, torch.sigmoid(n)), torch.sigmoid(z))]
+
+
+def _cfc(a: Tensor, states: list[Tensor], p: Any, s: dict[str, Tensor]) -> list[Tensor]:
+    one, other, t_a, t_b = a.chunk(4, -1)
+    t = torch.sigmoid(t_a * s["dt"] + t_b)
+    return [torch.lerp(torch.tanh(one), torch.tanh(other), t)]
+
+
+def _own(a: Tensor, states: list[Tensor], p: dict[str, Tensor], _: Any) -> list[Tensor]:
+    i, f, g, o, d = a.chunk(5, -1)
+    c, m = states[1:]
+    c1 = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    m1 = torch.lerp(torch.relu(c1), m, torch.exp(-functional.softplus(d + p["p"] * m)))
+    return [torch.sigmoid(o) * torch.tanh(c1 + m1), c1, m1]
+
+
+STEPS: dict[str, Callable[..., list[Tensor]]] = {
+    "peephole_lstm": _peephole,
+    "slstm": _slstm,
+    "min_gru": _min_gru,
+    "cfc": _cfc,
+    "own": _own,
+}
+
+
+class Loop(nn.Module):
+    """One layer of the cell with the weights of elman's."""
+
+    def __init__(self, cell: str, layer: Any):
+        super().__init__()
+        for name, value in layer.parameters.items():
+            self.register_parameter(name.removesuffix("_l0"), nn.Parameter(torch.tensor(np.array(value))))
+        definition = CELLS[cell]
+        self._size, self._states, self._params = (
+            layer.hidden_size,
+            len(definition.states),
+            list(definition.params),
+        )
+        self._fed, self._cell = hasattr(self, "weight_hh"), STEPS[cell]
+
+    def step(self, a: Tensor, states: list[Tensor], scalars: dict[str, Tensor]) -> list[Tensor]:
+        if self._fed:
+            a = a + functional.linear(states[0], self.weight_hh, self.bias_hh)
+        return self._cell(a, states, {name: getattr(self, name) for name in self._params}, scalars)
+
+    def forward(self, x: Tensor, **scalars: Tensor) -> Tensor:
+        parts = functional.linear(x, self.weight_ih, self.bias_ih).unbind(0)
+        states = [x.new_zeros(x.shape[1], self._size)] * self._states
+        given = [{name: value[t][:, None] for name, value in scalars.items()} for t in range(len(x))]
+        ys = []
+        for a, one in zip(parts, given, strict=True):
+            states = self.step(a, states, one)
+            ys.append(states[0])
+        return torch.stack(ys)
+
+
+def peephole_onnx(layer: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The layer in ONNX Runtime, if that is installed."""
+    try:
+        import onnxruntime
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        return None
+    order, p, H, I = [0, 3, 1, 2], layer.parameters, layer.hidden_size, layer.input_size  # noqa: E741
+
+    def gates(name: str) -> np.ndarray:
+        parts = np.split(np.array(p[name]), 4)
+        return np.concatenate([parts[gate] for gate in order])
+
+    weights = {
+        "W": gates("weight_ih_l0")[None],
+        "R": gates("weight_hh_l0")[None],
+        "B": np.r_[gates("bias_ih_l0"), gates("bias_hh_l0")][None],
+        "P": np.r_[p["p_i_l0"], p["p_o_l0"], p["p_f_l0"]][None],
+    }
+    node = helper.make_node("LSTM", ["x", "W", "R", "B", "", "", "", "P"], ["y"], hidden_size=H)
+    graph = helper.make_graph(
+        [node],
+        "peephole",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", I])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["T", 1, "B", H])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return lambda x: session.run(None, {"x": x})[0][:, 0]
