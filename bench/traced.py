@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
 
 import elman
 from bench.cells import least
+from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
 
 TWINS = {"lstm": elman.LSTM, "gru": elman.GRU}
 
