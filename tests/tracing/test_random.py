@@ -28,7 +28,7 @@ def test_programs_of_sixty_operations_take_no_time():
     slowest = 0.0
     for seed in range(30):
         cell, _ = random_cell(seed, most=60)
-        start = time.perf_counter()
+        start = time.process_time()
         cell.programs  # noqa: B018
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
     assert slowest < 1  # 0.05 s where nothing else runs

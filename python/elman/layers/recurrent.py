@@ -8,6 +8,7 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from .. import _check
+from .._cached import cached
 from ..stack.arguments import prepare
 from ..stack.gpu.device import device_of
 from ..stack.passes import Device
@@ -106,7 +107,7 @@ class RecurrentLayer(Parameters):
         """D: 2 if bidirectional, else 1."""
         return 2 if self.bidirectional else 1
 
-    @functools.cached_property
+    @cached
     def _spec(self) -> StackSpec:
         backwards = (False, True) if self.bidirectional else (self.reverse,)
         sizes = self.input_size, self.hidden_size, self.num_layers

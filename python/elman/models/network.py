@@ -131,7 +131,14 @@ OPTIONS = tuple(inspect.signature(network).parameters)[2:]
 def cell_of(cell: Any) -> str | CellDefinition:
     """A cell as `config` has it: "gru" of "GRU", or of the class GRU; one that was traced is itself."""
     if isinstance(cell, CellDefinition):
+        if cell.scalars:
+            names = ", ".join(cell.scalars)
+            raise ValueError(
+                f"cell: expected one without scalars, which models do not give, got {cell.name} ({names})"
+            )
         return cell
+    if getattr(cell, "makes_cells", False):
+        raise ValueError(f"cell: expected a cell, got what makes one; call it, {cell.__name__}()")
     for name, kind in RECURRENT.items():
         if cell is kind:
             return name

@@ -72,6 +72,8 @@ def define(cell: CellDefinition) -> str:
                     whose = "a layer's" if what == "params" else "those of a call"
                     raise ValueError(f"cell: expected {what} with other names than {whose}, got {name}")
         CELLS[cell.key] = _read(cell.key, _core.define_cell(**_words(cell)), cell)
+    if CELLS[cell.key].definition != cell:  # 64 bits of a hash are alike by design alone
+        raise ValueError(f"cell: expected another name for {cell.name}, whose key {cell.key} is taken")
     return cell.key
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .._check import describe
 from .operations import (
+    LARGEST,
     LEAVES,
     MOST_NODES,
     MOST_PARAMS,
@@ -32,8 +34,10 @@ def identifier(what: str, name: Any) -> str:
 def finite(what: str, number: Any) -> float:
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise ValueError(f"{what}: expected a number, got {describe(number)}")
-    if not abs(number) <= 1.7976931348623157e308:
-        raise ValueError(f"{what}: expected a finite number, got {describe(number)}")
+    if not abs(number) <= LARGEST:
+        raise ValueError(
+            f"{what}: expected a finite number, got {describe(number)}; float32 holds up to 3.4e38"
+        )
     return float(number)
 
 
@@ -57,6 +61,12 @@ def feed(slot: str, given: Any) -> str:
     return given
 
 
+def fed(slots: Mapping[str, str]) -> None:
+    """Some slot must read x, or the layer would not."""
+    if not any("x" in given for given in slots.values()):
+        raise ValueError("slots: expected at least one that is fed by x, got none")
+
+
 def names(slots: Sequence[str], states: Sequence[str], params: Sequence[str], scalars: Sequence[str]) -> None:
     """How many there are of each, that they are identifiers, and that no two are alike."""
     seen: dict[str, str] = {}
@@ -77,7 +87,7 @@ def names(slots: Sequence[str], states: Sequence[str], params: Sequence[str], sc
             seen[name] = what
 
 
-def bias(slots: Sequence[str], given: dict[str, float]) -> None:
+def bias(slots: Sequence[str], given: Mapping[str, float]) -> None:
     for name in given:
         if name not in slots:
             raise ValueError(f"bias: expected slots of the cell ({', '.join(slots)}), got {describe(name)}")
@@ -107,6 +117,8 @@ def trace(nodes: Sequence[Node], results: Sequence[int], sizes: dict[str, list[s
     for n in results:
         if not 0 <= n < len(nodes):
             raise ValueError(f"results: expected numbers of nodes, 0 to {len(nodes) - 1}, got {n}")
+        if nodes[n].op == "random":
+            raise ValueError("results: expected values, got a random number, which only chance reads")
     for word, name in unused(nodes, results, sizes):
         raise ValueError(f"nodes: expected the results to need {word} {name}")
 
@@ -141,6 +153,8 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
         raise ValueError(f"{what}: expected random numbers as the arguments of chance alone, got {node.op}")
     if node.op == "chance" and not 0 <= node.number <= 1:
         raise ValueError(f"{what}: expected a chance of 0 to 1, got {node.number}")
+    if node.op != "constant" and not node.args and math.copysign(1, node.number) < 0:
+        raise ValueError(f"{what}: expected the number of a {node.op}, got {node.number}")
     if node.op == "spike":
         fixed = [(nodes[a].op, nodes[a].number) for a in node.args[1:]]
         if fixed != [("constant", 0), ("constant", 1), ("constant", 0)]:

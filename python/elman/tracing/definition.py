@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
+from .._cached import cached
 from . import checks, data
 from .checks import Start
 from .evaluate import evaluate
@@ -37,19 +38,22 @@ class CellDefinition:
     tag: ClassVar[str] = "elman:cell"  # a cell in a file
 
     name: str
-    slots: dict[str, str]
+    slots: Mapping[str, str]
     states: tuple[str, ...]
-    params: dict[str, Start]
+    params: Mapping[str, Start]
     scalars: tuple[str, ...]
-    bias: dict[str, float]
+    bias: Mapping[str, float]
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
     doc: str = ""
     function: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("slots", "params", "bias"):  # nobody can change what the key was made of
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         checks.identifier("name", self.name)
         checks.names(list(self.slots), self.states, list(self.params), self.scalars)
+        checks.fed(self.slots)
         checks.bias(list(self.slots), self.bias)
         checks.trace(self.nodes, self.results, self.inputs)
 
@@ -76,7 +80,7 @@ class CellDefinition:
         """Lists, strings and numbers, as JSON holds them."""
         return data.as_data(self)
 
-    @functools.cached_property
+    @cached
     def order(self) -> tuple[str, ...]:
         """The slots as the engine has them: fed by x alone, by both, by h alone, so that each feeds a range."""
         return in_order(self.slots)
@@ -96,16 +100,16 @@ class CellDefinition:
         """Whether it draws random numbers in training."""
         return any(node.op == "random" for node in self.nodes)
 
-    @functools.cached_property
+    @cached
     def key(self) -> str:
         """The name and some digits of the content's hash: the cell's identity in the engine."""
         return f"{self.name}-{hashlib.sha256(self._content.encode()).hexdigest()[:16]}"
 
-    @functools.cached_property
+    @cached
     def _content(self) -> str:
         return json.dumps({**self.as_data(), "doc": ""}, sort_keys=True)
 
-    @functools.cached_property
+    @cached
     def programs(self) -> Programs:
         """What the engine runs.
 
@@ -169,6 +173,6 @@ class CellDefinition:
         return CellDefinition.from_data, (self.as_data(),)
 
 
-def in_order(slots: dict[str, str]) -> tuple[str, ...]:
+def in_order(slots: Mapping[str, str]) -> tuple[str, ...]:
     """The names of slots, those fed by x alone first, those fed by h alone last."""
     return tuple(sorted(slots, key=lambda name: checks.FEEDS.index(slots[name])))

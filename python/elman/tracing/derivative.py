@@ -130,6 +130,6 @@ class _Backward:
                 x = inner.args[0]
         for op, _, number in limits:
             k = self.graph.constant(number)
-            pair = (n, k) if op == "max_number" else (k, n)
-            d = self.graph.where("where_greater", *pair, d, self._zero)
+            pair = (k, n) if op == "max_number" else (n, k)
+            d = self.graph.where("where_at_least", *pair, self._zero, d)  # a NaN is not at the limit
         self.give(x, d)

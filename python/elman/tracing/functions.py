@@ -252,4 +252,7 @@ def zoneout(old: Any, new: Any, p: float) -> Any:
         _numbers("zoneout", old, new, p)
         return p * old + (1 - p) * new
     kept = Value(trace, trace.graph.chance(trace.number(p)))
-    return kept * old + (1.0 - kept) * new
+    mean = kept * old + (1.0 - kept) * new
+    return where(
+        kept >= 1.0, old, where(kept <= 0.0, new, mean)
+    )  # no product with 0: a state may be infinite

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .numeric import NUMPY
-from .operations import Node
+from .operations import LARGEST, Node
 
 # Powers of two within these have an exact reciprocal in float32, too.
 _LARGEST_EXPONENT = 100
@@ -50,13 +50,13 @@ class Graph:
         return self.nodes[n].op == "mul"
 
     def _folded(self, op: str, *args: int) -> int | None:
-        """The constant that comes of constants, if it is finite."""
+        """The constant that comes of constants, if float32 holds it."""
         values = [value for value in map(self.value, args) if value is not None]
         if len(values) < len(args):
             return None
         with np.errstate(all="ignore"):
             result = float(NUMPY[op](*map(np.float64, values)))
-        return self.constant(result) if math.isfinite(result) else None
+        return self.constant(result) if abs(result) <= LARGEST else None
 
     def _negated(self, n: int) -> int | None:
         """x, where n is -x."""

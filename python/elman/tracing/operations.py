@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MOST_SLOTS, MOST_STATES, MOST_PARAMS, MOST_SCALARS, MOST_RANDOM = 16, 8, 16, 4, 16
+LARGEST = 3.4028234663852886e38  # number of float32, as which the engine may hold any
 MOST_NODES, MOST_REGISTERS, MOST_INSTRUCTIONS = 1000, 64, 4096
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from .._check import describe
 from .graph import Graph
+from .operations import LARGEST
 
 _FUNCTIONS = "sigmoid, tanh, exp, log, sqrt, softplus, relu, maximum, minimum, clip, where"
 # Scalars of NumPy come first in `np.float64(2) * value`, which is then a call of these.
@@ -72,8 +73,8 @@ class Trace:
             number = float(x)
         except OverflowError:
             number = math.inf
-        if not math.isfinite(number):
-            self.refuse(f"expected a finite number, got {number}")
+        if not abs(number) <= LARGEST:
+            self.refuse(f"expected a finite number, got {number}; float32 holds up to 3.4e38")
         return number
 
 

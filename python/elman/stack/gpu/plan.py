@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
+from ..._cached import cached
 from ..steps import Plans, Steps
 from . import find
 from .library import Library
@@ -37,12 +38,12 @@ class Plan:
         """Whether there are rows that no step computes."""
         return len(self._host["holes"]) > 0
 
-    @functools.cached_property
+    @cached
     def starts_all(self) -> bool:
         """Whether every sequence's initial state is read by a step."""
         return self._has_all("start")
 
-    @functools.cached_property
+    @cached
     def finishes_all(self) -> bool:
         """Whether every sequence's final state is written by a step."""
         return self._has_all("finish")
@@ -51,13 +52,13 @@ class Plan:
         found = self._host[ends]
         return np.count_nonzero(np.bincount(found[found >= 0], minlength=self.B)) == self.B
 
-    @functools.cached_property
+    @cached
     def passed(self) -> Any:
         """Sequences without a step whose final state is their initial state, or None."""
         passed = self._host["passed"]
         return self._library.upload(passed.astype(np.int64)) if len(passed) else None
 
-    @functools.cached_property
+    @cached
     def previous(self) -> Any:
         """[rows]: for each row the row whose h it read. The row itself if there is none, or if no step computes it."""
         host, found = self._host, np.arange(self.rows)
@@ -68,14 +69,14 @@ class Plan:
             found[index[later]] = index[later - alive[step[later] - 1]]
         return self._library.upload(found)
 
-    @functools.cached_property
+    @cached
     def first(self) -> tuple[Any, Any]:
         """Rows that read the initial states, and which of them."""
         start = self._host["start"]
         b = np.flatnonzero(start >= 0)
         return self._upload_rows(b), self._library.upload(start[b].astype(np.int64))
 
-    @functools.cached_property
+    @cached
     def reset(self) -> Any:
         """Rows that read zeros instead, or None."""
         after = np.flatnonzero(self._host["start"] < 0)
