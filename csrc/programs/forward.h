@@ -10,8 +10,7 @@
 namespace elman {
 namespace {
 
-// Where the sums find their weights: packed, or, with Plain in the place of T, as the caller's arrays hold
-// them.
+// The sums of the slots, over weights that are packed or as the caller's arrays hold them.
 template <class T, int L, int Registers> class ProgramSums {
  public:
   static constexpr int most = max_rows<Registers, tile_columns>;  // rows of a tile

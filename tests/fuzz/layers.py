@@ -137,7 +137,7 @@ class Reference:
             for d, direction in enumerate(self.layers[k]):
                 row = 2 * k + d
                 state = [part[row] for part in dfinal]
-                part, first, own = direction.backward(dy[..., d * 5 : d * 5 + 5], state)
+                part, first, own, _ = direction.backward(dy[..., d * 5 : d * 5 + 5], state)
                 dx = dx + part
                 of_layer.append(own)
                 for whole, value in zip(dinitial, first, strict=True):

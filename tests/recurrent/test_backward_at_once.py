@@ -13,11 +13,11 @@ import elman
 from elman import _core
 from elman.layers import Embedding, Linear
 from elman.train import SGD
-from tests.support.cases import CELLS
-from tests.support.changes import MAKERS, arguments, assign, edit, f32, first, load, step
+from tests.support.cases import COMPILED
+from tests.support.changes import MAKERS, WEIGHTS, arguments, assign, edit, f32, first, load, step
 
 
-@pytest.mark.parametrize("kind", [*CELLS, "stack", "linear"])
+@pytest.mark.parametrize("kind", [*COMPILED, *WEIGHTS.values(), "stack", "linear"])
 @pytest.mark.parametrize("change", [assign, load, edit, step])
 def test_parameters_changed_since_forward_are_an_error(kind, change):
     layer = MAKERS[kind]()
