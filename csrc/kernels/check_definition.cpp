@@ -30,8 +30,9 @@ bool stores(Operation operation) { return operation >= Operation::store_state; }
 // One program, walked from its first instruction to its last.
 class Walk {
  public:
-  Walk(const CellDefinition& cell, const CellDefinition::Code& code, bool back, bool keeps)
-      : cell_(cell), code_(code), back_(back), keeps_(keeps) {}
+  // `there`: for the way back, the program that keeps its tape.
+  Walk(const CellDefinition& cell, const CellDefinition::Code& code, bool keeps, const Walk* there = nullptr)
+      : cell_(cell), code_(code), back_(there != nullptr), keeps_(keeps), there_(there) {}
 
   void run() {
     if (code_.registers < 1 || code_.registers > max_registers)
@@ -130,6 +131,8 @@ class Walk {
       if (!stored_.insert({operation, at}).second)
         refuse(cell_, std::string("one ") + names[number] + " of each");
     } else {
+      if (operation == Operation::load_tape && !there_->stored_.count({Operation::store_tape, at}))
+        refuse(cell_, "columns of the tape that forward_keep has stored");
       for (const Operation store : {Operation::store_state, Operation::store_tape, Operation::store_gradient})
         if (load_behind(store) == operation &&
             (store == Operation::store_tape ? any_stored(store) : stored_.count({store, at})))
@@ -153,6 +156,7 @@ class Walk {
   const CellDefinition& cell_;
   const CellDefinition::Code& code_;
   const bool back_, keeps_;
+  const Walk* const there_;
   bool written_[max_registers] = {};
   std::set<std::pair<Operation, int>> stored_;
 };
@@ -193,9 +197,10 @@ void check_definition(const CellDefinition& cell) {
   check_count(cell, cell.vectors.size(), 0, max_vectors, "vectors");
   check_count(cell, cell.scalars.size(), 0, max_scalars, "scalars");
   check_feeds(cell);
-  Walk(cell, cell.forward, false, false).run();
-  Walk(cell, cell.forward_keep, false, true).run();
-  Walk(cell, cell.backward, true, false).run();
+  Walk(cell, cell.forward, false).run();
+  Walk keep(cell, cell.forward_keep, true);
+  keep.run();
+  Walk(cell, cell.backward, false, &keep).run();
 }
 
 }  // namespace elman

@@ -107,6 +107,11 @@ Registry& registry() {
 
 void define_cell(const CellDefinition& definition) {
   check_definition(definition);
+  const Isa& isa = *isas().front();
+  const bool taken = std::any_of(isa.cells, isa.cells + isa.cell_count,
+                                 [&](const CellRef& cell) { return definition.name == cell.facts->name; });
+  if (taken)
+    throw std::invalid_argument("cell " + definition.name + ": expected a name that no compiled cell has");
   auto made = std::make_unique<const Defined>(definition);
   const std::lock_guard<std::mutex> lock(registry().mutex);
   const auto& there = registry().cells.emplace(definition.name, std::move(made)).first->second;

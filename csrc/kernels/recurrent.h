@@ -150,9 +150,9 @@ template <class T> struct RowPointers {
   T** after[max_states];
   // Of a cell with a program:
   const T **scalars, **dy;
-  uint64_t* keys;  // of its random numbers
-  T **d[max_states],
-      **extra;  // the gradients of the states; what a step adds to those of vectors and scalars
+  uint64_t* keys;     // of its random numbers
+  T** d[max_states];  // the gradients of the states
+  T** extra;          // what a step adds to those of vectors and scalars
 };
 
 // The size of Piece::scratch: the registers of a program, then the pointers of `rows` rows at a time.

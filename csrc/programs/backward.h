@@ -32,7 +32,6 @@ template <class T, int L, int Registers> class ProgramBackward {
     // Whole rows where they fit: memory is then read from front to back.
     const Piece& piece = at_.piece;
     const int all = piece.group_end - piece.group_begin, groups = all < cell_.block ? all : cell_.block;
-    if (groups == 0) return;
     const int at_once = cell_.block / groups;
     for (int row = 0; row < count; row += at_once)
       split_evenly(piece.group_begin, piece.group_end, groups, [&](int first, int n) {

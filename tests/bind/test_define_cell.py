@@ -62,6 +62,17 @@ def same_place(rows, _):
             row[6] = 1
 
 
+def without(operation):
+    def change(rows, numbers):
+        at = rows.index(row_of(rows, operation))
+        rows.pop(at), numbers.pop(at)
+
+    return change
+
+
+without_tape = without("store_tape")
+
+
 def longer(rows, numbers):
     rows.extend([rows[0]] * 5000)
     numbers.extend([0.0] * 5000)
@@ -76,6 +87,11 @@ def test_it_is_one_that_can_be_defined():
     _core.define_cell(**words())  # the same again
 
 
+def test_compiled_cells_keep_their_names():
+    with pytest.raises(ValueError, match="cell lstm: expected a name that no compiled cell has"):
+        _core.define_cell(**words(name="lstm"))
+
+
 def test_a_name_has_one_meaning():
     _core.define_cell(**words(name="taken"))
     with pytest.raises(ValueError, match="cell taken: expected a name that no other cell has"):
@@ -87,7 +103,7 @@ BROKEN = {
     "negative operation": ("forward", set_row("tanh", 0, -1), "an operation that there is"),
     "register": ("forward", set_row("tanh", 1, 64), "a register below"),
     "negative register": ("forward", set_row("tanh", 2, -1), "a register below"),
-    "unwritten": ("backward", set_row("dtanh", 2, 7), "written before they are read|a register below"),
+    "unwritten": ("forward", lambda rows, _: rows.insert(0, rows.pop(-1)), "written before they are read"),
     "more registers than it reads": ("forward", set_row("tanh", 3, 1), "no more registers than"),
     "state": ("forward", set_row("load_state", 6, 2), "an index of load_state below 2"),
     "negative state": ("forward", set_row("load_state", 6, -1), "an index of load_state below 2"),
@@ -108,13 +124,14 @@ BROKEN = {
     ),
     "count": ("forward", set_row("fma", 7, 2), "a count that fma can have"),
     "no count": ("forward", set_row("tanh", 7, 0), "a count that tanh can have"),
-    "long count": ("backward", set_row("load_tape", 7, 3), "below 2|a register below"),
+    "long count": ("backward", set_row("load_tape", 7, 3), "an index of load_tape below 2"),
+    "column that is not kept": ("forward_keep", without_tape, "columns of the tape that forward_keep has stored"),
     "infinite number": ("forward", set_number("from_number", np.inf), "finite numbers"),
     "nan": ("forward", set_number("from_number", np.nan), "finite numbers"),
     "chance": ("forward", set_number("chance", 1.5), "a chance of 0 to 1"),
     "state twice": ("forward", same_place, "one store_state of each"),
     "missing store": ("forward", without_last, "one store_state of each"),
-    "missing tape": ("backward", set_row("store_tape", 0, NUMBER["store_gradient"]), "one store_|of each"),
+    "missing tape": ("backward", without("store_tape"), "one store_tape of each, 2, got 1"),
     "no registers": ("forward", lambda *_: (0, [0, 1]), "1 to 64 registers, got 0"),
     "many registers": ("forward", lambda *_: (65, [0, 1]), "1 to 64 registers, got 65"),
     "places": ("forward", lambda *_: (8, [0]), "a place for each slot"),
@@ -126,7 +143,7 @@ BROKEN = {
         longer,
         "at most 4096 instructions",
     ),
-    "numbers": ("forward", without_number, "a number for each instruction|"),
+    "numbers": ("forward", without_number, "code: expected a number for each instruction"),
 }  # fmt: skip
 
 

@@ -85,7 +85,9 @@ def test_extreme_inputs(isa, dtype, cell, value):
         want, _, _, _, _ = case.expected()
     # The new state of a cell without bounds can be a difference of numbers as large as its input.
     scale = max(1, abs(value)) if cell in TRACED and np.isfinite(value) else 1
-    known = ~np.isnan(want)
+    known = (
+        ~np.isnan(want) if cell in TRACED else ...
+    )  # the equations of some are 0 / 0 or 0 times infinity there
     np.testing.assert_allclose(y[known], want[known], rtol=1e-6, atol=1e-7 * scale)
 
 

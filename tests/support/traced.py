@@ -12,7 +12,7 @@ _where = {
 }
 
 
-class _Spike(torch.autograd.Function):
+class Spike(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, slope):
         ctx.save_for_backward(x)
@@ -52,7 +52,7 @@ FUNCTIONS = {
     "max_number": lambda a, n: _larger(a, torch.full_like(a, n)),
     "min_number": lambda a, n: _smaller(a, torch.full_like(a, n)),
     **{name: _choose(compare) for name, compare in _where.items()},
-    "spike": _Spike.apply,
+    "spike": Spike.apply,
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "broadcast": lambda value, like: torch.broadcast_to(torch.as_tensor(value, dtype=like.dtype), like.shape),
     **{name: getattr(torch, name) for name in ("abs", "sqrt", "exp", "log", "sigmoid", "tanh")},

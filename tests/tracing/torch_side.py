@@ -6,19 +6,7 @@ import numpy as np
 import torch
 
 from elman.tracing import run_program
-
-
-class _Spike(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, slope):
-        ctx.save_for_backward(x)
-        ctx.slope = slope
-        return (x > 0).to(x)
-
-    @staticmethod
-    def backward(ctx, d):
-        (x,) = ctx.saved_tensors
-        return d / (1 + ctx.slope * x.abs()) ** 2, None
+from tests.support.traced import Spike
 
 
 def number(x):
@@ -51,7 +39,7 @@ FUNCTIONS = {
     "clip": clip,
     "relu": lambda x: maximum(x, 0.0),
     "hard_sigmoid": lambda x, slope=1 / 6, offset=0.5: clip(slope * x + offset, 0.0, 1.0),
-    "spike": lambda x, slope=25.0: _Spike.apply(x, slope),
+    "spike": lambda x, slope=25.0: Spike.apply(x, slope),
 }
 
 

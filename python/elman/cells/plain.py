@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._check import describe
@@ -45,6 +46,13 @@ def rnn(activation: Activation = "tanh", gate_clip: float | None = None) -> Cell
     return trace(rnn, "a", "h")
 
 
+def _leaky(share: float, f: Callable[[Any], Any]) -> CellDefinition:
+    def step(a, h):
+        return f(a) if share == 1 else share * (f(a) - h) + h
+
+    return trace(step, "a", "h")
+
+
 @made
 def leaky_rnn(alpha: float = 0.2, activation: Activation = "tanh") -> CellDefinition:
     """Leaky integrator (Jaeger et al. 2007), one state h:
@@ -63,10 +71,7 @@ def leaky_rnn(alpha: float = 0.2, activation: Activation = "tanh") -> CellDefini
     """
     share, f = _share("alpha", alpha), function_of("activation", activation)
 
-    def leaky_rnn(a, h):
-        return f(a) if share == 1 else share * (f(a) - h) + h
-
-    return trace(leaky_rnn, "a", "h")
+    return _leaky(share, f)
 
 
 @made
@@ -90,10 +95,7 @@ def echo_state(leak: float = 1.0, activation: Activation = "tanh") -> CellDefini
     """
     share, f = _share("leak", leak), function_of("activation", activation)
 
-    def echo_state(a, h):
-        return f(a) if share == 1 else share * (f(a) - h) + h
-
-    return trace(echo_state, "a", "h")
+    return _leaky(share, f)
 
 
 @made
