@@ -1,12 +1,14 @@
 """`python -m bench.traced`: cells that are traced, forward and in training, beside loops of PyTorch over the same
 equations, the same compiled by inductor, ONNX Runtime where it has the cell, and elman's compiled cells. Microseconds
-of a step on one thread, the least of many turns in which all run; results are compared first."""
+of a step on one thread, as a table; results are compared first. In each of many turns every contender runs twice, and
+the second time counts: the first brings what it reads back into the caches after the others."""
 
 from __future__ import annotations
 
 import argparse
 import itertools
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,6 @@ import numpy as np
 import torch
 
 import elman
-from bench.cells import least
 from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
 
 TWINS = {"lstm": elman.LSTM, "gru": elman.GRU}
@@ -67,8 +68,11 @@ def contenders(
     rng = np.random.default_rng(0)
     x = rng.standard_normal((T, B, H)).astype(np.float32)
     scalars = {name: rng.uniform(0.2, 1.5, (T, B)).astype(np.float32) for name in definition.scalars}
-    loop = Loop(cell, layer)
-    runs = {"elman": ours(layer, x, scalars, training), "loop": theirs(loop, x, scalars, training)}
+    runs = {
+        "elman": ours(layer, x, scalars, training),
+        "stepwise": theirs(Loop(cell, layer, ahead=False), x, scalars, training),
+        "loop": theirs(Loop(cell, layer), x, scalars, training),
+    }
     if compiled != "none":
         torch._dynamo.reset()
         fast = Loop(cell, layer)
@@ -85,23 +89,49 @@ def contenders(
     return runs
 
 
-def row(name: str, runs: dict[str, Callable[[], Any]], T: int, seconds: float) -> dict[str, float]:
+def least(runs: list[Callable[[], Any]], seconds: float) -> list[float]:
+    best = [float("inf")] * len(runs)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for n, run in enumerate(runs):
+            run()
+            begin = time.perf_counter()
+            run()
+            best[n] = min(best[n], time.perf_counter() - begin)
+    return best
+
+
+def label(cell: str, H: int, B: int, training: bool) -> str:
+    return f"{cell} {H}, B {B}{', trained' * training}"
+
+
+def header(columns: list[str]) -> None:
+    print(
+        f"\n| cell, H, B | elman us | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}", flush=True
+    )
+
+
+def row(
+    name: str, runs: dict[str, Callable[[], Any]], columns: list[str], T: int, seconds: float
+) -> dict[str, float]:
+    """Prints a line of the table: elman's time of a step, and how many times as long the others take."""
     times = dict(zip(runs, least(list(runs.values()), seconds), strict=True))
     ratios = {key: value / times["elman"] for key, value in times.items() if key != "elman"}
-    shown = "".join(f"{key:>14} {ratio:7.2f}" for key, ratio in ratios.items())
-    print(f"{name:34}{1e6 * times['elman'] / T:9.2f}{shown}", flush=True)
+    shown = " | ".join(f"{ratios[key]:.2f}" if key in ratios else "" for key in columns)
+    print(f"| {name} | {1e6 * times['elman'] / T:.2f} | {shown} |", flush=True)
     return ratios
 
 
 def twin_rows(units: list[int], batches: list[int], T: int, seconds: float) -> None:
     """Traced LSTM and GRU over the compiled ones: below 1 the traced one takes longer."""
+    header(["compiled"])
     for (cell, kind), H, B, training in itertools.product(TWINS.items(), units, batches, (False, True)):
         layer, twin = elman.Recurrent(OWN[cell], H, H, seed=0), kind(H, H, seed=0)
         twin.load_state_dict(layer.state_dict())
         x = np.random.default_rng(0).standard_normal((T, B, H)).astype(np.float32)
         runs = {"elman": ours(layer, x, {}, training), "compiled": ours(twin, x, {}, training)}
         same(cell, runs["elman"](), runs["compiled"]())
-        row(f"{cell} {H}, B {B}{', trained' * training}", runs, T, seconds)
+        row(label(cell, H, B, training), runs, ["compiled"], T, seconds)
 
 
 def main() -> None:
@@ -118,18 +148,21 @@ def main() -> None:
     torch.set_num_threads(1)
     elman.set_num_threads(1)
     found: dict[str, list[float]] = {}
-    print(f"{'':34}{'elman us':>9}   the others' times over it")
+    columns = ["stepwise", "loop", "onnxruntime"]
+    if arguments.compile != "none":
+        columns.insert(2, "inductor")
+    header(columns)
     for cell, H, B, training in itertools.product(
         arguments.cells, arguments.units, arguments.batches, (False, True)
     ):
         runs = contenders(cell, H, B, arguments.steps, training, arguments.compile)
-        name = f"{cell} {H}, B {B}{', trained' * training}"
-        for key, ratio in row(name, runs, arguments.steps, arguments.seconds).items():
+        name = label(cell, H, B, training)
+        for key, ratio in row(name, runs, columns, arguments.steps, arguments.seconds).items():
             found.setdefault(key, []).append(ratio)
+    print()
     for key, ratios in found.items():
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         print(f"{key}: geometric mean {mean:.2f}, least {min(ratios):.2f}")
-    print("\ntraced beside compiled:")
     twin_rows(arguments.units, arguments.batches, arguments.steps, arguments.seconds)
 
 

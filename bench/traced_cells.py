@@ -1,5 +1,5 @@
-"""The cells of bench.traced: elman's definitions, and the same equations as a loop in PyTorch with the part of x
-computed for all steps at once, which is the fastest way to write it there."""
+"""The cells of bench.traced: elman's definitions, and the same equations as a loop in PyTorch: either step by step, as
+with torch.nn.LSTMCell, or with the part of x computed for all steps at once, which is the fastest way to write it."""
 
 from __future__ import annotations
 
@@ -84,8 +84,9 @@ STEPS: dict[str, Callable[..., list[Tensor]]] = {
 class Loop(nn.Module):
     """One layer of the cell with the weights of elman's."""
 
-    def __init__(self, cell: str, layer: Any):
+    def __init__(self, cell: str, layer: Any, ahead: bool = True):
         super().__init__()
+        self._ahead = ahead
         for name, value in layer.parameters.items():
             self.register_parameter(name.removesuffix("_l0"), nn.Parameter(torch.tensor(np.array(value))))
         definition = CELLS[cell]
@@ -101,8 +102,11 @@ class Loop(nn.Module):
             a = a + functional.linear(states[0], self.weight_hh, self.bias_hh)
         return self._cell(a, states, {name: getattr(self, name) for name in self._params}, scalars)
 
+    def _project(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight_ih, self.bias_ih)
+
     def forward(self, x: Tensor, **scalars: Tensor) -> Tensor:
-        parts = functional.linear(x, self.weight_ih, self.bias_ih).unbind(0)
+        parts = self._project(x).unbind(0) if self._ahead else map(self._project, x.unbind(0))
         states = [x.new_zeros(x.shape[1], self._size)] * self._states
         given = [{name: value[t][:, None] for name, value in scalars.items()} for t in range(len(x))]
         ys = []
