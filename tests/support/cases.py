@@ -17,10 +17,10 @@ from tests.support.public import PUBLIC
 
 COMPILED = list(cells.CELLS)  # what the engine has; a test of a cell without an oracle fails and names it
 # The cells of elman.cells; the twins of compiled ones have a name of their own here.
-# Those that draw random numbers give others in training; tests/recurrent/test_random.py has them.
-TRACED = {
-    f"traced_{name}" if name in COMPILED else name: cell for name, cell in usual().items() if not cell.draws
-}
+_USUAL = {f"traced_{name}" if name in COMPILED else name: cell for name, cell in usual().items()}
+# Those that draw random numbers give others in training, and have tests of their own.
+DRAWING = {name: cell for name, cell in _USUAL.items() if cell.draws}
+TRACED = {name: cell for name, cell in _USUAL.items() if name not in DRAWING}
 CELLS = [*COMPILED, *TRACED]
 
 

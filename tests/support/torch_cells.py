@@ -7,9 +7,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import elman.torch as et
 from elman.torch.recurrent import _slowly
-from tests.support.cases import TRACED
+from tests.support.cases import DRAWING, TRACED
 
 FLOAT64 = torch.float64
+CELLS = {**TRACED, **DRAWING}
 SMOOTH = [name for name, cell in TRACED.items() if not any(node.op == "spike" for node in cell.nodes)]
 # Kinds of calls: the layer's options and what is beside input and state.
 CALLS = {
@@ -28,16 +29,16 @@ def make(cell, kind="plain", dtype=FLOAT64, T=5, B=3, I=3, H=4):  # noqa: E741
     """A layer, its input, its state and what else a call takes, all of which want gradients."""
     options, beside = CALLS[kind]
     torch.manual_seed(3)
-    layer = et.Recurrent(TRACED[cell], I, H, dtype=dtype, **options)
+    layer = et.Recurrent(CELLS[cell], I, H, dtype=dtype, **options)
     lead = (T,) if "one" in beside else (B, T) if layer.batch_first else (T, B)
     x = torch.randn(*lead, I, dtype=dtype).requires_grad_()
     rows = layer.num_layers * (1 + layer.bidirectional)
     # A state beyond h may be a divisor.
     wide = [
-        torch.rand(rows, *([] if "one" in beside else [B]), H, dtype=dtype) + 0.3 for _ in TRACED[cell].states
+        torch.rand(rows, *([] if "one" in beside else [B]), H, dtype=dtype) + 0.3 for _ in CELLS[cell].states
     ]
     state = [] if "no state" in beside else [part.requires_grad_() for part in wide]
-    scalars = {name: (torch.rand(lead, dtype=dtype) + 0.2).requires_grad_() for name in TRACED[cell].scalars}
+    scalars = {name: (torch.rand(lead, dtype=dtype) + 0.2).requires_grad_() for name in CELLS[cell].scalars}
     marks = {
         name: torch.rand(lead) < share for name, share in (("mask", 0.7), ("reset", 0.3)) if name in beside
     }

@@ -84,6 +84,23 @@ def test_the_gradient_of_equal_numbers_goes_where_the_engine_sends_it():
             assert bias.item() == 0 and state.item() == 1
 
 
+def test_the_gradient_goes_where_the_engine_sends_it_of_nan_too():
+    for function in (maximum, minimum, lambda a, h: elman.cells.clip(a, -1.0, 1.0) + 0.0 * h):
+        cell = elman.cell("a", "h")(lambda a, h, function=function: function(a, h))
+        layer = et.Recurrent(cell, 1, 1, dtype=FLOAT64)
+        torch.nn.utils.vector_to_parameters(torch.ones(4, dtype=FLOAT64), layer.parameters())
+        for values in ((torch.nan, 1.0), (1.0, torch.nan), (torch.nan, torch.nan)):
+            x, h = (torch.full((1, 1, 1), v, dtype=FLOAT64, requires_grad=True) for v in values)
+            found = []
+            for again in (False, True):
+                y, _ = layer(x, h)
+                assert y.isnan().all() or not h.isnan().all()
+                found.append(torch.autograd.grad(y.sum(), [x, h], create_graph=again))
+            assert [g.nan_to_num(7.0).item() for g in found[0]] == [
+                g.nan_to_num(7.0).item() for g in found[1]
+            ]
+
+
 def test_a_spike_can_be_differentiated_in_every_mode():
     cell = elman.cell({"a": "x"}, "h")(lambda a: spike(a, 2.0))
     layer = et.Recurrent(cell, 1, 1, bias=False, dtype=FLOAT64)
@@ -186,7 +203,7 @@ def test_opcheck():
     layer, x, state, scalars, marks = make("cfc", "everything")
     numbers = torch.stack(list(scalars.values()), -1).detach().requires_grad_()
     layout = Layout(False, None, *(marks[name] for name in ("lengths", "mask", "reset")))
-    args = x, state, layer._elman_weights(), [], [numbers], *ops.plain(layer._spec(), layout)
+    args = x, state, layer._elman_weights(), [], [numbers], None, *ops.plain(layer._spec(), layout)
     assert set(torch.library.opcheck(cell_ops.cell, (*args, True)).values()) == {"SUCCESS"}
     *given, tape = (t.detach() for t in cell_ops.cell(*args, True))
     plain = [

@@ -8,11 +8,9 @@ from torch.nn.utils.rnn import pack_sequence
 
 import elman
 import elman.torch as et
-from elman.cells import tanh, zoneout
 from tests.support.cases import TRACED
 
 X, DT, H0 = torch.zeros(5, 2, 3), torch.ones(5, 2), torch.zeros(1, 2, 4)
-ZONED = elman.cell("a", "h")(lambda a, h: zoneout(h, tanh(a), 0.3))
 CFC, SLSTM = TRACED["cfc"], TRACED["slstm"]
 
 
@@ -103,19 +101,3 @@ def test_refused_calls(cell, kind, message, args, options):
 def test_refused_layers(message, args, options):
     with pytest.raises(ValueError, match="^" + re.escape(message)):
         et.Recurrent(*args, **options)
-
-
-def test_random_numbers_are_refused_in_training():
-    layer = et.Recurrent(ZONED, 3, 4)
-    message = "training: expected False (module.eval()) of a cell that draws random numbers, got True"
-    with pytest.raises(RuntimeError, match="^" + re.escape(message)):
-        layer(X)
-    twin = elman.Recurrent(ZONED, 3, 4)
-    twin.load_state_dict(layer.state_dict())
-    x = torch.randn(5, 2, 3, requires_grad=True)
-    y, _ = layer.eval()(x)
-    assert torch.equal(y.detach(), torch.from_numpy(twin(x.detach().numpy())[0]))
-    first, again = (
-        torch.autograd.grad(layer(x)[0].sum(), x, create_graph=again)[0] for again in (False, True)
-    )
-    torch.testing.assert_close(first, again)

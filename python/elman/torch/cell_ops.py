@@ -17,8 +17,21 @@ from ..stack.spec import StackSpec
 from . import ops, reference
 from .spec import Layout, split
 
-_REST = """Tensor x, Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor[] scalars, Tensor? batch_sizes,
-    Tensor? lengths, Tensor? mask, Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
+_REST = """Tensor x, Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor[] scalars, Tensor? seed,
+    Tensor? batch_sizes, Tensor? lengths, Tensor? mask, Tensor? reset, str cell, int[] backwards, bool bias,
+    bool batch_first"""
+
+
+def _plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:
+    """The arguments of both after the lists of tensors, but for `keep`."""
+    return layout.seed, *ops.plain(spec, layout)
+
+
+def _read(weights: Sequence[Tensor], arguments: Sequence[Any]) -> tuple[StackSpec, Layout]:
+    """The reverse of that."""
+    seed, *plain = arguments
+    spec, layout = ops.read(weights, plain)
+    return spec, layout._replace(seed=seed)
 
 
 @functools.partial(
@@ -35,13 +48,13 @@ def cell(
 ) -> list[Tensor]:
     """y, each final state, and the tape, which is empty unless `keep`."""
     *plain, keep = arguments
-    return ops.run(*ops.read(weights, plain), x, state, weights, dropout, scalars, keep)
+    return ops.run(*_read(weights, plain), x, state, weights, dropout, scalars, keep)
 
 
 @cell.register_fake
 def _(x, state, weights, dropout, scalars, *arguments):
     *plain, keep = arguments
-    return ops.fake(*ops.read(weights, plain), x, state, keep)
+    return ops.fake(*_read(weights, plain), x, state, keep)
 
 
 @functools.partial(
@@ -60,7 +73,7 @@ def cell_backward(
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given, of each weight and of the scalars. Without a tape it runs
     forward again."""
-    return ops.run_back(*ops.read(weights, plain), given, tape, x, state, weights, dropout, scalars)
+    return ops.run_back(*_read(weights, plain), given, tape, x, state, weights, dropout, scalars)
 
 
 @cell_backward.register_fake
@@ -70,26 +83,26 @@ def _(given, tape, x, state, weights, dropout, scalars, *_):
 
 
 def _setup(ctx, inputs, output):
-    x, state, weights, dropout, scalars, batch_sizes, lengths, mask, reset, *rest = inputs
+    x, state, weights, dropout, scalars, *rest = inputs
     ctx.counts = len(state), len(weights), len(dropout), len(scalars)
-    ctx.rest = rest[:-1]
+    ctx.rest = rest[5:-1]
     ctx.set_materialize_grads(False)
     tensors = x, *state, *weights, *dropout, *scalars
-    ctx.save_for_backward(output[-1], batch_sizes, lengths, mask, reset, *tensors)
+    ctx.save_for_backward(output[-1], *rest[:5], *tensors)  # the seed, and which steps count
 
 
 def _backward(ctx, given):
     tape, *kept = ctx.saved_tensors
-    groups, arguments = split(ctx.counts, kept[4:]), (*kept[:4], *ctx.rest)
+    groups, arguments = split(ctx.counts, kept[5:]), (*kept[:5], *ctx.rest)
     s, w, d, n = ctx.counts
     if reference.needed_backward(given):
-        spec, layout = ops.read(groups[2], arguments)
+        spec, layout = _read(groups[2], arguments)
         grads = reference.gradients(spec, layout, given[:-1], *groups)
         del grads[1 + s + w : 1 + s + w + d]
     else:
         grads = cell_backward(given[:-1], tape, *groups, *arguments)
     dx, dstate, dweights, _, dscalars = split((s, w, 0, n), grads)
-    return dx, dstate, dweights, [None] * d, dscalars, *[None] * 9
+    return dx, dstate, dweights, [None] * d, dscalars, *[None] * 10
 
 
 cell.register_autograd(_backward, setup_context=_setup)
@@ -106,7 +119,7 @@ def run(spec: StackSpec, layout: Layout, groups: Sequence[Any], keep: bool) -> l
     """y, each final state and the tape; `groups`: x, state, weights, dropout, scalars."""
     x, *lists, scalars = (one if isinstance(one, Tensor) else list(one) for one in groups)
     if CELLS[spec.cell].definition is not None:
-        return cell(x, *lists, scalars, *ops.plain(spec, layout), keep)
+        return cell(x, *lists, scalars, *_plain(spec, layout), keep)
     *results, tape = ops.rnn(x, *lists, *ops.plain(spec, layout), keep)
     return [*results[: 1 + len(CELLS[spec.cell].states)], tape]
 
@@ -117,6 +130,6 @@ def run_back(
     """The gradients of x, each initial state given, each weight and the scalars."""
     x, *lists, scalars = (one if isinstance(one, Tensor) else list(one) for one in groups)
     if CELLS[spec.cell].definition is not None:
-        return cell_backward(list(given), tape, x, *lists, scalars, *ops.plain(spec, layout))
+        return cell_backward(list(given), tape, x, *lists, scalars, *_plain(spec, layout))
     dy, dh, dc = [*given, None][:3]
     return ops.rnn_backward(dy, dh, dc, tape, x, *lists, *ops.plain(spec, layout))

@@ -44,7 +44,10 @@ class Pass:
         self.plans = plans or layout.plans(spec.backwards, self._x.shape)
         initial: list[Any] = [self._array(s) for s in state] or [None] * spec.states
         numbers = self._array(scalars[0]) if scalars else None
-        self._pass = processor.Pass(spec, self.plans, self._x, initial, to_arrays(dropout), scalars=numbers)
+        seed = None if layout.seed is None else int(layout.seed)
+        self._pass = processor.Pass(
+            spec, self.plans, self._x, initial, to_arrays(dropout), scalars=numbers, seed=seed
+        )
 
     @staticmethod
     def tape_size(spec: StackSpec, x: Tensor) -> int:

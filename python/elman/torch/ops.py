@@ -28,7 +28,7 @@ _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_siz
 
 def plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:
     """The arguments of both after the tensors, but for `keep`."""
-    batch_first, *marks = layout
+    batch_first, *marks, _ = layout
     cell = traced.WORDS.get(spec.cell, spec.cell)
     return *marks, cell, list(map(int, spec.backwards)), spec.bias, batch_first
 

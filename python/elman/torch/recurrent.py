@@ -100,7 +100,8 @@ class Recurrent(Sequences, nn.Module):
     ) -> tuple[Any, Any]:
         """Run the layers over a batch of sequences.
 
-        Gradients flow to input, hx, all parameters and the scalars, and can be differentiated again.
+        Gradients flow to input, hx, all parameters and the scalars, and can be differentiated again. What a cell draws
+        in training (zoneout) follows from a seed that each call takes from torch's generator.
 
         Args:
             input: [T, B, I] ([B, T, I] with batch_first), [T, I] of one sequence, or a PackedSequence.
@@ -117,15 +118,10 @@ class Recurrent(Sequences, nn.Module):
             (y, state): y [T, B, D*H], and the state after each sequence's last step: a tensor, or a tuple of all.
 
         Raises:
-            RuntimeError: a shape does not fit, as in torch.nn; or the cell draws random numbers, in training.
+            RuntimeError: a shape does not fit, as in torch.nn.
             ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence, or a scalar is missing.
             TypeError: an argument is no tensor, or the cell has no scalar of this name.
         """
-        if self.training and CELLS[self._elman_cell].draws:
-            raise RuntimeError(
-                "training: expected False (module.eval()) of a cell that draws random numbers, got True: "
-                "elman.torch draws none yet"
-            )
         weights = self._elman_weights()
         run: Run = call.run
         if why := self._elman_reason(weights[0]):

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ..stack.cells import CELLS
 from ..stack.spec import StackSpec
-from . import traced
+from . import draws, traced
 from .spec import Layout, of_cell, split
 
 
@@ -48,17 +48,17 @@ def run(
     sizes = layout.batch_sizes  # stays on the processor, where PackedSequence wants it
     layout = layout.map(lambda part: part if part is sizes else part.to(x.device))
     lengths = layout.lengths
+    # Random numbers follow from where a row lies in the caller's x.
+    rows = torch.arange(x.shape[:-1].numel(), device=x.device).view(x.shape[:-1])
     unpad = None
     if sizes is not None:
-        pad = lambda rows: pad_packed_sequence(PackedSequence(rows, sizes))  # noqa: E731
+        pad = lambda data: pad_packed_sequence(PackedSequence(data, sizes))  # noqa: E731
         unpad = lambda y: pack_padded_sequence(y, lengths).data  # noqa: E731
         (x, lengths), dropout = pad(x), [pad(factors)[0] for factors in dropout]
-        scalars = [pad(rows)[0] for rows in scalars]
+        scalars, rows = [pad(part)[0] for part in scalars], pad(rows)[0]
     time_first = (lambda t: t.transpose(0, 1)) if layout.batch_first else (lambda t: t)
-    x, dropout, scalars = (
-        time_first(x),
-        *([time_first(part) for part in parts] for parts in (dropout, scalars)),
-    )
+    x, rows = time_first(x), time_first(rows)
+    dropout, scalars = ([time_first(part) for part in parts] for parts in (dropout, scalars))
     T, B = x.shape[:2]
     inside = None if lengths is None else torch.arange(T, device=x.device)[:, None] < lengths.to(x.device)
     counts = inside
@@ -76,8 +76,9 @@ def run(
         halves = []
         for d, (back, own) in enumerate(zip(spec.backwards, layer, strict=True)):
             n = k * spec.D + d
-            read = [x, *scalars]
-            ys, last = _direction(spec.cell, read, [s[n] for s in state], own, back, counts, reset)
+            keys = None if layout.seed is None else draws.row_keys(layout.seed, n, rows)
+            read, before = [x, *scalars], [s[n] for s in state]
+            ys, last = _direction(spec.cell, read, before, own, back, counts, reset, keys)
             halves.append(ys)
             for parts, part in zip(final, last, strict=True):
                 parts.append(part)
@@ -96,10 +97,13 @@ def _direction(
     back: bool,
     counts: Tensor | None,
     reset: Tensor | None,
+    keys: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """y and the final states. `read`: x, and the cell's scalars where it has any."""
+    """y and the final states. `read`: x, and the cell's scalars where it has any. `keys`: of the random numbers of each
+    row [T, B]."""
     step = traced.step(CELLS[cell]) if CELLS[cell].definition else _step(cell)
     x, n = read[0], len(read)
+    keys_of = lambda t: None if keys is None else keys[t]  # noqa: E731
     T = len(x)
     ys: list[Tensor] = []
     for t in reversed(range(T)) if back else range(T):
@@ -107,14 +111,14 @@ def _direction(
         if reset is not None and cut < T:
             state = [torch.where(reset[cut][:, None], 0, part) for part in state]
         if counts is None:
-            state = step([part[t] for part in read], state, weights)
+            state = step([part[t] for part in read], state, weights, keys_of(t))
             ys.append(state[0])
         else:
             taken = counts[t][:, None]
             # Chosen before the cell as well: what does not count may be NaN, and then 0 times its derivative is NaN. So
             # it may be with what the cell makes of 0, as 1 / 0.
             inputs = [torch.where(taken, part, 0.5) for part in (*(part[t] for part in read), *state)]
-            new = step(inputs[:n], inputs[n:], weights)
+            new = step(inputs[:n], inputs[n:], weights, keys_of(t))
             state = [torch.where(taken, a, b) for a, b in zip(new, state, strict=True)]
             ys.append(torch.where(taken, new[0], 0))
     y = torch.stack(ys[::-1] if back else ys) if ys else x.new_zeros(0, x.shape[1], state[0].shape[1])
@@ -125,7 +129,9 @@ def _step(cell: str) -> traced.Step:
     """Torch's function of this cell."""
     function = getattr(torch._VF, f"{cell}_cell")
 
-    def step(read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None]) -> list[Tensor]:
+    def step(
+        read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None], keys: Tensor | None
+    ) -> list[Tensor]:
         new = function(read[0], state if len(state) > 1 else state[0], *weights)
         return list(new) if isinstance(new, tuple) else [new]
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from . import autocast, check, projection
+from ..stack.cells import CELLS
+from . import autocast, check, draws, projection
 from .cache import Cache, cache_of
 from .spec import Layout, spec_of
 
@@ -143,6 +144,8 @@ class Sequences:
         spec = spec_of(self._elman_cell, backwards, self.bias, weights, self.proj_size > 0)
         dropping = self.training and self.dropout and self.num_layers > 1
         dropout = self._dropout_factors(x, layout.batch_first) if dropping else []
+        if self.training and CELLS[self._elman_cell].draws:
+            layout = layout._replace(seed=draws.new_seed())
         if self.proj_size:
             return projection.run(spec, layout, x, state, weights, dropout, cache=cache_of(self))
         return run(spec, layout, x, state, weights, dropout, scalars, cache=cache_of(self))

@@ -63,7 +63,8 @@ def step_of(module: Any, arrays: int, dtype: torch.dtype) -> tuple[StackSpec, La
 
 
 class Layout(NamedTuple):
-    """How the sequences lie in x, and which of their steps count: all where the rest is None."""
+    """How the sequences lie in x, which of their steps count (all where the rest is None), and the seed of what a cell
+    draws at them."""
 
     batch_first: bool = False
     batch_sizes: Tensor | None = (
@@ -72,6 +73,7 @@ class Layout(NamedTuple):
     lengths: Tensor | None = None  # int64 [B]
     mask: Tensor | None = None  # bool, as the first two axes of x
     reset: Tensor | None = None
+    seed: Tensor | None = None  # int64 [], of a cell that draws random numbers, in training
 
     @property
     def whole(self) -> bool:
@@ -89,7 +91,7 @@ class Layout(NamedTuple):
         T, B = (shape[1], shape[0]) if self.batch_first else (shape[0], shape[1])
         if self.whole:
             return Steps(T, B, self.batch_first)
-        lengths, mask, reset = (None if t is None else to_array(t) for t in self[2:])
+        lengths, mask, reset = (None if t is None else to_array(t) for t in self[2:5])
         if lengths is not None:
             lengths = _check.lengths("lengths", lengths, T, (B,))
         return Steps(T, B, self.batch_first, lengths, mask, reset)

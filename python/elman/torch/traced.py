@@ -14,9 +14,11 @@ from torch.nn import functional
 
 from ..stack.cells import CELLS, Cell, cell_name
 from ..tracing.definition import CellDefinition
+from . import draws
 
-# From what a step reads (x, and the cell's scalars), the states and the weights to the new states.
-Step = Callable[[list[Tensor], list[Tensor], Sequence[Tensor | None]], list[Tensor]]
+# From what a step reads (x, and the cell's scalars), the states, the weights and the keys of the rows' random numbers,
+# in training, to the new states.
+Step = Callable[[list[Tensor], list[Tensor], Sequence[Tensor | None], Tensor | None], list[Tensor]]
 
 
 class _Spike(torch.autograd.Function):
@@ -45,15 +47,16 @@ class _Spike(torch.autograd.Function):
         return d / (1 + ctx.slope * x.abs()) ** 2
 
 
-# The gradient goes to a or to b, as in the engine; torch.maximum shares it where both are equal. NaN wins, as in torch.
+# The gradient goes to a where a is chosen by the comparison, else to b, as in the engine; torch.maximum shares it where
+# both are equal. NaN wins, as in torch.
 
 
-def _larger(a: Tensor, b: Any) -> Tensor:
-    return torch.where((a > b) | a.isnan(), a, b)
+def _larger(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(a > b, a, torch.where(a.isnan(), a.detach() + b, b))
 
 
-def _smaller(a: Tensor, b: Any) -> Tensor:
-    return torch.where((a < b) | a.isnan(), a, b)
+def _smaller(a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(a < b, a, torch.where(a.isnan(), a.detach() + b, b))
 
 
 def _broadcast(value: Any, like: Tensor) -> Tensor:
@@ -73,13 +76,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add_number": operator.add,
     "mul_number": operator.mul,
     "from_number": lambda a, number: number - a,
-    "max_number": _larger,
-    "min_number": _smaller,
+    "max_number": lambda a, number: torch.where(a <= number, number, a),  # NaN is at no limit
+    "min_number": lambda a, number: torch.where(a >= number, number, a),
     "where_greater": lambda a, b, c, d: torch.where(a > b, c, d),
     "where_at_least": lambda a, b, c, d: torch.where(a >= b, c, d),
     "where_equal": lambda a, b, c, d: torch.where(a == b, c, d),
     "spike": _Spike.apply,
-    "chance": lambda _, p: p,  # outside training, where nothing is drawn
+    "chance": lambda drawn, p: p if drawn is None else (drawn < p).to(drawn.dtype),  # drawn in training alone
     "abs": torch.abs,
     "sqrt": torch.sqrt,
     "exp": torch.exp,
@@ -98,7 +101,9 @@ def step(cell: Cell) -> Step:
     assert definition is not None
     fed = {side: [slot for slot, by in definition.slots.items() if side in by] for side in ("x", "h")}
 
-    def run(read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None]) -> list[Tensor]:
+    def run(
+        read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None], keys: Tensor | None = None
+    ) -> list[Tensor]:
         ih, hh, b_ih, b_hh, *vectors = weights
         values: dict[str, Any] = {}
         for side, of_side, w, b in (("x", read[0], ih, b_ih), ("h", state[0], hh, b_hh)):
@@ -110,7 +115,8 @@ def step(cell: Cell) -> Step:
         values |= zip(definition.params, vectors, strict=True)
         for numbers in read[1:]:
             values |= zip(definition.scalars, numbers.split(1, -1), strict=True)
-        return definition.evaluate(values, FUNCTIONS)
+        drawn = [] if keys is None else list(draws.numbers(keys, definition.draws, state[0]))
+        return definition.evaluate(values, FUNCTIONS, drawn)
 
     return run
 

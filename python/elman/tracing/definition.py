@@ -96,9 +96,9 @@ class CellDefinition:
         }
 
     @property
-    def draws(self) -> bool:
-        """Whether it draws random numbers in training."""
-        return any(node.op == "random" for node in self.nodes)
+    def draws(self) -> int:
+        """How many random numbers each unit draws in a step, in training."""
+        return sum(node.op == "random" for node in self.nodes)
 
     @cached
     def key(self) -> str:
@@ -119,12 +119,15 @@ class CellDefinition:
         sizes = Sizes(len(self.slots), len(self.states), len(self.params), len(self.scalars))
         return make_programs(self.name, self.nodes, self.results, sizes)
 
-    def evaluate(self, values: dict[str, Any], functions: Functions = NUMPY) -> list[Any]:
+    def evaluate(
+        self, values: dict[str, Any], functions: Functions = NUMPY, random: Sequence[Any] = ()
+    ) -> list[Any]:
         """The new states, computed from the trace.
 
         Args:
             values: an array for each slot, state, param and scalar, by name.
             functions: of the arrays' library, as `tracing.evaluate` wants them.
+            random: in training an array of numbers from 0 to 1 for each that a unit draws; nothing outside it.
 
         Returns:
             An array for each state, with the shape and the type of the first slot.
@@ -132,7 +135,7 @@ class CellDefinition:
         inputs: dict[str, Sequence[Any]] = {
             kind: [values[name] for name in names] for kind, names in self.inputs.items()
         }
-        return evaluate(self.nodes, self.results, inputs, functions)
+        return evaluate(self.nodes, self.results, inputs | ({"random": random} if random else {}), functions)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The cell's function, with numbers.
