@@ -21,13 +21,34 @@ struct Module {
   bool bidirectional = false, bias = true, batch_first = false;
   bool one_step = false;  // a cell: no axis for steps or layers, and its state is all it gives
 
-  // Whether it takes less time to ask whether tensors are the same ones than to read their numbers.
-  bool large() const {
-    return elements({find_cell(current_isa(), cell).facts->x_gates(), H}) * (I + H) >= 1 << 17;
-  }
+  const CellFacts& facts() const { return *find_cell(current_isa(), cell).facts; }
 
-  std::size_t arrays() const { return bias ? 4 : 2; }  // of each layer and direction
+  // Whether it takes less time to ask whether tensors are the same ones than to read their numbers.
+  bool large() const { return elements({facts().x_gates(), H}) * (I + H) >= 1 << 17; }
 };
+
+// The fields of Weights, or of Gradients, that a layer and direction of the module has, in the order of its
+// tensors.
+template <class One> auto fields(One& one, const CellFacts& cell, bool bias) {
+  std::vector<decltype(&one.ih)> there{&one.ih};
+  const bool fed = cell.h_gates() > 0;
+  if (fed) there.push_back(&one.hh);
+  if (bias) there.push_back(&one.bias_ih);
+  if (bias && fed) there.push_back(&one.bias_hh);
+  for (int k = 0; k < cell.vector_count(); ++k) there.push_back(&one.vectors[k]);
+  return there;
+}
+
+// Their shapes.
+inline std::vector<Shape> field_shapes(const CellFacts& cell, int I, int H, bool bias) {
+  const py::ssize_t of_x = elements({cell.x_gates(), H}), of_h = elements({cell.h_gates(), H});
+  std::vector<Shape> shapes{{of_x, I}};
+  if (of_h) shapes.push_back({of_h, H});
+  if (bias) shapes.push_back({of_x});
+  if (bias && of_h) shapes.push_back({of_h});
+  shapes.resize(shapes.size() + cell.vector_count(), {H});
+  return shapes;
+}
 
 // Each `read` returns whether these can be read and fit. That is no error: the caller goes the long way,
 // which words refusals. Weights are read first, then x.
@@ -38,24 +59,30 @@ template <class T> class Given {
   bool read_weights(const Objects& objects) {
     const Isa& isa = current_isa();
     const CellRef& cell = find_cell(isa, module_.cell);
-    const std::size_t each = module_.arrays(), D = module_.bidirectional ? 2 : 1, count = objects.size();
-    const int I = module_.I, H = module_.H;
-    if (!count || count % (each * D) || !cell.facts->like_torch() || I < 1 || H < 1 || I > largest_size ||
-        H > largest_size / 4)
-      return false;
-    stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(count / (each * D)), static_cast<int>(D)});
-    const py::ssize_t rows = elements({cell.facts->x_gates(), H});
-    for (std::size_t i = 0; i < count; i += each) {
+    const CellFacts& facts = *cell.facts;
+    const int I = module_.I, H = module_.H, D = module_.bidirectional ? 2 : 1;
+    if (facts.scalar_count() || I < 1 || H < 1 || I > largest_size || H > largest_size / max_slots) return false;
+    const std::size_t each = arrays(), parts = objects.size() / each;
+    if (!parts || objects.size() % (each * D)) return false;
+    stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(parts) / D, D});
+    for (std::size_t part = 0; part < parts; ++part) {
       Weights<T>& one = weights_.emplace_back();
       one.H = H;
-      one.I = stack_->inputs(static_cast<int>(i / each / D));
-      if (!read(objects[i], {rows, one.I}, &one.ih) || !read(objects[i + 1], {rows, H}, &one.hh))
-        return false;
-      if (module_.bias &&
-          (!read(objects[i + 2], {rows}, &one.bias_ih) || !read(objects[i + 3], {rows}, &one.bias_hh)))
-        return false;
+      one.I = stack_->inputs(static_cast<int>(part) / D);
+      const auto to = fields(one, facts, module_.bias);
+      const std::vector<Shape> shapes = field_shapes(facts, one.I, H, module_.bias);
+      for (std::size_t i = 0; i < each; ++i)
+        if (!tensors_.look(objects[part * each + i], &views_.emplace_back()) ||
+            !views_.back().is<T>(shapes[i], to[i]))
+          return false;
     }
     return true;
+  }
+
+  // Of each layer and direction.
+  std::size_t arrays() const {
+    Weights<T> any;
+    return fields(any, module_.facts(), module_.bias).size();
   }
 
   bool read_x(const py::object& object) {
@@ -137,10 +164,6 @@ template <class T> class Given {
   }
 
  private:
-  bool read(const py::object& weight, std::initializer_list<py::ssize_t> shape, const T** to) {
-    return tensors_.look(weight, &views_.emplace_back()) && views_.back().is<T>(shape, to);
-  }
-
   Shape with_lead(int last) const {
     Shape shape = lead_;
     shape.push_back(last);

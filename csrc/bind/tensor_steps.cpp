@@ -31,7 +31,7 @@ template <class T> class BackStep {
   // `needs`: whether the gradients of x, each state and each weight are wanted. They get memory here.
   void set_needs(const std::vector<bool>& needs, std::size_t states) {
     const Stack& stack = given_.stack();
-    const std::size_t each = given_.module().arrays();
+    const std::size_t each = given_.arrays();
     call_.first = stack.L - 1;
     weights_.resize(given_.views().size());
     for (int layer = 0; layer < stack.L; ++layer) {
@@ -40,12 +40,11 @@ template <class T> class BackStep {
       Gradients<T>& grads = call_.grads.emplace_back();
       if (std::find(begin, end, true) == end) continue;
       call_.first = std::min(call_.first, layer);
-      T* to[4] = {};
+      const auto to = fields(grads, stack.facts(), given_.module().bias);
       for (std::size_t i = 0; i < each; ++i) {
         weights_[own + i] = given_.numbers(std::size_t(given_.views()[own + i].elements()));
-        to[i] = given_.of(weights_[own + i]);
+        *to[i] = given_.of(weights_[own + i]);
       }
-      grads.ih = to[0], grads.hh = to[1], grads.bias_ih = to[2], grads.bias_hh = to[3];
     }
     const auto of_states = needs.begin() + 1;
     if (needs[0]) {

@@ -19,7 +19,7 @@ struct View {
   std::array<py::ssize_t, 3> sizes{};
 
   // The data, if these are the type and the shape.
-  template <class T> bool is(std::initializer_list<py::ssize_t> shape, const T** to) const {
+  template <class T> bool is(const std::vector<py::ssize_t>& shape, const T** to) const {
     if (is_double != std::is_same_v<T, double> || axes != static_cast<int>(shape.size()) ||
         !std::equal(shape.begin(), shape.end(), sizes.begin()))
       return false;

@@ -86,12 +86,6 @@ struct CellFacts {
     return n;
   }
 
-  // Whether its weights are those of torch's modules: as many gates in both products, and nothing beside
-  // them.
-  constexpr bool like_torch() const {
-    return x_gates() == h_gates() && vector_count() == 0 && scalar_count() == 0;
-  }
-
   // Whether a step has one stage, no vectors, and for each gate one slot in each of its products.
   constexpr bool simple() const {
     return stage_count() == 1 && vector_count() == 0 && scalar_count() == 0 && fed_once(x) && fed_once(h);

@@ -6,6 +6,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import elman.torch as et
 from elman.torch import cache, engine
+from tests.support.cases import DRAWING, TRACED
 
 
 @pytest.fixture
@@ -162,3 +163,32 @@ def test_a_type_without_a_table_is_read_by_capsules():
     assert found == cache.TENSORS.fingerprint(weights) and len(asked) == 2
     assert old.fingerprint(weights) is None
     assert old.new((2, 3), 4).shape == (2, 3)
+
+
+@pytest.mark.parametrize("cell", [name for name, one in TRACED.items() if not one.scalars])
+def test_layers_of_any_cell_without_scalars(cell, long_ways):
+    layer, x = et.Recurrent(TRACED[cell], 3, 8, num_layers=2, bidirectional=True), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        want, _ = layer(x)
+        once = len(long_ways)
+        got, _ = layer(x)
+        assert len(long_ways) == once and torch.equal(got, want)
+        for weight in layer.parameters():  # its vectors too
+            weight.detach().numpy()[...] += 0.1
+        got, state = layer(x)
+        assert len(long_ways) == once + 1
+        lengths = torch.tensor([4, 4])  # which always goes the long way
+        want, (*final,) = layer(x, lengths=lengths)
+        assert torch.equal(got, want)
+        torch.testing.assert_close(
+            state if isinstance(state, tuple) else (*state,), tuple(final), rtol=0, atol=0
+        )
+
+
+def test_what_is_drawn_is_not_left_out(long_ways):
+    layer, x = et.Recurrent(DRAWING["zoneout_lstm"], 3, 8), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        assert not torch.equal(layer(x)[0], layer(x)[0])
+        layer.eval()
+        assert torch.equal(layer(x)[0], layer(x)[0])
+    assert len(long_ways) == 2  # both in training

@@ -68,7 +68,12 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
 
     def _elman_facts(self, weights: list[Tensor]) -> Any:
         return facts(
-            self.mode, self.input_size, self.hidden_size, self.bidirectional, self.bias, self.batch_first
+            self._elman_cell,
+            self.input_size,
+            self.hidden_size,
+            self.bidirectional,
+            self.bias,
+            self.batch_first,
         )
 
 

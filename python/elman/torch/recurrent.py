@@ -14,6 +14,7 @@ from ..stack.cells import CELLS
 from ..stack.spec import StackSpec
 from . import call, fallback, gpu, reference, traced
 from .sequences import Run, Sequences
+from .spec import facts
 
 
 class Recurrent(Sequences, nn.Module):
@@ -123,11 +124,20 @@ class Recurrent(Sequences, nn.Module):
             TypeError: an argument is no tensor, or the cell has no scalar of this name.
         """
         weights = self._elman_weights()
+        drawing = self.training and (self.dropout or CELLS[self._elman_cell].draws)
+        if lengths is None and mask is None and reset is None and not scalars and not drawing:
+            done: Any = call.at_once(self, False, weights, input, hx)
+            if done is not None:
+                return done
         run: Run = call.run
         if why := self._elman_reason(weights[0]):
             fallback.warn(self, why, "in torch's operations, step by step", stacklevel=5)
             run = _slowly
         return self._elman_sequences(run, input, hx, weights, lengths, mask, reset, scalars)
+
+    def _elman_facts(self, weights: list[Tensor]) -> Any:
+        sizes = self.input_size, self.hidden_size
+        return facts(self._elman_cell, *sizes, self.bidirectional, self.bias, self.batch_first)
 
     @staticmethod
     def _elman_reason(weight: Tensor) -> str | None:

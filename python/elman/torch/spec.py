@@ -31,13 +31,19 @@ def spec_of(
     torch.compile looks into the callers. Its older versions know the fields of such a tuple, but no properties.
     """
     known = CELLS[cell]
-    fed = len(known.bias_h) > 0  # whether h feeds a slot, so that there are weights for it
-    each = (1 + fed) * (1 + bias) + len(known.vectors) + projected
+    each = _arrays(cell, bias) + projected
     I, H = weights[0].shape[1], weights[0].shape[0] // len(known.gates)  # noqa: E741
     P = weights[1].shape[1] if projected else 0
     # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
     dtype = DTYPES.get(weights[0].dtype, _FLOAT32)
     return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P)
+
+
+def _arrays(cell: str, bias: bool) -> int:
+    """Of each layer and direction."""
+    known = CELLS[cell]
+    fed = len(known.bias_h) > 0  # whether h feeds a slot, so that there are weights for it
+    return (1 + fed) * (1 + bias) + len(known.vectors)
 
 
 @functools.lru_cache(256)
@@ -51,13 +57,13 @@ def facts(
     one_step: bool = False,
 ) -> Any:
     """A module in the engine's words. `one_step`: whether it is a cell."""
-    return _core.Module(cell.lower(), I, H, bidirectional, bias, batch_first, one_step)
+    return _core.Module(cell, I, H, bidirectional, bias, batch_first, one_step)
 
 
 @functools.lru_cache(256)
 def step_of(module: Any, arrays: int, dtype: torch.dtype) -> tuple[StackSpec, Layout]:
     """The same module in Python's words, for single steps in one direction."""
-    layers = arrays // (4 if module.bias else 2)
+    layers = arrays // _arrays(module.cell, module.bias)
     spec = StackSpec(module.cell, module.I, module.H, layers, (False,), module.bias, DTYPES[dtype])
     return spec, Layout(module.batch_first)
 
