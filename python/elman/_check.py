@@ -33,6 +33,8 @@ def describe(value: Any) -> str:
         return f"{shape_text(value.shape)} {value.dtype}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if isinstance(value, int) and value.bit_length() > 10_000:  # Python writes only so many digits
+        return f"a whole number of {value.bit_length()} bits"
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
 
 
@@ -53,6 +55,11 @@ def _number(value: Any) -> bool | int | float | None:
     if isinstance(value, np.floating):  # longdouble has no fellow in Python
         value = float(value)
     return value if isinstance(value, (bool, int, float)) else None
+
+
+def one_number(value: Any) -> bool:
+    """Whether it is a number and no array, bool or text."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

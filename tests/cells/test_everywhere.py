@@ -4,13 +4,14 @@ import copy
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import elman
 from elman import Recurrent, cells
-from elman.models import SequenceClassifier
+from elman.models import Forecaster, Seq2Seq, SequenceClassifier
 from elman.optim import Adam
 from elman.train import Sequences, fit
 
@@ -135,3 +136,35 @@ def test_gradients_of_scalars_come_whatever_else_is_wanted(needs):
         return backward.dscalars["dt"]
 
     np.testing.assert_array_equal(scalars(True), scalars(False))
+
+
+@pytest.mark.parametrize("cell", [cells.slstm(), cells.atr, cells.zoneout_lstm()], ids=lambda cell: cell.name)
+def test_decoders_have_the_cell(cell, tmp_path):
+    """Models with a second stack of layers, which begins with the states of the first."""
+    x = np.random.default_rng(0).integers(0, 6, (8, 5))
+    written = Seq2Seq(6, vocabulary=6, hidden_size=4, cell=cell, num_layers=2, bidirectional=True, seed=0)
+    fit(written, Sequences(list(x), list(x[:, ::-1])), epochs=1, seed=0, progress=False)
+    ahead = Forecaster(3, input_size=2, hidden_size=4, cell=cell, future_size=1, seed=0)
+    for model in (written, ahead):
+        assert model.decoder.cell == cell
+        model.save(tmp_path / "model.npz")
+        again = elman.load(tmp_path / "model.npz")
+        assert again.decoder.cell == cell
+        for name, value in model.parameters.items():
+            np.testing.assert_array_equal(again.parameters[name], value)
+
+
+def test_every_cell_is_on_its_page():
+    page = (Path(__file__).parents[2] / "docs" / "cells.md").read_text()
+    rows = {line.split("`")[1].split("(")[0]: line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(cells.usual()) and f"has {len(rows)} cells" in page
+    for name, cell in cells.usual().items():
+        options = "" if name in vars(cells) and getattr(cells, name) is cell else "("
+        *_, states, slots, more, _ = (part.strip() for part in rows[name].split("|"))
+        said = more.replace(" (scalar)", "").split()
+        assert rows[name].startswith(f"| `{name}{options}")
+        assert (states.split(), slots.split(), said) == (
+            list(cell.states),
+            list(cell.slots),
+            [*cell.params, *cell.scalars],
+        )

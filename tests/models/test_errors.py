@@ -27,8 +27,8 @@ REFUSALS = {
     "pooling: expected one of 'last', 'mean', 'max', got 'sum'": lambda: SequenceClassifier(
         2, pooling="sum", input_size=2
     ),
-    "cell: expected one of 'rnn', 'lstm', 'gru', got 'qrnn'": lambda: SequenceTagger(
-        2, input_size=2, cell="qrnn"
+    "cell: expected 'rnn', 'lstm', 'gru', a cell of elman.cells or one made by elman.cell, got 'qrnn'": lambda: (
+        SequenceTagger(2, input_size=2, cell="qrnn")
     ),
     "embedding_size: expected None without vocabulary, got 3": lambda: SequenceTagger(
         2, input_size=2, embedding_size=3

@@ -238,7 +238,10 @@ def test_what_a_derived_class_gives_of_its_own_is_not_kept(name, tmp_path):
 
 def test_no_cell():
     for wrong in ("grus", Linear, None):
-        with pytest.raises(ValueError, match=r"^cell: expected one of .*'lstm'.*, got "):
+        with pytest.raises(
+            ValueError,
+            match=r"^cell: expected 'rnn', 'lstm', 'gru', a cell of elman.cells or one made by elman.cell, got ",
+        ):
             SequenceClassifier(2, input_size=2, cell=wrong)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils.rnn import pack_sequence
@@ -28,7 +29,7 @@ CFC, SLSTM = TRACED["cfc"], TRACED["slstm"]
         ),
         (CFC, RuntimeError, "dt: expected [5] float32, got [5, 2] float32", (X[:, 0],), {"dt": DT}),
         (CFC, ValueError, "dt: expected [5, 2] float32, got [5, 2] float64", (X,), {"dt": DT.double()}),
-        (CFC, TypeError, "dt: expected [5, 2] float32, got float", (X,), {"dt": 0.1}),
+        (CFC, TypeError, "dt: expected [5, 2] float32, got list", (X,), {"dt": [0.1]}),
         (
             CFC,
             TypeError,
@@ -101,3 +102,41 @@ def test_refused_calls(cell, kind, message, args, options):
 def test_refused_layers(message, args, options):
     with pytest.raises(ValueError, match="^" + re.escape(message)):
         et.Recurrent(*args, **options)
+
+
+def test_a_packed_scalar_has_the_lengths_of_the_input():
+    pack = torch.nn.utils.rnn.pack_sequence
+    layer = et.Recurrent(CFC, 1, 2)
+    x = pack([torch.zeros(4, 1), torch.zeros(2, 1)])
+    y, _ = layer(x, dt=pack([torch.ones(4), torch.ones(2)]))
+    torch.testing.assert_close(layer(x, dt=1.0)[0].data, y.data)
+    for dt in (
+        pack([torch.ones(3), torch.ones(3)]),
+        pack([torch.ones(2), torch.ones(4)], enforce_sorted=False),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^dt: expected a PackedSequence with the lengths of input's, got other"
+        ):
+            layer(x, dt=dt)
+
+
+def test_a_number_is_a_scalar_of_all_steps():
+    layer = et.Recurrent(CFC, 3, 4)
+    torch.testing.assert_close(layer(X, dt=0.3), layer(X, dt=torch.full((5, 2), 0.3)), rtol=0, atol=0)
+
+
+def test_dropout_between_no_layers_is_said():
+    with pytest.warns(UserWarning, match="^dropout: expected 0 with num_layers=1"):
+        et.Recurrent(SLSTM, 3, 4, dropout=0.5)
+
+
+def test_biases_start_where_the_cell_says():
+    cell = elman.cell({"a": "x", "b": "xh", "c": "h"}, "h", bias={"b": 2.0, "c": -1.0})(
+        lambda a, b, c: a * b + c
+    )
+    layer = et.Recurrent(cell, 3, 4, bidirectional=True)
+    for bias, row, start in ((layer.bias_ih_l0, 1, 2.0), (layer.bias_hh_l0_reverse, 1, -1.0)):
+        assert (bias[row * 4 : row * 4 + 4] == start).all() and (bias[:4] != start).all()
+    own = elman.Recurrent(cell, 3, 4, init="uniform").parameters
+    assert (own["bias_ih_l0"][4:] == 2).all() and (own["bias_hh_l0"][4:] == -1).all()
+    assert (np.abs(own["bias_hh_l0"][:4]) <= 0.5).all()

@@ -8,8 +8,10 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 import elman
+import elman.torch
 from elman import Recurrent
 from elman.cells import clip, maximum, nas, sigmoid, sqrt, tanh, zoneout
 from elman.tracing import CellDefinition, trace
@@ -74,6 +76,44 @@ def test_a_nan_is_at_no_limit(function):
     assert np.isnan(y).all() and (dx != 0).all()
 
 
+def test_what_a_cell_draws_is_counted_from_0():
+    made = trace(lambda a, h: zoneout(h, a, 0.5), "a", "h").as_data()
+    made["nodes"] = [[op, args, 3.0 if op == "random" else number] for op, args, number in made["nodes"]]
+    with pytest.raises(
+        ValueError, match=r"nodes: expected random leaves with the numbers 0 to 0, got \[3.0\]"
+    ):
+        CellDefinition.from_data(made)
+
+
+def test_a_chance_outside_training_is_an_array_like_any_other():
+    """In a file it can stand anywhere."""
+    made = trace(lambda a, h: zoneout(h, a, 0.95), "a", "h").as_data()
+    chance = next(n for n, (op, *_) in enumerate(made["nodes"]) if op == "chance")
+    made["nodes"] += [["exp", [chance], 0.0], ["add", [made["results"][0], len(made["nodes"])], 0.0]]
+    made["results"] = [len(made["nodes"]) - 1]
+    cell = CellDefinition.from_data(made)
+    layer = elman.torch.Recurrent(cell, 2, 3, dtype=torch.float64).eval()
+    x = torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
+    first, again = (
+        torch.autograd.grad(layer(x)[0].sum(), x, create_graph=again)[0] for again in (False, True)
+    )
+    torch.testing.assert_close(first, again, rtol=1e-13, atol=1e-13)
+
+
+def test_data_that_is_hard_to_write():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    for given, got in (
+        ([deep] * 4, "got list"),
+        (["exp", [10**5000], 0.0], "got a whole number of 16610 bits"),
+    ):
+        data = trace(lambda a: a, "a", "h").as_data()
+        data["nodes"] = [*data["nodes"], given]
+        with pytest.raises(ValueError, match=got):
+            CellDefinition.from_data(data)
+
+
 def test_numbers_are_those_of_float32():
     with pytest.raises(TypeError, match=r"expected a finite number, got 1e\+300; float32 holds up to 3.4e38"):
         trace(lambda a: a * 1e300, "a", "h")
@@ -90,9 +130,8 @@ def test_a_child_that_is_forked_while_a_thread_traces_goes_on():
 
     def define():
         while not stop.is_set():
-            cell = trace(large, "a", "h")
             with contextlib.suppress(ValueError):
-                cell.programs  # noqa: B018
+                trace(large, "a", "h")  # which makes its programs, to see whether they fit
 
     thread = threading.Thread(target=define)
     thread.start()

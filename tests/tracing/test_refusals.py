@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 import torch
 
+import elman.cells
 from elman import tracing
 from elman.tracing import trace
 
 LEAKED = []
 trace(lambda a: LEAKED.append(a) or LEAKED.append(a > 0) or a, "a", "h")
 
-NO_IF = "expected no `if` on a symbol; use where(condition, then, otherwise)"
-NUMBERS_LATER = "expected no {} of a symbol, whose numbers come later"
-LIBRARY = "expected no {} on a symbol; use elman's functions: sigmoid, tanh"
+NO_IF = (
+    "expected no `if` on a symbol; use where(condition, then, otherwise), or maximum and minimum (while, assert, max, "
+    "min and a < b < c ask for an `if`, too)"
+)
+USE = "; use those of elman.cells: sigmoid, tanh, exp"
+NUMBERS_LATER = "expected no {} of a symbol, whose numbers come later" + USE
+LIBRARY = "expected no {} on a symbol" + USE
+WHOLE = "expected a whole power from 1 to 16, got {}; use sqrt(x), 1 / x ** 2, or exp(log(x) * power)"
 OTHER = "expected symbols of this cell, got one of cell cell"
 NUMBER = "expected a number or a symbol, got {}; "
 CONDITION = "expected no {} of a condition; use where(condition, then, otherwise)"
@@ -28,13 +34,16 @@ CASES = {
     "where(0 < a < 1, a, b)": NO_IF,
     "max(a, b)": NO_IF,
     "a in (b, a)": NO_IF,
-    "float(a)": NUMBERS_LATER.format("float()"),
+    "float(a)": "expected no float() of a symbol (those of math ask for it), whose numbers come later" + USE,
     "int(a)": NUMBERS_LATER.format("int()"),
     "complex(a)": NUMBERS_LATER.format("complex()"),
     "round(a)": NUMBERS_LATER.format("round()"),
     "math.floor(a)": NUMBERS_LATER.format("floor()"),
-    "math.sin(a)": NUMBERS_LATER.format("float()"),
-    "[1, 2][a]": NUMBERS_LATER.format("index()"),
+    "math.sin(a)": "expected no float() of a symbol (those of math ask for it), whose numbers come later"
+    + USE,
+    "[1, 2][a]": "expected no index() of a symbol (so does range), whose numbers come later" + USE,
+    "range(a)": "expected no index() of a symbol (so does range), whose numbers come later" + USE,
+    "f'{a:.3f}'": "expected no format of a symbol, whose numbers come later",
     "hash(a)": NUMBERS_LATER.format("hash()"),
     "{a: 1}": NUMBERS_LATER.format("hash()"),
     "len(a)": NUMBERS_LATER.format("len()"),
@@ -54,8 +63,8 @@ CASES = {
     "a * torch.ones(2)": NUMBER.format("Tensor") + "arrays belong in params or scalars",
     "a * np.ones(2)": NUMBER.format("[2] float64") + "arrays belong in params or scalars",
     "np.ones(2) * a": NUMBER.format("[2] float64") + "arrays belong in params or scalars",
-    "a + 'b'": NUMBER.format("'b'") + "use sigmoid, ",
-    "'b' + a": NUMBER.format("'b'") + "use sigmoid, ",
+    "a + 'b'": NUMBER.format("'b'") + "use those of elman.cells: sigmoid, ",
+    "'b' + a": NUMBER.format("'b'") + "use those of elman.cells: sigmoid, ",
     "a * None": NUMBER.format("None"),
     "a * True": NUMBER.format("True"),
     "a * 1j": NUMBER.format("complex"),
@@ -75,7 +84,7 @@ CASES = {
     "(a > 0) & LEAKED[1]": OTHER,
     "maximum(a, LEAKED[0])": OTHER,
     "where(a, a, b)": "where: expected a condition, as x > 0, got a value",
-    "where(True, a, b)": "where: expected a condition, as x > 0, got True",
+    "where(1, a, b)": "where: expected a condition, as x > 0, got 1",
     "where(a > b, a > b, b)": "expected a value, got a condition; use where(condition, 1.0, 0.0)",
     "sigmoid(a > 0)": "expected a value, got a condition; use where(condition, 1.0, 0.0)",
     "a * (a > 0)": "expected a value, got a condition; use where(condition, 1.0, 0.0)",
@@ -91,9 +100,14 @@ CASES = {
     "a // 2": "expected no // of a symbol; use + - * /",
     "2 % a": "expected no % of a symbol; use + - * /",
     "a @ b": "expected no @ of a symbol; use + - * /",
-    "a ** 0.5": "expected a power from 1 to 16, got 0.5; use sqrt, exp, log or /",
-    "a ** 17": "expected a power from 1 to 16, got 17; use sqrt, exp, log or /",
-    "a ** b": "expected a power from 1 to 16, got Value; use sqrt, exp, log or /",
+    "a ** 0.5": WHOLE.format(0.5),
+    "a ** -1": WHOLE.format(-1),
+    "a ** 17": WHOLE.format(17),
+    "a ** b": WHOLE.format("a symbol"),
+    "a ** math.nan": WHOLE.format("nan"),
+    "a ** 'b'": WHOLE.format("'b'"),
+    "a / 0": "expected a divisor that is not 0",
+    "a / np.zeros(())": "expected a divisor that is not 0",
     "2 ** a": "expected no symbol as a power; use exp(x * number)",
 }
 
@@ -109,16 +123,45 @@ def test_a_refusal_names_the_cell_and_the_line(text):
     assert message.startswith("cell gated, line 3 of model.py: " + CASES[text]), message
 
 
-def test_a_helper_is_named_by_the_line_that_calls_it():
+def test_what_a_helper_does_is_refused_in_its_line():
     def helper(x):
         return x if x else 0
 
     def gated(a):
         return helper(a)
 
-    line = gated.__code__.co_firstlineno + 1
+    line = helper.__code__.co_firstlineno + 1
     with pytest.raises(TypeError, match=f"^cell gated, line {line} of test_refusals.py: expected no `if`"):
         trace(gated, "a", "h")
+
+
+def test_a_function_given_to_a_cell_of_elmans_is_refused_where_the_user_stands():
+    refused = []
+    for make in (
+        lambda: elman.cells.lstm(activation=torch.tanh),
+        lambda: elman.cells.rnn(activation=lambda z: torch.tanh(z)),
+    ):
+        with pytest.raises(TypeError) as error:
+            make()
+        line = make.__code__.co_firstlineno
+        refused.append(
+            f", line {line} of test_refusals.py: expected no torch's tanh on a symbol" in str(error.value)
+        )
+    assert refused == [True, True]
+
+
+def test_a_function_of_elmans_is_no_attribute_but_named():
+    with pytest.raises(
+        AttributeError, match=r"no attribute of a symbol, got \.tanh; use tanh\(\.\.\.\) of elman"
+    ):
+        trace(lambda a: a.tanh(), "a", "h")
+
+
+def test_plain_conditions_choose_while_the_function_runs():
+    for flag, op in ((True, "tanh"), (np.False_, "exp")):
+        made = trace(lambda a, flag=flag: tracing.where(flag, tracing.tanh(a), tracing.exp(a)), "a", "h")
+        assert [node.op for node in made.nodes] == ["slot", op]
+    assert trace(lambda a: a**2.0, "a", "h") == trace(lambda a: a**2, "a", "h")
 
 
 def test_an_attribute_is_refused_as_attributes_are():

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from elman.tracing import CellDefinition, cell, programs, sigmoid, tanh, trace
+from elman.tracing import CellDefinition, cell, programs, sigmoid, tanh, trace, where, zoneout
 from elman.tracing.operations import Node
 
 
@@ -131,11 +131,23 @@ REFUSED = [
     (given(params={"p": (2, 1)}), r"params, p: expected \(low, high\), got \(2.0, 1.0\)"),
     (given(bias={"h": 1}), r"bias: expected slots of the cell \(a\), got 'h'"),
     (given(bias={"a": "1"}), "bias, a: expected a number, got '1'"),
-    (given(function=lambda b: b), "cell cell: expected parameters among a, h, got b"),
-    (given(function=lambda *a: a), r"cell cell: expected parameters with names, got \*a"),
-    (given(function=lambda a, **b: a), r"cell cell: expected parameters with names, got \*\*b"),
-    (given(function=lambda a: (a, a)), "cell cell: expected one value for each new state, 1, got 2"),
-    (given(states="h c"), "cell cell: expected one value for each new state, 2, got 1"),
+    (
+        given(function=lambda b: b),
+        r"cell cell: expected arguments among a, h, got b \(line \d+ of test_trace.py\)$",
+    ),
+    (given(function=lambda *a: a), r"cell cell: expected arguments with names, got \*a \(line \d+ of"),
+    (given(function=lambda a, **b: a), r"cell cell: expected arguments with names, got \*\*b \(line \d+ of"),
+    (given(function=lambda a: (a, a)), "cell cell: expected one value for each new state, h, got 2"),
+    (given(states="h c"), "cell cell: expected one value for each new state, h, c, got 1"),
+    (given(function=lambda a: None), r"cell cell: expected a `return`, got None \(line"),
+    (
+        given(function=lambda self, a: a),
+        "cell cell: expected arguments among a, h, got self; a method needs @static",
+    ),
+    (
+        given(function=lambda a, h=0.5: a + h),
+        "cell cell: expected no default of h, whose numbers a layer gives",
+    ),
     (given(slots="a b"), "cell cell: expected its function to use slot b for a new state"),
     (given(params="p"), "cell cell: expected its function to use param p for a new state"),
     (given(scalars="t"), "cell cell: expected its function to use scalar t for a new state"),
@@ -166,15 +178,56 @@ def wide(a, n):
 
 
 def test_too_many_values_at_a_time():
-    made = trace(lambda a: wide(a, 70), "a", "h")
     with pytest.raises(ValueError, match="cell cell: expected programs of at most 64 values at a time, got "):
-        made.programs  # noqa: B018
+        trace(lambda a: wide(a, 70), "a", "h")
 
 
 def test_too_many_instructions(monkeypatch):
     monkeypatch.setattr(programs, "MOST_INSTRUCTIONS", 5)
     with pytest.raises(ValueError, match="cell cell: expected programs of at most 5 instructions, got 7"):
         trace(lambda a, h: a * h, "a", "h").programs  # noqa: B018
+
+
+def test_conditions_of_conditions():
+    def nested(a, h, depth=6):
+        c = a > 0
+        for i in range(depth):
+            c = (c & (h > float(i))) | (~c & (a < float(i)))
+        return where(c, a, h)
+
+    made = trace(nested, "a", "h")
+    a, h = np.random.default_rng(0).normal(scale=3, size=(2, 50, 1))
+    c = a > 0
+    for i in range(6):
+        c = (c & (h > i)) | (~c & (a < i))
+    np.testing.assert_array_equal(made.evaluate({"a": a, "h": h})[0], np.where(c, a, h))
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="nodes: expected at most 1000, got more than 10000"):
+        trace(lambda a, h: nested(a, h, depth=40), "a", "h")
+    assert time.perf_counter() - start < 5
+
+    def deep(a, h):
+        c = a > 0
+        for _ in range(5000):
+            c = ~c
+        return where(c, a, h)
+
+    with pytest.raises(TypeError, match="where: expected a condition of fewer parts within parts"):
+        trace(deep, "a", "h")
+
+
+def test_what_no_result_needs_draws_nothing():
+    def wasteful(a, h):
+        for _ in range(20):
+            zoneout(h, a, 0.5)
+        return zoneout(h, tanh(a), 0.3)
+
+    made = trace(wasteful, "a", "h")
+    assert made.draws == 1
+    assert [node.number for node in made.nodes if node.op == "random"] == [0]
+    one = np.array([[0.2]])
+    drawn = [made.evaluate({"a": one, "h": one + 1}, random=[np.array([[u]])])[0] for u in (0.1, 0.9)]
+    np.testing.assert_allclose(np.ravel(drawn), [1.2, np.tanh(0.2)])
 
 
 def test_a_long_chain_is_no_trouble():

@@ -11,12 +11,14 @@ from ..stack.spec import StackSpec
 
 
 def uniform(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarray]:  # noqa: E741
-    """The arrays of one layer and direction that reads I features: all within 1/sqrt(H), as torch.nn has them. Those
-    that are not used are drawn too."""
+    """The arrays of one layer and direction that reads I features: all within 1/sqrt(H), as torch.nn has them, but for
+    what a definition says. Those that are not used are drawn too."""
     H, limit = spec.H, float(1 / np.sqrt(spec.H))
     x_rows, h_rows = len(spec.facts.gates) * H, spec.facts.h_gates * H
     shapes: list[tuple[int, ...]] = [(x_rows, I), (h_rows, H), (x_rows,), (h_rows,)]
     drawn = [init.uniform(rng, shape, limit, spec.dtype) for shape in shapes]
+    for name, row, start in spec.facts.definition.bias_rows if spec.facts.definition else ():
+        drawn[2 + (name == "bias_hh")][row * H : (row + 1) * H] = start
     return drawn + _vectors(spec, rng, lambda: init.uniform(rng, (H,), limit, spec.dtype))
 
 

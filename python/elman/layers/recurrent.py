@@ -168,7 +168,8 @@ class RecurrentLayer(Parameters):
                 carries over them, and y is 0 there.
             reset: like mask. Where it is True an episode starts: the state is zero before that step, and no
                 gradient crosses. In a reverse direction an episode ends there instead.
-            scalars: those of a cell that has any, by name: [T, B] each (batch_first: [B, T]), read by all layers.
+            scalars: those of a cell that has any, by name: [T, B] each (batch_first: [B, T]), or a number for all
+                steps; read by all layers.
 
         Returns:
             (y, state): y [T, B, D*H], the last layer's h at each step, and the state after each sequence's

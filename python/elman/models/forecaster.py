@@ -16,6 +16,7 @@ from ..layers.wanted import is_wanted
 from ..losses import Loss
 from ..losses.outcome import Outcome
 from .base import Model
+from .network import decoder_of
 from .outcomes import of_numbers
 from .reading import read_numbers
 from .targets import Targets
@@ -72,10 +73,7 @@ class Forecaster(Model):
             seeds = init.seeds(options.get("seed"), 4)
             self.encoder = self._network(None, None, options | {"seed": seeds[0]})
             recurrent = self.encoder.recurrent
-            self.decoder = type(recurrent)(
-                self.future_size, recurrent.hidden_size, recurrent.num_layers, dropout=recurrent.dropout,
-                recurrent_dropout=recurrent.recurrent_dropout, dtype=recurrent.dtype, seed=seeds[1],
-            )  # fmt: skip
+            self.decoder = decoder_of(recurrent, self.future_size, recurrent.hidden_size, seeds[1])
             self.head = Linear(recurrent.hidden_size, width, dtype=recurrent.dtype, seed=seeds[2])
             self.dropout = Dropout(options.get("dropout", 0.0), variational=True, seed=seeds[3])
             self.parts = {

@@ -124,6 +124,18 @@ def network(
     return Network(**parts)
 
 
+def decoder_of(encoder: RecurrentLayer, input_size: int, hidden_size: int, seed: Any) -> RecurrentLayer:
+    """Layers like the encoder's, which run forward."""
+    kind: Any = type(encoder)
+    if isinstance(encoder, Recurrent):
+        kind = functools.partial(Recurrent, encoder.cell)
+    made: RecurrentLayer = kind(
+        input_size, hidden_size, encoder.num_layers, dropout=encoder.dropout,
+        recurrent_dropout=encoder.recurrent_dropout, dtype=encoder.dtype, seed=seed,
+    )  # fmt: skip
+    return made
+
+
 # What models take beside their own arguments.
 OPTIONS = tuple(inspect.signature(network).parameters)[2:]
 
@@ -142,4 +154,10 @@ def cell_of(cell: Any) -> str | CellDefinition:
     for name, kind in RECURRENT.items():
         if cell is kind:
             return name
-    return _check.choice("cell", cell.lower() if isinstance(cell, str) else cell, tuple(RECURRENT))
+    word = cell.lower() if isinstance(cell, str) else cell
+    if not isinstance(word, str) or word not in RECURRENT:
+        raise ValueError(
+            f"cell: expected {', '.join(map(repr, RECURRENT))}, a cell of elman.cells or one made by elman.cell, got "
+            f"{repr(cell) if isinstance(cell, str) else _check.describe(cell)}"
+        )
+    return word

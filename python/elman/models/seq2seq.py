@@ -15,6 +15,7 @@ from ..losses import Loss
 from ..sequence.marks import closed_up, whole_lengths
 from .base import Model
 from .beam import beam_search
+from .network import decoder_of
 from .reading import read_tokens
 
 
@@ -55,10 +56,7 @@ class Seq2Seq(Model):
         embedding_size = options.get("embedding_size") or recurrent.hidden_size
         std = options.get("embedding_std", 1.0)
         self.embedding = Embedding(self.boundary + 1, embedding_size, dtype=dtype, seed=seeds[1], std=std)
-        self.decoder = type(recurrent)(
-            embedding_size, width, recurrent.num_layers, dropout=recurrent.dropout,
-            recurrent_dropout=recurrent.recurrent_dropout, dtype=dtype, seed=seeds[2],
-        )  # fmt: skip
+        self.decoder = decoder_of(recurrent, embedding_size, width, seeds[2])
         self.attention = DotAttention() if _check.flag("attention", attention) else None
         self.parts = {"encoder": self.encoder, "embedding": self.embedding, "decoder": self.decoder}
         if self.attention:

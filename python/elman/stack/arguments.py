@@ -136,11 +136,12 @@ def prepare(
 
 
 def check_scalars(spec: StackSpec, given: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray | None:
-    """The scalars of the cell as one array [*shape, scalars]; None where it has none."""
+    """The scalars of the cell as one array [*shape, scalars], a number for an array of it; None where it has none."""
     values = named_scalars(spec.cell, given, lambda: f"{_check.shape_text(shape)} {spec.dtype}")
     if not values:
         return None
-    return np.stack([_check.array(name, v, shape, spec.dtype) for name, v in values.items()], axis=-1)
+    one = lambda v: np.full(shape, v, spec.dtype) if _check.one_number(v) else v  # noqa: E731
+    return np.stack([_check.array(name, one(v), shape, spec.dtype) for name, v in values.items()], axis=-1)
 
 
 def named_scalars(cell: str, given: Mapping[str, Any], wanted: Callable[[], str]) -> dict[str, Any]:

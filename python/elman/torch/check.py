@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
-from .._check import Dim, shape_text
+from .._check import Dim, one_number, shape_text
 from ..stack.arguments import named_scalars
 from ..stack.cells import CELLS
 
@@ -77,11 +78,14 @@ def states(cell: str, hx: Any, leads: tuple[int, ...], widths: tuple[int, int], 
 
 
 def scalars(cell: str, given: Mapping[str, Any], x: Tensor) -> list[Tensor]:
-    """The scalars of a cell as one tensor with one more axis than each, which has those of x but the last; nothing
-    where it has none."""
+    """The scalars of a cell as one tensor with one more axis than each, which has those of x but the last (or is one
+    number); nothing where it has none."""
     wanted = lambda: f"{shape_text(x.shape[:-1])} {describe_type(x)}"  # noqa: E731
     parts = named_scalars(cell, given, wanted)
     for name, part in parts.items():
+        if one_number(part):
+            parts[name] = x.new_full(x.shape[:-1], part)
+            continue
         if isinstance(part, Tensor):
             fits = _strided(part) and part.shape == x.shape[:-1]
             if fits and part.dtype == x.dtype and part.device == x.device:
@@ -91,6 +95,25 @@ def scalars(cell: str, given: Mapping[str, Any], x: Tensor) -> list[Tensor]:
             kind = TypeError
         raise kind(f"{name}: expected {wanted()}, got {describe(part)}")
     return [torch.stack(list(parts.values()), -1)] if parts else []
+
+
+def packed_rows(scalars: Mapping[str, Any], like: PackedSequence) -> dict[str, Any]:
+    """The rows of those that are a PackedSequence, which must lie as those of `like`."""
+    rows = dict(scalars)
+    for name, value in scalars.items():
+        if isinstance(value, PackedSequence):
+            if not torch.equal(value.batch_sizes, like.batch_sizes) or _order(value) != _order(like):
+                raise ValueError(
+                    f"{name}: expected a PackedSequence with the lengths of input's, got other ones"
+                )
+            rows[name] = value.data
+    return rows
+
+
+def _order(packed: PackedSequence) -> list[int]:
+    """Which sequence each of its columns is."""
+    order = packed.sorted_indices
+    return list(range(int(packed.batch_sizes[0]))) if order is None else list(map(int, order))
 
 
 def lengths(value: Any, B: int | None) -> Tensor | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ class Recurrent(Sequences, nn.Module):
     Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
     that x and h feed: `weight_ih_l{k}` [Gx*H, I or D*H], `weight_hh_l{k}` [Gh*H, H], `bias_ih_l{k}` [Gx*H],
     `bias_hh_l{k}` [Gh*H], and each of the cell's params, as `p_i_l{k}` [H]. They start within 1/sqrt(H), and params
-    where the cell says. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
+    and biases where the cell says. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
 
     Args:
         cell: what `elman.cell` made of a function, or "lstm", "gru", "rnn_tanh" or "rnn_relu".
@@ -64,6 +65,11 @@ class Recurrent(Sequences, nn.Module):
         self.batch_first = _check.flag("batch_first", batch_first)
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
+        if self.dropout and self.num_layers == 1:
+            warnings.warn(
+                f"dropout: expected 0 with num_layers=1, as it works between layers, got {dropout}",
+                stacklevel=2,
+            )
         spec = self._spec()
         self._elman_names = spec.names
         for name, shape in zip(spec.names, spec.shapes, strict=True):
@@ -78,17 +84,19 @@ class Recurrent(Sequences, nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the initial values again, from torch's generator."""
-        definition = CELLS[self._elman_cell].definition
-        starts = definition.params if definition else {}
-        limit = 1 / math.sqrt(self.hidden_size)
+        definition, H = CELLS[self._elman_cell].definition, self.hidden_size
+        starts, rows = (definition.params, definition.bias_rows) if definition else ({}, [])
+        limit = 1 / math.sqrt(H)
         with torch.no_grad():
             for name in self._elman_names:
-                parameter = getattr(self, name)
-                start = starts.get(name.removesuffix("_reverse").rpartition("_l")[0])
+                parameter, kind = getattr(self, name), name.removesuffix("_reverse").rpartition("_l")[0]
+                start = starts.get(kind)
                 if isinstance(start, float):
                     parameter.fill_(start)
                 else:
                     parameter.uniform_(*(start or (-limit, limit)))
+                for _, row, number in (one for one in rows if one[0] == kind):
+                    parameter[row * H : (row + 1) * H].fill_(number)
 
     def forward(
         self,
@@ -113,7 +121,7 @@ class Recurrent(Sequences, nn.Module):
             reset: like mask, [T, B] bool. Where it is True an episode starts: the state is zero before that step, and
                 no gradient crosses. In a reverse direction an episode ends there instead.
             scalars: those of the cell, by name: a tensor each, as the first two axes of input; [T] of one sequence.
-                With a PackedSequence one each of the same lengths, or its data.
+                With a PackedSequence one each of the same lengths, or its data. Or a number for all steps.
 
         Returns:
             (y, state): y [T, B, D*H], and the state after each sequence's last step: a tensor, or a tuple of all.

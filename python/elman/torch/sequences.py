@@ -117,8 +117,7 @@ class Sequences:
         state = [] if hx is None else self._state(hx, x, int(sizes[0]), True)
         if order is not None:
             state = [part.index_select(1, order) for part in state]
-        rows = {n: v.data if isinstance(v, PackedSequence) else v for n, v in scalars.items()}
-        beside = check.scalars(self._elman_cell, rows, x)
+        beside = check.scalars(self._elman_cell, check.packed_rows(scalars, sequence), x)
         y, *final = self._run(run, Layout(False, sizes), x, state, weights, beside)
         if back is not None:
             final = [part.index_select(1, back) for part in final]

@@ -82,7 +82,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "where_at_least": lambda a, b, c, d: torch.where(a >= b, c, d),
     "where_equal": lambda a, b, c, d: torch.where(a == b, c, d),
     "spike": _Spike.apply,
-    "chance": lambda drawn, p: p if drawn is None else (drawn < p).to(drawn.dtype),  # drawn in training alone
+    "chance": lambda drawn, p: (drawn < p).to(drawn.dtype),
     "abs": torch.abs,
     "sqrt": torch.sqrt,
     "exp": torch.exp,

@@ -121,6 +121,9 @@ def trace(nodes: Sequence[Node], results: Sequence[int], sizes: dict[str, list[s
             raise ValueError("results: expected values, got a random number, which only chance reads")
     for word, name in unused(nodes, results, sizes):
         raise ValueError(f"nodes: expected the results to need {word} {name}")
+    drawn = sorted(node.number for node in nodes if node.op == "random")
+    if drawn != list(range(len(drawn))):
+        raise ValueError(f"nodes: expected random leaves with the numbers 0 to {len(drawn) - 1}, got {drawn}")
 
 
 def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str, list[str]]) -> None:

@@ -59,8 +59,8 @@ def _list(what: str, given: Any) -> list[Any]:
 
 
 def _whole(what: str, given: Any) -> int:
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise ValueError(f"{what}: expected whole numbers, got {describe(given)}")
+    if isinstance(given, bool) or not isinstance(given, int) or abs(given) > 2**31:
+        raise ValueError(f"{what}: expected whole numbers of nodes, got {describe(given)}")
     return given
 
 
@@ -81,6 +81,6 @@ def _node(n: int, given: Any) -> Node:
     what = f"node {n}"
     parts = _list(what, given)
     if len(parts) != 3 or not isinstance(parts[0], str):
-        raise ValueError(f"{what}: expected an operation, its arguments and a number, got {parts!r:.80}")
+        raise ValueError(f"{what}: expected an operation, its arguments and a number, got {describe(given)}")
     args = tuple(_whole(what, a) for a in _list(what, parts[1]))
     return Node(parts[0], args, checks.finite(what, parts[2]))

@@ -56,6 +56,8 @@ class CellDefinition:
         checks.fed(self.slots)
         checks.bias(list(self.slots), self.bias)
         checks.trace(self.nodes, self.results, self.inputs)
+        if self.doc:  # which editors show
+            object.__setattr__(self, "__doc__", self.doc)
 
     @staticmethod
     def from_data(given: Any) -> CellDefinition:
@@ -94,6 +96,17 @@ class CellDefinition:
             "vector": list(self.params),
             "scalar": list(self.scalars),
         }
+
+    @property
+    def bias_rows(self) -> list[tuple[str, int, float]]:
+        """Which bias each start of `bias` is of, "bias_ih" or, of a slot that x does not feed, "bias_hh", its place
+        among the rows there, and the start."""
+        found = []
+        for slot, start in self.bias.items():
+            side, name = ("x", "bias_ih") if "x" in self.slots[slot] else ("h", "bias_hh")
+            rows = [other for other, feed in self.slots.items() if side in feed]
+            found.append((name, rows.index(slot), start))
+        return found
 
     @property
     def draws(self) -> int:
@@ -150,6 +163,11 @@ class CellDefinition:
         Raises:
             TypeError: the cell comes from data.
         """
+        if not args and not kwargs:
+            names = ", ".join(name for names in self.inputs.values() for name in names)
+            raise TypeError(
+                f"cell {self.name}: expected numbers for {names}, got none; a layer takes the cell as it is, without ()"
+            )
         if self.function is None:
             raise TypeError(
                 f"cell {self.name}: expected one with a function, got one from data; use evaluate"
@@ -163,7 +181,12 @@ class CellDefinition:
         return hash(self._content)
 
     def __repr__(self) -> str:
-        return f"<cell {self.name}: slots {' '.join(self.slots)}; states {' '.join(self.states)}>"
+        more = "".join(
+            f"; {what} {' '.join(names)}"
+            for what, names in (("params", self.params), ("scalars", self.scalars))
+            if names
+        )
+        return f"<cell {self.name}: slots {' '.join(self.slots)}; states {' '.join(self.states)}{more}>"
 
     def __copy__(self) -> CellDefinition:
         return self

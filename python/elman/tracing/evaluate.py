@@ -41,6 +41,8 @@ def evaluate(
             values.append(functions["broadcast"](node.number, like))
         elif node.op == "random":  # None outside training
             values.append(inputs[node.op][node.which] if node.op in inputs else None)
+        elif node.op == "chance" and args[0] is None:
+            values.append(functions["broadcast"](node.number, like))
         elif not node.args:
             values.append(inputs[node.op][node.which])
         elif node.op == "spike":

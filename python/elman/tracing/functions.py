@@ -116,7 +116,8 @@ def _extreme(name: str, op: str, a: Any, b: Any) -> Any:
 
 
 def maximum(a: Any, b: Any) -> Any:
-    """The larger of two, NaN if either is. Its gradient goes to a where a > b, else to b.
+    """The larger of two, NaN if either is. Its gradient goes to a where a > b, else to b. (Of a symbol and a number it
+    is 0 where they are equal, whichever comes first.)
 
     Args:
         a: a symbol, or numbers.
@@ -129,7 +130,8 @@ def maximum(a: Any, b: Any) -> Any:
 
 
 def minimum(a: Any, b: Any) -> Any:
-    """The smaller of two, NaN if either is. Its gradient goes to a where a < b, else to b.
+    """The smaller of two, NaN if either is. Its gradient goes to a where a < b, else to b. (Of a symbol and a number it
+    is 0 where they are equal, whichever comes first.)
 
     Args:
         a: a symbol, or numbers.
@@ -205,12 +207,17 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:
         if np.asarray(condition).dtype != np.bool_:
             raise TypeError(f"where: expected a condition, as x > 0, got {describe(condition)}")
         return np.where(condition, then, otherwise)
+    if isinstance(condition, (bool, np.bool_)):  # of plain numbers, while the function runs
+        return Value(trace, trace.node(then if condition else otherwise))
     if not isinstance(condition, Condition):
         got = "a value" if isinstance(condition, Value) else describe(condition)
         trace.refuse(f"where: expected a condition, as x > 0, got {got}")
     if condition.trace is not trace:
         trace.node(condition)  # refuses it
-    return Value(trace, condition.choose(trace.node(then), trace.node(otherwise)))
+    try:
+        return Value(trace, condition.choose(trace.node(then), trace.node(otherwise)))
+    except RecursionError:
+        trace.refuse("where: expected a condition of fewer parts within parts")
 
 
 def spike(x: Any, slope: float = 25.0) -> Any:

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from .numeric import NUMPY
-from .operations import LARGEST, Node
+from .operations import LARGEST, MOST_NODES, Node
 
 # Powers of two within these have an exact reciprocal in float32, too.
 _LARGEST_EXPONENT = 100
+# Of nodes before those that no result needs are left out.
+_MOST = 10 * MOST_NODES
 
 
 class Graph:
@@ -30,6 +32,8 @@ class Graph:
         """The node as it stands here, without folding."""
         key = op, args, float(number).hex()  # 0.0 == -0.0, which are two numbers
         if key not in self._known:
+            if len(self.nodes) == _MOST:
+                raise ValueError(f"nodes: expected at most {MOST_NODES}, got more than {_MOST}")
             self._known[key] = len(self.nodes)
             self.nodes.append(Node(op, args, float(number)))
         return self._known[key]
@@ -128,7 +132,8 @@ class Graph:
         return self.node("div", a, b)
 
     def extreme(self, op: str, a: int, b: int) -> int:
-        """`max` or `min` of two. They keep their order: where both are equal the gradient goes to the second."""
+        """`max` or `min` of two. They keep their order: where both are equal the gradient goes to the second. A number
+        is always the second."""
         folded = self._folded(op, a, b)
         if folded is not None:
             return folded
@@ -165,11 +170,14 @@ class Graph:
 
 
 def pruned(nodes: list[Node], results: list[int]) -> tuple[list[Node], list[int]]:
-    """Only what the results need, in the same order, and the results' new places."""
+    """Only what the results need, in the same order, and the results' new places. Random leaves are counted anew."""
     needed = set(results)
     for n in reversed(range(len(nodes))):
         if n in needed:
             needed.update(nodes[n].args)
     place = {n: at for at, n in enumerate(sorted(needed))}
     kept = [nodes[n]._replace(args=tuple(place[a] for a in nodes[n].args)) for n in sorted(needed)]
+    drawn = (n for n, node in enumerate(kept) if node.op == "random")
+    for count, n in enumerate(list(drawn)):
+        kept[n] = kept[n]._replace(number=float(count))
     return kept, [place[n] for n in results]

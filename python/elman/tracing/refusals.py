@@ -20,7 +20,25 @@ from .._check import describe
 from .graph import Graph
 from .operations import LARGEST
 
-_FUNCTIONS = "sigmoid, tanh, exp, log, sqrt, softplus, relu, maximum, minimum, clip, where"
+FUNCTIONS = (
+    *(
+        "sigmoid",
+        "tanh",
+        "exp",
+        "log",
+        "sqrt",
+        "softplus",
+        "relu",
+        "hard_sigmoid",
+        "maximum",
+        "minimum",
+        "clip",
+    ),
+    *("where", "spike", "zoneout"),
+)
+_USE = f"use those of elman.cells: {', '.join(FUNCTIONS)}"
+_LIBRARIES = os.path.dirname(os.__file__)
+_OURS = os.path.dirname(os.path.dirname(__file__))
 # Scalars of NumPy come first in `np.float64(2) * value`, which is then a call of these.
 _UFUNCS: dict[str, Callable[[Any, Any], Any]] = {
     **{"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv},
@@ -38,11 +56,22 @@ class Trace:
         self._code = getattr(inspect.unwrap(function), "__code__", None)
 
     def _line(self) -> str | None:
-        """Where its function is, while it runs."""
+        """Where its function is while it runs, or the helper of the user's that it has called."""
         frame: FrameType | None = sys._getframe(1)
+        inner = None
         while frame is not None and frame.f_code is not self._code:
+            if inner is None and not frame.f_code.co_filename.startswith((_OURS, _LIBRARIES)):
+                inner = frame
             frame = frame.f_back
+        if frame is not None and inner is None and frame.f_code.co_filename.startswith(_OURS):
+            inner = _caller(frame)  # of one of elman.cells, which was given a function
+        frame = frame and (inner or frame)
         return frame and f"line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+
+    def definition(self) -> str:
+        """Where its function begins."""
+        code = self._code
+        return f" (line {code.co_firstlineno} of {os.path.basename(code.co_filename)})" if code else ""
 
     def place(self) -> str:
         """The cell and, while its function runs, the line there."""
@@ -67,7 +96,7 @@ class Trace:
         if isinstance(x, (np.generic, np.ndarray)) and x.ndim == 0:
             x = x.item()
         if isinstance(x, bool) or not isinstance(x, (int, float)):
-            what = "arrays belong in params or scalars" if hasattr(x, "shape") else f"use {_FUNCTIONS}"
+            what = "arrays belong in params or scalars" if hasattr(x, "shape") else _USE
             self.refuse(f"expected a number or a symbol, got {describe(x)}; {what}")
         try:
             number = float(x)
@@ -78,11 +107,22 @@ class Trace:
         return number
 
 
+def _caller(frame: FrameType) -> FrameType | None:
+    """The first frame around it that is no part of elman."""
+    outer: FrameType | None = frame
+    while outer is not None and outer.f_code.co_filename.startswith(_OURS):
+        outer = outer.f_back
+    return outer
+
+
 class Symbol:
     """What values and conditions refuse alike."""
 
     __slots__ = ("trace",)
-    _NO_IF = "expected no `if` on a symbol; use where(condition, then, otherwise)"
+    _NO_IF = (
+        "expected no `if` on a symbol; use where(condition, then, otherwise), or maximum and minimum (while, assert, "
+        "max, min and a < b < c ask for an `if`, too)"
+    )
 
     def __init__(self, trace: Trace):
         self.trace = trace
@@ -97,7 +137,13 @@ class Symbol:
         if name == "trace":  # of a symbol that copy() is about to fill
             raise AttributeError(name)
         # hasattr() asks, too, and takes no other error for a no.
-        raise AttributeError(f"{self.trace.place()}: expected no attribute of a symbol, got .{name}")
+        instead = f"; use {name}(...) of elman.cells" if name in FUNCTIONS else ""
+        raise AttributeError(f"{self.trace.place()}: expected no attribute of a symbol, got .{name}{instead}")
+
+    def __format__(self, form: str) -> str:
+        if form:
+            self.trace.refuse("expected no format of a symbol, whose numbers come later")
+        return repr(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         ours = _UFUNCS.get(ufunc.__name__) if method == "__call__" and not options else None
@@ -116,7 +162,7 @@ class Symbol:
         symbol._refuse_library(f"torch's {getattr(function, '__name__', 'function')}")
 
     def _refuse_library(self, what: str) -> NoReturn:
-        self.trace.refuse(f"expected no {what} on a symbol; use elman's functions: {_FUNCTIONS}")
+        self.trace.refuse(f"expected no {what} on a symbol; {_USE}")
 
 
 def _refuse_methods() -> None:
@@ -134,7 +180,14 @@ def _refuse_methods() -> None:
         "ceil",
         "array",
     ]:
-        _refuse(name, f"expected no {name}() of a symbol, whose numbers come later")
+        asks = (
+            " (those of math ask for it)"
+            if name == "float"
+            else " (so does range)"
+            if name == "index"
+            else ""
+        )
+        _refuse(name, f"expected no {name}() of a symbol{asks}, whose numbers come later; {_USE}")
     for name in ["iter", "next", "getitem", "setitem"]:
         _refuse(name, "expected no iteration over a symbol and no [...]; a cell sees one unit")
     _refuse("contains", "expected no `in` on a symbol; use where(condition, then, otherwise)")

@@ -50,6 +50,8 @@ class Value(Symbol):
         return self._of(self.trace.graph.mul, other, self)
 
     def __truediv__(self, other: Any) -> Value:
+        if not isinstance(other, Symbol) and self.trace.number(other) == 0:
+            self.trace.refuse("expected a divisor that is not 0")
         return self._of(self.trace.graph.div, self, other)
 
     def __rtruediv__(self, other: Any) -> Value:
@@ -65,11 +67,14 @@ class Value(Symbol):
         return Value(self.trace, self.trace.graph.apply("abs", self.node))
 
     def __pow__(self, power: Any) -> Value:
-        whole = isinstance(power, (int, np.integer)) and not isinstance(power, bool)
-        if not whole or not 1 <= power <= _MOST_POWER:
+        number = isinstance(power, (int, float, np.number)) and not isinstance(power, bool)
+        if not number or power != power // 1 or not 1 <= power <= _MOST_POWER:
+            what = "a symbol" if isinstance(power, Symbol) else describe(power)
             self.trace.refuse(
-                f"expected a power from 1 to {_MOST_POWER}, got {describe(power)}; use sqrt, exp, log or /"
+                f"expected a whole power from 1 to {_MOST_POWER}, got {what}; use sqrt(x), 1 / x ** 2, or "
+                "exp(log(x) * power)"
             )
+        power = int(power)
         half = self if power == 1 else self ** (power // 2)
         return half if power == 1 else half * half * self if power % 2 else half * half
 
@@ -100,13 +105,16 @@ class Value(Symbol):
 class Condition(Symbol):
     """A comparison of two nodes, or conditions put together: `and`, `or`, `not`."""
 
-    __slots__ = ("kind", "parts")
+    __slots__ = ("chosen", "kind", "parts")
     _NO_IF = f"{Symbol._NO_IF}, and & | ~ for `and`, `or`, `not`"
 
     def __init__(self, trace: Trace, kind: str, *parts: Any):
         super().__init__(trace)
         self.kind = kind
         self.parts = parts
+        self.chosen: dict[
+            tuple[int, int], int
+        ] = {}  # what has been asked before: parts may be parts of several
 
     def __repr__(self) -> str:
         return f"<condition of cell {self.trace.name}>"
@@ -133,6 +141,12 @@ class Condition(Symbol):
 
     def choose(self, then: int, otherwise: int) -> int:
         """The node that is `then` where this holds. A comparison with NaN does not hold."""
+        found = self.chosen.get((then, otherwise))
+        if found is None:
+            found = self.chosen[then, otherwise] = self._choose(then, otherwise)
+        return found
+
+    def _choose(self, then: int, otherwise: int) -> int:
         if self.kind == "not":
             return int(self.parts[0].choose(otherwise, then))
         if self.kind == "and":

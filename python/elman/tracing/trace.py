@@ -11,7 +11,7 @@ from . import checks
 from .checks import Start
 from .definition import CellDefinition, in_order
 from .graph import pruned
-from .operations import INPUTS
+from .operations import INPUTS, MOST_REGISTERS
 from .refusals import Trace
 from .symbols import Value
 
@@ -49,7 +49,7 @@ def trace(
     if name == "<lambda>":
         name = "cell"
     fed = _mapping("slots", slots, "xh")
-    feeds = {slot: checks.feed(slot, feed) for slot, feed in fed.items()}
+    feeds = {slot: checks.feed(slot, "xh" if feed == "hx" else feed) for slot, feed in fed.items()}
     starts: dict[str, Start] = {
         param: checks.start(f"params, {param}", start)
         for param, start in _mapping("params", params, None).items()
@@ -65,12 +65,14 @@ def trace(
         for kind, given in names.items()
         for i, leaf in enumerate(given)
     }
-    nodes, results = pruned(run.graph.nodes, _results(run, function, leaves, len(state_names)))
+    nodes, results = pruned(run.graph.nodes, _results(run, function, leaves, state_names))
     for word, leaf in checks.unused(nodes, results, {kind: list(given) for kind, given in names.items()}):
-        raise ValueError(f"cell {name}: expected its function to use {word} {leaf} for a new state")
+        raise ValueError(
+            f"cell {name}: expected its function to use {word} {leaf} for a new state{run.definition()}"
+        )
     doc = inspect.getdoc(function) or ""
     try:
-        return CellDefinition(
+        made = CellDefinition(
             name,
             feeds,
             state_names,
@@ -83,12 +85,15 @@ def trace(
             function,
         )
     except ValueError as error:
-        raise ValueError(f"cell {name}: {error}") from None
+        raise ValueError(f"cell {name}: {error}{run.definition()}") from None
+    if len(nodes) > MOST_REGISTERS:  # it may need more than there are: better refused here than by a layer
+        _ = made.programs
+    return made
 
 
 def cell(
     slots: Names | Mapping[str, str],
-    states: Names,
+    states: Names = (),
     params: Names | Mapping[str, float | tuple[float, float]] = "",
     scalars: Names = "",
     bias: Mapping[str, float] | None = None,
@@ -104,13 +109,20 @@ def cell(
 
     Returns:
         A decorator that calls `trace`, so it refuses what that does.
+
+    Raises:
+        TypeError: it stands without (slots, states).
     """
+    if callable(slots):
+        raise TypeError(
+            "cell: expected @elman.cell(slots, states), as @elman.cell('i f g o', 'h c'), got no ()"
+        )
     return lambda function: trace(function, slots, states, params, scalars, bias)
 
 
 def _names(what: str, given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
-        return tuple(given.split())
+        return tuple(given.replace(",", " ").split())
     if isinstance(given, (list, tuple)):
         return tuple(checks.identifier(what, name) for name in given)
     raise ValueError(f"{what}: expected names, as 'h c', got {describe(given)}")
@@ -125,17 +137,29 @@ def _mapping(what: str, given: Any, default: Any) -> dict[str, Any]:
     return dict.fromkeys(names, default)
 
 
-def _results(run: Trace, function: Callable[..., Any], leaves: Mapping[str, Value], states: int) -> list[int]:
+def _results(
+    run: Trace, function: Callable[..., Any], leaves: Mapping[str, Value], states: Sequence[str]
+) -> list[int]:
     """Calls the function with the symbols that its parameters name; the nodes of what it returns."""
     given: list[Value] = []
     named: dict[str, Value] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise ValueError(f"cell {run.name}: expected parameters with names, got {parameter}")
+            raise ValueError(
+                f"cell {run.name}: expected arguments with names, got {parameter}{run.definition()}"
+            )
+        if name in leaves and isinstance(parameter.default, (int, float)):
+            raise ValueError(
+                f"cell {run.name}: expected no default of {name}, whose numbers a layer gives, got {parameter.default}"
+                f"; where a param starts is params={{'{name}': {parameter.default}}}{run.definition()}"
+            )
         if name not in leaves:
             if parameter.default is parameter.empty:
                 known = ", ".join(leaves)
-                raise ValueError(f"cell {run.name}: expected parameters among {known}, got {name}")
+                hint = "; a method needs @staticmethod" if name == "self" else ""
+                raise ValueError(
+                    f"cell {run.name}: expected arguments among {known}, got {name}{hint}{run.definition()}"
+                )
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 given.append(parameter.default)
         elif parameter.kind is parameter.POSITIONAL_ONLY:
@@ -143,7 +167,12 @@ def _results(run: Trace, function: Callable[..., Any], leaves: Mapping[str, Valu
         else:
             named[name] = leaves[name]
     out = function(*given, **named)
+    if out is None:
+        raise ValueError(f"cell {run.name}: expected a `return`, got None{run.definition()}")
     out = list(out) if isinstance(out, (tuple, list)) else [out]
-    if len(out) != states:
-        raise ValueError(f"cell {run.name}: expected one value for each new state, {states}, got {len(out)}")
+    if len(out) != len(states):
+        raise ValueError(
+            f"cell {run.name}: expected one value for each new state, {', '.join(states)}, got {len(out)}"
+            f"{run.definition()}"
+        )
     return [run.node(one) for one in out]
