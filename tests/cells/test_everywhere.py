@@ -168,3 +168,35 @@ def test_every_cell_is_on_its_page():
             list(cell.slots),
             [*cell.params, *cell.scalars],
         )
+
+
+def test_what_nobody_would_give_is_refused_where_it_is_made():
+    message = "^(cell|.*recurrent.*): expected a cell without scalars, which models do not give, got cfc"
+    with pytest.raises(ValueError, match=message):
+        SequenceClassifier(2, input_size=3, cell=cells.cfc())
+    node = elman.models.Input("x").through(Recurrent(cells.cfc(), 3, 4))
+    with pytest.raises(ValueError, match=message):
+        elman.models.Graph({"y": node})
+
+
+def test_gradients_of_scalars_are_there_once_it_has_run():
+    layer = Recurrent(cells.cfc(), 3, 4)
+    _, _, backward = layer.forward(X, dt=0.5)
+    with pytest.raises(RuntimeError, match=r"^dscalars: expected backward to have run"):
+        _ = backward.dscalars
+    backward(None)
+    assert backward.dscalars["dt"].shape == X.shape[:2]
+    np.testing.assert_array_equal(layer(X, dt=0.5)[0], layer(X, dt=np.full(X.shape[:2], 0.5, np.float32))[0])
+
+
+def test_a_resumed_run_names_another_cell_in_few_words(tmp_path):
+    def run(cell):
+        model = SequenceClassifier(2, input_size=3, hidden_size=4, cell=cell, seed=0)
+        data = Sequences(X.swapaxes(0, 1), np.arange(4) % 2)
+        fit(model, data, epochs=1, progress=False, checkpoint=tmp_path)
+
+    run(cells.slstm())
+    with pytest.raises(
+        ValueError, match=r"cell slstm of \d+ operations, as in .*, got cell nas of \d+ operations"
+    ):
+        run(cells.nas)

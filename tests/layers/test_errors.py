@@ -68,7 +68,7 @@ CALLS = [
     (lambda: lstm()([[1.0, 2.0], [3.0]]), "x: expected an array of numbers, got list: "),
     (lambda: lstm()(None), "x: expected an array, got NoneType"),
     (lambda: lstm()(X, zeros(1, 2, 4)), "state: expected a pair (h, c), got [1, 2, 4] float32"),
-    (lambda: lstm()(X, (zeros(1, 2, 4),)), "state: expected a pair (h, c), got tuple"),
+    (lambda: lstm()(X, (zeros(1, 2, 4),)), "state: expected a pair (h, c), got a tuple of 1"),
     (lambda: lstm()(X, (zeros(1, 2, 4), None)), "state: expected a pair of arrays (h, c), got None in it"),
     (
         lambda: lstm()(X, (zeros(1, 2, 4), zeros(1, 3, 4))),

@@ -14,7 +14,7 @@ class Backward:
     """The backward pass of one forward pass; it can run once."""
 
     told = True  # as wanted.told says
-    dscalars: dict[str, Any]  # the gradients of the cell's scalars, by name, once it has run
+    _dscalars: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -62,13 +62,24 @@ class Backward:
         # The gradients are new arrays, as an exception may end the pass between two layers or inside one.
         dx, dinitial, grads = self._run.backward(weights, tape, dy, dfinal, *needed, wanted)
         if call.scalars is not None:
-            self.dscalars = call.scalars_out(self._run.dscalars)
+            self._dscalars = call.scalars_out(self._run.dscalars)
         found = call.spec.named(grads)
         self._store.add({name: call.device.host(grad) for name, grad in found.items() if name in wanted})
         return (
             None if dx is None else call.sequence_out(dx),
             call.state_out(dinitial) if need_dstate else None,
         )
+
+    @property
+    def dscalars(self) -> dict[str, Any]:
+        """The gradients of the cell's scalars, by name, once it has run.
+
+        Raises:
+            RuntimeError: it has not run yet.
+        """
+        if self._dscalars is None and self._call.scalars is not None:
+            raise RuntimeError("dscalars: expected backward to have run, which makes them, got none yet")
+        return self._dscalars or {}
 
     def _take(self, runs: bool) -> tuple[Any, Any]:
         """The tape, which is used up from then on, and the weights if it runs."""

@@ -124,6 +124,15 @@ def network(
     return Network(**parts)
 
 
+def without_scalars(what: str, cell: Any) -> None:
+    """Refuses a cell whose scalars nobody would give."""
+    if isinstance(cell, CellDefinition) and cell.scalars:
+        names = ", ".join(cell.scalars)
+        raise ValueError(
+            f"{what}: expected a cell without scalars, which models do not give, got {cell.name} ({names})"
+        )
+
+
 def decoder_of(encoder: RecurrentLayer, input_size: int, hidden_size: int, seed: Any) -> RecurrentLayer:
     """Layers like the encoder's, which run forward."""
     kind: Any = type(encoder)
@@ -143,11 +152,7 @@ OPTIONS = tuple(inspect.signature(network).parameters)[2:]
 def cell_of(cell: Any) -> str | CellDefinition:
     """A cell as `config` has it: "gru" of "GRU", or of the class GRU; one that was traced is itself."""
     if isinstance(cell, CellDefinition):
-        if cell.scalars:
-            names = ", ".join(cell.scalars)
-            raise ValueError(
-                f"cell: expected one without scalars, which models do not give, got {cell.name} ({names})"
-            )
+        without_scalars("cell", cell)
         return cell
     if getattr(cell, "makes_cells", False):
         raise ValueError(f"cell: expected a cell, got what makes one; call it, {cell.__name__}()")

@@ -6,7 +6,9 @@ import itertools
 
 from ..data import Vocabulary
 from ..layers import Parameters
+from ..layers.cells import Recurrent
 from ..layers.pooling import pools
+from .network import without_scalars
 from .nodes import Input, Node, Through
 
 
@@ -83,7 +85,7 @@ def names_of(order: list[Node]) -> tuple[dict[str, Parameters], dict[int, str]]:
     the nodes' places in the order.
 
     Raises:
-        ValueError: a name is of two layers, or has a dot.
+        ValueError: a name is of two layers, or has a dot; or a layer's cell has scalars.
     """
     parts: dict[str, Parameters] = {}
     part_of: dict[int, str] = {}
@@ -99,4 +101,6 @@ def names_of(order: list[Node]) -> tuple[dict[str, Parameters], dict[int, str]]:
         name = part_of[i] = names[id(node.layer)]
         if parts.setdefault(name, node.layer) is not node.layer or "." in name:
             raise ValueError(f"named: expected a name for one layer, without dots, got {name!r}")
+        if isinstance(node.layer, Recurrent):
+            without_scalars(name, node.layer.cell)
     return parts, part_of

@@ -26,7 +26,9 @@ def split_state(spec: StackSpec, name: str, state: Any, parts_may_be_none: bool 
     if count == 1:
         return [state]
     if not isinstance(state, (tuple, list)) or len(state) != count:
-        raise ValueError(f"{name}: expected {_wanted(spec, '')}, got {_check.describe(state)}")
+        many = isinstance(state, (tuple, list))
+        got = f"a {type(state).__name__} of {len(state)}" if many else _check.describe(state)
+        raise ValueError(f"{name}: expected {_wanted(spec, '')}, got {got}")
     if not parts_may_be_none and any(part is None for part in state):
         raise ValueError(f"{name}: expected {_wanted(spec, ' of arrays')}, got None in it")
     return list(state)

@@ -11,6 +11,7 @@ from .._plain import plain, text_of
 from ..data import Data
 from ..data.fingerprint import fingerprint
 from ..layers.parameters import Composite
+from ..tracing import CellDefinition
 from .checkpoint import Arrays, Checkpoint
 from .run import Run
 from .snapshot import restore, snapshot
@@ -220,6 +221,12 @@ def _streams(state: Any, name: str, found: Section) -> None:
             _streams(value, f"{name}.{key}".lstrip("."), found)
 
 
+def _shown(value: Any) -> Any:
+    """What a message says of a value: of a traced cell, which is long, its name and size."""
+    traced = value.get(CellDefinition.tag) if isinstance(value, dict) else None
+    return value if traced is None else f"{traced['name']} of {len(traced['nodes'])} operations"
+
+
 def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
     """Refuse, by name, what is not as it was in the run."""
     for name in ("train", "validation"):
@@ -232,7 +239,7 @@ def _compare(saved: dict[str, Any], now: dict[str, Any], where: str) -> None:
         wrong = [name for name in sorted(names) if before.get(name) != after.get(name)]
         if wrong:
             expected, got = (
-                ", ".join(f"{name} {section.get(name, 'not there')}" for name in wrong[:5])
+                ", ".join(f"{name} {_shown(section.get(name, 'not there'))}" for name in wrong[:5])
                 for section in (before, after)
             )
             raise ValueError(f"model: expected {expected}, as in {where}, got {got}{_ELSEWHERE}")
