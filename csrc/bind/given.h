@@ -61,7 +61,8 @@ template <class T> class Given {
     const CellRef& cell = find_cell(isa, module_.cell);
     const CellFacts& facts = *cell.facts;
     const int I = module_.I, H = module_.H, D = module_.bidirectional ? 2 : 1;
-    if (facts.scalar_count() || I < 1 || H < 1 || I > largest_size || H > largest_size / max_slots) return false;
+    if (facts.scalar_count() || I < 1 || H < 1 || I > largest_size || H > largest_size / max_slots)
+      return false;
     const std::size_t each = arrays(), parts = objects.size() / each;
     if (!parts || objects.size() % (each * D)) return false;
     stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(parts) / D, D});
