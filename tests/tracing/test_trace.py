@@ -212,7 +212,7 @@ def test_conditions_of_conditions():
             c = ~c
         return where(c, a, h)
 
-    with pytest.raises(TypeError, match="where: expected a condition of fewer parts within parts"):
+    with pytest.raises(TypeError, match="expected conditions of at most 100 parts within each other"):
         trace(deep, "a", "h")
 
 

@@ -214,10 +214,7 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:
         trace.refuse(f"where: expected a condition, as x > 0, got {got}")
     if condition.trace is not trace:
         trace.node(condition)  # refuses it
-    try:
-        return Value(trace, condition.choose(trace.node(then), trace.node(otherwise)))
-    except RecursionError:
-        trace.refuse("where: expected a condition of fewer parts within parts")
+    return Value(trace, condition.choose(trace.node(then), trace.node(otherwise)))
 
 
 def spike(x: Any, slope: float = 25.0) -> Any:

@@ -11,6 +11,7 @@ from .._check import describe
 from .refusals import Symbol, Trace
 
 _MOST_POWER = 16
+_DEEPEST = 100  # conditions within each other
 
 
 class Value(Symbol):
@@ -105,13 +106,16 @@ class Value(Symbol):
 class Condition(Symbol):
     """A comparison of two nodes, or conditions put together: `and`, `or`, `not`."""
 
-    __slots__ = ("chosen", "kind", "parts")
+    __slots__ = ("_depth", "chosen", "kind", "parts")
     _NO_IF = f"{Symbol._NO_IF}, and & | ~ for `and`, `or`, `not`"
 
     def __init__(self, trace: Trace, kind: str, *parts: Any):
         super().__init__(trace)
         self.kind = kind
         self.parts = parts
+        self._depth: int = 1 + max((part._depth for part in parts if isinstance(part, Condition)), default=0)
+        if self._depth > _DEEPEST:
+            trace.refuse(f"expected conditions of at most {_DEEPEST} parts within each other")
         self.chosen: dict[
             tuple[int, int], int
         ] = {}  # what has been asked before: parts may be parts of several
