@@ -203,7 +203,7 @@ def test_conditions_of_conditions():
     np.testing.assert_array_equal(made.evaluate({"a": a, "h": h})[0], np.where(c, a, h))
     start = time.perf_counter()
     with pytest.raises(ValueError, match="nodes: expected at most 1000, got more than 10000"):
-        trace(lambda a, h: nested(a, h, depth=40), "a", "h")
+        trace(lambda a, h: nested(a, h, depth=30), "a", "h")
     assert time.perf_counter() - start < 5
 
     def deep(a, h):
