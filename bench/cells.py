@@ -30,12 +30,14 @@ def loop(module: torch.nn.Module, xs: list[torch.Tensor], gradients: bool) -> Ca
     return run
 
 
-def least(runs: list[Callable[[], None]], seconds: float) -> list[float]:
-    """The least time of each, in turns."""
+def least(runs: list[Callable[[], object]], seconds: float, warm: bool = False) -> list[float]:
+    """The least time of each, in turns; `warm`: of a second run, for which the first has filled the caches."""
     best = [float("inf")] * len(runs)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         for n, run in enumerate(runs):
+            if warm:
+                run()
             begin = time.perf_counter()
             run()
             best[n] = min(best[n], time.perf_counter() - begin)

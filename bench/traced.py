@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 import elman
+from bench.cells import least
 from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
 
 TWINS = {"lstm": elman.LSTM, "gru": elman.GRU}
@@ -89,18 +89,6 @@ def contenders(
     return runs
 
 
-def least(runs: list[Callable[[], Any]], seconds: float) -> list[float]:
-    best = [float("inf")] * len(runs)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for n, run in enumerate(runs):
-            run()
-            begin = time.perf_counter()
-            run()
-            best[n] = min(best[n], time.perf_counter() - begin)
-    return best
-
-
 def label(cell: str, H: int, B: int, training: bool) -> str:
     return f"{cell} {H}, B {B}{', trained' * training}"
 
@@ -115,7 +103,7 @@ def row(
     name: str, runs: dict[str, Callable[[], Any]], columns: list[str], T: int, seconds: float
 ) -> dict[str, float]:
     """Prints a line of the table: elman's time of a step, and how many times as long the others take."""
-    times = dict(zip(runs, least(list(runs.values()), seconds), strict=True))
+    times = dict(zip(runs, least(list(runs.values()), seconds, warm=True), strict=True))
     ratios = {key: value / times["elman"] for key, value in times.items() if key != "elman"}
     shown = " | ".join(f"{ratios[key]:.2f}" if key in ratios else "" for key in columns)
     print(f"| {name} | {1e6 * times['elman'] / T:.2f} | {shown} |", flush=True)

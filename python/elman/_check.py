@@ -58,8 +58,9 @@ def _number(value: Any) -> bool | int | float | None:
 
 
 def one_number(value: Any) -> bool:
-    """Whether it is a number and no array, bool or text."""
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    """Whether it is a number, and no bool."""
+    number = _number(value)
+    return number is not None and not isinstance(number, bool)
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

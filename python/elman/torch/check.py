@@ -83,7 +83,7 @@ def scalars(cell: str, given: Mapping[str, Any], x: Tensor) -> list[Tensor]:
     wanted = lambda: f"{shape_text(x.shape[:-1])} {describe_type(x)}"  # noqa: E731
     parts = named_scalars(cell, given, wanted)
     for name, part in parts.items():
-        if one_number(part):
+        if not isinstance(part, Tensor) and one_number(part):
             parts[name] = x.new_full(x.shape[:-1], part)
             continue
         if isinstance(part, Tensor):

@@ -165,6 +165,10 @@ class Symbol:
         self.trace.refuse(f"expected no {what} on a symbol; {_USE}")
 
 
+# What else Python asks these for.
+_ASKED_BY = {"float": " (those of math ask for it)", "index": " (so does range)"}
+
+
 def _refuse_methods() -> None:
     """Python looks these up in the class, so each is there by name."""
     for name in [
@@ -180,13 +184,7 @@ def _refuse_methods() -> None:
         "ceil",
         "array",
     ]:
-        asks = (
-            " (those of math ask for it)"
-            if name == "float"
-            else " (so does range)"
-            if name == "index"
-            else ""
-        )
+        asks = _ASKED_BY.get(name, "")
         _refuse(name, f"expected no {name}() of a symbol{asks}, whose numbers come later; {_USE}")
     for name in ["iter", "next", "getitem", "setitem"]:
         _refuse(name, "expected no iteration over a symbol and no [...]; a cell sees one unit")

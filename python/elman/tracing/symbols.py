@@ -106,7 +106,7 @@ class Value(Symbol):
 class Condition(Symbol):
     """A comparison of two nodes, or conditions put together: `and`, `or`, `not`."""
 
-    __slots__ = ("_depth", "chosen", "kind", "parts")
+    __slots__ = ("_chosen", "_depth", "kind", "parts")
     _NO_IF = f"{Symbol._NO_IF}, and & | ~ for `and`, `or`, `not`"
 
     def __init__(self, trace: Trace, kind: str, *parts: Any):
@@ -116,9 +116,8 @@ class Condition(Symbol):
         self._depth: int = 1 + max((part._depth for part in parts if isinstance(part, Condition)), default=0)
         if self._depth > _DEEPEST:
             trace.refuse(f"expected conditions of at most {_DEEPEST} parts within each other")
-        self.chosen: dict[
-            tuple[int, int], int
-        ] = {}  # what has been asked before: parts may be parts of several
+        # What has been asked before: a part may be one of several conditions.
+        self._chosen: dict[tuple[int, int], int] = {}
 
     def __repr__(self) -> str:
         return f"<condition of cell {self.trace.name}>"
@@ -145,9 +144,9 @@ class Condition(Symbol):
 
     def choose(self, then: int, otherwise: int) -> int:
         """The node that is `then` where this holds. A comparison with NaN does not hold."""
-        found = self.chosen.get((then, otherwise))
+        found = self._chosen.get((then, otherwise))
         if found is None:
-            found = self.chosen[then, otherwise] = self._choose(then, otherwise)
+            found = self._chosen[then, otherwise] = self._choose(then, otherwise)
         return found
 
     def _choose(self, then: int, otherwise: int) -> int:
