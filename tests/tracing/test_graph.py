@@ -59,6 +59,7 @@ def written(text):
         ("b * c + a * b", "fma(b, c, mul(a, b))"),
         ("a * b + 1", "add_number(mul(a, b), 1)"),
         ("c - a * b", "fnma(a, b, c)"),
+        ("a * b - a * b", "sub(mul(a, b), mul(a, b))"),
         ("-(a * b) + c", "fnma(a, b, c)"),
         ("a * b - c", "sub(mul(a, b), c)"),
         ("1 - a * b", "from_number(mul(a, b), 1)"),

@@ -89,6 +89,8 @@ class Graph:
         folded = self._folded("sub", a, b)
         if folded is not None:
             return folded
+        if a == b:  # 0, or NaN; of a product that is fused with its own rounded value the rest would be left
+            return self.node("sub", a, b)
         first, second = self.value(a), self.value(b)
         if second is not None:
             return self.add(a, self.constant(-second))
