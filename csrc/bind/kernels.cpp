@@ -97,13 +97,23 @@ CellDefinition::Code code_of(const CodeGiven& given) {
   return code;
 }
 
-py::dict define(const std::string& name, int slots, const FeedGiven& x, const FeedGiven& h,
-                const std::vector<std::string>& states, const std::vector<std::string>& gates,
-                const std::vector<double>& bias, const std::vector<double>& bias_h,
-                const std::vector<std::string>& vectors, const std::vector<std::string>& scalars,
-                const CodeGiven& forward, const CodeGiven& forward_keep, const CodeGiven& backward) {
-  define_cell({name, slots, feed_of(x), feed_of(h), states, gates, vectors, scalars, bias, bias_h,
-               code_of(forward), code_of(forward_keep), code_of(backward)});
+std::vector<CellDefinition::Code> codes_of(const std::vector<CodeGiven>& given) {
+  std::vector<CellDefinition::Code> all;
+  for (const CodeGiven& one : given) all.push_back(code_of(one));
+  return all;
+}
+
+// `later`: what the products of later stages feed. Programs: one for each stage.
+py::dict define(const std::string& name, int slots, int columns, const FeedGiven& x, const FeedGiven& h,
+                const std::vector<FeedGiven>& later, const std::vector<std::string>& states,
+                const std::vector<std::string>& gates, const std::vector<double>& bias,
+                const std::vector<double>& bias_h, const std::vector<std::string>& vectors,
+                const std::vector<std::string>& scalars, const std::vector<CodeGiven>& forward,
+                const std::vector<CodeGiven>& forward_keep, const std::vector<CodeGiven>& backward) {
+  std::vector<Feed> feeds;
+  for (const FeedGiven& one : later) feeds.push_back(feed_of(one));
+  define_cell({name, slots, columns, feed_of(x), feed_of(h), feeds, states, gates, vectors, scalars, bias,
+               bias_h, codes_of(forward), codes_of(forward_keep), codes_of(backward)});
   return facts_of(*find_cell(current_isa(), name).facts);
 }
 
@@ -118,9 +128,10 @@ std::vector<std::string> isa_names() {
 void bind_kernels(py::module_& m) {
   m.def("cells", &cells);
   m.def("operations", &operations);
-  m.def("define_cell", &define, py::arg("name"), py::arg("slots"), py::arg("x"), py::arg("h"),
-        py::arg("states"), py::arg("gates"), py::arg("bias"), py::arg("bias_h"), py::arg("vectors"),
-        py::arg("scalars"), py::arg("forward"), py::arg("forward_keep"), py::arg("backward"));
+  m.def("define_cell", &define, py::arg("name"), py::arg("slots"), py::arg("columns"), py::arg("x"),
+        py::arg("h"), py::arg("later"), py::arg("states"), py::arg("gates"), py::arg("bias"),
+        py::arg("bias_h"), py::arg("vectors"), py::arg("scalars"), py::arg("forward"),
+        py::arg("forward_keep"), py::arg("backward"));
   m.def("isas", &isa_names);
   m.def("isa", [] { return current_isa().name; });
   m.def("use_isa", &use_isa);

@@ -23,14 +23,16 @@
 // change slots that the products of later stages feed:
 //     template <class V> void pass_back(int j, V* a, const V* s, V dp, V* d) const;
 //
-// That is a cell which is compiled. One that is known only at run time has the same facts, and a program in
-// the place of its maths (kernels/program.h). Only such a cell may have vectors, of one number for each unit
-// (peepholes, say), and scalars, of one number for each row that the caller gives.
+// That is a cell which is compiled. One that is known only at run time has the same facts, and programs in
+// the place of its maths (kernels/program.h), one for each stage; what a stage leaves for later ones lies in
+// columns of the tape. Only such a cell may have vectors, of one number for each unit (peepholes, say), and
+// scalars, of one number for each row that the caller gives.
 #pragma once
 
 namespace elman {
 
-constexpr int max_slots = 16, max_states = 8, max_vectors = 16, max_scalars = 4, max_stages = 2;
+constexpr int max_slots = 16, max_states = 8, max_vectors = 16, max_scalars = 4, max_stages = 6;
+constexpr int max_columns = 64;  // of what a tape keeps of a unit at a step
 
 // Slots [begin, end) receive one product. gate[i] is the gate of slot begin + i: which H rows of the
 // product's weights feed it.
@@ -60,10 +62,12 @@ struct CellFacts {
   const char* scalars[max_scalars] = {};
   double bias_h[max_slots] = {};  // as `bias`, of bias_hh
   bool draws = false;             // random numbers, in training
+  int more_columns = 0;           // of the tape, beyond one for each slot
 
   constexpr int state_count() const { return count(states, max_states); }
   constexpr int vector_count() const { return count(vectors, max_vectors); }
   constexpr int scalar_count() const { return count(scalars, max_scalars); }
+  constexpr int columns() const { return slots + more_columns; }
   // Of weight_ih and of weight_hh: H rows each.
   constexpr int x_gates() const { return x.gates(); }
   constexpr int h_gates() const {
@@ -125,8 +129,9 @@ struct CellFacts {
 
 // The facts as constants of the type, for kernels.
 template <class Cell> struct CellConstants {
-  static constexpr int slots = Cell::facts.slots, states = Cell::facts.state_count(),
-                       gates = Cell::facts.x_gates(), stages = Cell::facts.stage_count();
+  static constexpr int slots = Cell::facts.slots, columns = Cell::facts.columns(),
+                       states = Cell::facts.state_count(), gates = Cell::facts.x_gates(),
+                       stages = Cell::facts.stage_count();
   static constexpr Feed x = Cell::facts.x, h = Cell::facts.h;
 };
 

@@ -21,7 +21,9 @@ template <class T, class... Cell> constexpr PerCell<BackwardKernels<T>> backward
 template <class T> void program_backward(const BackwardJob<T>& job, const Piece& piece) {
   const CellFacts& facts = job.cell->facts;
   using Cell = ProgramBackward<T, lanes<T>, registers>;
-  BackwardScan<Cell, T, lanes<T>, registers>(job, piece, facts.slots, facts.state_count(), 1).run();
+  BackwardScan<Cell, T, lanes<T>, registers>(job, piece, facts.columns(), facts.state_count(),
+                                             facts.stage_count())
+      .run();
 }
 
 template <class T> constexpr ProductKernels<T> products_of() {

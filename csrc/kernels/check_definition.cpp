@@ -27,12 +27,22 @@ constexpr int operation_count = sizeof(reads_of) / sizeof(int);
 
 bool stores(Operation operation) { return operation >= Operation::store_state; }
 
-// One program, walked from its first instruction to its last.
+enum class Way { there, there_with_tape, back };
+
+// The program of a stage, walked from its first instruction to its last.
 class Walk {
  public:
-  // `there`: for the way back, the program that keeps its tape.
-  Walk(const CellDefinition& cell, const CellDefinition::Code& code, bool keeps, const Walk* there = nullptr)
-      : cell_(cell), code_(code), back_(there != nullptr), keeps_(keeps), there_(there) {}
+  // `columns`: those that programs before this one have stored; `run` adds its own.
+  Walk(const CellDefinition& cell, const CellDefinition::Code& code, Way way, int stage,
+       std::set<int>& columns)
+      : cell_(cell),
+        code_(code),
+        back_(way == Way::back),
+        keeps_(way == Way::there_with_tape),
+        stage_(stage),
+        stages_(static_cast<int>(cell.later.size()) + 1),
+        ends_(stage == (back_ ? 0 : stages_ - 1)),
+        columns_(columns) {}
 
   void run() {
     if (code_.registers < 1 || code_.registers > max_registers)
@@ -41,21 +51,29 @@ class Walk {
     if (code_.instructions.size() > max_instructions)
       refuse(cell_, "at most " + std::to_string(max_instructions) + " instructions, got " +
                         std::to_string(code_.instructions.size()));
-    if (code_.place.size() != (back_ ? 0 : std::size_t(cell_.slots))) refuse(cell_, "a place for each slot");
+    const Feed& fed = stage_ ? cell_.later[stage_ - 1] : Feed{0, cell_.h.end, {}};
+    if (code_.place.size() != (back_ ? 0 : std::size_t(fed.count()))) refuse(cell_, "a place for each slot");
     for (const int place : code_.place) {
       check_register(place);
       if (written_[place]) refuse(cell_, "a register for each slot");
       written_[place] = true;
     }
     for (const Instruction& i : code_.instructions) step(i);
-    const std::size_t states = cell_.states.size();
     if (back_) {
-      expect_all(Operation::store_tape, std::size_t(cell_.slots));
-      expect_all(Operation::store_gradient, states);
-      expect_all(Operation::store_extra, cell_.vectors.size() + cell_.scalars.size());
+      for (int slot = fed.begin; slot < fed.end; ++slot)
+        if (!stored_.count({Operation::store_tape, slot}))
+          refuse(cell_, "the gradient of each slot of a stage");
+      if (ends_) {
+        expect_all(Operation::store_gradient, cell_.states.size());
+        expect_all(Operation::store_extra, cell_.vectors.size() + cell_.scalars.size());
+      }
+    } else if (ends_) {
+      expect_all(Operation::store_state, cell_.states.size());
     } else {
-      expect_all(Operation::store_state, states);
+      expect_all(Operation::store_read, 1);
     }
+    for (const auto& [operation, at] : stored_)
+      if (operation == Operation::store_tape) columns_.insert(at);
   }
 
  private:
@@ -63,8 +81,17 @@ class Walk {
     if (r < 0 || r >= code_.registers) refuse(cell_, "a register below " + std::to_string(code_.registers));
   }
 
-  // How many there are of what an instruction's index counts; 0: it may not stand in this program.
-  int indices(Operation operation) const {
+  // What an instruction's index may be, from the first to before the last; none: it may not stand in this
+  // program. A number below 0 where there is no index.
+  std::pair<int, int> indices(Operation operation) const {
+    if (operation == Operation::load_read) return {1, back_ ? stages_ : stage_ + 1};
+    if (operation == Operation::load_passed) return {stage_ + 1, back_ ? stages_ : 0};
+    if (operation == Operation::store_read) return {stage_ + 1, back_ || ends_ ? 0 : stage_ + 2};
+    return {0, count(operation)};
+  }
+
+  // The same of those that start with 0.
+  int count(Operation operation) const {
     const int states = static_cast<int>(cell_.states.size());
     switch (operation) {
       case Operation::load_state:
@@ -77,16 +104,17 @@ class Walk {
         return static_cast<int>(cell_.scalars.size());
       case Operation::load_after:
       case Operation::load_gradient:
-      case Operation::store_gradient:
         return back_ ? states : 0;
+      case Operation::store_gradient:
+        return back_ && ends_ ? states : 0;
       case Operation::load_tape:
-        return back_ ? cell_.slots : 0;
+        return back_ || stage_ ? cell_.columns : 0;
       case Operation::store_extra:
-        return back_ ? static_cast<int>(cell_.vectors.size() + cell_.scalars.size()) : 0;
+        return back_ && ends_ ? static_cast<int>(cell_.vectors.size() + cell_.scalars.size()) : 0;
       case Operation::store_state:
-        return back_ ? 0 : states;
+        return back_ || !ends_ ? 0 : states;
       case Operation::store_tape:
-        return back_ || keeps_ ? cell_.slots : 0;
+        return back_ || keeps_ || !ends_ ? cell_.columns : 0;
       default:
         return -1;
     }
@@ -105,7 +133,8 @@ class Walk {
     if (!std::isfinite(i.number)) refuse(cell_, "finite numbers");
     if (i.operation == Operation::chance && !(0 <= i.number && i.number <= 1))
       refuse(cell_, "a chance of 0 to 1");
-    const int reads = reads_of[operation], most = indices(i.operation);
+    const int reads = reads_of[operation];
+    const auto [least, most] = indices(i.operation);
     // The load of the tape and functions of one argument may run over neighbouring registers.
     const bool many = i.operation == Operation::load_tape || (reads == 1 && !stores(i.operation));
     if (i.count < 1 || (i.count > 1 && !many) || i.count > max_registers)
@@ -115,7 +144,7 @@ class Walk {
         check_register(i.from[k] + n);
         if (!written_[i.from[k] + n]) refuse(cell_, "registers that are written before they are read");
       }
-      if (most >= 0) index(i.operation, i.index + n, most, operation);
+      if (most >= 0) index(i.operation, i.index + n, least, most);
       if (stores(i.operation)) continue;
       check_register(i.to + n);
       written_[i.to + n] = true;
@@ -124,19 +153,24 @@ class Walk {
       if (i.from[k] != 0) refuse(cell_, "no more registers than an operation reads");
   }
 
-  void index(Operation operation, int at, int most, int number) {
-    if (at < 0 || at >= most)
-      refuse(cell_, std::string("an index of ") + names[number] + " below " + std::to_string(most));
+  void index(Operation operation, int at, int least, int most) {
+    const std::string name = names[static_cast<int>(operation)];
+    if (at < least || at >= most)
+      refuse(cell_, "an index of " + name + (least ? " from " + std::to_string(least) + " and" : "") +
+                        " below " + std::to_string(std::max(least, most)));
+    // The gradients of later stages' slots stay.
+    if (operation == Operation::store_tape && back_ && stage_ + 1 < stages_ &&
+        cell_.later[stage_].begin <= at && at < cell_.slots)
+      refuse(cell_, "gradients of slots that stay where they are");
     if (stores(operation)) {
-      if (!stored_.insert({operation, at}).second)
-        refuse(cell_, std::string("one ") + names[number] + " of each");
+      if (!stored_.insert({operation, at}).second) refuse(cell_, "one " + name + " of each");
     } else {
-      if (operation == Operation::load_tape && !there_->stored_.count({Operation::store_tape, at}))
-        refuse(cell_, "columns of the tape that forward_keep has stored");
+      if (operation == Operation::load_tape && !columns_.count(at))
+        refuse(cell_, "columns of the tape that an earlier program has stored");
       for (const Operation store : {Operation::store_state, Operation::store_tape, Operation::store_gradient})
         if (load_behind(store) == operation &&
             (store == Operation::store_tape ? any_stored(store) : stored_.count({store, at})))
-          refuse(cell_, std::string("each ") + names[number] + " before what is stored in its place");
+          refuse(cell_, "each " + name + " before what is stored in its place");
     }
   }
 
@@ -156,7 +190,9 @@ class Walk {
   const CellDefinition& cell_;
   const CellDefinition::Code& code_;
   const bool back_, keeps_;
-  const Walk* const there_;
+  const int stage_, stages_;
+  const bool ends_;  // the last one to run
+  std::set<int>& columns_;
   bool written_[max_registers] = {};
   std::set<std::pair<Operation, int>> stored_;
 };
@@ -167,21 +203,36 @@ void check_count(const CellDefinition& cell, std::size_t count, int least, int m
                      std::to_string(count));
 }
 
-// Slots are ordered by what feeds them: x alone, both, h alone. Each is fed.
-void check_feeds(const CellDefinition& cell) {
-  const bool ranges = cell.x.begin == 0 && 0 < cell.x.end && cell.x.end <= cell.slots && 0 <= cell.h.begin &&
-                      cell.h.begin <= cell.x.end && cell.h.end == cell.slots;
-  if (!ranges) refuse(cell, "slots that x feeds first and h last, and all of them");
-  for (const Feed& feed : {cell.x, cell.h}) {
-    bool seen[max_slots] = {};
+// The rows of a matrix: one gate for each slot that it feeds.
+void check_gates(const CellDefinition& cell, const std::vector<Feed>& feeds, int gates) {
+  bool seen[max_slots] = {};
+  for (const Feed& feed : feeds)
     for (int i = 0; i < feed.count(); ++i) {
-      if (feed.gate[i] < 0 || feed.gate[i] >= feed.count() || seen[feed.gate[i]])
+      if (feed.gate[i] < 0 || feed.gate[i] >= gates || seen[feed.gate[i]])
         refuse(cell, "a gate for each slot that a product feeds");
       seen[feed.gate[i]] = true;
     }
+}
+
+// Slots are ordered by what feeds them: x alone, both, h alone, later stages. Each is fed.
+void check_feeds(const CellDefinition& cell) {
+  const bool ranges = cell.x.begin == 0 && 0 < cell.x.end && cell.x.end <= cell.slots && 0 <= cell.h.begin &&
+                      cell.h.begin <= cell.x.end && cell.x.end <= cell.h.end && cell.h.end <= cell.slots;
+  int end = cell.h.end;
+  bool follow = true;  // each stage feeds the slots behind those of the one before
+  for (const Feed& feed : cell.later) {
+    follow = follow && feed.begin == end && feed.count() > 0;
+    end = feed.end;
   }
+  if (!ranges || !follow || end != cell.slots)
+    refuse(cell, "slots that x feeds first, then h, then each stage, and all of them");
+  std::vector<Feed> recurrent{cell.h};
+  recurrent.insert(recurrent.end(), cell.later.begin(), cell.later.end());
+  const int h_gates = cell.slots - cell.h.begin;
+  check_gates(cell, {cell.x}, cell.x.count());
+  check_gates(cell, recurrent, h_gates);
   if (cell.gates.size() != std::size_t(cell.x.count()) || cell.bias.size() != cell.gates.size() ||
-      cell.bias_h.size() != std::size_t(cell.h.count()))
+      cell.bias_h.size() != std::size_t(h_gates))
     refuse(cell, "a name and the start of a bias for each gate");
   for (const auto* starts : {&cell.bias, &cell.bias_h})
     for (const double start : *starts)
@@ -196,11 +247,21 @@ void check_definition(const CellDefinition& cell) {
   check_count(cell, cell.states.size(), 1, max_states, "states");
   check_count(cell, cell.vectors.size(), 0, max_vectors, "vectors");
   check_count(cell, cell.scalars.size(), 0, max_scalars, "scalars");
+  check_count(cell, cell.later.size() + 1, 1, max_stages, "stages");
+  check_count(cell, std::size_t(std::max(cell.columns, 0)), cell.slots, max_columns, "columns");
   check_feeds(cell);
-  Walk(cell, cell.forward, false).run();
-  Walk keep(cell, cell.forward_keep, true);
-  keep.run();
-  Walk(cell, cell.backward, false, &keep).run();
+  const std::size_t stages = cell.later.size() + 1;
+  for (const auto* programs : {&cell.forward, &cell.forward_keep, &cell.backward})
+    if (programs->size() != stages) refuse(cell, "a program for each stage");
+  std::set<int> buffer, tape;  // the columns that are there without a tape, and with it
+  const auto walk = [&](const auto& programs, Way way, std::size_t stage, std::set<int>& columns) {
+    Walk(cell, programs[stage], way, static_cast<int>(stage), columns).run();
+  };
+  for (std::size_t stage = 0; stage < stages; ++stage) {
+    walk(cell.forward, Way::there, stage, buffer);
+    walk(cell.forward_keep, Way::there_with_tape, stage, tape);
+  }
+  for (std::size_t stage = stages; stage-- > 0;) walk(cell.backward, Way::back, stage, tape);
 }
 
 }  // namespace elman

@@ -23,15 +23,22 @@ bool same(const CellDefinition::Code& a, const CellDefinition::Code& b) {
                     b.instructions.end(), alike);
 }
 
+bool same(const std::vector<CellDefinition::Code>& a, const std::vector<CellDefinition::Code>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const CellDefinition::Code& i, const CellDefinition::Code& j) { return same(i, j); });
+}
+
 bool same(const Feed& a, const Feed& b) {
   return a.begin == b.begin && a.end == b.end && std::equal(a.gate, a.gate + a.count(), b.gate);
 }
 
 bool same(const CellDefinition& a, const CellDefinition& b) {
-  return a.slots == b.slots && same(a.x, b.x) && same(a.h, b.h) && a.states == b.states &&
-         a.gates == b.gates && a.vectors == b.vectors && a.scalars == b.scalars && a.bias == b.bias &&
-         a.bias_h == b.bias_h && same(a.forward, b.forward) && same(a.forward_keep, b.forward_keep) &&
-         same(a.backward, b.backward);
+  const auto alike = [](const Feed& i, const Feed& j) { return same(i, j); };
+  return a.slots == b.slots && a.columns == b.columns && same(a.x, b.x) && same(a.h, b.h) &&
+         std::equal(a.later.begin(), a.later.end(), b.later.begin(), b.later.end(), alike) &&
+         a.states == b.states && a.gates == b.gates && a.vectors == b.vectors && a.scalars == b.scalars &&
+         a.bias == b.bias && a.bias_h == b.bias_h && same(a.forward, b.forward) &&
+         same(a.forward_keep, b.forward_keep) && same(a.backward, b.backward);
 }
 
 template <class T> struct LinkedFor {
@@ -47,6 +54,8 @@ struct Defined {
     facts.slots = d.slots;
     facts.x = d.x;
     facts.h = d.h;
+    facts.more_columns = d.columns - d.slots;
+    std::copy(d.later.begin(), d.later.end(), facts.later);
     names(d.states, facts.states);
     names(d.gates, facts.gates);
     names(d.vectors, facts.vectors);
@@ -54,8 +63,16 @@ struct Defined {
     std::copy(d.bias.begin(), d.bias.end(), facts.bias);
     std::copy(d.bias_h.begin(), d.bias_h.end(), facts.bias_h);
     const auto draws = [](const Instruction& i) { return i.operation == Operation::load_random; };
-    facts.draws = std::any_of(d.forward.instructions.begin(), d.forward.instructions.end(), draws);
-    const ProgramCell programs{&facts, program(d.forward), program(d.forward_keep), program(d.backward)};
+    ProgramCell programs{&facts, {}, {}, {}};
+    int first_slot = 0;
+    for (std::size_t j = 0; j < d.forward.size(); ++j) {
+      const std::vector<Instruction>& code = d.forward[j].instructions;
+      facts.draws = facts.draws || std::any_of(code.begin(), code.end(), draws);
+      programs.forward[j] = program(d.forward[j], first_slot);
+      programs.forward_keep[j] = program(d.forward_keep[j], first_slot);
+      programs.backward[j] = program(d.backward[j], 0);
+      first_slot += static_cast<int>(d.forward[j].place.size());
+    }
     for (const Isa* isa : isas()) {
       For& own = sets[isa];
       own.ref.facts = &facts;
@@ -78,15 +95,18 @@ struct Defined {
   static void names(const std::vector<std::string>& from, const char** to) {
     for (const std::string& name : from) *to++ = name.c_str();
   }
-  static Program program(const CellDefinition::Code& code) {
+  static Program program(const CellDefinition::Code& code, int first_slot) {
     Program p{code.instructions.data(), static_cast<int>(code.instructions.size()), code.registers};
-    std::copy(code.place.begin(), code.place.end(), p.place);
+    std::copy(code.place.begin(), code.place.end(), p.place + first_slot);
     return p;
   }
   template <class T>
   static void link(const ProgramCell& programs, const ProgramKernels<T>& kernels, LinkedFor<T>& to,
                    CellKernels<T>& ref) {
-    to.code.resize(programs.forward.count + programs.forward_keep.count + programs.backward.count);
+    std::size_t count = 0;
+    for (const auto* of_pass : {&programs.forward, &programs.forward_keep, &programs.backward})
+      for (const Program& one : *of_pass) count += one.count;
+    to.code.resize(count);
     kernels.link(programs, to.code.data(), &to.cell);
     ref = {kernels.forward, kernels.backward, &to.cell};
   }

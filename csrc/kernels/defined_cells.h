@@ -13,15 +13,16 @@ namespace elman {
 struct CellDefinition {
   struct Code {
     std::vector<Instruction> instructions;
-    std::vector<int16_t> place;  // of each slot; none on the way back
+    std::vector<int16_t> place;  // of each slot of its stage; none on the way back
     int registers = 0;
   };
   std::string name;
-  int slots = 0;
+  int slots = 0, columns = 0;  // columns: of the tape, at least one for each slot
   Feed x{}, h{};
+  std::vector<Feed> later;  // what the products of later stages feed
   std::vector<std::string> states, gates, vectors, scalars;
   std::vector<double> bias, bias_h;
-  Code forward, forward_keep, backward;
+  std::vector<Code> forward, forward_keep, backward;  // of each stage
 };
 
 // Throws std::invalid_argument where the definition does not hold together, so that no program that runs can

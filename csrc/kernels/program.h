@@ -2,6 +2,10 @@
 // which is the same for every instruction set; programs/link.h makes it ready for one of them.
 //
 // A register is a block of vectors: some units of some rows. The sums of the slots arrive in registers.
+//
+// A step of several stages has a program for each. On the way there all but the last store the row that the
+// product of the next one reads; on the way back they run from the last to the first, and all but the first
+// one that runs find the gradient of that row. What one leaves for another lies in columns of the tape.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +34,11 @@ namespace elman {
      numbers from 0 to 1 */                                                                                \
   X(load_state, 0) X(load_after, 0) X(load_tape, 0) X(load_gradient, 0) X(load_vector, 0)                  \
   X(load_scalar, 0) X(load_random, 0)                                                                      \
+  /* what the product of a stage reads, and its gradient */                                                \
+  X(load_read, 0) X(load_passed, 0)                                                                        \
   /* on the way back the tape gets the slots' gradients; extra: what a step adds to those of vectors and   \
      scalars */                                                                                            \
-  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1)
+  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1) X(store_read, 1)
 // clang-format on
 
 constexpr int max_registers = 64, max_instructions = 4096, max_random = 16;
@@ -46,7 +52,7 @@ enum class Operation : int16_t {
 struct Instruction {
   Operation operation;
   int16_t to, from[4];  // registers
-  int16_t index;        // of the state, column, vector or scalar
+  int16_t index;        // of the state, column, vector, scalar or stage
   int16_t count;        // done for so many registers (and indices), one after the other
   double number;
 };
@@ -54,12 +60,13 @@ struct Instruction {
 struct Program {
   const Instruction* code = nullptr;
   int count = 0, registers = 0;
-  int16_t place[max_slots] = {};  // where the sums of the slots arrive; forward only
+  int16_t place[max_slots] = {};  // where the sums of its stage's slots arrive; forward only
 };
 
 struct ProgramCell {
   const CellFacts* facts = nullptr;
-  Program forward, forward_keep, backward;  // forward_keep also writes the tape
+  // For each stage, which `backward` runs from the last to the first. forward_keep also writes the tape.
+  Program forward[max_stages], forward_keep[max_stages], backward[max_stages];
 };
 
 // The same for one instruction set and type. Offsets of registers are in numbers.
@@ -79,7 +86,7 @@ template <class T> struct LinkedProgram {
 
 template <class T> struct LinkedCell {
   CellFacts facts;
-  LinkedProgram<T> forward, forward_keep, backward;
+  LinkedProgram<T> forward[max_stages], forward_keep[max_stages], backward[max_stages];
   int block = 0;                // vectors of a register, at most
   std::ptrdiff_t stride = 0;    // numbers from a register to the next
   std::size_t frame_bytes = 0;  // of all registers

@@ -51,7 +51,8 @@ template <class T> struct ForwardJob {
   const T* initial[max_states] = {};  // [B, H] or null for zeros
   T* final[max_states] = {};          // [B, H]
   T* states[max_states] = {};         // those beyond h, which is y: [total, H] if kept, else [segments, H]
-  T* slots = nullptr;                 // [total, S * H] if kept, else [segments * chunk, S * H]
+  // [total, columns * H] if kept, else [segments * chunk, columns * H], or of one step if a step has stages.
+  T* slots = nullptr;
   // What the recurrent product of each stage reads, stored likewise. For the first stage that is h itself, or
   // h times its factors if there are any. (There are factors only if the tape is kept.)
   T* read[max_stages] = {};
@@ -59,8 +60,8 @@ template <class T> struct ForwardJob {
   const T* zeros = nullptr;    // [H]
   const T* scalars = nullptr;  // [rows, scalars]
   Draws draws;
-  bool keep = false;    // keep what backward needs
-  int chunk = 0;        // steps whose x-part is computed ahead; 0: none, for cells of one stage only
+  bool keep = false;  // keep what backward needs
+  int chunk = 0;  // steps whose x-part is computed ahead; 0: none, not for compiled cells of several stages
   bool turned = false;  // the first step takes the units from the last to the first
 };
 
@@ -85,6 +86,7 @@ template <class T> struct BackwardJob {
   T* dinitial[max_states] = {};      // [B, H], or null
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
   T* d_read[max_stages] = {};        // [segments, H]: of what each stage read, if that is not h itself
+  T* read[max_stages] = {};          // [total, H]: what later stages read
   // What each entry from `extra_begin` on adds to the gradients of the vectors and the scalars:
   // [entries, vectors + scalars, H].
   T* extra = nullptr;
@@ -145,14 +147,16 @@ struct CellRef {
 template <class T> struct RowPointers {
   const T** x;
   T** slots;
-  T** read[max_stages];          // what the recurrent product of each stage reads
+  T** read[max_stages];  // what the recurrent product of each stage reads; a way back has those of later
+                         // stages
   const T** before[max_states];  // the states as the step finds them, and as it leaves them
   T** after[max_states];
   // Of a cell with a program:
   const T **scalars, **dy;
-  uint64_t* keys;     // of its random numbers
-  T** d[max_states];  // the gradients of the states
-  T** extra;          // what a step adds to those of vectors and scalars
+  uint64_t* keys;          // of its random numbers
+  T** d[max_states];       // the gradients of the states
+  T** passed[max_stages];  // and of what later stages read
+  T** extra;               // what a step adds to those of vectors and scalars
 };
 
 // The size of Piece::scratch: the registers of a program, then the pointers of `rows` rows at a time.
@@ -160,8 +164,8 @@ struct ScanScratch {
   std::size_t frame, row;
 
   template <class T> static ScanScratch of(const CellFacts& facts, const LinkedCell<T>* cell) {
-    const int kinds =
-        2 + facts.stage_count() + 2 * facts.state_count() + (cell ? 4 + facts.state_count() : 0);
+    const int stages = facts.stage_count(), states = facts.state_count();
+    const int kinds = 2 + stages + 2 * states + (cell ? 4 + stages + states : 0);
     return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*)};
   }
   std::size_t bytes(std::size_t rows) const { return frame + row * rows; }

@@ -1,5 +1,5 @@
-// A step of a cell with a program: the sums of some rows and groups of units go to registers, and the program
-// runs over them.
+// A stage of a cell with programs: the sums of some rows and groups of units go to registers, and the stage's
+// program runs over them.
 #pragma once
 
 #include "programs/operations.h"
@@ -35,7 +35,7 @@ template <class T, int L, int Registers> class ProgramSums {
   void run(const Sources<T>& from, int group, int groups, int count, const Places& places) const {
     int k = 0;
     for (const Kind& kind : layout_.kinds()) {
-      if (kind.count()) of_kind(k, kind, from, group, groups, count, places);
+      if (kind.count() && kind.stage == from.stage) of_kind(k, kind, from, group, groups, count, places);
       ++k;
     }
   }
@@ -56,9 +56,10 @@ template <class T, int L, int Registers> class ProgramSums {
                const Places& places) const {
     const bool x = kind.x && from.phase != Phase::after, h = kind.h && from.phase != Phase::ahead;
     if (job_.plain) {
+      const Feed& fed = facts_.stage(kind.stage);
       for (int slot = kind.begin; slot < kind.end; ++slot)
-        plain_slot(slot, x ? facts_.x.gate[slot] : -1, h ? facts_.h.gate[slot - facts_.h.begin] : -1, from,
-                   group, groups, count, places);
+        plain_slot(slot, x ? facts_.x.gate[slot] : -1, h ? fed.gate[slot - fed.begin] : -1, from, group,
+                   groups, count, places);
     } else {
       const T* const packed = static_cast<const T*>(job_.packed);
       const std::ptrdiff_t first_column = std::ptrdiff_t{group} * kind.count();
@@ -126,17 +127,17 @@ template <class T, int L, int Registers> class ProgramSums {
 // What ForwardScan asks of a cell.
 template <class T, int L, int Registers> class ProgramForward {
  public:
-  static constexpr int stages = 1;
-  const int slots, states;
+  const int columns, states, stages;
 
   ProgramForward(const ForwardJob<T>& job, const Piece& piece)
-      : slots(job.cell->facts.slots),
+      : columns(job.cell->facts.columns()),
         states(job.cell->facts.state_count()),
+        stages(job.cell->facts.stage_count()),
         job_(job),
         cell_(*job.cell),
         piece_(piece),
         sums_(job),
-        program_(job.keep ? cell_.forward_keep : cell_.forward) {
+        programs_(job.keep ? cell_.forward_keep : cell_.forward) {
     frame_.registers = static_cast<T*>(piece.scratch);
     frame_.stride = cell_.stride;
     frame_.H = job.H;
@@ -145,14 +146,16 @@ template <class T, int L, int Registers> class ProgramForward {
     frame_.vector_group = sums_.firsts();
   }
 
-  void run(const RowPointers<T>& rows, int count, Phase phase, int, bool turned) {
-    const Sources<T> from{rows.x, rows.read[0], rows.slots, job_.I, job_.H, phase, job_.keep};
+  // Nothing of a later stage is computed ahead.
+  void run(const RowPointers<T>& rows, int count, Phase phase, int stage, bool turned) {
+    if (stage) phase = Phase::whole;
+    const Sources<T> from{rows.x, rows.read[stage], rows.slots, job_.I, job_.H, phase, job_.keep, stage};
     if (phase == Phase::ahead) {
       const int groups = piece_.group_end - piece_.group_begin;
-      return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, program_.place, 0});
+      return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, programs_[0].place, 0});
     }
     frame_.rows_of = &rows;
-    const int at_once = rows_at_once(count);
+    const int at_once = rows_at_once(count, stage);
     split_evenly(piece_.group_begin, piece_.group_end, cell_.block / at_once, [&](int first, int groups) {
       if (turned) first = piece_.group_begin + piece_.group_end - first - groups;
       for (int row = 0; row < count; row += at_once)
@@ -163,11 +166,12 @@ template <class T, int L, int Registers> class ProgramForward {
  private:
   // As many rows as leave place for enough groups to fill a tile with columns of each kind; whole tiles of
   // them.
-  int rows_at_once(int count) const {
+  int rows_at_once(int count, int stage) const {
     constexpr int most = ProgramSums<T, L, Registers>::most;
     int groups = 1;
     for (const Kind& kind : sums_.kinds())
-      while (groups < tile_columns && kind.count() * groups % tile_columns) groups *= 2;
+      while (kind.stage == stage && groups < tile_columns && kind.count() * groups % tile_columns)
+        groups *= 2;
     const int all = piece_.group_end - piece_.group_begin, room = cell_.block / (groups < all ? groups : all);
     return count <= room ? count : room < most ? room : room / most * most;
   }
@@ -175,21 +179,22 @@ template <class T, int L, int Registers> class ProgramForward {
   // The cell for some rows and groups of units.
   void block(Sources<T> from, int group, int groups, int row, int count) {
     from.x += row, from.h += row, from.slots += row;
-    sums_.run(from, group, groups, count, {frame_.registers, program_.place, std::ptrdiff_t{count} * L});
+    const LinkedProgram<T>& program = programs_[from.stage];
+    sums_.run(from, group, groups, count, {frame_.registers, program.place, std::ptrdiff_t{count} * L});
     frame_.rows = count;
     frame_.groups = groups;
     frame_.count = std::ptrdiff_t{count} * groups * L;
     frame_.unit = group * L;
     frame_.row = row;
-    frame_.vectors = sums_.first(group, slots);
-    execute(program_, frame_);
+    frame_.vectors = sums_.first(group, cell_.facts.slots);
+    execute(program, frame_);
   }
 
   const ForwardJob<T>& job_;
   const LinkedCell<T>& cell_;
   const Piece& piece_;
   const ProgramSums<T, L, Registers> sums_;
-  const LinkedProgram<T>& program_;
+  const LinkedProgram<T>* const programs_;  // of each stage
   Frame<T> frame_;
 };
 

@@ -40,21 +40,25 @@ LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t str
   return linked;
 }
 
-// `code`: room for the instructions of all three programs.
+// `code`: room for the instructions of all programs.
 template <class T, int L> void link(const ProgramCell& cell, Linked<T>* code, LinkedCell<T>* to) {
   using V = Vec<T, L>;
-  const Program* const programs[] = {&cell.forward, &cell.forward_keep, &cell.backward};
+  const int stages = cell.facts->stage_count();
+  const Program* const programs[] = {cell.forward, cell.forward_keep, cell.backward};
   int registers = 0;
-  for (const Program* program : programs)
-    registers = program->registers > registers ? program->registers : registers;
+  for (const Program* of_pass : programs)
+    for (int j = 0; j < stages; ++j)
+      registers = of_pass[j].registers > registers ? of_pass[j].registers : registers;
   to->facts = *cell.facts;
   to->block = block_of(registers, L * int{sizeof(T)});
   to->stride = register_stride<T>(to->block, L);
   to->frame_bytes = std::size_t(registers) * to->stride * sizeof(T);
-  to->forward = link_program<V>(cell.forward, to->stride, code);
-  to->forward_keep = link_program<V>(cell.forward_keep, to->stride, code + cell.forward.count);
-  to->backward =
-      link_program<V>(cell.backward, to->stride, code + cell.forward.count + cell.forward_keep.count);
+  LinkedProgram<T>* const linked[] = {to->forward, to->forward_keep, to->backward};
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < stages; ++j) {
+      linked[i][j] = link_program<V>(programs[i][j], to->stride, code);
+      code += programs[i][j].count;
+    }
 }
 
 }  // namespace

@@ -182,6 +182,11 @@ template <class V> struct Operations {
       for (int g = 0; g < f.groups; ++g) store(to + (std::ptrdiff_t{g} * f.rows + r) * L, v);
     }
   }
+  static void load_read(I i, F f) { from_rows(f.rows_of->read[i.index] + f.row, 0, f.registers + i.to, f); }
+  static void load_passed(I i, F f) {
+    from_rows(f.rows_of->passed[i.index] + f.row, 0, f.registers + i.to, f);
+  }
+  static void store_read(I i, F f) { to_rows(f.rows_of->read[i.index] + f.row, 0, i, f); }
   static void store_state(I i, F f) { to_rows(f.rows_of->after[i.index] + f.row, 0, i, f); }
   static void store_tape(I i, F f) { to_rows(f.rows_of->slots + f.row, std::ptrdiff_t{i.index} * f.H, i, f); }
   static void store_gradient(I i, F f) { to_rows(f.rows_of->d[i.index] + f.row, 0, i, f); }

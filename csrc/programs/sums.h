@@ -1,6 +1,6 @@
-// The sums of a step's slots: biases, and the products of x and h with the weights, for some rows and columns
-// (programs/weights.h). They go to the registers of a program, or to the slots buffer if they are computed
-// ahead. Terms are added in the order of every tile (tile/tile.h).
+// The sums of the slots of a stage: biases, and the products of x and h with the weights, for some rows and
+// columns (programs/weights.h). They go to the registers of a program, or to the slots buffer if they are
+// computed ahead. Terms are added in the order of every tile (tile/tile.h).
 #pragma once
 
 #include "programs/frame.h"
@@ -22,11 +22,12 @@ template <class T> struct Column {
 // What a tile reads besides its columns. A product that is not there has no rows.
 template <class T> struct Sources {
   const T* const* x;
-  const T* const* h;
+  const T* const* h;  // what the recurrent product of the stage reads
   T* const* slots;
   int I, H;
   Phase phase;
   bool keep;
+  int stage;
 };
 
 template <class V, int R, int W>

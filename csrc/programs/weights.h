@@ -1,9 +1,10 @@
-// The weights of a cell with a program. Its slots are of up to three kinds, by what feeds them: x, both, h.
+// The weights of a cell with a program. Its slots are of kinds, by what feeds them: x, both, h, and then what
+// each later stage reads.
 // All slots of a kind and all groups of units make one sequence of columns, [group][slot], and a tile takes
 // any neighbours of it, so no number of slots wastes a part of a tile. In memory:
 //   [groups][slots + vectors][L]                       biases and vectors
 //   for each kind fed by x: [groups][its slots][I][L]
-//   for each kind fed by h: [groups][its slots][H][L]
+//   for each kind fed by h or a stage: [groups][its slots][H][L]
 #pragma once
 
 #include "recurrent/pack.h"
@@ -14,21 +15,29 @@ namespace {
 
 struct Kind {
   int begin, end;  // slots
-  bool x, h;
+  bool x, h;       // h: also what a later stage reads
+  int stage;
   int count() const { return end - begin; }
 };
 
 class Kinds {
  public:
+  static constexpr int most = 3 + max_stages - 1;
+
   explicit Kinds(const CellFacts& cell)
-      : of_{{0, cell.h.begin, true, false},
-            {cell.h.begin, cell.x.end, true, true},
-            {cell.x.end, cell.slots, false, true}} {}
+      : of_{{0, cell.h.begin, true, false, 0},
+            {cell.h.begin, cell.x.end, true, true, 0},
+            {cell.x.end, cell.h.end, false, true, 0}},
+        count_(2 + cell.stage_count()) {
+    for (int j = 1; j < cell.stage_count(); ++j)
+      of_[2 + j] = {cell.stage(j).begin, cell.stage(j).end, false, true, j};
+  }
   const Kind* begin() const { return of_; }
-  const Kind* end() const { return of_ + 3; }
+  const Kind* end() const { return of_ + count_; }
 
  private:
-  Kind of_[3];
+  Kind of_[most];
+  int count_;
 };
 
 template <class T, int L> class ProgramLayout {
@@ -60,7 +69,7 @@ template <class T, int L> class ProgramLayout {
 
   int firsts_, I_, H_, groups_;
   Kinds kinds_;
-  std::ptrdiff_t x_[3], h_[3], size_;
+  std::ptrdiff_t x_[Kinds::most], h_[Kinds::most], size_;
 };
 
 template <class T, int L> std::size_t program_bytes(const LinkedCell<T>* cell, int I, int H) {
@@ -73,7 +82,7 @@ template <class T, int L> void write_first(const CellFacts& cell, const Weights<
   const int unit = group * L;
   V biases[max_slots] = {};
   add_bias(cell.x, w.bias_ih, w.H, unit, biases);
-  add_bias(cell.h, w.bias_hh, w.H, unit, biases);
+  for (int j = 0; j < cell.stage_count(); ++j) add_bias(cell.stage(j), w.bias_hh, w.H, unit, biases);
   for (int s = 0; s < cell.slots; ++s, to += L) store(to, biases[s]);
   for (int k = 0; k < cell.vector_count(); ++k, to += L)
     store(to, Extent{w.H - unit}.template load_at<V>(w.vectors[k] + unit, 0));
@@ -94,7 +103,7 @@ void program_pack(const LinkedCell<T>* cell, const Weights<T>& w, void* out, int
           pack_feed<T, T, L>({0, 1, {feed.gate[s - feed.begin]}}, weights, K, K, w.H, group * L, to + at);
         };
         if (kind.x) pack_one(facts.x, w.ih, w.I, layout.x(i, column));
-        if (kind.h) pack_one(facts.h, w.hh, w.H, layout.h(i, column));
+        if (kind.h) pack_one(facts.stage(kind.stage), w.hh, w.H, layout.h(i, column));
       }
       ++i;
     }

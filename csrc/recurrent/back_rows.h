@@ -10,11 +10,11 @@ namespace {
 
 template <class T, int L, int Registers> class BackRows {
  public:
-  BackRows(const BackwardJob<T>& job_, const Piece& piece_, int slots_, int states, int stages)
+  BackRows(const BackwardJob<T>& job_, const Piece& piece_, int columns_, int states, int stages)
       : job(job_),
         piece(piece_),
         plan(job_.plan),
-        slots(slots_),
+        columns(columns_),
         rows(carve<T>(piece_.scratch, piece_.segments, job_.cell, states, stages)),
         unit_begin(piece_.group_begin * L),
         unit_end(piece_.group_end * L < job_.H ? piece_.group_end * L : job_.H) {}
@@ -23,7 +23,7 @@ template <class T, int L, int Registers> class BackRows {
   std::ptrdiff_t entry(int t, int s) const { return static_cast<std::ptrdiff_t>(plan.offset[t]) + s; }
   T* d_read_row(int stage, int s) const { return job.d_read[stage] + std::ptrdiff_t{s} * job.H; }
   T* carry_row(int k, int s) const { return job.carry[k] + std::ptrdiff_t{s} * job.H; }
-  T* slots_row(int t, int s) const { return job.slots + entry(t, s) * slots * job.H; }
+  T* slots_row(int t, int s) const { return job.slots + entry(t, s) * columns * job.H; }
   const T* dy_row(int t, int s) const {
     return job.dy ? job.dy + std::ptrdiff_t{plan.index[entry(t, s)]} * job.dy_stride : job.zeros;
   }
@@ -47,7 +47,7 @@ template <class T, int L, int Registers> class BackRows {
   const BackwardJob<T>& job;
   const Piece& piece;
   const PlanView& plan;
-  const int slots;
+  const int columns;
   const RowPointers<T> rows;
   const int unit_begin, unit_end;
 };

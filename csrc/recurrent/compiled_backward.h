@@ -17,7 +17,7 @@ template <class Cell> constexpr bool fed_after(int stage, int slot) {
 // What BackwardScan asks of a cell.
 template <class Cell, class T, int L, int Registers> class CompiledBackward {
  public:
-  static constexpr int states = Cell::states, slots = Cell::slots, stages = Cell::stages;
+  static constexpr int states = Cell::states, columns = Cell::columns;
   static constexpr const Feed& h() { return Cell::facts.h; }
 
   explicit CompiledBackward(const BackRows<T, L, Registers>& at) : at_(at), job_(at.job) {}
@@ -125,7 +125,7 @@ template <class Cell, class T, int L, int Registers> class CompiledBackward {
 template <class Cell, class T, int L, int Registers>
 void backward(const BackwardJob<T>& job, const Piece& piece) {
   using Compiled = CompiledBackward<Cell, T, L, Registers>;
-  BackwardScan<Compiled, T, L, Registers>(job, piece, Compiled::slots, 0, 0).run();
+  BackwardScan<Compiled, T, L, Registers>(job, piece, Compiled::columns, 0, 0).run();
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ template <class T> class Direction {
       for (int64_t n = first_ + begin; n < first_ + end; n += rows_at_once) {
         const int count = static_cast<int>(std::min<int64_t>(rows_at_once, first_ + end - n));
         for (int i = 0; i < count; ++i) {
-          in[i] = job_.slots + ((n + i) * cell_.slots + cell_.x.begin) * H;
+          in[i] = job_.slots + ((n + i) * cell_.columns() + cell_.x.begin) * H;
           out[i] = dx + std::ptrdiff_t{job_.plan.index[n + i]} * I_;
         }
         products_.multiply(in, out, count, cell_.x.count() * H, packed().ih.data(), I_, add);
@@ -90,7 +90,7 @@ template <class T> class Direction {
     for (int64_t n = first_; n < last_; ++n) {
       const int b = job_.plan.start[n - first_];
       if (b < 0) continue;
-      in.push_back(job_.slots + (n * cell_.slots + cell_.h.begin) * job_.H);
+      in.push_back(job_.slots + (n * cell_.columns() + cell_.h.begin) * job_.H);
       out.push_back(job_.dinitial[0] + std::ptrdiff_t{b} * job_.H);
     }
     multiply_plain(in, out, cell_.h, plain_->hh, job_.H, true, team);
@@ -100,7 +100,7 @@ template <class T> class Direction {
   void weight_gradients(ThreadTeam& team) {
     collect_rows();
     outer_.rows = static_cast<int>(last_ - first_);
-    outer_.a = job_.slots + std::ptrdiff_t{first_} * cell_.slots * job_.H;
+    outer_.a = job_.slots + std::ptrdiff_t{first_} * cell_.columns() * job_.H;
     outer_.side[0].b = x_rows_.data();
     for (int j = 0; j < cell_.stage_count(); ++j) outer_.side[1 + j].b = read_rows_[j].data();
     const int threads = product_threads(cell_.x.count() * I_ + cell_.recurrent_slots() * job_.H, team);
@@ -152,7 +152,7 @@ template <class T> class Direction {
       job.factors = part_of(call.tape.factors, part, plan_, H);
       read_[0] = call.tape.read(layer.layer, d, 0);
     }
-    for (int j = 1; j < cell_.stage_count(); ++j) read_[j] = call.tape.read(layer.layer, d, j);
+    for (int j = 1; j < cell_.stage_count(); ++j) read_[j] = job.read[j] = call.tape.read(layer.layer, d, j);
     for (int j = 0; j < max_stages; ++j) {
       if (!read_[j]) continue;
       d_read_[j] = Buffer<T>(size);
@@ -168,7 +168,7 @@ template <class T> class Direction {
     std::vector<const T*> in;
     std::vector<T*> out;
     for (int64_t n = first_; n < last_; ++n) {
-      in.push_back(job_.slots + (n * cell_.slots + cell_.x.begin) * job_.H);
+      in.push_back(job_.slots + (n * cell_.columns() + cell_.x.begin) * job_.H);
       out.push_back(dx + std::ptrdiff_t{job_.plan.index[n]} * I_);
     }
     multiply_plain(in, out, cell_.x, plain_->ih, I_, add, team);
@@ -199,7 +199,8 @@ template <class T> class Direction {
     const int H = job_.H, M = cell_.slots * H;
     d_ih_rows_ = slot_rows<T*>(cell_.x, grads_.ih, H, I_);
     bias_ = zeros<T>(M);
-    outer_.M = outer_.a_stride = M;
+    outer_.M = M;
+    outer_.a_stride = std::ptrdiff_t{cell_.columns()} * H;
     outer_.bias = bias_.data();
     outer_.fresh = plain_ != nullptr;
     outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I_, nullptr, d_ih_rows_.data()};

@@ -66,8 +66,7 @@ template <class T> class ForwardPass {
     const int I = stack_.inputs(layer), H = stack_.H;
     const Work work = measure_forward<T>(stack_, layer, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
-    // Steps of more than one stage always find the x-part in their slots.
-    const int chunk = std::max(chunk_ahead(work, schedule), cell.stage_count() > 1 ? 1 : 0);
+    const int chunk = std::max(chunk_ahead(work, schedule), least_chunk<T>(stack_));
     std::vector<Buffer<T>> scratch;
     scratch.reserve(std::size_t(stack_.D) * (max_states + max_stages));
     jobs_.clear();
@@ -110,7 +109,8 @@ template <class T> class ForwardPass {
     const auto take = [&](std::size_t count) { return scratch.emplace_back(count).data(); };
     const std::size_t segments = job.plan.segments;
     if (job.keep) job.slots = tape.slots(layer, d);
-    else if (chunk) job.slots = take(segments * chunk * stack_.facts().slots * H);
+    else if (chunk || stack_.facts().stage_count() > 1)
+      job.slots = take(segments * std::max(1, chunk) * stack_.facts().columns() * H);
     for (int k = 1; k < states; ++k) job.states[k] = job.keep ? tape.state(layer, d, k) : take(segments * H);
     if (tape.factors) {
       job.factors = part_of(tape.factors, part, *call_.plans[d], H);

@@ -64,6 +64,12 @@ template <class T> Work measure_step(const Stack& stack, const PlanView& plan, b
   return work;
 }
 
+// Steps whose x-part is computed ahead in any case: compiled cells of several stages always find it in their
+// slots.
+template <class T> int least_chunk(const Stack& stack) {
+  return stack.facts().stage_count() > 1 && !cell_kernels<T>(stack.cell).cell ? 1 : 0;
+}
+
 // Of a thread, for the scans of its cell.
 template <class T> ScanScratch scratch_of(const Stack& stack) {
   return ScanScratch::of<T>(stack.facts(), cell_kernels<T>(stack.cell).cell);
@@ -75,9 +81,9 @@ inline Draws draws_of(Draws draws, int part) {
   return draws;
 }
 
-// Of an entry's slots on the tape.
+// Of an entry's columns on the tape.
 template <class T> int64_t entry_bytes(const Stack& stack) {
-  return int64_t{stack.facts().slots} * stack.H * int64_t{sizeof(T)};
+  return int64_t{stack.facts().columns()} * stack.H * int64_t{sizeof(T)};
 }
 
 // A part's states in an array [L * D, B, H]; null where there is none.

@@ -64,8 +64,8 @@ template <class T> class Run {
     job.keep = static_cast<bool>(tape);
     if (tape) job.slots = tape.slots(layer, 0);
     if (cell.stage_count() > 1) {
-      job.chunk = 1;
-      if (!tape) job.slots = take(cell.slots * size);
+      job.chunk = least_chunk<T>(stack_);
+      if (!tape) job.slots = take(cell.columns() * size);
       for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = tape ? tape.read(layer, 0, j) : take(size);
     }
     return job;

@@ -71,7 +71,10 @@ RowPointers<T> carve(void* scratch, int rows, const LinkedCell<T>* cell, int sta
   RowPointers<T> p{};
   p.x = in();
   p.slots = out();
-  for (int j = 0; j < stages; ++j) p.read[j] = out();
+  for (int j = 0; j < stages; ++j) {
+    p.read[j] = out();
+    if (cell) p.passed[j] = out();
+  }
   for (int k = 0; k < states; ++k) {
     p.before[k] = in();
     p.after[k] = out();

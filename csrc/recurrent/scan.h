@@ -62,7 +62,7 @@ template <class Cell, class T, int L> class ForwardScan {
   // The slots of segment s at step t; without a tape they live in a buffer of one chunk.
   T* slots_row(int t, int s, int t0) const {
     const std::ptrdiff_t at = job_.keep ? entry(t, s) : std::ptrdiff_t{t - t0} * plan_.segments + s;
-    return job_.slots + at * cell_.slots * job_.H;
+    return job_.slots + at * cell_.columns * job_.H;
   }
 
   void compute_ahead(int t0, int t1) {
@@ -83,7 +83,7 @@ template <class Cell, class T, int L> class ForwardScan {
       rows_.x[i] = x_row(t, s);
       if (job_.factors) rows_.read[0][i] = read_row(0, t, s);
       for (int j = 1; j < cell_.stages; ++j) rows_.read[j][i] = read_row(j, t, s);
-      if (job_.keep || job_.chunk) rows_.slots[i] = slots_row(t, s, t0);
+      if (job_.slots) rows_.slots[i] = slots_row(t, s, t0);
       if (job_.scalars) rows_.scalars[i] = scalars_row(job_, entry(t, s));
       if (job_.draws.on) rows_.keys[i] = row_key(job_, entry(t, s));
       for (int k = 0; k < cell_.states; ++k) {

@@ -13,8 +13,8 @@ namespace {
 // `Cell`: what runs the cell within a step.
 template <class Cell, class T, int L, int Registers> class BackwardScan {
  public:
-  BackwardScan(const BackwardJob<T>& job, const Piece& piece, int slots, int states, int stages)
-      : job_(job), piece_(piece), plan_(job.plan), at_(job, piece, slots, states, stages), cell_(at_) {}
+  BackwardScan(const BackwardJob<T>& job, const Piece& piece, int columns, int states, int stages)
+      : job_(job), piece_(piece), plan_(job.plan), at_(job, piece, columns, states, stages), cell_(at_) {}
 
   void run() {
     const FlushDenormals flush;

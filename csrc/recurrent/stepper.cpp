@@ -26,7 +26,7 @@ template <class T> typename Stepper<T>::Layer Stepper<T>::new_layer() const {
   for (Buffer<T>& h : layer.h) h = zeros<T>(size);
   for (int k = 1; k < states(); ++k) layer.states[k] = zeros<T>(size);
   const int stages = stack_->facts().stage_count();
-  if (stages > 1) layer.slots = Buffer<T>(stack_->facts().slots * size);
+  if (stages > 1) layer.slots = Buffer<T>(stack_->facts().columns() * size);
   for (int j = 1; j < stages; ++j) layer.read[j] = Buffer<T>(size);
   return layer;
 }
@@ -48,7 +48,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   const int stages = stack_->facts().stage_count();
   job.slots = own.slots.data();
   for (int j = 1; j < stages; ++j) job.read[j] = own.read[j].data();
-  job.chunk = stages > 1 ? 1 : 0;
+  job.chunk = least_chunk<T>(*stack_);
   job.zeros = zeros_.data();
   job.turned = now != 0;
   return job;

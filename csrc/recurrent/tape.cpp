@@ -28,7 +28,7 @@ int64_t product(std::initializer_list<int64_t> factors) {
   return result;
 }
 
-// How many more than the slots a tape keeps of an entry: the states but h, and what the stages read.
+// How many more than the columns a tape keeps of an entry: the states but h, and what the stages read.
 int beyond_h(const CellFacts& cell, bool masked) {
   return cell.state_count() - 1 + cell.stage_count() - 1 + masked;
 }
@@ -42,7 +42,7 @@ TapeLayout::TapeLayout(const CellFacts& cell, int H, int L, const std::vector<in
                        bool masked)
     : L_(L), states_(cell.state_count()), stages_(cell.stage_count()), masked_(masked) {
   for (const int64_t count : entries) {
-    const int64_t slots = lines(product({count, cell.slots, H})), state = lines(product({count, H}));
+    const int64_t slots = lines(product({count, cell.columns(), H})), state = lines(product({count, H}));
     directions_.push_back({layer_, sum(layer_, slots), state});
     layer_ = sum(directions_.back().states, product({state, beyond_h(cell, masked)}));
   }
@@ -53,7 +53,8 @@ TapeLayout::TapeLayout(const CellFacts& cell, int H, int L, const std::vector<in
 
 TapeLayout::Room TapeLayout::room(const CellFacts& cell, int L, int D, bool masked) {
   const int64_t parts = int64_t{L} * D, beyond = beyond_h(cell, masked);
-  return {product({parts, cell.slots + beyond}), parts, product({L, sum(product({D, 1 + beyond}), 1), line})};
+  return {product({parts, cell.columns() + beyond}), parts,
+          product({L, sum(product({D, 1 + beyond}), 1), line})};
 }
 
 }  // namespace elman

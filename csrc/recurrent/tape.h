@@ -19,10 +19,10 @@ class TapeLayout {
 
   int64_t size() const { return layer_ * L_; }
 
-  // Where the parts of a layer and direction begin. slots: [entries, slots, H], first pre-activations, then
-  // what backward needs, then gradients. state: [entries, H], state k, for k of 1 and more. read:
-  // [entries, H], what the product of each stage reads; for the first stage only if that is h times its
-  // factors.
+  // Where the parts of a layer and direction begin. slots: [entries, columns, H], first pre-activations, then
+  // what backward needs, then gradients, one column for each slot first. state: [entries, H], state k, for k
+  // of 1 and more. read: [entries, H], what the product of each stage reads; for the first stage only if that
+  // is h times its factors.
   int64_t slots(int layer, int direction) const { return layer_ * layer + directions_[direction].slots; }
   int64_t state(int layer, int direction, int k) const {
     const Direction& d = directions_[direction];

@@ -27,11 +27,11 @@ def words(**changes):
 def changed(which, change):
     """The definition with one program changed: `change` gets its rows and numbers as lists."""
     given = words()
-    registers, place, rows, numbers = given[which]
+    ((registers, place, rows, numbers),) = given[which]
     rows, numbers = [list(row) for row in rows], list(numbers)
     found = change(rows, numbers)
     registers, place = found or (registers, place)
-    return {**given, which: (registers, place, rows, numbers)}
+    return {**given, which: [(registers, place, rows, numbers)]}
 
 
 def row_of(rows, operation):
@@ -125,13 +125,13 @@ BROKEN = {
     "count": ("forward", set_row("fma", 7, 2), "a count that fma can have"),
     "no count": ("forward", set_row("tanh", 7, 0), "a count that tanh can have"),
     "long count": ("backward", set_row("load_tape", 7, 3), "an index of load_tape below 2"),
-    "column that is not kept": ("forward_keep", without_tape, "columns of the tape that forward_keep has stored"),
+    "column that is not kept": ("forward_keep", without_tape, "columns of the tape that an earlier program has stored"),
     "infinite number": ("forward", set_number("from_number", np.inf), "finite numbers"),
     "nan": ("forward", set_number("from_number", np.nan), "finite numbers"),
     "chance": ("forward", set_number("chance", 1.5), "a chance of 0 to 1"),
     "state twice": ("forward", same_place, "one store_state of each"),
     "missing store": ("forward", without_last, "one store_state of each"),
-    "missing tape": ("backward", without("store_tape"), "one store_tape of each, 2, got 1"),
+    "missing tape": ("backward", without("store_tape"), "the gradient of each slot of a stage"),
     "no registers": ("forward", lambda *_: (0, [0, 1]), "1 to 64 registers, got 0"),
     "many registers": ("forward", lambda *_: (65, [0, 1]), "1 to 64 registers, got 65"),
     "places": ("forward", lambda *_: (8, [0]), "a place for each slot"),

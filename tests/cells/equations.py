@@ -157,6 +157,19 @@ def light_ru(x, h, states):
 
 
 @step
+def gru_before(x, h, states, u, s=sigmoid, t=tanh):
+    r, z = s(x[0] + h[0]), s(x[1] + h[1])
+    n = t(x[2] + u(r * states[0]))
+    return ((1 - z) * n + z * states[0],)
+
+
+@step
+def mgu(x, h, states, u):
+    f = sigmoid(x[0] + h[0])
+    return ((1 - f) * states[0] + f * tanh(x[1] + u(f * states[0])),)
+
+
+@step
 def brc(x, h, states, w_a=None, w_c=None):
     old = states[0]
     of_h = h if w_a is None else [w_a * old, w_c * old]

@@ -41,12 +41,17 @@ def loop(layer, step, x, state, scalars, dy, dstate):
     initial = [leaf(part) for part in state or [np.zeros((1, B, H))] * len(cell.states)]
     numbers = {name: leaf(value) for name, value in scalars.items()}
     params = {name: weights[f"{name}_l0"] for name in cell.params}
+    first = len(weights["weight_hh_l0"]) - len(cell.matrices) * H if cell.matrices else None
+    for k, name in enumerate(cell.matrices):
+        w, b = (weights[part][first + k * H : first + (k + 1) * H] for part in ("weight_hh_l0", "bias_hh_l0"))
+        params[name] = lambda row, w=w, b=b: row @ w.T + b
     states, outputs = [part[0] for part in initial], []
     for t in range(len(x)):
         of_x = x[t] @ weights["weight_ih_l0"].T + weights["bias_ih_l0"]
         of_h = ()
         if "weight_hh_l0" in weights:
-            of_h = (states[0] @ weights["weight_hh_l0"].T + weights["bias_hh_l0"]).split(H, -1)
+            of_h = states[0] @ weights["weight_hh_l0"][:first].T + weights["bias_hh_l0"][:first]
+            of_h = of_h.split(H, -1)
         given = {name: value[t][:, None] for name, value in numbers.items()}
         states = step(of_x.split(H, -1), of_h, states, **params, **given)
         outputs.append(states[0])

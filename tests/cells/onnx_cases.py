@@ -60,9 +60,8 @@ def cell_of(kind, attributes, peepholes):
     if kind == "RNN":
         return cells.rnn(given[0], clip)
     if kind == "GRU":
-        if not attributes.get("linear_before_reset"):
-            raise NotImplementedError("the reset gate before the product needs two stages")
-        return cells.gru(activation=given[1], gate_activation=given[0], gate_clip=clip)
+        after = bool(attributes.get("linear_before_reset"))
+        return cells.gru(after, activation=given[1], gate_activation=given[0], gate_clip=clip)
     return cells.lstm(
         peepholes,
         bool(attributes.get("input_forget")),

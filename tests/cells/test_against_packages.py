@@ -218,13 +218,16 @@ def test_snntorch(recurrent, reset):
 
 @pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
 @pytest.mark.parametrize("activation", ["tanh", "softsign", "elu"])
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "GRU, reset before"])
 def test_keras(kind, activation, gates):
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")
     if keras.backend.backend() != "torch":
         pytest.skip("keras runs on another backend")
     options = {"activation": activation, "recurrent_activation": gates, "return_sequences": True}
+    kind, _, before = kind.partition(", ")
+    if before:
+        options["reset_after"] = False
     other = getattr(keras.layers, kind)(H, dtype="float64", **options)
     other.build((3, 7, I))
     kernel, recurrent, bias = (variable.value for variable in other.cell.trainable_variables)
@@ -234,6 +237,9 @@ def test_keras(kind, activation, gates):
     if kind == "LSTM":
         cell, zero = cells.lstm(activation=activation, gate_activation=gates), ["bias_hh_l0"]
         pairs.append((bias, as_it_is("bias_ih_l0")))
+    elif before:
+        cell, zero = cells.gru(False, activation, gates), ["bias_hh_l0"]
+        pairs.append((bias, blocks("bias_ih_l0", *order)))
     else:
         cell, zero = cells.gru(activation=activation, gate_activation=gates), []
         two = blocks("bias_ih_l0", *order), blocks("bias_hh_l0", *order)

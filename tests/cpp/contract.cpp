@@ -74,7 +74,10 @@ template <class Cell, class Stored> struct TestIsa {
     isa.products_f64 = &products;
     if constexpr (has_program<Cell>) {
       const ProgramCell program = Cell::program();
-      code.resize(program.forward.count + program.forward_keep.count + program.backward.count);
+      std::size_t count = 0;
+      for (const auto* of_pass : {&program.forward, &program.forward_keep, &program.backward})
+        for (const Program& one : *of_pass) count += one.count;
+      code.resize(count);
       link<double, L>(program, code.data(), &linked);
       cell.f64.cell = &linked;
     }

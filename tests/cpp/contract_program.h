@@ -60,7 +60,7 @@ struct Peephole {
     const auto of = [](const auto& code, int registers) {
       return Program{code, static_cast<int>(sizeof code / sizeof *code), registers, {1, 2, 0, 3}};
     };
-    return {&facts, of(forward_code, 6), of(forward_keep_code, 6), of(backward_code, 8)};
+    return {&facts, {of(forward_code, 6)}, {of(forward_keep_code, 6)}, {of(backward_code, 8)}};
   }
 };
 

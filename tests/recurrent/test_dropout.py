@@ -9,7 +9,7 @@ import elman
 from elman.layers.dropout import factors_within
 from tests.support.cases import (
     DIRECTIONS,
-    FED_BY_H,
+    ONE_STAGE,
     SEQUENCES,
     TOLERANCE,
     assert_agrees,
@@ -31,7 +31,7 @@ def assert_same(got, want):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("sequences", SEQUENCES)
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_sequences(isa, dtype, cell, sequences, direction):
     layer = make_layer(cell, 5, 9, dtype=dtype, num_layers=2, **DIRECTIONS[direction])
     assert_agrees(make_case(layer, T=7, B=5, factors=True, **SEQUENCES[sequences]), *TOLERANCE[dtype])
@@ -39,7 +39,7 @@ def test_sequences(isa, dtype, cell, sequences, direction):
 
 @pytest.mark.parametrize("B", [1, 3, 8])
 @pytest.mark.parametrize("H", [1, 3, 7, 18, 33])
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_sizes(isa, dtype, cell, H, B):
     case = make_case(make_layer(cell, 4, H, dtype=dtype), T=3, B=B, lengths=True, factors=True)
     assert_agrees(case, *TOLERANCE[dtype])
@@ -47,7 +47,7 @@ def test_sizes(isa, dtype, cell, H, B):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     layer = make_layer(cell, 24, H, bidirectional=B == 7)
     case = make_case(layer, T=20, B=B, lengths=B > 1, reset=B == 7, factors=True)
@@ -61,7 +61,7 @@ def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_factors_of_one_are_no_dropout(isa, dtype, cell, threads):
     """The rows that the products read in the place of h change no bit, nor does the way back by them."""
     elman.set_num_threads(threads)
@@ -72,7 +72,7 @@ def test_factors_of_one_are_no_dropout(isa, dtype, cell, threads):
     assert_same(bits(case), want)
 
 
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_factors_of_zero_take_the_recurrent_weights_out(isa, dtype, cell):
     """And them alone: z * h of a GRU, c of an LSTM and the biases are as ever."""
     layer = make_layer(cell, 3, 18, dtype=dtype)
@@ -90,7 +90,7 @@ def test_factors_of_zero_take_the_recurrent_weights_out(isa, dtype, cell):
 
 
 @pytest.mark.parametrize("sizes", [(3, 5), (20, 33), (7, 130)], ids=str)
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
     layer = make_layer(cell, *sizes, dtype=dtype, bidirectional=True)
     case = make_case(layer, T=6, B=11, lengths=True, reset=True, factors=True)
@@ -105,7 +105,7 @@ def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
         assert_same([y_b, dx_b, *state_b, *dstate_b], [*one([y[:n], dx[:n]]), *one(state), *one(dstate)])
 
 
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_a_forward_draws_one_mask_for_each_sequence_layer_and_direction(cell):
     """The layer's seed decides it; the oracle with that mask agrees."""
     options = {"num_layers": 2, "bidirectional": True, "recurrent_dropout": 0.25, "dtype": np.float64}
@@ -133,7 +133,7 @@ def test_it_keeps_the_share_it_says():
     assert abs((factors == 0).mean() - 0.25) < 0.01
 
 
-@pytest.mark.parametrize("cell", FED_BY_H)
+@pytest.mark.parametrize("cell", ONE_STAGE)
 def test_it_is_at_work_in_forward_only(cell):
     plain, dropping = (make_layer(cell, 3, 9, seed=2, recurrent_dropout=p) for p in (0.0, 0.5))
     case = make_case(plain, T=5, B=4)

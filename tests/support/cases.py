@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 
 from elman import Recurrent, Stepper
-from elman.cells import usual
+from elman.cells import gru, usual
 from elman.layers.recurrent import RecurrentLayer
 from elman.stack import cells
 from tests.support import oracle
@@ -18,6 +18,7 @@ from tests.support.public import PUBLIC
 COMPILED = list(cells.CELLS)  # what the engine has; a test of a cell without an oracle fails and names it
 # The cells of elman.cells; the twins of compiled ones have a name of their own here.
 _USUAL = {f"traced_{name}" if name in COMPILED else name: cell for name, cell in usual().items()}
+_USUAL["gru_before"] = gru(reset_after=False)
 # Those that draw random numbers give others in training, and have tests of their own.
 DRAWING = {name: cell for name, cell in _USUAL.items() if cell.draws}
 TRACED = {name: cell for name, cell in _USUAL.items() if name not in DRAWING}
@@ -36,6 +37,8 @@ SMOOTH = [
 FED_BY_H = [
     cell for cell in CELLS if cell not in TRACED or any("h" in fed for fed in TRACED[cell].slots.values())
 ]
+# Those that have recurrent dropout.
+ONE_STAGE = [cell for cell in FED_BY_H if cell not in TRACED or not TRACED[cell].matrices]
 
 SEQUENCES = {
     "equal": {},

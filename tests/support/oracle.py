@@ -127,6 +127,8 @@ class Direction:
         self.b_ih = np.zeros(len(w_ih)) if b_ih is None else b_ih
         self.b_hh = np.zeros(len(self.w_hh)) if b_hh is None else b_hh
         self.vectors, self.has = vectors, [w is not None for w in weights]
+        # Behind the rows of h those of the matrices that multiply within a step.
+        self.first = len(self.w_hh) - getattr(self.cell, "matrices", 0) * self.H
         self.reverse = reverse
 
     def forward(self, x, state, valid, reset, factors=None, scalars=None):
@@ -147,8 +149,11 @@ class Direction:
             start = [np.where(clear[:, None], 0, s) for s in state]
             more = {"vectors": self.vectors} if self.vectors else {}
             more |= {} if scalars is None else {"scalars": scalars[t]}
+            later = [slice(row, row + H) for row in range(self.first, len(self.w_hh), H)]
+            more |= {"matrices": [(self.w_hh[rows], self.b_hh[rows]) for rows in later]} if later else {}
             # What does not count may be NaN. It is left out before the cell too, which NaN times 0 would pass.
-            sums = x[t] @ self.w_ih.T + self.b_ih, (start[0] * self.factors) @ self.w_hh.T + self.b_hh
+            w_h, b_h = self.w_hh[: self.first], self.b_hh[: self.first]
+            sums = x[t] @ self.w_ih.T + self.b_ih, (start[0] * self.factors) @ w_h.T + b_h
             new, kept = self.cell.step(*sums, *start, **more)
             on = valid[t][:, None]
             y[t] = np.where(on, new[0], 0)
@@ -166,16 +171,17 @@ class Direction:
             d_new = [np.where(on, s, 0) for s in d]
             d_new[0] = d_new[0] + np.where(on, dy[t], 0)
             da_x, da_h, direct, *extra = self.cell.back(kept, start, d_new)
-            d_vectors, d_scalars = extra or ([], [])
+            d_vectors, d_scalars, d_matrices = extra or ([], [], [])
             for k, term in enumerate(d_scalars):
                 dscalars[t, :, k] = term[:, 0]
             dx[t] = da_x @ self.w_ih
-            direct[0] = direct[0] + (da_h @ self.w_hh) * self.factors
+            direct[0] = direct[0] + (da_h @ self.w_hh[: self.first]) * self.factors
             d = [np.where(clear, 0, np.where(on, new, old)) for new, old in zip(direct, d, strict=True)]
             read = start[0] * self.factors
-            for grad, term in zip(
-                grads, (da_x.T @ self.x[t], da_h.T @ read, da_x.sum(0), da_h.sum(0), *d_vectors), strict=True
-            ):
+            d_w = [da_h.T @ read, *d_matrices[::2]]
+            d_b = [da_h.sum(0), *d_matrices[1::2]]
+            terms = da_x.T @ self.x[t], np.concatenate(d_w), da_x.sum(0), np.concatenate(d_b)
+            for grad, term in zip(grads, (*terms, *d_vectors), strict=True):
                 grad += term
         return dx, d, [grad for grad, has in zip(grads, self.has, strict=True) if has], dscalars
 

@@ -65,7 +65,12 @@ class Traced:
     def __init__(self, definition: CellDefinition):
         self.definition, self.states = definition, len(definition.states)
 
-    def step(self, a_x, a_h, *states, vectors=(), scalars=()):
+    @property
+    def matrices(self):
+        return len(self.definition.matrices)
+
+    def step(self, a_x, a_h, *states, vectors=(), scalars=(), matrices=()):
+        """matrices: a weight and a bias of each."""
         cell = self.definition
         slots = {}
         for sums, side in ((a_x, "x"), (a_h, "h")):
@@ -79,26 +84,33 @@ class Traced:
         leaves = {
             name: torch.tensor(np.asarray(one, np.float64), requires_grad=True) for name, one in given.items()
         }
-        new = cell.evaluate(leaves, FUNCTIONS)
-        return [part.detach().numpy() for part in new], (leaves, new)
+        pairs = [[torch.tensor(one, requires_grad=True) for one in pair] for pair in matrices]
+        products = {
+            name: lambda row, weight=weight, bias=bias: row @ weight.T + bias
+            for name, (weight, bias) in zip(cell.matrices, pairs, strict=True)
+        }
+        new = cell.evaluate(leaves | products, FUNCTIONS)
+        return [part.detach().numpy() for part in new], (leaves, pairs, new)
 
     def back(self, kept, before, d):
-        """The gradients of a_x, a_h, the states, and of the vectors and scalars."""
-        cell, (leaves, new) = self.definition, kept
-        wanted = list(leaves.values())
+        """The gradients of a_x, a_h, the states, and of the vectors, scalars and matrices."""
+        cell, (leaves, pairs, new) = self.definition, kept
+        wanted = [*leaves.values(), *(one for pair in pairs for one in pair)]
         found = [None] * len(wanted)
         alive = [(n, torch.tensor(one)) for n, one in zip(new, d, strict=True) if n.requires_grad]
         if alive:
             outs, seeds = zip(*alive, strict=True)
             found = torch.autograd.grad(outs, wanted, seeds, allow_unused=True)
-        grads = {
-            name: np.zeros(leaf.shape) if grad is None else grad.numpy()
-            for (name, leaf), grad in zip(leaves.items(), found, strict=True)
-        }
+        found = [
+            np.zeros(leaf.shape) if grad is None else grad.numpy()
+            for leaf, grad in zip(wanted, found, strict=True)
+        ]
+        grads = dict(zip(leaves, found, strict=False))
+        of_matrices = found[len(leaves) :]
 
         def of(side):
             parts = [grads[name] for name, feed in cell.slots.items() if side in feed]
             return np.concatenate(parts, -1) if parts else np.zeros((len(d[0]), 0))
 
-        extra = [grads[name] for name in cell.params], [grads[name] for name in cell.scalars]
+        extra = [grads[name] for name in cell.params], [grads[name] for name in cell.scalars], of_matrices
         return of("x"), of("h"), [grads[name] for name in cell.states], *extra

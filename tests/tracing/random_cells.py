@@ -23,8 +23,8 @@ _FUNCTIONS = (
 _SLOTS = {"s0": "xh", "s1": "x", "s2": "h", "s3": "xh"}
 
 
-def random_source(rng, operations):
-    """A cell's function, and the names of all that it is given."""
+def random_source(rng, operations, matrices=0):
+    """A cell's function, and the names of all that it is given. matrices: how many products within the step."""
     names = {
         "slots": list(_SLOTS)[: rng.integers(1, 5)],
         "states": [f"h{k}" for k in range(rng.integers(1, 4))],
@@ -42,14 +42,18 @@ def random_source(rng, operations):
         unread.discard(name)
         return str(name)
 
+    products = rng.choice(operations, min(matrices, operations), replace=False).tolist() if matrices else []
+    names["matrices"] = [f"u{k}" for k in range(len(products))]
     for n in range(operations):
-        lines.append(f"    v{n} = {_expression(rng, pick)}")
+        product = f"u{products.index(n)}(tanh({pick()}))" if n in products else None
+        lines.append(f"    v{n} = {product or _expression(rng, pick)}")
         pool.append(f"v{n}")
         unread.add(f"v{n}")
     # Whatever nothing has read goes into a new state; folding may leave out what was read, so all that is given does.
     results = [pick() for _ in names["states"]]
     unread.update(names["slots"], names["params"], names["scalars"])
-    results[0] = " + ".join([f"tanh({results[0]})", *sorted(unread)])
+    more = [f"v{n}" for n in products]
+    results[0] = " + ".join([f"tanh({results[0]})", *sorted(unread), *more])
     given = ", ".join(name for part in names.values() for name in part)
     return "\n".join([f"def cell({given}):", *lines, f"    return {', '.join(results)}"]), names
 
@@ -100,11 +104,11 @@ def _function(name, pick):
     return f"{name}({x})"
 
 
-def random_cell(seed, most=30):
+def random_cell(seed, most=30, matrices=0):
     rng = np.random.default_rng(seed)
-    source, names = random_source(rng, int(rng.integers(1, most + 1)))
+    source, names = random_source(rng, int(rng.integers(1, most + 1)), matrices)
     space = {**vars(tracing), "abs": abs}
     exec(compile(source, f"random_{seed}.py", "exec"), space)
     slots = {name: _SLOTS[name] for name in names["slots"]}
     function = functools.partial(tracing.trace, space["cell"], slots, names["states"])
-    return function(names["params"], names["scalars"]), source
+    return function(names["params"], names["scalars"], matrices=names["matrices"]), source

@@ -24,6 +24,18 @@ def test_random_cells(part):
             raise AssertionError(f"seed {seed}:\n{source}") from error
 
 
+@pytest.mark.parametrize("part", range(10))
+def test_random_cells_of_several_stages(part):
+    for seed in range(part * 20, part * 20 + 20):
+        cell, source = random_cell(seed, most=25, matrices=1 + seed % 5)
+        try:
+            assert_sound(cell)
+            assert_agrees(cell, np.random.default_rng(seed), B=2, H=3)
+            assert CellDefinition.from_data(json.loads(json.dumps(cell.as_data()))) == cell
+        except Exception as error:
+            raise AssertionError(f"seed {seed}:\n{source}") from error
+
+
 def test_programs_of_sixty_operations_take_no_time():
     slowest = 0.0
     for seed in range(30):

@@ -26,7 +26,7 @@ def work(graph, forward, results, outputs, keep):
             if n in results or n in keep:
                 total += 1
                 continue
-            if node.op == "slot":
+            if node.op in ("slot", "product"):
                 return None
             total += OPERATIONS[node.op].cost
         left += node.args
@@ -44,7 +44,9 @@ def search(cell, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(programs.tape, "choose", spy)
-        sizes = programs.Sizes(len(cell.slots), len(cell.states), len(cell.params), len(cell.scalars))
+        sizes = programs.Sizes(
+            *(len(cell.inputs[kind]) for kind in ("slot", "state", "vector", "scalar", "matrix"))
+        )
         make_programs(cell.name, cell.nodes, cell.results, sizes)
     return asked[0]
 

@@ -18,7 +18,7 @@ def test_programs_agree_with_autograd(name):
 @pytest.mark.parametrize("name", ZOO)
 def test_programs_are_sound(name):
     assert_sound(ZOO[name])
-    assert max(program.registers for program in ZOO[name].programs[:3]) <= 12
+    assert max(program.registers for program in ZOO[name].programs.all) <= 12
 
 
 def kept(cell):
@@ -26,20 +26,20 @@ def kept(cell):
 
 
 def backward(cell):
-    return [one.op for one in cell.programs.backward.instructions]
+    return [one.op for one in cell.programs.backward[0].instructions]
 
 
 def test_an_lstm_keeps_its_gates():
     assert kept(ZOO["lstm"]) == ["sigmoid", "sigmoid", "sigmoid", "tanh"]
     assert [op for op in backward(ZOO["lstm"]) if op in ("sigmoid", "tanh")] == ["tanh"]  # of the new c
     assert backward(ZOO["lstm"]).count("load_after") == 1
-    assert len(backward(ZOO["lstm"])) == 20 and ZOO["lstm"].programs.forward.registers == 4
+    assert len(backward(ZOO["lstm"])) == 20 and ZOO["lstm"].programs.forward[0].registers == 4
 
 
 def test_a_gru_keeps_its_gates_and_the_candidate_of_h():
     assert kept(ZOO["gru"]) == ["sigmoid", "sigmoid", "slot", "tanh"]
     assert not {"sigmoid", "tanh"} & set(backward(ZOO["gru"]))
-    assert ZOO["gru"].programs.forward.registers == 4
+    assert ZOO["gru"].programs.forward[0].registers == 4
 
 
 def test_a_tanh_keeps_nothing():
@@ -47,10 +47,10 @@ def test_a_tanh_keeps_nothing():
 
 
 def test_functions_of_neighbours_are_one_instruction():
-    first = ZOO["lstm"].programs.forward.instructions[0]
+    first = ZOO["lstm"].programs.forward[0].instructions[0]
     assert (first.op, first.to, first.args, first.count) == ("sigmoid", 0, (0,), 3)
-    assert ZOO["lstm"].programs.forward.place == (0, 1, 3, 2)
-    load = ZOO["lstm"].programs.backward.instructions[0]
+    assert ZOO["lstm"].programs.forward[0].place == (0, 1, 3, 2)
+    load = ZOO["lstm"].programs.backward[0].instructions[0]
     assert (load.op, load.to, load.index, load.count) == ("load_tape", 0, 0, 4)
 
 
@@ -72,25 +72,25 @@ def turned(program):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda p: p._replace(forward=turned(p.forward)),
-        lambda p: p._replace(backward=turned(p.backward)),
-        lambda p: p._replace(forward_keep=without_first(p.forward_keep, "store_tape")),
-        lambda p: p._replace(backward=without_first(p.backward, "load_tape")),
-        lambda p: p._replace(backward=without_first(p.backward, "store_gradient")),
-        lambda p: p._replace(backward=p.backward._replace(registers=p.backward.registers - 1)),
-        lambda p: p._replace(forward=p.forward._replace(place=(0, 0, 0, 0))),
+        lambda p: p._replace(forward=(turned(p.forward[0]),)),
+        lambda p: p._replace(backward=(turned(p.backward[0]),)),
+        lambda p: p._replace(forward_keep=(without_first(p.forward_keep[0], "store_tape"),)),
+        lambda p: p._replace(backward=(without_first(p.backward[0], "load_tape"),)),
+        lambda p: p._replace(backward=(without_first(p.backward[0], "store_gradient"),)),
+        lambda p: p._replace(backward=(p.backward[0]._replace(registers=p.backward[0].registers - 1),)),
+        lambda p: p._replace(forward=(p.forward[0]._replace(place=(0, 0, 0, 0)),)),
     ],
 )
 def test_what_is_unsound_is_found(spoil):
     class Spoilt:
         programs = spoil(ZOO["lstm"].programs)
-        slots, states, params, scalars = ZOO["lstm"].slots, ZOO["lstm"].states, {}, ()
+        slots, states, params, scalars, matrices = ZOO["lstm"].slots, ZOO["lstm"].states, {}, (), ()
 
     with pytest.raises(AssertionError):
         assert_sound(Spoilt)
 
 
 def test_states_that_change_places_are_loaded_before_they_are_stored():
-    ops = [(one.op, one.index) for one in ZOO["passing"].programs.forward.instructions]
+    ops = [(one.op, one.index) for one in ZOO["passing"].programs.forward[0].instructions]
     for k in (0, 1):
         assert ops.index(("load_state", k)) < ops.index(("store_state", k))

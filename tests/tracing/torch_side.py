@@ -5,8 +5,8 @@ import types
 import numpy as np
 import torch
 
-from elman.tracing import run_program
 from tests.support.traced import Spike
+from tests.tracing import steps
 
 
 def number(x):
@@ -52,7 +52,14 @@ def inputs(cell, rng, B=3, H=7):
     """Random arrays for all that a cell is given, by name."""
     values = {name: rng.standard_normal((B, H)) for name in (*cell.slots, *cell.states)}
     values |= {name: rng.uniform(0.2, 1.5, H) for name in cell.params}
-    return values | {name: rng.uniform(0.2, 1.5, (B, 1)) for name in cell.scalars}
+    values |= {name: rng.uniform(0.2, 1.5, (B, 1)) for name in cell.scalars}
+    return values | {name: rng.standard_normal((H, H)) / H**0.5 for name in cell.matrices}
+
+
+def callables(cell, values):
+    """The same, with functions in the place of matrices."""
+    product = lambda matrix: lambda row: (row + 0 * matrix[0]) @ matrix.T  # noqa: E731
+    return {name: product(x) if name in cell.matrices else x for name, x in values.items()}
 
 
 def by_autograd(cell, values, gradients):
@@ -60,7 +67,8 @@ def by_autograd(cell, values, gradients):
     leaves = {name: torch.tensor(x, requires_grad=True) for name, x in values.items()}
     function = in_torch(cell.function)
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    new = function(*(leaves[name] for name in names if name in leaves))
+    given = callables(cell, leaves)
+    new = function(*(given[name] for name in names if name in given))
     new = new if isinstance(new, tuple) else (new,)
     new = [number(x) for x in new]
     total = sum((x * torch.tensor(d)).sum() for x, d in zip(new, gradients, strict=True))
@@ -74,16 +82,19 @@ def by_programs(cell, values, gradients):
     """The same by the cell's programs, whose two ways there have to agree."""
     given = {kind: [values[name] for name in names] for kind, names in cell.inputs.items()}
     slots = given.pop("slot")
-    programs = cell.programs
-    plain = run_program(programs.forward, slots, **given)["state"]
-    kept = run_program(programs.forward_keep, slots, **given)
-    for k, state in plain.items():
-        np.testing.assert_array_equal(kept["state"][k], state)
-    new = [plain[k] for k in range(len(cell.states))]
-    assert sorted(kept["tape"]) == list(range(len(programs.kept)))
-    tape = [kept["tape"][i] for i in range(len(programs.kept))]
-    back = run_program(programs.backward, after=new, tape=tape, gradient=gradients, **given)
-    got = {name: back["tape"][i] for i, name in enumerate(cell.order)}
+    matrices = [(weight, 0.0) for weight in given.pop("matrix")]
+    plain, _, _ = steps.forward(cell, slots, matrices, given, keep=False)
+    new, tape, read = steps.forward(cell, slots, matrices, given)
+    for state, same in zip(plain, new, strict=True):
+        np.testing.assert_array_equal(state, same)
+    if not matrices:
+        assert sorted(tape) == list(range(len(cell.programs.kept)))
+    d_slots, back = steps.backward(cell, matrices, given, new, tape, read, gradients)
+    got = dict(zip(cell.order, d_slots, strict=False))
+    products = [m for stage in cell.programs.products for m in stage]
+    read_by = {m: read[stage] for stage, fed in enumerate(cell.programs.products, 1) for m in fed}
+    for m, d in zip(products, d_slots[len(cell.slots) :], strict=True):
+        got[cell.matrices[m]] = d.T @ read_by[m]
     got |= {name: back["gradient"][i] for i, name in enumerate(cell.states)}
     for i, name in enumerate((*cell.params, *cell.scalars)):
         extra = back["extra"][i]
@@ -98,7 +109,7 @@ def assert_agrees(cell, rng, **sizes):
     gradients = [rng.standard_normal(shape) for _ in cell.states]
     new, got = by_programs(cell, values, gradients)
     want_new, want = by_autograd(cell, values, gradients)
-    for x, y, z in zip(new, want_new, cell.evaluate(values), strict=True):
+    for x, y, z in zip(new, want_new, cell.evaluate(callables(cell, values)), strict=True):
         np.testing.assert_allclose(x, np.broadcast_to(y, shape), rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(x, z, rtol=1e-13, atol=1e-13)
     for name in want:

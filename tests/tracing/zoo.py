@@ -143,6 +143,33 @@ def lru(re, im, a, b, l_re, l_im):
     return l_re * a - l_im * b + re, l_re * b + l_im * a + im
 
 
+@cell({"r": "xh", "z": "xh", "n": "x"}, "h", matrices="u")
+def gru_before(r, z, n, h, u):
+    n = tanh(n + u(sigmoid(r) * h))
+    return sigmoid(z) * (h - n) + n
+
+
+@cell({"f": "xh", "n": "x"}, "h", matrices="u")
+def mgu(f, n, h, u):
+    f = sigmoid(f)
+    return f * (tanh(n + u(f * h)) - h) + h
+
+
+@cell("i g", "h c", params="p", matrices="u v w")
+def three_stages(i, g, h, c, p, u, v, w):
+    """Two products of one row, one of a state beyond h, and each needs what came before it."""
+    row = sigmoid(i) * c
+    m = tanh(u(row) + p * g) - v(row)
+    c1 = sigmoid(g) * c + m * sigmoid(i)
+    return tanh(w(c1 * m) + c) + h, c1
+
+
+@cell("a", "h c", matrices="u v", scalars="t")
+def rows_of_leaves(a, c, t, u, v):
+    """What is multiplied need not have been computed."""
+    return tanh(a + u(c)) * t, sigmoid(v(a)) * c
+
+
 @cell({"a": "h", "b": "x", "c": "xh"}, "h w v")
 def swapping(a, b, c, h, w, v):
     """Slots fed by one of both, in the wrong order."""

@@ -22,7 +22,7 @@ from ..tracing import (
     zoneout,
 )
 from .continuous import cfc, unicornn
-from .grus import atr, augru, brc, cfn, gru, li_gru, light_ru, sgrn, star, ugrnn
+from .grus import atr, augru, brc, cfn, gru, li_gru, light_ru, mgu, sgrn, star, ugrnn
 from .linear import lru, rg_lru, sru, t_rnn
 from .lstms import cifg, janet, lstm, peephole_lstm, ran
 from .minimal import min_gru, min_lstm
@@ -58,6 +58,7 @@ __all__ = [
     "lru",
     "lstm",
     "maximum",
+    "mgu",
     "min_gru",
     "min_lstm",
     "minimum",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .. import _check
-from .._check import describe
 from ..tracing import CellDefinition, cell, relu, sigmoid, tanh, trace
 from ._made import made, optional_bound
 from .activations import Activation
@@ -18,15 +17,20 @@ def gru(
     gate_activation: Activation = "sigmoid",
     gate_clip: float | None = None,
 ) -> CellDefinition:
-    """GRU (Cho et al. 2014) with the reset gate after the product, as in torch and cuDNN; one state h:
+    """GRU (Cho et al. 2014), one state h; with the reset gate after the product, as in torch and cuDNN:
 
-    r = s(r);  z = s(z);  n = t(W_n x + b_n + r (W_hn h + b_hn));  h' = (1 - z) n + z h.
+    r = s(r);  z = s(z);  n = t(W_n x + b_n + r (W_hn h + b_hn));  h' = (1 - z) n + z h;
+
+    with the reset gate before it, as in the paper and by default in ONNX:
+
+    n = t(W_n x + b_n + W_hn (r h) + b_hn).
 
     s is gate_activation, t activation. Rows of both weights: r z n. What is compiled (`elman.GRU`) is faster than
     this one without options.
 
     Args:
-        reset_after: True, ONNX's linear_before_reset = 1.
+        reset_after: ONNX's linear_before_reset, Keras's reset_after. False takes a second product in each step, which
+            waits for the first.
         activation: a name, as "tanh"; a name with its numbers, as ("leaky_relu", 0.3); or a function.
         gate_activation: the same kind.
         gate_clip: what goes into s and t lies within +-this number, as with ONNX's clip; None for no bound.
@@ -37,11 +41,7 @@ def gru(
     Raises:
         ValueError: an argument has the wrong type or value.
     """
-    if reset_after is not True:
-        raise ValueError(
-            f"reset_after: expected True, got {describe(reset_after)}; a reset gate before the product needs two "
-            "products in a step, which cells of a later version will have"
-        )
+    reset_after = _check.flag("reset_after", reset_after)
     bound = optional_bound("gate_clip", gate_clip)
     t = clipped(function_of("activation", activation), bound)
     s = clipped(function_of("gate_activation", gate_activation), bound)
@@ -50,6 +50,12 @@ def gru(
         n = t(s(r) * n_h + n_x)
         return s(z) * (h - n) + n
 
+    def gru_before(r, z, n, h, u):
+        n = t(n + u(s(r) * h))
+        return s(z) * (h - n) + n
+
+    if not reset_after:
+        return trace(gru_before, {"r": "xh", "z": "xh", "n": "x"}, "h", matrices="u")
     return trace(gru, {"r": "xh", "z": "xh", "n_x": "x", "n_h": "h"}, "h")
 
 
@@ -63,6 +69,18 @@ def augru(r, u, n_x, n_h, h, attention):
     """
     n = tanh(sigmoid(r) * n_h + n_x)
     return attention * sigmoid(u) * (n - h) + h
+
+
+@cell({"f": "xh", "n": "x"}, "h", matrices="u")
+def mgu(f, n, h, u):
+    """Minimal gated unit (Zhou et al. 2016), a GRU whose gates are one; one state h:
+
+    f = sigmoid(f);  n = tanh(W_n x + b_n + U (f h) + b_u);  h' = (1 - f) h + f n.
+
+    Rows of the weights of x: f n; of h: f, and U.
+    """
+    f = sigmoid(f)
+    return f * (tanh(n + u(f * h)) - h) + h
 
 
 @cell("z a", "h")

@@ -94,6 +94,10 @@ class RecurrentLayer(Parameters):
             raise ValueError(
                 f"recurrent_dropout: expected 0 for a cell without recurrent weights, got {recurrent_dropout}"
             )
+        if self.recurrent_dropout and self._spec.facts.stages > 1:
+            raise ValueError(
+                f"recurrent_dropout: expected 0 for a cell with matrices within the step, got {recurrent_dropout}"
+            )
         _check.choice("init", init, _INITS)
         if self.bidirectional and self.reverse:
             raise ValueError(

@@ -32,7 +32,7 @@ class Cell(NamedTuple):
     h: Feed  # of the first stage
     vectors: tuple[str, ...]  # of one number for each unit
     scalars: tuple[str, ...]  # of one number for each row of x
-    stages: int  # of a step
+    stages: int  # of a step: one more than it has rows that matrices multiply
     draws: bool  # random numbers, in training
     definition: CellDefinition | None = None  # of one that is not compiled
 
@@ -96,8 +96,8 @@ def cell_name(cell: Any) -> str:
 
 def _words(cell: CellDefinition) -> dict[str, Any]:
     """A cell as the engine takes it: the rows of each weight matrix are the slots that it feeds, as the user has named
-    them; the engine's slots are ordered by what feeds them."""
-    rows = {side: [slot for slot, fed in cell.slots.items() if side in fed] for side in ("x", "h")}
+    them; the engine's slots are ordered by what feeds them, those of products within the step last."""
+    rows = cell.rows
     feeds = {}
     for side, of_side in rows.items():
         fed = [slot for slot in cell.order if slot in of_side]
@@ -108,19 +108,25 @@ def _words(cell: CellDefinition) -> dict[str, Any]:
     starts = lambda slots: [cell.bias.get(slot, 0.0) for slot in slots]  # noqa: E731
     only_h = [slot if slot not in rows["x"] else None for slot in rows["h"]]
     programs = cell.programs
+    later, first = [], len(cell.slots)
+    for matrices in programs.products:
+        later.append((first, [rows["h"].index(cell.matrices[m]) for m in matrices]))
+        first += len(matrices)
     return {
         "name": cell.key,
-        "slots": len(cell.slots),
+        "slots": first,
+        "columns": programs.columns,
         **feeds,
+        "later": later,
         "states": list(cell.states),
         "gates": rows["x"],
         "bias": starts(rows["x"]),
         "bias_h": starts(only_h),  # a slot that both feed has its start once
         "vectors": list(cell.params),
         "scalars": list(cell.scalars),
-        "forward": _code(programs.forward),
-        "forward_keep": _code(programs.forward_keep),
-        "backward": _code(programs.backward),
+        "forward": [_code(program) for program in programs.forward],
+        "forward_keep": [_code(program) for program in programs.forward_keep],
+        "backward": [_code(program) for program in programs.backward],
     }
 
 

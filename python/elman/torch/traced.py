@@ -95,6 +95,22 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 """Those of torch, as `CellDefinition.evaluate` wants them. All can be differentiated in any mode as often as wanted."""
 
 
+def _without_matrices(
+    cell: CellDefinition, hh: Tensor | None, b_hh: Tensor | None
+) -> tuple[Tensor | None, Tensor | None, dict[str, Any]]:
+    """The recurrent weights that h meets, and by name what multiplies with each matrix behind them."""
+    if hh is None or not cell.matrices:
+        return hh, b_hh, {}
+    H, first = hh.shape[1], len(cell.rows["h"]) - len(cell.matrices)
+    products = {}
+    for k, name in enumerate(cell.matrices, first):
+        rows = slice(k * H, (k + 1) * H)
+        products[name] = functools.partial(
+            functional.linear, weight=hh[rows], bias=None if b_hh is None else b_hh[rows]
+        )
+    return hh[: first * H], None if b_hh is None else b_hh[: first * H], products
+
+
 def step(cell: Cell) -> Step:
     """One step of a traced cell, whose weights are weight_ih, weight_hh, bias_ih, bias_hh and the cell's vectors."""
     definition = cell.definition
@@ -105,9 +121,9 @@ def step(cell: Cell) -> Step:
         read: list[Tensor], state: list[Tensor], weights: Sequence[Tensor | None], keys: Tensor | None = None
     ) -> list[Tensor]:
         ih, hh, b_ih, b_hh, *vectors = weights
-        values: dict[str, Any] = {}
+        hh, b_hh, values = _without_matrices(definition, hh, b_hh)
         for side, of_side, w, b in (("x", read[0], ih, b_ih), ("h", state[0], hh, b_hh)):
-            if w is not None:
+            if w is not None and fed[side]:
                 sums = functional.linear(of_side, w, b).chunk(len(fed[side]), -1)
                 for slot, part in zip(fed[side], sums, strict=True):
                     values[slot] = values[slot] + part if slot in values else part

@@ -16,6 +16,7 @@ from .operations import (
     MOST_RANDOM,
     MOST_SCALARS,
     MOST_SLOTS,
+    MOST_STAGES,
     MOST_STATES,
     OPERATIONS,
     Node,
@@ -67,7 +68,13 @@ def fed(slots: Mapping[str, str]) -> None:
         raise ValueError("slots: expected at least one that is fed by x, got none")
 
 
-def names(slots: Sequence[str], states: Sequence[str], params: Sequence[str], scalars: Sequence[str]) -> None:
+def names(
+    slots: Sequence[str],
+    states: Sequence[str],
+    params: Sequence[str],
+    scalars: Sequence[str],
+    matrices: Sequence[str],
+) -> None:
     """How many there are of each, that they are identifiers, and that no two are alike."""
     seen: dict[str, str] = {}
     for what, given, least, most in (
@@ -75,6 +82,7 @@ def names(slots: Sequence[str], states: Sequence[str], params: Sequence[str], sc
         ("states", states, 1, MOST_STATES),
         ("params", params, 0, MOST_PARAMS),
         ("scalars", scalars, 0, MOST_SCALARS),
+        ("matrices", matrices, 0, MOST_SLOTS - len(slots)),
     ):
         if not least <= len(given) <= most:
             raise ValueError(f"{what}: expected {least} to {most}, got {len(given)}")
@@ -121,9 +129,22 @@ def trace(nodes: Sequence[Node], results: Sequence[int], sizes: dict[str, list[s
             raise ValueError("results: expected values, got a random number, which only chance reads")
     for word, name in unused(nodes, results, sizes):
         raise ValueError(f"nodes: expected the results to need {word} {name}")
+    _products(nodes, sizes["matrix"])
     drawn = sorted(node.number for node in nodes if node.op == "random")
     if drawn != list(range(len(drawn))):
         raise ValueError(f"nodes: expected random leaves with the numbers 0 to {len(drawn) - 1}, got {drawn}")
+
+
+def _products(nodes: Sequence[Node], matrices: Sequence[str]) -> None:
+    """Each matrix has one product, and there are not too many rows."""
+    products = [node for node in nodes if node.op == "product"]
+    if len(products) > len(matrices):
+        raise ValueError(f"nodes: expected one product of each matrix, {len(matrices)}, got {len(products)}")
+    rows = {node.args for node in products}
+    if len(rows) >= MOST_STAGES:
+        raise ValueError(
+            f"nodes: expected products of at most {MOST_STAGES - 1} different values, got {len(rows)}"
+        )
 
 
 def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str, list[str]]) -> None:
@@ -140,10 +161,11 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
     for a in node.args:
         if not 0 <= a < n:
             raise ValueError(f"{what}: expected arguments that stand before it, got {a}")
-    if node.op in sizes:
-        most = len(sizes[node.op]) - 1
+    kind = "matrix" if node.op == "product" else node.op
+    if kind in sizes:
+        most = len(sizes[kind]) - 1
         if node.number not in range(most + 1):
-            raise ValueError(f"{what}: expected the number of a {node.op}, 0 to {most}, got {node.number}")
+            raise ValueError(f"{what}: expected the number of a {kind}, 0 to {most}, got {node.number}")
     elif node.op == "random":
         if node.number not in range(MOST_RANDOM):
             raise ValueError(
@@ -156,7 +178,7 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
         raise ValueError(f"{what}: expected random numbers as the arguments of chance alone, got {node.op}")
     if node.op == "chance" and not 0 <= node.number <= 1:
         raise ValueError(f"{what}: expected a chance of 0 to 1, got {node.number}")
-    if node.op != "constant" and not node.args and math.copysign(1, node.number) < 0:
+    if node.op != "constant" and (not node.args or kind == "matrix") and math.copysign(1, node.number) < 0:
         raise ValueError(f"{what}: expected the number of a {node.op}, got {node.number}")
     if node.op == "spike":
         fixed = [(nodes[a].op, nodes[a].number) for a in node.args[1:]]
@@ -175,7 +197,12 @@ def unused(
         if n in needed:
             needed.update(nodes[n].args)
     found = {(nodes[n].op, nodes[n].number) for n in needed}
-    for kind, word in (("slot", "slot"), ("vector", "param"), ("scalar", "scalar")):
+    for kind, op, word in (
+        ("slot", "slot", "slot"),
+        ("vector", "vector", "param"),
+        ("scalar", "scalar", "scalar"),
+        ("matrix", "product", "matrix"),
+    ):
         for i, name in enumerate(sizes[kind]):
-            if (kind, i) not in found:
+            if (op, i) not in found:
                 yield word, name

@@ -12,7 +12,10 @@ _FIELDS = ("name", "doc", "slots", "states", "params", "scalars", "bias", "nodes
 
 
 def as_data(cell: Any) -> dict[str, Any]:
-    """A CellDefinition without its function. Slots, params and biases are pairs, since their order counts."""
+    """A CellDefinition without its function. Slots, params and biases are pairs, since their order counts.
+
+    Only a cell with matrices has that field, so that others are the same as before there were any.
+    """
     starts = [(name, list(s) if isinstance(s, tuple) else s) for name, s in cell.params.items()]
     return {
         "name": cell.name,
@@ -24,6 +27,7 @@ def as_data(cell: Any) -> dict[str, Any]:
         "bias": [list(pair) for pair in cell.bias.items()],
         "nodes": [[node.op, list(node.args), node.number] for node in cell.nodes],
         "results": list(cell.results),
+        **({"matrices": list(cell.matrices)} if cell.matrices else {}),
     }
 
 
@@ -33,7 +37,7 @@ def fields(data: Any) -> dict[str, Any]:
     Raises:
         ValueError: it is something else; the message says what was expected.
     """
-    if not isinstance(data, dict) or sorted(map(str, data)) != sorted(_FIELDS):
+    if not isinstance(data, dict) or {*map(str, data)} - {"matrices"} != {*_FIELDS}:
         got = ", ".join(map(str, data)) if isinstance(data, dict) else describe(data)
         raise ValueError(f"cell: expected the fields {', '.join(_FIELDS)}, got {got}")
     if not isinstance(data["doc"], str):
@@ -49,6 +53,9 @@ def fields(data: Any) -> dict[str, Any]:
         "bias": {name: checks.finite(f"bias, {name}", b) for name, b in _pairs("bias", data["bias"])},
         "nodes": tuple(_node(n, given) for n, given in enumerate(_list("nodes", data["nodes"]))),
         "results": tuple(_whole("results", n) for n in _list("results", data["results"])),
+        "matrices": tuple(
+            checks.identifier("matrices", name) for name in _list("matrices", data.get("matrices", []))
+        ),
     }
 
 

@@ -31,6 +31,7 @@ class CellDefinition:
         bias: where the bias of a slot starts, if not as the layer's do.
         nodes: the trace. A slot's number is its place in `order`.
         results: the nodes of the new states.
+        matrices: names of those that multiply rows within a step.
         doc: the docstring of the function, which is no part of the content.
         function: the cell's function, if it did not come from data.
     """
@@ -45,6 +46,7 @@ class CellDefinition:
     bias: Mapping[str, float]
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
+    matrices: tuple[str, ...] = ()
     doc: str = ""
     function: Callable[..., Any] | None = None
 
@@ -52,7 +54,7 @@ class CellDefinition:
         for name in ("slots", "params", "bias"):  # nobody can change what the key was made of
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         checks.identifier("name", self.name)
-        checks.names(list(self.slots), self.states, list(self.params), self.scalars)
+        checks.names(list(self.slots), self.states, list(self.params), self.scalars, self.matrices)
         checks.fed(self.slots)
         checks.bias(list(self.slots), self.bias)
         checks.trace(self.nodes, self.results, self.inputs)
@@ -95,7 +97,15 @@ class CellDefinition:
             "state": list(self.states),
             "vector": list(self.params),
             "scalar": list(self.scalars),
+            "matrix": list(self.matrices),
         }
+
+    @cached
+    def rows(self) -> dict[str, list[str]]:
+        """Which slots the H rows of weight_ih ("x") and of weight_hh ("h") feed, one after the other. Behind those of
+        h come the matrices."""
+        fed = {side: [slot for slot, by in self.slots.items() if side in by] for side in ("x", "h")}
+        return {"x": fed["x"], "h": [*fed["h"], *self.matrices]}
 
     @property
     def bias_rows(self) -> list[tuple[str, int, float]]:
@@ -104,8 +114,7 @@ class CellDefinition:
         found = []
         for slot, start in self.bias.items():
             side, name = ("x", "bias_ih") if "x" in self.slots[slot] else ("h", "bias_hh")
-            rows = [other for other, feed in self.slots.items() if side in feed]
-            found.append((name, rows.index(slot), start))
+            found.append((name, self.rows[side].index(slot), start))
         return found
 
     @property
@@ -129,7 +138,7 @@ class CellDefinition:
         Raises:
             ValueError: it needs more registers than the engine has.
         """
-        sizes = Sizes(len(self.slots), len(self.states), len(self.params), len(self.scalars))
+        sizes = Sizes(*(len(self.inputs[kind]) for kind in ("slot", "state", "vector", "scalar", "matrix")))
         return make_programs(self.name, self.nodes, self.results, sizes)
 
     def evaluate(
@@ -138,7 +147,8 @@ class CellDefinition:
         """The new states, computed from the trace.
 
         Args:
-            values: an array for each slot, state, param and scalar, by name.
+            values: an array for each slot, state, param and scalar, by name; for each matrix a function from rows
+                [.., H] to their products with it.
             functions: of the arrays' library, as `tracing.evaluate` wants them.
             random: in training an array of numbers from 0 to 1 for each that a unit draws; nothing outside it.
 
@@ -183,7 +193,7 @@ class CellDefinition:
     def __repr__(self) -> str:
         more = "".join(
             f"; {what} {' '.join(names)}"
-            for what, names in (("params", self.params), ("scalars", self.scalars))
+            for what, names in [(what, getattr(self, what)) for what in ("params", "scalars", "matrices")]
             if names
         )
         return f"<cell {self.name}: slots {' '.join(self.slots)}; states {' '.join(self.states)}{more}>"

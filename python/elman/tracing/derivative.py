@@ -5,33 +5,40 @@ A choice is a choice on the way back, too: what was not chosen gets 0, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .graph import Graph
 from .operations import INPUTS, Node
 
 
-def differentiate(graph: Graph, results: Sequence[int]) -> dict[tuple[str, int], int]:
+def differentiate(
+    graph: Graph, results: Sequence[int], stages: Mapping[int, int]
+) -> dict[tuple[str, int], int]:
     """Adds the nodes of the way back to the graph.
 
     Args:
         graph: of the cell's function.
         results: the nodes of the new states.
+        stages: of each matrix.
 
     Returns:
-        The gradient of each input that has one: ("slot", 0) and so on.
+        The gradient of each input and product that has one: ("slot", 0) and so on.
     """
     backward = _Backward(graph)
     for k, n in enumerate(results):
         backward.give(n, graph.node("gradient", number=k))
-    inputs = {}
+    inputs: dict[tuple[str, int], int] = {}
+    passed: set[int] = set()
     for n in reversed(range(max(results) + 1)):
         if n in backward.adjoint:
             node = graph.nodes[n]
-            if node.op in INPUTS:
-                inputs[node.op, node.which] = backward.adjoint[n]
-            else:
+            if node.op not in (*INPUTS, "product"):
                 backward.through(n, node, backward.adjoint[n])
+                continue
+            inputs[node.op, node.which] = backward.adjoint[n]
+            if node.op == "product" and stages[node.which] not in passed:
+                passed.add(stages[node.which])  # one gradient comes of all products with a row
+                backward.give(node.args[0], graph.node("passed", number=stages[node.which]))
     return inputs
 
 
@@ -87,7 +94,7 @@ class _Backward:
         """The gradient of the argument of a function of one."""
         graph, op, x = self.graph, node.op, node.args[0]
         if op in ("sigmoid", "tanh"):  # with y = n: d y (1 - y) and d (1 - y^2)
-            if graph.is_product(d):
+            if graph.is_mul(d):
                 return graph.node(f"d{op}3", *graph.nodes[d].args, n)
             return graph.node(f"d{op}", d, n)
         if op == "exp":

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .graph import Graph
 from .operations import UNARY
-from .schedule import Order, Output, Step, fewest_alive, slots_of
+from .schedule import Found, Order, Output, Step, fewest_alive
 
 
 class Instruction(NamedTuple):
@@ -32,44 +32,62 @@ class Program(NamedTuple):
     place: tuple[int, ...] = ()
 
 
-def emit_forward(graph: Graph, outputs: Sequence[Output], slots: int) -> Program:
-    """A program that starts with the slots in registers.
+def emit(
+    graph: Graph,
+    outputs: Sequence[Output],
+    slot_nodes: Sequence[int],
+    columns: Mapping[int, int],
+    found: Mapping[int, Found],
+) -> Program:
+    """A program.
 
-    Functions of slots that nothing else reads come first, in place, those alike as one instruction.
+    It loads columns of the tape first, since what it stores may lie there. Functions of slots that nothing else reads
+    come next, in place, those alike as one instruction.
+
+    Args:
+        graph: of the cell.
+        outputs: what it stores.
+        slot_nodes: the nodes of the slots and products that are in registers when it starts.
+        columns: nodes that earlier programs have left, and where.
+        found: nodes that are loaded from elsewhere.
     """
-    nodes = slots_of(graph.nodes)
-    slot_nodes = [nodes[s] for s in range(slots)]
-    order = Order(graph, outputs, slot_nodes, {})
+    order = Order(graph, outputs, {*slot_nodes, *columns}, found)
+    needed = order.needed()
     readers: dict[int, list[Step]] = {n: [] for n in slot_nodes}
-    for step in [order.step(n) for n in order.needed() - set(slot_nodes)] + _stores(outputs):
+    for step in [order.step(n) for n in needed - {*slot_nodes, *columns}] + _stores(outputs):
         for n in set(step.args) & readers.keys():
             readers[n].append(step)
     alike: dict[str, list[int]] = {}
     for n in slot_nodes:
         if len(readers[n]) == 1 and readers[n][0].op in UNARY:
             alike.setdefault(readers[n][0].op, []).append(n)
-    instructions = []
     registers: dict[int, int] = {}
+    functions = []
     places: dict[int, int] = {}
     for op, members in alike.items():
         at = len(places)
-        instructions.append(Instruction(op, at, (at,), count=len(members)))
+        functions.append(Instruction(op, at, (at,), count=len(members)))
         for n in members:
             registers[readers[n][0].node] = places[n] = len(places)
     for n in slot_nodes:
         if n not in places:
             registers[n] = places[n] = len(places)
-    program = _fewest(graph, outputs, registers, {}, instructions)
+    loads = _loads({n: column for n, column in columns.items() if n in needed}, len(places), registers)
+    program = _fewest(graph, outputs, registers, found, loads + functions)
     return program._replace(place=tuple(places[n] for n in slot_nodes))
 
 
-def emit_backward(
-    graph: Graph, outputs: Sequence[Output], kept: Sequence[int], after: Mapping[int, int]
-) -> Program:
-    """A program that loads the whole tape first, since what it stores may lie there."""
-    registers = {n: i for i, n in enumerate(kept)}
-    loads = [Instruction("load_tape", 0, count=len(kept))] if kept else []
-    return _fewest(graph, outputs, registers, after, loads)
+def _loads(columns: Mapping[int, int], register: int, registers: dict[int, int]) -> list[Instruction]:
+    """Loads into registers from this one on; neighbouring columns are one instruction."""
+    loads: list[Instruction] = []
+    for to, n in enumerate(sorted(columns, key=lambda n: columns[n]), register):
+        registers[n] = to
+        last = loads[-1] if loads else None
+        if last and last.index + last.count == columns[n]:
+            loads[-1] = last._replace(count=last.count + 1)
+        else:
+            loads.append(Instruction("load_tape", to, index=columns[n]))
+    return loads
 
 
 def _stores(outputs: Iterable[Output]) -> list[Step]:
@@ -80,11 +98,11 @@ def _fewest(
     graph: Graph,
     outputs: Sequence[Output],
     there: Mapping[int, int],
-    after: Mapping[int, int],
+    found: Mapping[int, Found],
     first: Sequence[Instruction],
 ) -> Program:
     """The program of the order that takes the fewest registers."""
-    order = Order(graph, outputs, there.keys(), after)
+    order = Order(graph, outputs, there.keys(), found)
     sizes = order.sizes()
     orders = [
         order.steps(key, turned) for key in (lambda _: 0, lambda n: -sizes[n]) for turned in (False, True)

@@ -26,7 +26,8 @@ def evaluate(
         nodes: of a trace.
         results: the nodes of the new states.
         inputs: "slot", "state", "vector" and "scalar": the arrays of each, slots in the order of the engine; a vector
-            and a scalar ([B, 1]) stretch as the library stretches them. In training also "random": numbers from 0 to 1.
+            and a scalar ([B, 1]) stretch as the library stretches them. "matrix": functions from rows to products.
+            In training also "random": numbers from 0 to 1.
         functions: for each operation one on arrays of that library, the node's number behind them where it has one;
             `spike(x, slope)`, and `broadcast(value, like)`, an array with the shape and type of `like`.
 
@@ -45,6 +46,8 @@ def evaluate(
             values.append(functions["broadcast"](node.number, like))
         elif not node.args:
             values.append(inputs[node.op][node.which])
+        elif node.op == "product":
+            values.append(inputs["matrix"][node.which](functions["broadcast"](args[0], like)))
         elif node.op == "spike":
             values.append(functions["spike"](args[0], node.number))
         elif OPERATIONS[node.op].numbered:
@@ -55,26 +58,27 @@ def evaluate(
 
 
 def run_program(
-    program: Program, slots: Sequence[Any] = (), **inputs: Sequence[Any]
+    program: Program, slots: Sequence[Any] = (), **inputs: Sequence[Any] | Mapping[int, Any]
 ) -> dict[str, dict[int, Any]]:
     """What a program stores, computed with NumPy.
 
     Args:
         program: one of a cell's programs.
-        slots: arrays [.., H], in the order of the engine.
+        slots: arrays [.., H], in the order of the engine, of the program's stage.
         **inputs: what it loads, a sequence of arrays each: `state`, `after`, `tape`, `gradient`, `vector`, `scalar`,
-            `random`.
+            `random`, and by stage `read` and `passed`. Those that are not a sequence are found by index.
 
     Returns:
-        "state", "tape", "gradient", "extra": the arrays by index.
+        "state", "tape", "gradient", "extra", "read": the arrays by index.
     """
-    given = [x for arrays in (slots, *inputs.values()) for x in arrays]
+    rows = [x.values() if isinstance(x, Mapping) else x for x in inputs.values()]
+    given = [x for arrays in (slots, *rows) for x in arrays]
     shape = np.broadcast_shapes(*map(np.shape, given))
     dtype = np.result_type(*(np.asarray(x).dtype for x in given))
     registers: list[Any] = [None] * program.registers
     for register, slot in zip(program.place, slots, strict=True):
         registers[register] = np.broadcast_to(slot, shape)
-    stored: dict[str, dict[int, Any]] = {"state": {}, "tape": {}, "gradient": {}, "extra": {}}
+    stored: dict[str, dict[int, Any]] = {kind: {} for kind in ("state", "tape", "gradient", "extra", "read")}
     for one in _counted(program):
         kind, _, what = one.op.partition("_")
         if kind == "store":

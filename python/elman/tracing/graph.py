@@ -50,7 +50,7 @@ class Graph:
         node = self.nodes[n]
         return node.number if node.op == "constant" else None
 
-    def is_product(self, n: int) -> bool:
+    def is_mul(self, n: int) -> bool:
         return self.nodes[n].op == "mul"
 
     def _folded(self, op: str, *args: int) -> int | None:
@@ -81,7 +81,7 @@ class Graph:
             if minus is not None:
                 return self.sub(one, minus)
         for one, other in ((a, b), (b, a)):  # of two products the left one is fused
-            if self.is_product(one):
+            if self.is_mul(one):
                 return self.node("fma", *self.nodes[one].args, other)
         return self.node("add", *sorted((a, b)))
 
@@ -99,7 +99,7 @@ class Graph:
         minus = self._negated(b)
         if minus is not None:
             return self.add(a, minus)
-        if self.is_product(b):
+        if self.is_mul(b):
             return self.node("fnma", *self.nodes[b].args, a)
         return self.node("sub", a, b)
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 MOST_SLOTS, MOST_STATES, MOST_PARAMS, MOST_SCALARS, MOST_RANDOM = 16, 8, 16, 4, 16
 LARGEST = 3.4028234663852886e38  # number of float32, as which the engine may hold any
 MOST_NODES, MOST_REGISTERS, MOST_INSTRUCTIONS = 1000, 64, 4096
+MOST_STAGES, MOST_COLUMNS = 6, 64
 
 
 class Node(NamedTuple):
-    """One value of a trace. A leaf's number says which slot, state, vector or scalar it is."""
+    """One value of a trace. The number of a leaf or a product says which slot, state, vector, scalar or matrix."""
 
     op: str
     args: tuple[int, ...] = ()
@@ -18,7 +19,7 @@ class Node(NamedTuple):
 
     @property
     def which(self) -> int:
-        """Of a leaf."""
+        """Of a leaf or a product."""
         return int(self.number)
 
 
@@ -48,6 +49,8 @@ OPERATIONS: dict[str, Operation] = {
     # Of x, 0, 1, 0: where_greater, whose number is the slope on the way back.
     "spike": Operation(4, numbered=True),
     **{op: Operation(1, cost) for op, cost in UNARY.items()},
+    # Of a row of all units with a matrix, whose number is the node's.
+    "product": Operation(1),
 }
 # What only the way back has.
 DERIVATIVES = {
@@ -55,5 +58,10 @@ DERIVATIVES = {
     **{op: Operation(3, 4) for op in ("dsigmoid3", "dtanh3")},
 }
 
+KNOWN = {**OPERATIONS, **DERIVATIVES}
+
 INPUTS = ("slot", "state", "vector", "scalar")
 LEAVES = (*INPUTS, "constant", "random")
+# What is at hand in any program without a tape: leaves, and on the way back the gradients of the new states and of the
+# row that a stage reads.
+FREE = ("state", "vector", "scalar", "constant", "gradient", "random", "passed")

@@ -1,16 +1,17 @@
-"""The three programs of a cell: one step there, one that keeps the tape, and one step back."""
+"""The programs of a cell: for each stage of a step one there, one that keeps the tape, and one back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from . import tape
 from .derivative import differentiate
-from .emit import Program, emit_backward, emit_forward
+from .emit import Program, emit
 from .graph import Graph
-from .operations import MOST_INSTRUCTIONS, MOST_REGISTERS, Node
-from .schedule import Output
+from .operations import FREE, MOST_COLUMNS, MOST_INSTRUCTIONS, MOST_REGISTERS, Node
+from .schedule import Found, Order, Output
+from .stages import Left, Span, Stages, columns_of
 
 
 class Sizes(NamedTuple):
@@ -20,44 +21,36 @@ class Sizes(NamedTuple):
     states: int
     params: int
     scalars: int
+    matrices: int = 0
 
 
 class Programs(NamedTuple):
-    """What the engine runs of a cell. Slots have the engine's order: those fed by x alone, by both, by h alone."""
+    """What the engine runs of a cell, by stage; the way back begins with the last one. Slots have the engine's order:
+    those fed by x alone, by both, by h alone, then the products, by stage."""
 
-    forward: Program
-    forward_keep: Program
-    backward: Program
-    kept: tuple[int, ...]  # the nodes of the trace on the tape
+    forward: tuple[Program, ...]
+    forward_keep: tuple[Program, ...]
+    backward: tuple[Program, ...]
+    kept: tuple[int, ...]  # the nodes of the trace that the way there leaves on the tape
+    products: tuple[tuple[int, ...], ...]  # the matrices of each stage but the first
+    columns: int  # of the tape, those of the slots' gradients first
+
+    @property
+    def all(self) -> tuple[Program, ...]:
+        """Those of all stages, there and back."""
+        return self.forward + self.forward_keep + self.backward
 
 
 def make_programs(name: str, nodes: Sequence[Node], results: Sequence[int], sizes: Sizes) -> Programs:
     """The programs of a trace.
 
     Raises:
-        ValueError: one of them needs more registers or instructions than the engine has.
+        ValueError: one of them needs more registers, instructions or columns than the engine has.
     """
-    graph = Graph(nodes)
-    inputs = differentiate(graph, results)
-    zero = graph.constant(0.0)
-    back = [Output("store_tape", s, inputs.get(("slot", s), zero)) for s in range(sizes.slots)]
-    back += [Output("store_gradient", k, inputs.get(("state", k), zero)) for k in range(sizes.states)]
-    extras = [("vector", p) for p in range(sizes.params)] + [("scalar", s) for s in range(sizes.scalars)]
-    back += [Output("store_extra", k, inputs.get(extra, zero)) for k, extra in enumerate(extras)]
-
-    kept = tape.choose(graph, len(nodes), results, [output.node for output in back], sizes.slots)
-    states = [Output("store_state", k, n) for k, n in enumerate(results)]
-    tapes = [Output("store_tape", i, n) for i, n in enumerate(kept)]
-    # What is at hand anyway need not be looked up among the new states.
-    after = {n: k for k, n in enumerate(results) if nodes[n].op not in tape.FREE}
-    programs = Programs(
-        emit_forward(graph, states, sizes.slots),
-        emit_forward(graph, states + tapes, sizes.slots),
-        emit_backward(graph, back, kept, after),
-        tuple(kept),
-    )
-    _check(name, "values at a time", MOST_REGISTERS, [program.registers for program in programs[:3]])
-    _check(name, "instructions", MOST_INSTRUCTIONS, [len(program.instructions) for program in programs[:3]])
+    programs = _Maker(nodes, results, sizes).programs()
+    _check(name, "values at a time", MOST_REGISTERS, [program.registers for program in programs.all])
+    _check(name, "instructions", MOST_INSTRUCTIONS, [len(program.instructions) for program in programs.all])
+    _check(name, "columns of the tape", MOST_COLUMNS, [programs.columns])
     return programs
 
 
@@ -66,3 +59,118 @@ def _check(name: str, what: str, most: int, got: list[int]) -> None:
         raise ValueError(
             f"cell {name}: expected programs of at most {most} {what}, got {max(got)}; a simpler function needs fewer"
         )
+
+
+class _Way(NamedTuple):
+    programs: tuple[Program, ...]
+    columns: dict[int, int]  # by node
+
+
+class _Maker:
+    def __init__(self, nodes: Sequence[Node], results: Sequence[int], sizes: Sizes):
+        self.results, self.sizes, self.forward = results, sizes, len(nodes)
+        self.stages = Stages(nodes)
+        self.graph = Graph(nodes)
+        inputs = differentiate(self.graph, results, self.stages.of_matrix)
+        self.outputs = self._there() | self._back(inputs)
+        self.times = self.stages.times(self.graph)
+        self.sums = self._sums()
+
+    def _there(self) -> dict[int, list[Output]]:
+        """What each program there stores, by time, but for the tape."""
+        rows = {k: [Output("store_read", k + 1, row)] for k, row in enumerate(self.stages.rows)}
+        return rows | {
+            self.stages.count - 1: [Output("store_state", k, n) for k, n in enumerate(self.results)]
+        }
+
+    def _back(self, inputs: Mapping[tuple[str, int], int]) -> dict[int, list[Output]]:
+        """What each program back stores, but for what it leaves to others."""
+        sizes, zero = self.sizes, self.graph.constant(0.0)
+        slots = [Output("store_tape", s, inputs.get(("slot", s), zero)) for s in range(sizes.slots)]
+        gradients = [Output("store_gradient", k, inputs.get(("state", k), zero)) for k in range(sizes.states)]
+        extras = [("vector", p) for p in range(sizes.params)] + [("scalar", s) for s in range(sizes.scalars)]
+        more = [Output("store_extra", k, inputs.get(extra, zero)) for k, extra in enumerate(extras)]
+        outputs = {self.stages.back(0): slots + gradients + more}
+        for column, matrix in enumerate(self.stages.order, sizes.slots):
+            time = self.stages.back(self.stages.of_matrix[matrix])
+            gradient = inputs.get(("product", matrix), zero)
+            outputs.setdefault(time, []).append(Output("store_tape", column, gradient))
+        return outputs
+
+    def _sums(self) -> dict[int, list[int]]:
+        """The nodes of the slots that each program there finds in registers, in the engine's order."""
+        leaf = {
+            (node.op, node.which): n
+            for n, node in enumerate(self.graph.nodes[: self.forward])
+            if node.op in ("slot", "product")
+        }
+        sums = {0: [leaf["slot", s] for s in range(self.sizes.slots)]}
+        for matrix in self.stages.order:
+            sums.setdefault(self.stages.of_matrix[matrix], []).append(leaf["product", matrix])
+        return sums
+
+    def programs(self) -> Programs:
+        """Chooses what is kept and what is left, and where it lies; then the programs follow."""
+        count = self.stages.count
+        there, back = range(count), range(count, 2 * count)
+        slots = self.sizes.slots + self.sizes.matrices
+        wanted = [output.node for time in back for output in self.outputs[time]]
+        kept = tape.choose(self.graph, self.forward, {*self.results, *self.stages.rows}, wanted, slots)
+        plain = self._made(there, self._left(there, ()))
+        both = self._made([*there, *back], {*kept, *self._left(there, kept), *self._left(back, kept)})
+        return Programs(
+            plain.programs,
+            both.programs[:count],
+            both.programs[: count - 1 : -1],
+            tuple(sorted(n for n in both.columns if n < self.forward)),
+            tuple(
+                tuple(m for m in self.stages.order if self.stages.of_matrix[m] == stage)
+                for stage in range(1, count)
+            ),
+            max([slots, *(1 + c for made in (plain, both) for c in made.columns.values())]),
+        )
+
+    def _found(self, time: int) -> dict[int, Found]:
+        """What the program of that time can load of what others have stored for good."""
+        rows = {row: Found("load_read", k) for k, row in enumerate(self.stages.rows, 1) if k <= time}
+        if time >= self.stages.count:
+            rows |= {n: Found("load_after", k) for k, n in enumerate(self.results)}
+        return {n: found for n, found in rows.items() if self.graph.nodes[n].op not in FREE}
+
+    def _left(self, times: Sequence[int], kept: Collection[int]) -> set[int]:
+        """What one program leaves for another of the same way, beside what is kept."""
+
+        def at_hand(n: int, time: int) -> bool:
+            return (n in kept and self.times[n] < time) or n in self._found(time)
+
+        left = Left(self.graph, self.times, at_hand, self.forward if times[0] else 0)
+        for time in reversed(times):  # what one leaves it has to compute, too
+            stores = [n for n in (*kept, *left.nodes) if self.times[n] == time]
+            left.find([*(output.node for output in self.outputs[time]), *stores], time)
+        return left.nodes
+
+    def _made(self, times: Sequence[int], left: Collection[int]) -> _Way:
+        """The programs of these times, in their order, and the columns of what they leave."""
+        stores = {time: [n for n in sorted(left) if self.times[n] == time] for time in times}
+        there = {time: {n for n in left if self.times[n] < time} - self._found(time).keys() for time in times}
+        last: dict[int, int] = {}
+        for time in times:
+            outputs = [*self.outputs[time], *(Output("store_tape", 0, n) for n in stores[time])]
+            order = Order(self.graph, outputs, {*self.sums.get(time, ()), *there[time]}, self._found(time))
+            last |= dict.fromkeys(order.needed() & there[time], time)
+        gradients = {
+            output.which: time for time in times for output in self.outputs[time] if output.op == "store_tape"
+        }
+        columns = columns_of([Span(self.times[n], end, n) for n, end in last.items()], gradients)
+        programs = tuple(
+            emit(
+                self.graph,
+                self.outputs[time]
+                + [Output("store_tape", columns[n], n) for n in stores[time] if n in columns],
+                self.sums.get(time, ()),
+                {n: columns[n] for n in there[time] if n in columns},
+                self._found(time),
+            )
+            for time in times
+        )
+        return _Way(programs, columns)

@@ -169,6 +169,21 @@ class Symbol:
 _ASKED_BY = {"float": " (those of math ask for it)", "index": " (so does range)"}
 
 
+# Operators, by name and sign; what has none of them, and what to use.
+_OF_A_CONDITION = "a condition", "use where(condition, then, otherwise)"
+_OPERATORS = {
+    "add + sub - mul * truediv / pow ** neg - pos + abs abs()": _OF_A_CONDITION,
+    "gt > ge >= lt < le <= eq == ne !=": _OF_A_CONDITION,
+    "floordiv // mod % divmod divmod() matmul @ lshift << rshift >>": ("a symbol", "use + - * /"),
+    "and & or | xor ^ invert ~": ("values", "use & | ~ of conditions, as in (x > 0) & (x < 1)"),
+}
+
+
+def operators() -> list[str]:
+    """The methods of all operators."""
+    return [f"__{name}__" for text in _OPERATORS for name, _ in _signs(text)]
+
+
 def _refuse_methods() -> None:
     """Python looks these up in the class, so each is there by name."""
     for name in [
@@ -190,15 +205,9 @@ def _refuse_methods() -> None:
         _refuse(name, "expected no iteration over a symbol and no [...]; a cell sees one unit")
     _refuse("contains", "expected no `in` on a symbol; use where(condition, then, otherwise)")
 
-    instead = "use where(condition, then, otherwise)"
-    for name, sign in _signs("add + sub - mul * truediv / pow ** neg - pos + abs abs()"):
-        _refuse(name, f"expected no {sign} of a condition; {instead}")
-    for name, sign in _signs("gt > ge >= lt < le <= eq == ne !="):
-        _refuse(name, f"expected no {sign} of a condition; {instead}")
-    for name, sign in _signs("floordiv // mod % divmod divmod() matmul @ lshift << rshift >>"):
-        _refuse(name, f"expected no {sign} of a symbol; use + - * /")
-    for name, sign in _signs("and & or | xor ^ invert ~"):
-        _refuse(name, f"expected no {sign} of values; use & | ~ of conditions, as in (x > 0) & (x < 1)")
+    for text, (whose, instead) in _OPERATORS.items():
+        for name, sign in _signs(text):
+            _refuse(name, f"expected no {sign} of {whose}; {instead}")
 
 
 def _signs(text: str) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from .graph import Graph
-from .operations import Node
 
 
 class Output(NamedTuple):
@@ -16,6 +15,13 @@ class Output(NamedTuple):
     op: str
     which: int
     node: int
+
+
+class Found(NamedTuple):
+    """How a node is loaded that lies among the new states or the rows that stages read."""
+
+    op: str
+    which: int
 
 
 class Step(NamedTuple):
@@ -36,18 +42,18 @@ class Order:
     """The steps that lead to the outputs, starting from what is in registers."""
 
     def __init__(
-        self, graph: Graph, outputs: Iterable[Output], there: Collection[int], after: Mapping[int, int]
+        self, graph: Graph, outputs: Iterable[Output], there: Collection[int], found: Mapping[int, Found]
     ):
         self._graph = graph
         self._there = there
-        self._after = after  # results by node, as the way back finds them
+        self._found = found  # nodes that an earlier program has stored for good
         self.outputs = list(outputs)
 
     def step(self, n: int) -> Step:
         """How node n comes about."""
         node = self._graph.nodes[n]
-        if n in self._after:
-            return Step(n, "load_after", (), which=self._after[n])
+        if n in self._found:
+            return Step(n, self._found[n].op, (), which=self._found[n].which)
         if node.op == "constant":
             return Step(n, "constant", (), node.number)
         if not node.args:
@@ -156,8 +162,3 @@ def fewest_alive(steps: Sequence[Step]) -> list[Step]:
             if not before[later]:
                 ready.add(later)
     return order
-
-
-def slots_of(nodes: list[Node]) -> dict[int, int]:
-    """The node of each slot."""
-    return {node.which: n for n, node in enumerate(nodes) if node.op == "slot"}

@@ -1,14 +1,16 @@
-"""What a cell's function computes with while it is traced: values and conditions that write down what is done."""
+"""What a cell's function computes with while it is traced: values, conditions and matrices
+that write down what is done.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .._check import describe
-from .refusals import Symbol, Trace
+from .refusals import Symbol, Trace, operators
 
 _MOST_POWER = 16
 _DEEPEST = 100  # conditions within each other
@@ -158,3 +160,41 @@ class Condition(Symbol):
             return int(self.parts[0].choose(then, self.parts[1].choose(then, otherwise)))
         first, second = self.parts
         return self.trace.graph.where(self.kind, first, second, then, otherwise)
+
+
+class Matrix(Symbol):
+    """What multiplies a value of all units within the step: `u(r * h)`."""
+
+    __slots__ = ("name", "number")
+
+    def __init__(self, trace: Trace, name: str, number: int):
+        super().__init__(trace)
+        self.name = name
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"<matrix {self.name} of cell {self.trace.name}>"
+
+    def as_node(self) -> NoReturn:
+        self.trace.refuse(f"expected a value, got the matrix {self.name}; {self.name}(value) is its product")
+
+    def __call__(self, *values: Any, **named: Any) -> Value:
+        if len(values) != 1 or named:
+            self.trace.refuse(
+                f"expected one value for the matrix {self.name}, got {len(values) + len(named)}"
+            )
+        row, graph = self.trace.node(values[0]), self.trace.graph
+        for node in graph.nodes:
+            if node.op == "product" and node.which == self.number and node.args != (row,):
+                self.trace.refuse(
+                    f"expected one product of the matrix {self.name}, got a second; matrices='...' may name more"
+                )
+        return Value(self.trace, graph.node("product", row, number=self.number))
+
+
+def _refuse(self: Matrix, *_: Any) -> NoReturn:
+    self.as_node()
+
+
+for _name in operators():
+    setattr(Matrix, _name, _refuse)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .graph import Graph
-from .operations import OPERATIONS, Node
+from .operations import FREE, OPERATIONS, Node
 
-# What is at hand on the way back without a tape.
-FREE = ("state", "vector", "scalar", "constant", "gradient", "random")
+# What cannot be computed again.
+_SUMS = ("slot", "product")
 # Ways that are looked at, at all nodes together.
 _WIDTH = 30_000
 
@@ -28,11 +28,11 @@ def choose(
     Args:
         graph: of the way there and back.
         forward: how many nodes the way there has; they stand first.
-        results: the new states, which are at hand on the way back.
+        results: the new states and the rows of stages, which are at hand on the way back.
         outputs: what the way back computes.
-        most: how many nodes may be kept; at least as many as there are slots.
+        most: how many nodes may be kept; at least as many as there are slots and products.
     """
-    slots = [n for n in range(forward) if graph.nodes[n].op == "slot" and n not in results]
+    slots = [n for n in range(forward) if graph.nodes[n].op in _SUMS and n not in results]
     slot_bits = _bits(graph, slots)
     ways: _Ways = {(_frontier(graph, forward, outputs), 0): (0, ())}
     for n in reversed(range(forward)):
@@ -62,7 +62,7 @@ def _steps(
     if n in results:
         return [((needed, len(kept)), (cost + 1, kept))]
     keep = (needed, len(kept) + 1), (cost + 1, (*kept, n))
-    if node.op == "slot":
+    if node.op in _SUMS:
         return [keep]
     again = (needed | _bits(graph, node.args), len(kept)), (cost + _cost(node), kept)
     return [keep, again]

@@ -13,7 +13,7 @@ from .definition import CellDefinition, in_order
 from .graph import pruned
 from .operations import INPUTS, MOST_REGISTERS
 from .refusals import Trace
-from .symbols import Value
+from .symbols import Matrix, Value
 
 Names = str | Sequence[str]
 
@@ -25,6 +25,7 @@ def trace(
     params: Names | Mapping[str, float | tuple[float, float]] = "",
     scalars: Names = "",
     bias: Mapping[str, float] | None = None,
+    matrices: Names = "",
 ) -> CellDefinition:
     """The cell that a function computes.
 
@@ -35,6 +36,8 @@ def trace(
         params: names of vectors with one number for each unit, or where each starts: a number, or (low, high).
         scalars: names of what is one number for each row and step.
         bias: where the biases of slots start.
+        matrices: names of those that multiply a value of all units within the step, as `u(r * h)`: [H, H], with a bias
+            as slots have it. The function calls each once.
 
     Returns:
         The cell, whose name is the function's.
@@ -56,17 +59,20 @@ def trace(
     }
     biases = {slot: checks.finite(f"bias, {slot}", b) for slot, b in dict(bias or {}).items()}
     state_names, scalar_names = _names("states", states), _names("scalars", scalars)
-    checks.names(list(feeds), state_names, list(starts), scalar_names)
+    matrix_names = _names("matrices", matrices)
+    checks.names(list(feeds), state_names, list(starts), scalar_names, matrix_names)
     names = dict(zip(INPUTS, (in_order(feeds), state_names, tuple(starts), scalar_names), strict=True))
 
     run = Trace(name, function)
-    leaves = {
+    leaves: dict[str, Value | Matrix] = {
         leaf: Value(run, run.graph.node(kind, number=i))
         for kind, given in names.items()
         for i, leaf in enumerate(given)
     }
+    leaves |= {name: Matrix(run, name, i) for i, name in enumerate(matrix_names)}
     nodes, results = pruned(run.graph.nodes, _results(run, function, leaves, state_names))
-    for word, leaf in checks.unused(nodes, results, {kind: list(given) for kind, given in names.items()}):
+    named = {kind: list(given) for kind, given in (names | {"matrix": matrix_names}).items()}
+    for word, leaf in checks.unused(nodes, results, named):
         raise ValueError(
             f"cell {name}: expected its function to use {word} {leaf} for a new state{run.definition()}"
         )
@@ -81,6 +87,7 @@ def trace(
             biases,
             tuple(nodes),
             tuple(results),
+            matrix_names,
             doc,
             function,
         )
@@ -97,6 +104,7 @@ def cell(
     params: Names | Mapping[str, float | tuple[float, float]] = "",
     scalars: Names = "",
     bias: Mapping[str, float] | None = None,
+    matrices: Names = "",
 ) -> Callable[[Callable[..., Any]], CellDefinition]:
     """Makes a cell of the function below it.
 
@@ -106,6 +114,8 @@ def cell(
         params: names of vectors with one number for each unit, or where each starts: a number, or (low, high).
         scalars: names of what is one number for each row and step.
         bias: where the biases of slots start.
+        matrices: names of those that multiply a value of all units within the step, as `u(r * h)`: [H, H], with a bias
+            as slots have it. The function calls each once.
 
     Returns:
         A decorator that calls `trace`, so it refuses what that does.
@@ -117,7 +127,7 @@ def cell(
         raise TypeError(
             "cell: expected @elman.cell(slots, states), as @elman.cell('i f g o', 'h c'), got no ()"
         )
-    return lambda function: trace(function, slots, states, params, scalars, bias)
+    return lambda function: trace(function, slots, states, params, scalars, bias, matrices)
 
 
 def _names(what: str, given: Any) -> tuple[str, ...]:
@@ -138,11 +148,11 @@ def _mapping(what: str, given: Any, default: Any) -> dict[str, Any]:
 
 
 def _results(
-    run: Trace, function: Callable[..., Any], leaves: Mapping[str, Value], states: Sequence[str]
+    run: Trace, function: Callable[..., Any], leaves: Mapping[str, Value | Matrix], states: Sequence[str]
 ) -> list[int]:
     """Calls the function with the symbols that its parameters name; the nodes of what it returns."""
-    given: list[Value] = []
-    named: dict[str, Value] = {}
+    given: list[Any] = []
+    named: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ValueError(

@@ -1,0 +1,140 @@
+"""What each program of a cell computes when, and what one leaves for another in columns of the tape.
+
+A step of S stages has a program for each: there they have the times 0 to S - 1; back, from the last stage to the first,
+S to 2 S - 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from .graph import Graph
+from .operations import FREE, KNOWN, Node
+
+# What takes less work than this is computed again by a later program, else it is left for it.
+_CHEAP = 3
+
+
+class Stages:
+    """The stages of a trace: the first has the products of x and h, each other one those of one more row.
+
+    Attributes:
+        rows: the node of each row; that of stage k is rows[k - 1].
+        of_matrix: the stage of each matrix.
+        count: S.
+    """
+
+    def __init__(self, nodes: Sequence[Node]):
+        self.rows: list[int] = []
+        self.of_matrix: dict[int, int] = {}
+        for node in nodes:
+            if node.op == "product":
+                (row,) = node.args
+                if row not in self.rows:
+                    self.rows.append(row)
+                self.of_matrix[node.which] = self.rows.index(row) + 1
+        self.count = len(self.rows) + 1
+        self._forward = len(nodes)
+
+    @property
+    def order(self) -> list[int]:
+        """The matrices as the engine has their slots: by stage."""
+        return sorted(self.of_matrix, key=lambda matrix: (self.of_matrix[matrix], matrix))
+
+    def back(self, stage: int) -> int:
+        """The time of a stage's program on the way back."""
+        return 2 * self.count - 1 - stage
+
+    def times(self, graph: Graph) -> list[int]:
+        """When each node is first there to be computed."""
+        times: list[int] = []
+        for n, node in enumerate(graph.nodes):
+            time = max([times[a] for a in node.args] + [0 if n < self._forward else self.count])
+            if node.op == "product":
+                time = self.of_matrix[node.which]
+            elif node.op == "passed":
+                time = self.back(node.which) + 1
+            times.append(time)
+        return times
+
+
+class Left:
+    """The nodes that programs leave in columns, found from what later ones need.
+
+    Args:
+        graph: of the way there and back.
+        times: of its nodes.
+        at_hand: whether a node can be loaded from elsewhere, at a time.
+        again: up to this node all is computed again rather than left; those that are kept are at hand.
+    """
+
+    def __init__(
+        self, graph: Graph, times: Sequence[int], at_hand: Callable[[int, int], bool], again: int = 0
+    ):
+        self.nodes: set[int] = set()
+        self._graph, self._times, self._at_hand, self._again = graph, times, at_hand, again
+
+    def find(self, stored: Sequence[int], time: int) -> None:
+        """Adds what the program of that time needs of earlier ones to store these nodes."""
+        seen: set[int] = set()
+        walk = list(stored)
+        needed = []
+        while walk:
+            n = walk.pop()
+            if n in seen or self._there(n, time):
+                continue
+            seen.add(n)
+            if self._times[n] < time and n >= self._again:
+                needed.append(n)
+            elif not self._graph.nodes[n].op.startswith(("slot", "product")):
+                walk += self._graph.nodes[n].args
+        for n in sorted(needed):
+            if self._cost(n, time) > _CHEAP:
+                self.nodes.add(n)
+
+    def _there(self, n: int, time: int) -> bool:
+        left = n in self.nodes and self._times[n] < time
+        return left or self._graph.nodes[n].op in FREE or self._at_hand(n, time)
+
+    def _cost(self, n: int, time: int) -> float:
+        """Of computing it again from what is there; it stops where that is too much."""
+        node = self._graph.nodes[n]
+        if self._there(n, time):
+            return 0
+        if node.op in ("slot", "product"):
+            return math.inf
+        cost: float = KNOWN[node.op].cost
+        for a in node.args:
+            if cost <= _CHEAP:
+                cost += self._cost(a, time)
+        return cost
+
+
+class Span(NamedTuple):
+    """From when to when a node lies in its column."""
+
+    begin: int
+    end: int
+    node: int
+
+
+def columns_of(spans: Collection[Span], gradients: Mapping[int, int]) -> dict[int, int]:
+    """A column for each node. What a program stores may take the place of what it loads.
+
+    Args:
+        spans: of the nodes.
+        gradients: by column, from when on it holds the gradient of a slot.
+    """
+    taken: dict[int, list[Span]] = {}
+    found: dict[int, int] = {}
+    for span in sorted(spans):
+        column = 0
+        while span.end > gradients.get(column, span.end) or any(
+            span.begin < other.end or span.begin == other.begin for other in taken.get(column, ())
+        ):
+            column += 1
+        taken.setdefault(column, []).append(span)
+        found[span.node] = column
+    return found

@@ -1,0 +1,111 @@
+"""Definitions of several stages that do not hold together are refused."""
+
+import pytest
+
+from elman import _core
+from elman.cells import sigmoid, tanh
+from elman.stack import cells
+from elman.tracing import trace
+
+
+def three(f, n, h, c, u, v):
+    f = sigmoid(f)
+    c1 = tanh(n + u(f * h)) + c
+    return f * h + v(c1), c1
+
+
+CELL = trace(three, {"f": "xh", "n": "x"}, "h c", matrices="u v")
+NUMBER = {name: number for number, name in enumerate(_core.operations())}
+PASSES = ("forward", "forward_keep", "backward")
+
+
+def words(**changes):
+    return {**cells._words(CELL), "name": "three-test", **changes}
+
+
+def changed(which, stage, change):
+    """The definition with the program of a stage changed: `change` gets its rows."""
+    programs = list(words()[which])
+    registers, place, rows, numbers = programs[stage]
+    rows = [list(row) for row in rows]
+    change(rows)
+    programs[stage] = registers, place, rows, numbers[: len(rows)]
+    return words(**{which: programs})
+
+
+def setting(operation, place, value):
+    def change(rows):
+        next(row for row in rows if row[0] == NUMBER[operation])[place] = value
+
+    return change
+
+
+def without(operation):
+    def change(rows):
+        rows.remove(next(row for row in rows if row[0] == NUMBER[operation]))
+
+    return change
+
+
+def test_it_is_one_that_can_be_defined():
+    assert _core.define_cell(**words())["stages"] == 3
+
+
+BROKEN = {
+    "row of the wrong stage": ("forward", 0, setting("store_read", 6, 2), "an index of store_read from 1 and below 2"),
+    "no row": ("forward", 1, without("store_read"), "one store_read of each, 1, got 0"),
+    "row of a later stage": ("forward", 0, setting("load_state", 0, NUMBER["load_read"]), "an index of load_read"),
+    "row that nothing reads": ("forward", 2, setting("store_state", 0, NUMBER["store_read"]), "an index of store_read"),
+    "states too early": ("forward", 0, setting("store_read", 0, NUMBER["store_state"]), "an index of store_state"),
+    "column beyond": ("forward", 0, setting("store_tape", 6, 99), "an index of store_tape below"),
+    "column of nothing": ("forward", 1, setting("load_tape", 6, 3), "columns of the tape that an earlier program"),
+    "column in the first stage": (
+        "forward",
+        0,
+        setting("load_state", 0, NUMBER["load_tape"]),
+        "an index of load_tape below 0",
+    ),
+    "gradient of a row too early": ("backward", 2, setting("load_gradient", 0, NUMBER["load_passed"]), "load_passed"),
+    "gradient of a row there": ("forward", 1, setting("load_tape", 0, NUMBER["load_passed"]), "load_passed"),
+    "no gradient of a slot": ("backward", 2, without("store_tape"), "the gradient of each slot of a stage"),
+    "gradient of a state too early": (
+        "backward",
+        2,
+        setting("store_tape", 0, NUMBER["store_gradient"]),
+        "an index of store_gradient below 0",
+    ),
+    "gradient of a slot overwritten": (
+        "backward",
+        0,
+        setting("store_tape", 6, 3),
+        "gradients of slots that stay where they are",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_program_is_refused(broken):
+    which, stage, change, message = BROKEN[broken]
+    with pytest.raises(ValueError, match=message):
+        _core.define_cell(**changed(which, stage, change))
+
+
+FACTS = {
+    "too few programs": ({"forward": words()["forward"][:2]}, "a program for each stage"),
+    "too few columns": ({"columns": 3}, "4 to 64 columns, got 3"),
+    "many columns": ({"columns": 65}, "4 to 64 columns, got 65"),
+    "a stage that feeds nothing": ({"later": [(2, [1]), (3, [])]}, "slots that x feeds first, then h, then each"),
+    "a stage too many": ({"later": [(2, [1]), (3, [2]), (4, [3])]}, "slots that x feeds first, then h, then each"),
+    "many stages": ({"later": [(2, [1])] * 6}, "1 to 6 stages, got 7"),
+    "a gap between stages": ({"later": [(3, [1]), (2, [2])]}, "slots that x feeds first, then h, then each"),
+    "a gate twice": ({"later": [(2, [1]), (3, [1])]}, "a gate for each slot that a product feeds"),
+    "a gate beyond": ({"later": [(2, [1]), (3, [3])]}, "a gate for each slot that a product feeds"),
+    "bias": ({"bias_h": [0.0]}, "a name and the start of a bias for each gate"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", FACTS)
+def test_facts_that_do_not_fit_are_refused(broken):
+    changes, message = FACTS[broken]
+    with pytest.raises(ValueError, match=message):
+        _core.define_cell(**words(**changes))
