@@ -36,6 +36,7 @@ RECURRENT = {
     "JANETCell": (cells.janet(), 1, {}, ()),
     "LiGRUCell": (cells.li_gru, 1, {}, ()),
     "LightRUCell": (cells.light_ru, 1, {}, ()),
+    "MGUCell": (cells.mgu, 1, {}, ()),
     "NASCell": (cells.nas, 2, {}, ()),
     "PeepholeLSTMCell": (cells.peephole_lstm, 2, {"weight_ph": joined("p_i_l0", "p_f_l0", "p_o_l0")}, ()),
     "RANCell": (cells.ran, 2, {"bias_ih": blocks("bias_ih_l0", 1, 2)}, [("bias_ih_l0", slice(H))]),
@@ -246,4 +247,6 @@ def test_keras(kind, activation, gates):
         pairs.append((bias, lambda a: np.stack([two[0](a), two[1](a)])))
     forward = lambda x: other(x.transpose(0, 1)).transpose(0, 1)  # noqa: E731
     # torch's hard sigmoid, which is keras's there, divides by 6 in float32.
-    hold("keras", cell, forward, pairs, zero, tolerance=1e-10 if gates == "sigmoid" else 1e-6)
+    # With the reset before the product it rounds the bias to float32.
+    exact = gates == "sigmoid" and not before
+    hold("keras", cell, forward, pairs, zero, tolerance=1e-10 if exact else 1e-6)
