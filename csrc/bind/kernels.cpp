@@ -66,9 +66,11 @@ py::tuple operations() {
 using FeedGiven =
     std::tuple<int, std::vector<int>>;  // the first slot, and the gate of each slot from there on
 // Registers, the places of the slots, for each instruction operation, to, four registers, index and count,
-// and its number.
+// its number, and the statistics that come before: of a variance the number of its mean, else -1; its own;
+// columns.
 using CodeGiven =
-    std::tuple<int, std::vector<int16_t>, std::vector<std::array<int16_t, 8>>, std::vector<double>>;
+    std::tuple<int, std::vector<int16_t>, std::vector<std::array<int16_t, 8>>, std::vector<double>,
+               std::vector<std::tuple<int16_t, int16_t, std::vector<int16_t>>>>;
 
 Feed feed_of(const FeedGiven& given) {
   const auto& [begin, gates] = given;
@@ -80,7 +82,7 @@ Feed feed_of(const FeedGiven& given) {
 }
 
 CellDefinition::Code code_of(const CodeGiven& given) {
-  const auto& [registers, place, rows, numbers] = given;
+  const auto& [registers, place, rows, numbers, statistics] = given;
   if (rows.size() != numbers.size()) throw py::value_error("code: expected a number for each instruction");
   CellDefinition::Code code;
   code.registers = registers;
@@ -93,6 +95,13 @@ CellDefinition::Code code_of(const CodeGiven& given) {
                                  row[6],
                                  row[7],
                                  numbers[i]});
+  }
+  for (const auto& [mean, to, columns] : statistics) {
+    if (columns.size() > max_slots)
+      throw py::value_error("statistics: expected at most " + std::to_string(max_slots) + " columns");
+    Statistic one{mean, to, static_cast<int16_t>(columns.size()), {}};
+    std::copy(columns.begin(), columns.end(), one.column);
+    code.statistics.push_back(one);
   }
   return code;
 }

@@ -45,11 +45,12 @@ template <class T> T* at_least(const py::object& object, py::ssize_t size, const
                         " array of at least " + std::to_string(size) + " elements, got " + describe(object));
 }
 
-// What a tape of any steps and rows holds at most, by its sizes: H * (entry * steps + row * rows) + rest.
+// What a tape of any steps and rows holds at most, by its sizes:
+// H * (entry * steps + row * rows) + number * steps + rest.
 py::tuple tape_room(const std::string& cell, py::ssize_t L, py::ssize_t D, bool masked) {
   const TapeLayout::Room room = TapeLayout::room(*find_cell(current_isa(), cell).facts,
                                                  checked_size(L, 1, "L"), checked_size(D, 1, "D"), masked);
-  return py::make_tuple(room.entry, room.row, room.rest);
+  return py::make_tuple(room.entry, room.row, room.number, room.rest);
 }
 
 }  // namespace

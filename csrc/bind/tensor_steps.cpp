@@ -20,7 +20,7 @@ template <class T> TapeLayout tape_of(const Given<T>& given) {
 template <class T> int64_t tape_room(const Given<T>& given) {
   const Stack& stack = given.stack();
   const TapeLayout::Room room = TapeLayout::room(stack.facts(), stack.L, 1, false);
-  return stack.H * (room.entry + room.row) * given.B() + room.rest;
+  return (stack.H * (room.entry + room.row) + room.number) * given.B() + room.rest;
 }
 
 // What is given to `step_backward`, and what comes of it.

@@ -32,7 +32,8 @@
 namespace elman {
 
 constexpr int max_slots = 16, max_states = 8, max_vectors = 16, max_scalars = 4, max_stages = 6;
-constexpr int max_columns = 64;  // of what a tape keeps of a unit at a step
+constexpr int max_columns = 64;     // of what a tape keeps of a unit at a step
+constexpr int max_statistics = 32;  // of the rows of a step
 
 // Slots [begin, end) receive one product. gate[i] is the gate of slot begin + i: which H rows of the
 // product's weights feed it.
@@ -56,13 +57,15 @@ struct CellFacts {
   const char* states[max_states];  // h first; null where there are no more
   const char* gates[max_slots];    // H rows each in weight_ih, likewise
   double bias[max_slots] = {};     // what bias_ih begins with, for each gate
-  // Which slots the product with what a stage passed on feeds; empty if there are no more stages.
+  // Which slots the product with what a stage passed on feeds; empty where it passed on nothing.
   Feed later[max_stages - 1] = {};
   const char* vectors[max_vectors] = {};  // likewise
   const char* scalars[max_scalars] = {};
   double bias_h[max_slots] = {};  // as `bias`, of bias_hh
   bool draws = false;             // random numbers, in training
   int more_columns = 0;           // of the tape, beyond one for each slot
+  int statistics = 0;             // that the tape keeps of an entry
+  int least_stages = 1;           // those behind the last product have statistics alone
 
   constexpr int state_count() const { return count(states, max_states); }
   constexpr int vector_count() const { return count(vectors, max_vectors); }
@@ -76,8 +79,16 @@ struct CellFacts {
     return n;
   }
   constexpr int stage_count() const {
-    int n = 1;
-    while (n < max_stages && later[n - 1].count()) ++n;
+    int n = least_stages;
+    for (int j = 1; j < max_stages; ++j)
+      if (later[j - 1].count() && j >= n) n = j + 1;
+    return n;
+  }
+
+  // How many later stages before this one have a product, and so a row that it reads.
+  constexpr int reads_before(int stage) const {
+    int n = 0;
+    for (int j = 1; j < stage; ++j) n += later[j - 1].count() > 0;
     return n;
   }
 

@@ -29,12 +29,17 @@ bool stores(Operation operation) { return operation >= Operation::store_state; }
 
 enum class Way { there, there_with_tape, back };
 
+// What programs have left for those that run after them.
+struct Left {
+  std::set<int> columns;
+  int statistics = 0;  // the first ones are there
+};
+
 // The program of a stage, walked from its first instruction to its last.
 class Walk {
  public:
-  // `columns`: those that programs before this one have stored; `run` adds its own.
-  Walk(const CellDefinition& cell, const CellDefinition::Code& code, Way way, int stage,
-       std::set<int>& columns)
+  // `left`: of the programs before this one; `run` adds what it leaves.
+  Walk(const CellDefinition& cell, const CellDefinition::Code& code, Way way, int stage, Left& left)
       : cell_(cell),
         code_(code),
         back_(way == Way::back),
@@ -42,7 +47,7 @@ class Walk {
         stage_(stage),
         stages_(static_cast<int>(cell.later.size()) + 1),
         ends_(stage == (back_ ? 0 : stages_ - 1)),
-        columns_(columns) {}
+        left_(left) {}
 
   void run() {
     if (code_.registers < 1 || code_.registers > max_registers)
@@ -58,6 +63,7 @@ class Walk {
       if (written_[place]) refuse(cell_, "a register for each slot");
       written_[place] = true;
     }
+    for (const Statistic& one : code_.statistics) statistic(one);
     for (const Instruction& i : code_.instructions) step(i);
     if (back_) {
       for (int slot = fed.begin; slot < fed.end; ++slot)
@@ -70,15 +76,32 @@ class Walk {
     } else if (ends_) {
       expect_all(Operation::store_state, cell_.states.size());
     } else {
-      expect_all(Operation::store_read, 1);
+      expect_all(Operation::store_read, cell_.later[stage_].count() ? 1 : 0);
     }
     for (const auto& [operation, at] : stored_)
-      if (operation == Operation::store_tape) columns_.insert(at);
+      if (operation == Operation::store_tape) left_.columns.insert(at);
   }
 
  private:
   void check_register(int r) const {
     if (r < 0 || r >= code_.registers) refuse(cell_, "a register below " + std::to_string(code_.registers));
+  }
+
+  // They are numbered in their order, those of the way back behind the others.
+  void statistic(const Statistic& one) {
+    if (stage_ == (back_ ? stages_ - 1 : 0)) refuse(cell_, "no statistics before the first program");
+    if (one.to != left_.statistics || one.to >= max_statistics)
+      refuse(cell_, "at most " + std::to_string(max_statistics) + " statistics, numbered in their order");
+    if (one.count < 1) refuse(cell_, "statistics of columns");
+    if (one.mean < -1 || one.mean >= left_.statistics) refuse(cell_, "a mean before its variance");
+    for (int k = 0; k < one.count; ++k) {
+      if (!left_.columns.count(one.column[k]))
+        refuse(cell_, "statistics of columns that an earlier program has stored");
+      for (const Instruction& i : code_.instructions)
+        if (i.operation == Operation::store_tape && i.index == one.column[k])
+          refuse(cell_, "columns that stay while others make statistics of them");
+    }
+    ++left_.statistics;
   }
 
   // What an instruction's index may be, from the first to before the last; none: it may not stand in this
@@ -98,6 +121,8 @@ class Walk {
         return states;
       case Operation::load_random:
         return max_random;
+      case Operation::load_statistic:
+        return left_.statistics;
       case Operation::load_vector:
         return static_cast<int>(cell_.vectors.size());
       case Operation::load_scalar:
@@ -165,7 +190,10 @@ class Walk {
     if (stores(operation)) {
       if (!stored_.insert({operation, at}).second) refuse(cell_, "one " + name + " of each");
     } else {
-      if (operation == Operation::load_tape && !columns_.count(at))
+      if ((operation == Operation::load_read || operation == Operation::load_passed) &&
+          !cell_.later[at - 1].count())
+        refuse(cell_, "rows of stages that have a product");
+      if (operation == Operation::load_tape && !left_.columns.count(at))
         refuse(cell_, "columns of the tape that an earlier program has stored");
       for (const Operation store : {Operation::store_state, Operation::store_tape, Operation::store_gradient})
         if (load_behind(store) == operation &&
@@ -192,7 +220,7 @@ class Walk {
   const bool back_, keeps_;
   const int stage_, stages_;
   const bool ends_;  // the last one to run
-  std::set<int>& columns_;
+  Left& left_;
   bool written_[max_registers] = {};
   std::set<std::pair<Operation, int>> stored_;
 };
@@ -221,7 +249,7 @@ void check_feeds(const CellDefinition& cell) {
   int end = cell.h.end;
   bool follow = true;  // each stage feeds the slots behind those of the one before
   for (const Feed& feed : cell.later) {
-    follow = follow && feed.begin == end && feed.count() > 0;
+    follow = follow && feed.begin == end && feed.count() >= 0;
     end = feed.end;
   }
   if (!ranges || !follow || end != cell.slots)
@@ -253,14 +281,15 @@ void check_definition(const CellDefinition& cell) {
   const std::size_t stages = cell.later.size() + 1;
   for (const auto* programs : {&cell.forward, &cell.forward_keep, &cell.backward})
     if (programs->size() != stages) refuse(cell, "a program for each stage");
-  std::set<int> buffer, tape;  // the columns that are there without a tape, and with it
-  const auto walk = [&](const auto& programs, Way way, std::size_t stage, std::set<int>& columns) {
-    Walk(cell, programs[stage], way, static_cast<int>(stage), columns).run();
+  Left buffer, tape;  // without a tape, and with it
+  const auto walk = [&](const auto& programs, Way way, std::size_t stage, Left& left) {
+    Walk(cell, programs[stage], way, static_cast<int>(stage), left).run();
   };
   for (std::size_t stage = 0; stage < stages; ++stage) {
     walk(cell.forward, Way::there, stage, buffer);
     walk(cell.forward_keep, Way::there_with_tape, stage, tape);
   }
+  if (buffer.statistics != tape.statistics) refuse(cell, "the same statistics with a tape and without");
   for (std::size_t stage = stages; stage-- > 0;) walk(cell.backward, Way::back, stage, tape);
 }
 

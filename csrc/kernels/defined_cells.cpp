@@ -18,7 +18,13 @@ bool same(const CellDefinition::Code& a, const CellDefinition::Code& b) {
            i.index == j.index && i.count == j.count &&
            std::memcmp(&i.number, &j.number, sizeof i.number) == 0;
   };
+  const auto equal = [](const Statistic& i, const Statistic& j) {
+    return i.mean == j.mean && i.to == j.to && i.count == j.count &&
+           std::equal(i.column, i.column + i.count, j.column);
+  };
   return a.registers == b.registers && a.place == b.place &&
+         std::equal(a.statistics.begin(), a.statistics.end(), b.statistics.begin(), b.statistics.end(),
+                    equal) &&
          std::equal(a.instructions.begin(), a.instructions.end(), b.instructions.begin(),
                     b.instructions.end(), alike);
 }
@@ -64,6 +70,7 @@ struct Defined {
     std::copy(d.bias_h.begin(), d.bias_h.end(), facts.bias_h);
     const auto draws = [](const Instruction& i) { return i.operation == Operation::load_random; };
     ProgramCell programs{&facts, {}, {}, {}};
+    facts.least_stages = static_cast<int>(d.forward.size());
     int first_slot = 0;
     for (std::size_t j = 0; j < d.forward.size(); ++j) {
       const std::vector<Instruction>& code = d.forward[j].instructions;
@@ -72,6 +79,7 @@ struct Defined {
       programs.forward_keep[j] = program(d.forward_keep[j], first_slot);
       programs.backward[j] = program(d.backward[j], 0);
       first_slot += static_cast<int>(d.forward[j].place.size());
+      facts.statistics += static_cast<int>(d.forward[j].statistics.size());
     }
     for (const Isa* isa : isas()) {
       For& own = sets[isa];
@@ -98,6 +106,8 @@ struct Defined {
   static Program program(const CellDefinition::Code& code, int first_slot) {
     Program p{code.instructions.data(), static_cast<int>(code.instructions.size()), code.registers};
     std::copy(code.place.begin(), code.place.end(), p.place + first_slot);
+    p.statistics = code.statistics.data();
+    p.statistic_count = static_cast<int>(code.statistics.size());
     return p;
   }
   template <class T>

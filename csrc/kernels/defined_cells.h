@@ -15,6 +15,7 @@ struct CellDefinition {
     std::vector<Instruction> instructions;
     std::vector<int16_t> place;  // of each slot of its stage; none on the way back
     int registers = 0;
+    std::vector<Statistic> statistics;  // computed before it runs
   };
   std::string name;
   int slots = 0, columns = 0;  // columns: of the tape, at least one for each slot

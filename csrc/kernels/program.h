@@ -5,7 +5,8 @@
 //
 // A step of several stages has a program for each. On the way there all but the last store the row that the
 // product of the next one reads; on the way back they run from the last to the first, and all but the first
-// one that runs find the gradient of that row. What one leaves for another lies in columns of the tape.
+// one that runs find the gradient of that row. What one leaves for another lies in columns of the tape, of
+// which there may be statistics over all units.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,8 @@ namespace elman {
   X(load_scalar, 0) X(load_random, 0)                                                                      \
   /* what the product of a stage reads, and its gradient */                                                \
   X(load_read, 0) X(load_passed, 0)                                                                        \
+  /* of a row over its units */                                                                            \
+  X(load_statistic, 0)                                                                                     \
   /* on the way back the tape gets the slots' gradients; extra: what a step adds to those of vectors and   \
      scalars */                                                                                            \
   X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1) X(store_read, 1)
@@ -52,15 +55,25 @@ enum class Operation : int16_t {
 struct Instruction {
   Operation operation;
   int16_t to, from[4];  // registers
-  int16_t index;        // of the state, column, vector, scalar or stage
+  int16_t index;        // of the state, column, vector, scalar, stage or statistic
   int16_t count;        // done for so many registers (and indices), one after the other
   double number;
+};
+
+// A mean, or with the number of a mean the variance, over all units of some columns of the tape together.
+struct Statistic {
+  int16_t mean = -1;
+  int16_t to = 0;  // its number
+  int16_t count = 0, column[max_slots] = {};
 };
 
 struct Program {
   const Instruction* code = nullptr;
   int count = 0, registers = 0;
   int16_t place[max_slots] = {};  // where the sums of its stage's slots arrive; forward only
+  // Computed before the program runs. None reads what programs of its stage store.
+  const Statistic* statistics = nullptr;
+  int statistic_count = 0;
 };
 
 struct ProgramCell {
@@ -82,11 +95,14 @@ template <class T> struct LinkedProgram {
   const Linked<T>* code = nullptr;
   int count = 0;
   int32_t place[max_slots] = {};
+  const Statistic* statistics = nullptr;
+  int statistic_count = 0;
 };
 
 template <class T> struct LinkedCell {
   CellFacts facts;
   LinkedProgram<T> forward[max_stages], forward_keep[max_stages], backward[max_stages];
+  int statistics = 0;           // of a step there and back
   int block = 0;                // vectors of a register, at most
   std::ptrdiff_t stride = 0;    // numbers from a register to the next
   std::size_t frame_bytes = 0;  // of all registers

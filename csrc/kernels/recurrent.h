@@ -59,6 +59,7 @@ template <class T> struct ForwardJob {
   const T* factors = nullptr;  // [B, H] or null
   const T* zeros = nullptr;    // [H]
   const T* scalars = nullptr;  // [rows, scalars]
+  T* statistics = nullptr;     // [total, statistics] if kept
   Draws draws;
   bool keep = false;  // keep what backward needs
   int chunk = 0;  // steps whose x-part is computed ahead; 0: none, not for compiled cells of several stages
@@ -73,9 +74,10 @@ template <class T> struct BackwardJob {
   // The recurrent weights of each stage, as the products' `pack` lays them. Null for cells of one stage and
   // plans of one step: then the gradients of the states before it lack the product with them.
   const T* packed[max_stages] = {};
-  const T* vectors = nullptr;  // [vectors, ceil(H / L) * L]
-  const T* scalars = nullptr;  // [rows, scalars]
-  Draws draws;                 // as forward had them
+  const T* vectors = nullptr;     // [vectors, ceil(H / L) * L]
+  const T* scalars = nullptr;     // [rows, scalars]
+  const T* statistics = nullptr;  // as forward kept them
+  Draws draws;                    // as forward had them
   const T* y = nullptr;
   const T* dy = nullptr;  // like y, or null for zeros
   std::ptrdiff_t y_stride = 0, dy_stride = 0;
@@ -157,16 +159,19 @@ template <class T> struct RowPointers {
   T** d[max_states];       // the gradients of the states
   T** passed[max_stages];  // and of what later stages read
   T** extra;               // what a step adds to those of vectors and scalars
+  T* statistics;           // of each row, those of the step so far
 };
 
-// The size of Piece::scratch: the registers of a program, then the pointers of `rows` rows at a time.
+// The size of Piece::scratch: the registers of a program, then the pointers and the statistics of `rows` rows
+// at a time.
 struct ScanScratch {
   std::size_t frame, row;
 
   template <class T> static ScanScratch of(const CellFacts& facts, const LinkedCell<T>* cell) {
     const int stages = facts.stage_count(), states = facts.state_count();
     const int kinds = 2 + stages + 2 * states + (cell ? 4 + stages + states : 0);
-    return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*)};
+    const std::size_t statistics = cell ? cell->statistics * sizeof(T) : 0;
+    return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*) + statistics};
   }
   std::size_t bytes(std::size_t rows) const { return frame + row * rows; }
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "programs/operations.h"
+#include "programs/statistics.h"
 #include "recurrent/scan_back.h"
 #include "tile/split.h"
 
@@ -24,6 +25,7 @@ template <class T, int L, int Registers> class ProgramBackward {
     frame_.stride = cell_.stride;
     frame_.H = job_.H;
     frame_.draws = job_.draws.on;
+    frame_.statistics = cell_.statistics;
     frame_.rows_of = &at_.rows;
     frame_.vector_next = std::ptrdiff_t{(job_.H + L - 1) / L} * L;
     frame_.vector_group = L;
@@ -36,14 +38,15 @@ template <class T, int L, int Registers> class ProgramBackward {
     for (int stage = stages_ - 1;; --stage) {
       run_stage(stage, count);
       if (stage == 0) return;
-      pass_back(stage, t, count);
+      if (at_.piece.barrier) at_.piece.barrier->wait(at_.piece.member);
+      if (cell_.facts.stage(stage).count()) pass_back(stage, t, count);
+      compute_statistics<T, L>(cell_.backward[stage - 1], at_.rows, count, job_.H, cell_.statistics);
     }
   }
 
  private:
   // The gradient of what the product of a stage has read.
   void pass_back(int stage, int t, int count) const {
-    if (at_.piece.barrier) at_.piece.barrier->wait(at_.piece.member);
     at_.through_weights(cell_.facts.stage(stage), job_.packed[stage], t, count, false,
                         [&](int s) { return at_.d_read_row(stage, s); });
     for (int i = 0; i < count; ++i) at_.rows.slots[i] = at_.slots_row(t, at_.piece.segment(i));
@@ -70,11 +73,15 @@ template <class T, int L, int Registers> class ProgramBackward {
       rows.d[k][i] = at_.carry_row(k, s);
     }
     for (int j = 1; j < stages_; ++j) {
+      if (!job_.read[j]) continue;
       rows.read[j][i] = job_.read[j] + entry * job_.H;
       rows.passed[j][i] = at_.d_read_row(j, s);
     }
     rows.dy[i] = at_.dy_row(t, s);
     rows.slots[i] = at_.slots_row(t, s);
+    const int kept = cell_.facts.statistics;
+    for (int n = 0; n < kept; ++n)
+      rows.statistics[std::ptrdiff_t{i} * cell_.statistics + n] = job_.statistics[entry * kept + n];
     if (job_.scalars) rows.scalars[i] = scalars_row(job_, entry);
     if (job_.draws.on) rows.keys[i] = row_key(job_, entry);
     const int extras = cell_.facts.vector_count() + cell_.facts.scalar_count();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "programs/operations.h"
+#include "programs/statistics.h"
 #include "programs/sums.h"
 #include "recurrent/scan.h"
 #include "tile/split.h"
@@ -142,6 +143,7 @@ template <class T, int L, int Registers> class ProgramForward {
     frame_.stride = cell_.stride;
     frame_.H = job.H;
     frame_.draws = job.draws.on;
+    frame_.statistics = cell_.statistics;
     frame_.vector_next = L;
     frame_.vector_group = sums_.firsts();
   }
@@ -154,6 +156,7 @@ template <class T, int L, int Registers> class ProgramForward {
       const int groups = piece_.group_end - piece_.group_begin;
       return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, programs_[0].place, 0});
     }
+    compute_statistics<T, L>(programs_[stage], rows, count, job_.H, cell_.statistics);
     frame_.rows_of = &rows;
     const int at_once = rows_at_once(count, stage);
     split_evenly(piece_.group_begin, piece_.group_end, cell_.block / at_once, [&](int first, int groups) {

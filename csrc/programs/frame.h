@@ -36,6 +36,7 @@ template <class T> struct Frame {
   int unit = 0, H = 0;                      // the first unit; how many there are
   const RowPointers<T>* rows_of = nullptr;  // with the first row at `row`
   int row = 0;
+  int statistics = 0;                                // of a row
   bool draws = false;                                // random numbers, in training
   const T* vectors = nullptr;                        // the first unit's element of the first vector
   std::ptrdiff_t vector_next = 0, vector_group = 0;  // from a vector to the next; from a group to the next

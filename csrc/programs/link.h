@@ -35,7 +35,7 @@ LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t str
              i.count,
              static_cast<T>(i.number)};
   }
-  LinkedProgram<T> linked{to, program.count, {}};
+  LinkedProgram<T> linked{to, program.count, {}, program.statistics, program.statistic_count};
   for (int s = 0; s < max_slots; ++s) linked.place[s] = at(program.place[s]);
   return linked;
 }
@@ -58,6 +58,9 @@ template <class T, int L> void link(const ProgramCell& cell, Linked<T>* code, Li
     for (int j = 0; j < stages; ++j) {
       linked[i][j] = link_program<V>(programs[i][j], to->stride, code);
       code += programs[i][j].count;
+      for (int n = 0; n < programs[i][j].statistic_count; ++n)
+        if (programs[i][j].statistics[n].to >= to->statistics)
+          to->statistics = programs[i][j].statistics[n].to + 1;
     }
 }
 

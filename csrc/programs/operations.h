@@ -175,10 +175,13 @@ template <class V> struct Operations {
   }
   // The same for all units.
   static void load_scalar(I i, F f) {
+    per_row(f, f.registers + i.to,
+            [&](int r) ELMAN_INLINED { return f.rows_of->scalars[f.row + r][i.index]; });
+  }
+  template <class Number> static ELMAN_INLINE void per_row(F f, T* to, const Number& number) {
     constexpr int L = Lanes<V>::count;
-    T* const to = f.registers + i.to;
     for (int r = 0; r < f.rows; ++r) {
-      const V v = splat<V>(f.rows_of->scalars[f.row + r][i.index]);
+      const V v = splat<V>(number(r));
       for (int g = 0; g < f.groups; ++g) store(to + (std::ptrdiff_t{g} * f.rows + r) * L, v);
     }
   }
@@ -187,6 +190,11 @@ template <class V> struct Operations {
     from_rows(f.rows_of->passed[i.index] + f.row, 0, f.registers + i.to, f);
   }
   static void store_read(I i, F f) { to_rows(f.rows_of->read[i.index] + f.row, 0, i, f); }
+  static void load_statistic(I i, F f) {
+    per_row(f, f.registers + i.to, [&](int r) ELMAN_INLINED {
+      return f.rows_of->statistics[std::ptrdiff_t{f.row + r} * f.statistics + i.index];
+    });
+  }
   static void store_state(I i, F f) { to_rows(f.rows_of->after[i.index] + f.row, 0, i, f); }
   static void store_tape(I i, F f) { to_rows(f.rows_of->slots + f.row, std::ptrdiff_t{i.index} * f.H, i, f); }
   static void store_gradient(I i, F f) { to_rows(f.rows_of->d[i.index] + f.row, 0, i, f); }

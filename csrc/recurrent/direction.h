@@ -152,7 +152,9 @@ template <class T> class Direction {
       job.factors = part_of(call.tape.factors, part, plan_, H);
       read_[0] = call.tape.read(layer.layer, d, 0);
     }
-    for (int j = 1; j < cell_.stage_count(); ++j) read_[j] = job.read[j] = call.tape.read(layer.layer, d, j);
+    for (int j = 1; j < cell_.stage_count(); ++j)
+      if (cell_.stage(j).count()) read_[j] = job.read[j] = call.tape.read(layer.layer, d, j);
+    job.statistics = call.tape.statistics(layer.layer, d);
     for (int j = 0; j < max_stages; ++j) {
       if (!read_[j]) continue;
       d_read_[j] = Buffer<T>(size);
@@ -207,7 +209,8 @@ template <class T> class Direction {
     for (int j = 0; j < cell_.stage_count(); ++j) {
       const Feed& feed = cell_.stage(j);
       d_hh_rows_[j] = slot_rows<T*>(feed, grads_.hh, H, H);
-      outer_.side[1 + j] = {feed.begin * H, feed.end * H, H, nullptr, d_hh_rows_[j].data()};
+      outer_.side[1 + j] = {feed.begin * H, feed.end * H, feed.count() ? H : 0, nullptr,
+                            d_hh_rows_[j].data()};
     }
   }
 

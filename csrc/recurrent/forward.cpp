@@ -117,7 +117,9 @@ template <class T> class ForwardPass {
       job.read[0] = tape.read(layer, d, 0);
     }
     for (int j = 1; j < stack_.facts().stage_count(); ++j)
-      job.read[j] = job.keep ? tape.read(layer, d, j) : take(segments * H);
+      if (stack_.facts().stage(j).count())
+        job.read[j] = job.keep ? tape.read(layer, d, j) : take(segments * H);
+    if (job.keep && stack_.facts().statistics) job.statistics = tape.statistics(layer, d);
     return job;
   }
 

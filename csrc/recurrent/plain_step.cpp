@@ -66,7 +66,9 @@ template <class T> class Run {
     if (cell.stage_count() > 1) {
       job.chunk = least_chunk<T>(stack_);
       if (!tape) job.slots = take(cell.columns() * size);
-      for (int j = 1; j < cell.stage_count(); ++j) job.read[j] = tape ? tape.read(layer, 0, j) : take(size);
+      for (int j = 1; j < cell.stage_count(); ++j)
+        if (cell.stage(j).count()) job.read[j] = tape ? tape.read(layer, 0, j) : take(size);
+      if (tape && cell.statistics) job.statistics = tape.statistics(layer, 0);
     }
     return job;
   }

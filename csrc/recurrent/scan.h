@@ -82,7 +82,8 @@ template <class Cell, class T, int L> class ForwardScan {
       const int s = piece_.segment(i);
       rows_.x[i] = x_row(t, s);
       if (job_.factors) rows_.read[0][i] = read_row(0, t, s);
-      for (int j = 1; j < cell_.stages; ++j) rows_.read[j][i] = read_row(j, t, s);
+      for (int j = 1; j < cell_.stages; ++j)
+        if (job_.read[j]) rows_.read[j][i] = read_row(j, t, s);
       if (job_.slots) rows_.slots[i] = slots_row(t, s, t0);
       if (job_.scalars) rows_.scalars[i] = scalars_row(job_, entry(t, s));
       if (job_.draws.on) rows_.keys[i] = row_key(job_, entry(t, s));
@@ -95,6 +96,16 @@ template <class Cell, class T, int L> class ForwardScan {
       if (stage && piece_.barrier) piece_.barrier->wait(piece_.member);
       cell_.run(rows_, count, job_.chunk ? Phase::after : Phase::whole, stage, job_.turned != (t % 2 != 0));
     }
+    if (job_.statistics && piece_.member == 0) keep_statistics(t, count);
+  }
+
+  // All who share the units have computed the same.
+  void keep_statistics(int t, int count) const {
+    const int kept = job_.cell->facts.statistics, each = job_.cell->statistics;
+    for (int i = 0; i < count; ++i)
+      for (int n = 0; n < kept; ++n)
+        job_.statistics[entry(t, piece_.segment(i)) * kept + n] =
+            rows_.statistics[std::ptrdiff_t{i} * each + n];
   }
 
   // This piece's units of h as the products of step t will read it.

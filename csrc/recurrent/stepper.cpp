@@ -27,7 +27,8 @@ template <class T> typename Stepper<T>::Layer Stepper<T>::new_layer() const {
   for (int k = 1; k < states(); ++k) layer.states[k] = zeros<T>(size);
   const int stages = stack_->facts().stage_count();
   if (stages > 1) layer.slots = Buffer<T>(stack_->facts().columns() * size);
-  for (int j = 1; j < stages; ++j) layer.read[j] = Buffer<T>(size);
+  for (int j = 1; j < stages; ++j)
+    if (stack_->facts().stage(j).count()) layer.read[j] = Buffer<T>(size);
   return layer;
 }
 

@@ -30,7 +30,7 @@ int64_t product(std::initializer_list<int64_t> factors) {
 
 // How many more than the columns a tape keeps of an entry: the states but h, and what the stages read.
 int beyond_h(const CellFacts& cell, bool masked) {
-  return cell.state_count() - 1 + cell.stage_count() - 1 + masked;
+  return cell.state_count() - 1 + cell.reads_before(max_stages) + masked;
 }
 
 // So many numbers in whole lines.
@@ -40,11 +40,14 @@ int64_t lines(int64_t count) { return sum(count, line - 1) / line * line; }
 
 TapeLayout::TapeLayout(const CellFacts& cell, int H, int L, const std::vector<int64_t>& entries, int64_t rows,
                        bool masked)
-    : L_(L), states_(cell.state_count()), stages_(cell.stage_count()), masked_(masked) {
+    : L_(L), states_(cell.state_count()), masked_(masked) {
+  for (int j = 0; j < max_stages; ++j) reads_[j] = cell.reads_before(j ? j : max_stages);
   for (const int64_t count : entries) {
     const int64_t slots = lines(product({count, cell.columns(), H})), state = lines(product({count, H}));
-    directions_.push_back({layer_, sum(layer_, slots), state});
-    layer_ = sum(directions_.back().states, product({state, beyond_h(cell, masked)}));
+    const int64_t states = sum(layer_, slots),
+                  statistics = sum(states, product({state, beyond_h(cell, masked)}));
+    directions_.push_back({layer_, states, state, statistics});
+    layer_ = sum(statistics, lines(product({count, cell.statistics})));
   }
   y_ = layer_;
   layer_ = sum(layer_, lines(product({rows, static_cast<int64_t>(entries.size()), H})));
@@ -53,8 +56,8 @@ TapeLayout::TapeLayout(const CellFacts& cell, int H, int L, const std::vector<in
 
 TapeLayout::Room TapeLayout::room(const CellFacts& cell, int L, int D, bool masked) {
   const int64_t parts = int64_t{L} * D, beyond = beyond_h(cell, masked);
-  return {product({parts, cell.columns() + beyond}), parts,
-          product({L, sum(product({D, 1 + beyond}), 1), line})};
+  return {product({parts, cell.columns() + beyond}), parts, product({parts, cell.statistics}),
+          product({L, sum(product({D, 2 + beyond}), 1), line})};
 }
 
 }  // namespace elman

@@ -29,7 +29,11 @@ class TapeLayout {
     return layer_ * layer + d.states + (k - 1) * d.state;
   }
   int64_t read(int layer, int direction, int stage) const {
-    return state(layer, direction, states_ + (stage ? stage : stages_) - 1);
+    return state(layer, direction, states_ + reads_[stage]);
+  }
+  // [entries, statistics].
+  int64_t statistics(int layer, int direction) const {
+    return layer_ * layer + directions_[direction].statistics;
   }
   // Of a layer: [rows, D * H] its results.
   int64_t y(int layer) const { return layer_ * layer + y_; }
@@ -37,19 +41,20 @@ class TapeLayout {
   bool with_factors() const { return masked_; }
 
   // A tape of H units, `entries` in each direction and `rows` holds at most
-  // H * (entry * entries + row * rows) + rest numbers.
+  // H * (entry * entries + row * rows) + number * entries + rest numbers.
   struct Room {
-    int64_t entry, row, rest;
+    int64_t entry, row, number, rest;
   };
   static Room room(const CellFacts& cell, int L, int D, bool masked);
 
  private:
   struct Direction {
-    int64_t slots, states, state;  // where they begin; the numbers of one state
+    int64_t slots, states, state, statistics;  // where they begin; `state`: the numbers of one state
   };
   std::vector<Direction> directions_;
   int64_t layer_ = 0, y_ = 0;  // the numbers of a layer; where its results begin
-  int L_, states_, stages_;
+  int L_, states_;
+  int reads_[max_stages];  // where what a stage reads comes behind the states
   bool masked_;
 };
 
@@ -63,6 +68,7 @@ template <class T> struct Tape {
   T* slots(int layer, int d) const { return memory + layout->slots(layer, d); }
   T* state(int layer, int d, int k) const { return memory + layout->state(layer, d, k); }
   T* read(int layer, int d, int stage) const { return memory + layout->read(layer, d, stage); }
+  T* statistics(int layer, int d) const { return memory + layout->statistics(layer, d); }
   T* y(int layer) const { return memory + layout->y(layer); }
 };
 

@@ -94,8 +94,8 @@ class Tape:
     def y(self) -> Array:
         """[rows, D * H]: the last layer's results, in the tape's memory."""
 
-def tape_room(cell: str, L: int, D: int, masked: bool) -> tuple[int, int, int]:
-    """(step, row, rest): for at most H * (step * steps + row * rows) + rest numbers a tape has room."""
+def tape_room(cell: str, L: int, D: int, masked: bool) -> tuple[int, int, int, int]:
+    """(step, row, number, rest): a tape has at most H (step * steps + row * rows) + number * steps + rest numbers."""
 
 def forward(
     packed: PackedStack,

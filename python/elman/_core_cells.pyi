@@ -9,25 +9,34 @@ def operations() -> tuple[str, ...]:
     """Of programs, in the order of their numbers (csrc/kernels/program.h)."""
 
 _Feed = tuple[int, list[int]]  # the first slot, and the gate of each from there on
-# Registers, the place of each slot, the instructions (operation, to, four registers, index, count), their numbers.
-_Code = tuple[int, list[int], list[list[int]], list[float]]
+# Of a variance the number of its mean, else -1; its own number, and the columns of the tape that it is of.
+_Statistic = tuple[int, int, list[int]]
+# Registers, the place of each slot, the instructions (operation, to, four registers, index, count), their numbers, and
+# the statistics that come before.
+_Code = tuple[int, list[int], list[list[int]], list[float], list[_Statistic]]
 
 def define_cell(
     name: str,
     slots: int,
+    columns: int,
     x: _Feed,
     h: _Feed,
+    later: list[_Feed],
     states: list[str],
     gates: list[str],
     bias: list[float],
     bias_h: list[float],
     vectors: list[str],
     scalars: list[str],
-    forward: _Code,
-    forward_keep: _Code,
-    backward: _Code,
+    forward: list[_Code],
+    forward_keep: list[_Code],
+    backward: list[_Code],
 ) -> dict[str, Any]:
-    """Adds a cell for as long as the process lives; its facts, as `cells` has them. All of it is checked."""
+    """Adds a cell for as long as the process lives; its facts, as `cells` has them. All of it is checked.
+
+    `columns`: of the tape, at least one for each slot; `later`: what the product of each stage but the first feeds;
+    there is a program of each stage.
+    """
 
 def isas() -> list[str]: ...
 def isa() -> str: ...

@@ -27,11 +27,11 @@ def words(**changes):
 def changed(which, change):
     """The definition with one program changed: `change` gets its rows and numbers as lists."""
     given = words()
-    ((registers, place, rows, numbers),) = given[which]
+    ((registers, place, rows, numbers, statistics),) = given[which]
     rows, numbers = [list(row) for row in rows], list(numbers)
     found = change(rows, numbers)
     registers, place = found or (registers, place)
-    return {**given, which: [(registers, place, rows, numbers)]}
+    return {**given, which: [(registers, place, rows, numbers, statistics)]}
 
 
 def row_of(rows, operation):

@@ -3,7 +3,7 @@
 import pytest
 
 from elman import _core
-from elman.cells import sigmoid, tanh
+from elman.cells import mean, sigmoid, tanh, variance
 from elman.stack import cells
 from elman.tracing import trace
 
@@ -26,10 +26,10 @@ def words(**changes):
 def changed(which, stage, change):
     """The definition with the program of a stage changed: `change` gets its rows."""
     programs = list(words()[which])
-    registers, place, rows, numbers = programs[stage]
+    registers, place, rows, numbers, statistics = programs[stage]
     rows = [list(row) for row in rows]
     change(rows)
-    programs[stage] = registers, place, rows, numbers[: len(rows)]
+    programs[stage] = registers, place, rows, numbers[: len(rows)], statistics
     return words(**{which: programs})
 
 
@@ -109,3 +109,65 @@ def test_facts_that_do_not_fit_are_refused(broken):
     changes, message = FACTS[broken]
     with pytest.raises(ValueError, match=message):
         _core.define_cell(**words(**changes))
+
+
+def normed(a, b, c):
+    middle = mean(a, b)
+    return a - middle + variance(a, b) * c, mean(c * b)
+
+
+NORMED = trace(normed, {"a": "xh", "b": "x"}, "h c")
+
+
+def with_statistics(which, stage, *given):
+    """The words of a cell with other statistics before one of its programs."""
+    definition = {**cells._words(NORMED), "name": "normed-test"}
+    programs = list(definition[which])
+    programs[stage] = *programs[stage][:4], list(given)
+    return {**definition, which: programs}
+
+
+def test_statistics_can_be_defined():
+    definition = {**cells._words(NORMED), "name": "normed-test"}
+    assert [len(code[4]) for code in definition["forward"]] == [0, 3]
+    assert _core.define_cell(**definition)["stages"] == 2
+
+
+STATISTICS = {
+    "not in order": (("forward", 1, (-1, 1, [0])), "statistics, numbered in their order"),
+    "variance of no mean": (("forward", 1, (0, 0, [0])), "a mean before its variance"),
+    "variance of a number below": (("forward", 1, (-2, 0, [0])), "a mean before its variance"),
+    "of nothing": (("forward", 1, (-1, 0, [])), "statistics of columns"),
+    "of what nobody stored": (
+        ("forward", 1, (-1, 0, [63])),
+        "statistics of columns that an earlier program has",
+    ),
+    "of a column below": (("forward", 1, (-1, 0, [-1])), "statistics of columns that an earlier program has"),
+    "of many": (("forward", 1, (-1, 0, [0] * 17)), "statistics: expected at most 16 columns"),
+    "before the first": (("forward", 0, (-1, 0, [0])), "no statistics before the first program"),
+    "before the first back": (("backward", 1, (-1, 3, [0])), "no statistics before the first program"),
+    "too few": (("forward", 1, (-1, 0, [0])), "an index of load_statistic below 1"),
+    "too many": (("forward", 1, *[(-1, k, [0]) for k in range(33)]), "at most 32 statistics"),
+    "other ones with a tape": (
+        ("forward_keep", 1, *[(-1, k, [0]) for k in range(4)]),
+        "the same statistics with a tape and without",
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", STATISTICS)
+def test_statistics_that_do_not_fit_are_refused(broken):
+    given, message = STATISTICS[broken]
+    with pytest.raises(ValueError, match=message):
+        _core.define_cell(**with_statistics(*given))
+
+
+def test_a_column_stays_while_statistics_are_made_of_it():
+    definition = {**cells._words(NORMED), "name": "normed-test"}
+    registers, place, rows, numbers, statistics = definition["forward_keep"][1]
+    store = [NUMBER["store_tape"], 0, 0, 0, 0, 0, statistics[0][2][0], 1]
+    load = [NUMBER["load_state"], 0, 0, 0, 0, 0, 0, 1]
+    changed = registers, place, [load, store, *map(list, rows)], [0.0, 0.0, *numbers], statistics
+    definition["forward_keep"] = [definition["forward_keep"][0], changed]
+    with pytest.raises(ValueError, match="columns that stay while others make statistics of them"):
+        _core.define_cell(**definition)

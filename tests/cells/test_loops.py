@@ -11,6 +11,7 @@ from torch.nn.functional import hardtanh
 import elman
 from elman import cells
 from elman.cells.activations import ACTIVATIONS as KNOWN
+from tests.cells import norm_equations  # noqa: F401  # adds its steps
 from tests.cells.activations import ACTIVATIONS, within
 from tests.cells.equations import STEPS, cfc_pure
 from tests.cells.held import assert_like_loop, random_layer
@@ -53,6 +54,14 @@ OPTIONS = {
         cells.gru(False, "softsign", ("hard_sigmoid", 0.2), 0.5),
         part(STEPS["gru_before"], s=within(0.5, hard), t=within(0.5, ACTIVATIONS["softsign"])),
     ),
+    **{
+        f"layer_norm_lstm, {norm}": (
+            cells.layer_norm_lstm(norm),
+            part(STEPS["layer_norm_lstm"], norm_of=norm),
+        )
+        for norm in ("sum", "gates")
+    },
+    "dreamer_gru, epsilon": (cells.dreamer_gru(0.1), part(STEPS["dreamer_gru"], epsilon=0.1)),
     "rnn, function": (cells.rnn(lambda a: a * 0.5), part(STEPS["rnn"], f=lambda a: a * 0.5)),
     "rnn, gate_clip": (cells.rnn("linear", 0.5), part(STEPS["rnn"], f=lambda a: hardtanh(a, -0.5, 0.5))),
     "janet, beta": (cells.janet(0.3), part(STEPS["janet"], beta=0.3)),
@@ -163,6 +172,9 @@ def test_gates_of_a_min_lstm_do_not_divide_nothing_by_nothing():
         (lambda: cells.lstm(peepholes=1), "peepholes: expected "),
         (lambda: cells.lstm(cell_clip=0), "cell_clip: expected a number above 0 or None, got 0"),
         (lambda: cells.gru(reset_after="no"), "reset_after: expected True or False, got 'no'"),
+        (lambda: cells.layer_norm_lstm("both"), "norm: expected "),
+        (lambda: cells.layer_norm_lstm(epsilon=0), "epsilon: expected a number above 0, got 0"),
+        (lambda: cells.layer_norm_gru("1"), "epsilon: expected a number above 0, got '1'"),
         (lambda: cells.leaky_rnn(2), "alpha: expected a number above 0, up to 1, got 2"),
         (lambda: cells.ctrnn(0.5), "tau: expected a number of at least 1, got 0.5"),
         (lambda: cells.cfc("other"), "mode: expected "),

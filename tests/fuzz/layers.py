@@ -57,8 +57,9 @@ def tape(f):
     packed, plans = f.pack(), [f.plan(), f.plan(reverse=True)]
     x, states = f.normal(4, 3, 3), [None] * oracle.CELLS[f.cell].states
     y = f.zeros(4, 3, 10)
-    of_step, of_row, rest = _core.tape_room(f.cell, 2, 2, True)
-    size = 5 * (of_step * max(plan.total for plan in plans) + of_row * 12) + rest
+    of_step, of_row, numbers, rest = _core.tape_room(f.cell, 2, 2, True)
+    total = max(plan.total for plan in plans)
+    size = 5 * (of_step * total + of_row * 12) + numbers * total + rest
     args = {"cell": f.cell, "H": 5, "L": 2, "plans": plans, "dtype": np.dtype(f.dtype).name}
     args |= {"memory": f.zeros(size) if f.rng.random() < 0.7 else None, "factors": None}
     if f.rng.random() < 0.5:

@@ -36,9 +36,10 @@ def expected(cell, layer, x, states, scalars, dy, dstates):
         "scalar": [scalars[name][:, None] for name in cell.scalars],
     }
     slots = [sums[name] for name in cell.order]
-    new, tape, read = steps.forward(cell, slots, matrices, given)
+    new, kept = steps.forward(cell, slots, matrices, given)
+    read = kept[1]
     d = [dy + dstates[0], *dstates[1:]]
-    of_slots, back = steps.backward(cell, matrices, given, new, tape, read, d)
+    of_slots, back = steps.backward(cell, matrices, given, new, kept, d)
     d_slots = dict(zip(cell.order, of_slots, strict=False))
     products = [(m, stage) for stage, fed in enumerate(cell.programs.products, 1) for m in fed]
     # By matrix: the gradient of its products, and what it has read.
@@ -78,7 +79,11 @@ def test_random_cells(isa, part):
     rng = np.random.default_rng(part)
     compared = 0
     for seed in range(part * COUNT // 4, (part + 1) * COUNT // 4):
-        cell, _ = random_cell(seed, matrices=seed % 8 if seed % 8 < 6 else 0)
+        try:
+            cell, _ = random_cell(seed, matrices=seed % 8 if seed % 8 < 4 else 0, statistics=seed % 3)
+        except ValueError as error:
+            assert "expected at most 6 stages" in str(error)
+            continue
         if not any("x" in fed for fed in cell.slots.values()):
             continue  # no layer reads it
         H, B, I = int(rng.choice([1, 3, 7, 9, 18, 33])), int(rng.choice([1, 2, 3, 5])), 4  # noqa: E741

@@ -200,7 +200,14 @@ def assert_close(got, want, tolerance, what=""):
         assert error <= tolerance, f"{what}: off by {error:.2e}"
 
 
+def normed(definition):
+    """Whether it divides by a deviation of all units, which may be small."""
+    return definition is not None and any(node.op == "variance" for node in definition.nodes)
+
+
 def assert_agrees(case: Case, forward: float, backward: float):
+    if case.layer.dtype == np.float32 and normed(case.layer._spec.facts.definition):
+        forward, backward = 4 * forward, 4 * backward  # measured: torch's own float32 errs as much
     y, state, dx, dstate, grads = case.run()
     want_y, want_state, want_dx, want_dstate, want_grads = case.expected()
     if case.layer.dtype == np.float32 and jumps(case.layer._spec.facts.definition):

@@ -54,6 +54,8 @@ FUNCTIONS = {
     **{name: _choose(compare) for name, compare in _where.items()},
     "spike": Spike.apply,
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+    "mean": lambda *values: torch.stack(values).mean((0, -1))[..., None],
+    "variance": lambda _, *values: torch.stack(values).var((0, -1), correction=0)[..., None],
     "broadcast": lambda value, like: torch.broadcast_to(torch.as_tensor(value, dtype=like.dtype), like.shape),
     **{name: getattr(torch, name) for name in ("abs", "sqrt", "exp", "log", "sigmoid", "tanh")},
 }

@@ -20,11 +20,19 @@ _FUNCTIONS = (
     "sqrt",
     "/",
 )
+_STATISTICS = (
+    "mean({a})",
+    "mean({a}, {b})",
+    "tanh(variance({a}, tanh({b})))",
+    "layer_norm(tanh({a}), 0.7, {b}, 0.1)",
+    "sum(layer_norm([tanh({a}), sigmoid({b})], epsilon=0.1))",
+)
 _SLOTS = {"s0": "xh", "s1": "x", "s2": "h", "s3": "xh"}
 
 
-def random_source(rng, operations, matrices=0):
-    """A cell's function, and the names of all that it is given. matrices: how many products within the step."""
+def random_source(rng, operations, matrices=0, statistics=0):
+    """A cell's function, and the names of all that it is given. matrices: how many products within the step;
+    statistics: how many means, variances and norms over all units."""
     names = {
         "slots": list(_SLOTS)[: rng.integers(1, 5)],
         "states": [f"h{k}" for k in range(rng.integers(1, 4))],
@@ -46,6 +54,9 @@ def random_source(rng, operations, matrices=0):
     names["matrices"] = [f"u{k}" for k in range(len(products))]
     for n in range(operations):
         product = f"u{products.index(n)}(tanh({pick()}))" if n in products else None
+        if product is None and statistics and rng.random() < 0.3:
+            statistics -= 1
+            product = str(rng.choice(_STATISTICS)).format(a=pick(), b=pick())
         lines.append(f"    v{n} = {product or _expression(rng, pick)}")
         pool.append(f"v{n}")
         unread.add(f"v{n}")
@@ -104,10 +115,10 @@ def _function(name, pick):
     return f"{name}({x})"
 
 
-def random_cell(seed, most=30, matrices=0):
+def random_cell(seed, most=30, matrices=0, statistics=0):
     rng = np.random.default_rng(seed)
-    source, names = random_source(rng, int(rng.integers(1, most + 1)), matrices)
-    space = {**vars(tracing), "abs": abs}
+    source, names = random_source(rng, int(rng.integers(1, most + 1)), matrices, statistics)
+    space = {**vars(tracing), "abs": abs, "sum": sum}
     exec(compile(source, f"random_{seed}.py", "exec"), space)
     slots = {name: _SLOTS[name] for name in names["slots"]}
     function = functools.partial(tracing.trace, space["cell"], slots, names["states"])

@@ -3,35 +3,47 @@
 from elman.tracing import run_program
 
 
+def compute(program, tape, statistics):
+    """Adds the statistics that come before a program."""
+    for mean, to, columns in program.statistics:
+        middle = 0 if mean is None else statistics[mean]
+        numbers = [tape[column] - middle for column in columns]
+        statistics[to] = sum(x if mean is None else x**2 for x in numbers).mean(-1, keepdims=True) / len(
+            columns
+        )
+
+
 def forward(cell, slots, matrices, given, keep=True):
-    """The new states, the tape and the rows that later stages read, both by index.
+    """The new states; the tape, the rows that later stages read and the statistics, by index.
 
     slots: arrays [B, H] in the engine's order; matrices: (weight [H, H], bias [H]) each, in the cell's order; given:
     what programs load, as `run_program` takes it.
     """
     programs = cell.programs
-    tape, read, state = {}, {}, {}
+    tape, read, statistics, state = {}, {}, {}, {}
     for stage, program in enumerate(programs.forward_keep if keep else programs.forward):
         if stage:
             fed = [matrices[m] for m in programs.products[stage - 1]]
             slots = [read[stage] @ weight.T + bias for weight, bias in fed]
-        stored = run_program(program, slots, tape=tape, read=read, **given)
+        compute(program, tape, statistics)
+        stored = run_program(program, slots, tape=tape, read=read, statistic=statistics, **given)
         tape, read, state = tape | stored["tape"], read | stored["read"], state | stored["state"]
-    return [state[k] for k in range(len(cell.states))], tape, read
+    return [state[k] for k in range(len(cell.states))], (tape, read, statistics)
 
 
-def backward(cell, matrices, given, new, tape, read, gradients):
+def backward(cell, matrices, given, new, kept, gradients):
     """The gradients of all slots, products included, in the engine's order; and what the last program stores."""
     programs = cell.programs
-    passed = {}
+    tape, read, statistics = kept
+    statistics, passed = dict(statistics), {}
     last = len(cell.slots) + len(matrices)
     for stage in reversed(range(len(programs.backward))):
         program = programs.backward[stage]
-        stored = run_program(
-            program, after=new, tape=tape, read=read, passed=passed, gradient=gradients, **given
-        )
+        compute(program, tape, statistics)
+        found = {"after": new, "tape": tape, "read": read, "passed": passed, "statistic": statistics}
+        stored = run_program(program, gradient=gradients, **found, **given)
         tape = tape | stored["tape"]
-        if stage:
+        if stage and programs.products[stage - 1]:
             fed = programs.products[stage - 1]
             first = last - len(fed)
             passed[stage] = sum(tape[first + i] @ matrices[m][0] for i, m in enumerate(fed))

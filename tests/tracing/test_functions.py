@@ -58,6 +58,8 @@ TORCH = {
     **{name: getattr(torch, name) for name in ("add", "sub", "mul", "div", "abs", "sqrt", "exp", "log")},
     **{name: getattr(torch, name) for name in ("sigmoid", "tanh")},
     "softplus": torch.nn.functional.softplus,
+    "mean": lambda *values: torch.stack(values).mean((0, -1))[..., None],
+    "variance": lambda _, *values: torch.stack(values).var((0, -1), correction=0)[..., None],
     "add_number": torch.add,
     "chance": lambda u, p: p if u is None else (u < p).to(u.dtype),
     "mul_number": torch.mul,

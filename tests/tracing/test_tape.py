@@ -19,7 +19,7 @@ def work(graph, forward, results, outputs, keep):
     while left:
         n = left.pop()
         node = graph.nodes[n]
-        if n in done or node.op in tape.FREE:
+        if n in done or (node.op in tape.FREE and (n < forward or not node.args)):
             continue
         done.add(n)
         if n < forward:

@@ -29,6 +29,20 @@ def clip(x, low, high):
     return minimum(maximum(x, low), high)
 
 
+def together(values):
+    return torch.stack(torch.broadcast_tensors(*map(number, values)))
+
+
+def normed(values, gain=1.0, shift=0.0, epsilon=1e-5):
+    if not isinstance(values, list):
+        return normed([values], [gain], [shift], epsilon)[0]
+    values = torch.broadcast_tensors(*values)
+    k, H = len(values), values[0].shape[-1]
+    out = torch.nn.functional.layer_norm(torch.cat(values, -1), [k * H], eps=epsilon).split(H, -1)
+    gains, shifts = (one if isinstance(one, list) else [one] * k for one in (gain, shift))
+    return [o * g + s for o, g, s in zip(out, gains, shifts, strict=True)]
+
+
 FUNCTIONS = {
     "__builtins__": __builtins__,
     **{name: getattr(torch, name) for name in ("sigmoid", "tanh", "exp", "log", "sqrt")},
@@ -40,6 +54,9 @@ FUNCTIONS = {
     "relu": lambda x: maximum(x, 0.0),
     "hard_sigmoid": lambda x, slope=1 / 6, offset=0.5: clip(slope * x + offset, 0.0, 1.0),
     "spike": lambda x, slope=25.0: Spike.apply(x, slope),
+    "mean": lambda *values: together(values).mean((0, -1))[..., None],
+    "variance": lambda *values: together(values).var((0, -1), correction=0)[..., None],
+    "layer_norm": normed,
 }
 
 
@@ -83,13 +100,14 @@ def by_programs(cell, values, gradients):
     given = {kind: [values[name] for name in names] for kind, names in cell.inputs.items()}
     slots = given.pop("slot")
     matrices = [(weight, 0.0) for weight in given.pop("matrix")]
-    plain, _, _ = steps.forward(cell, slots, matrices, given, keep=False)
-    new, tape, read = steps.forward(cell, slots, matrices, given)
+    plain, _ = steps.forward(cell, slots, matrices, given, keep=False)
+    new, kept = steps.forward(cell, slots, matrices, given)
+    tape, read, statistics = kept
     for state, same in zip(plain, new, strict=True):
         np.testing.assert_array_equal(state, same)
-    if not matrices:
+    if not matrices and not statistics:
         assert sorted(tape) == list(range(len(cell.programs.kept)))
-    d_slots, back = steps.backward(cell, matrices, given, new, tape, read, gradients)
+    d_slots, back = steps.backward(cell, matrices, given, new, kept, gradients)
     got = dict(zip(cell.order, d_slots, strict=False))
     products = [m for stage in cell.programs.products for m in stage]
     read_by = {m: read[stage] for stage, fed in enumerate(cell.programs.products, 1) for m in fed}

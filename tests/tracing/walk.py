@@ -2,6 +2,8 @@
 
 from elman.tracing.operations import DERIVATIVES, OPERATIONS, UNARY
 
+_OF_STAGES = ("read", "passed", "statistic")
+
 
 def assert_sound(cell):
     """Registers are written before they are read, and nothing is overwritten that is still to be loaded."""
@@ -9,22 +11,26 @@ def assert_sound(cell):
     states, matrices = len(cell.states), len(cell.matrices)
     extras = len(cell.params) + len(cell.scalars)
     stages = 1 + len(programs.products)
-    fed = [list(range(len(cell.slots)))]
+    fed, slots = [list(range(len(cell.slots)))], len(cell.slots)
     for products in programs.products:
-        fed.append([fed[-1][-1] + 1 + i for i in range(len(products))])
-    slots = fed[-1][-1] + 1
+        fed.append(list(range(slots, slots + len(products))))
+        slots += len(products)
     assert slots == len(cell.slots) + matrices <= programs.columns
-    if not matrices:
+    staged = len(programs.forward) > 1
+    if not staged:
         assert len(programs.kept) <= slots == programs.columns
+    rows = [stage for stage, products in enumerate(programs.products, 1) if products]
     for way in (programs.forward, programs.forward_keep):
-        columns = set()
+        columns, statistics = set(), []
         assert len(way) == stages
         for stage, program in enumerate(way):
             assert len(program.place) == len(set(program.place)) == len(fed[stage])
             last = stage == stages - 1
-            new = [("store_state", k) for k in range(states)] if last else [("store_read", stage + 1)]
-            _walk(program, new, columns, range(1, stage + 1))
-    if not matrices:
+            row = [] if last or not programs.products[stage] else [("store_read", stage + 1)]
+            new = [("store_state", k) for k in range(states)] if last else row
+            _statistics(program, columns, statistics)
+            _walk(program, new, columns, statistics, [r for r in rows if r <= stage])
+    if not staged:
         assert columns == set(range(len(programs.kept)))
     for stage in reversed(range(stages)):
         assert programs.backward[stage].place == ()
@@ -33,11 +39,22 @@ def assert_sound(cell):
             gradients += [("store_gradient", k) for k in range(states)]
             gradients += [("store_extra", k) for k in range(extras)]
         final = {s for later in fed[stage + 1 :] for s in later}
-        _walk(programs.backward[stage], gradients, columns, range(1, stages), range(stage + 1, stages), final)
+        _statistics(programs.backward[stage], columns, statistics)
+        passed = [r for r in rows if r > stage]
+        _walk(programs.backward[stage], gradients, columns, statistics, rows, passed, final)
 
 
-def _walk(program, expected, columns, read, passed=(), final=()):
-    """columns: of the tape that have been stored, to which it adds its own; read, passed: the stages whose rows and
+def _statistics(program, columns, statistics):
+    """What comes before a program: of columns that are there, and that it leaves alone."""
+    stored = {one.index for one in program.instructions if one.op == "store_tape"}
+    for mean, to, of in program.statistics:
+        assert of and set(of) <= columns and not set(of) & stored
+        assert to == len(statistics) and (mean is None or statistics[mean] == of)
+        statistics.append(of)
+
+
+def _walk(program, expected, columns, statistics, read, passed=(), final=()):
+    """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there; read, passed: the stages whose rows and
     gradients are there; final: columns that stay as they are."""
     written, stored, loaded = set(program.place), [], set()
     for op, to, args, number, index, count in program.instructions:
@@ -56,8 +73,9 @@ def _walk(program, expected, columns, read, passed=(), final=()):
         written |= set(range(to, to + count))
         if op.startswith("load_"):
             what = op.removeprefix("load_")
-            assert what in ("state", "after", "tape", "gradient", "vector", "scalar", "read", "passed")
-            there = {"tape": columns, "read": read, "passed": passed}.get(what)
+            assert what in ("state", "after", "tape", "gradient", "vector", "scalar") + _OF_STAGES
+            places = {"tape": columns, "read": read, "passed": passed, "statistic": range(len(statistics))}
+            there = places.get(what)
             assert there is None or set(range(index, index + count)) <= set(there)
             for i in range(index, index + count):
                 assert (op, i) not in loaded

@@ -4,7 +4,9 @@ from elman.tracing import (
     clip,
     exp,
     hard_sigmoid,
+    layer_norm,
     maximum,
+    mean,
     relu,
     sigmoid,
     softplus,
@@ -12,6 +14,7 @@ from elman.tracing import (
     sqrt,
     tanh,
     trace,
+    variance,
     where,
 )
 
@@ -168,6 +171,29 @@ def three_stages(i, g, h, c, p, u, v, w):
 def rows_of_leaves(a, c, t, u, v):
     """What is multiplied need not have been computed."""
     return tanh(a + u(c)) * t, sigmoid(v(a)) * c
+
+
+@cell("i f g o", "h c", params="g_i g_f g_g g_o g_c s_c")
+def normed_lstm(i, f, g, o, c, g_i, g_f, g_g, g_o, g_c, s_c):
+    i, f, g, o = layer_norm([i, f, g, o], [g_i, g_f, g_g, g_o])
+    c1 = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(layer_norm(c1, g_c, s_c)), c1
+
+
+@cell({"r": "xh", "z": "xh", "n": "x"}, "h", params="gain shift", matrices="u")
+def normed_gru_before(r, z, n, h, gain, shift, u):
+    """Statistics and products in turns."""
+    r, z = layer_norm([r, z])
+    n = tanh(layer_norm(n + u(sigmoid(r) * h), gain, shift, 1e-3))
+    return sigmoid(z) * (h - n) + n
+
+
+@cell("a b", "h c", scalars="t")
+def statistics_of_all(a, b, h, c, t):
+    """Statistics of leaves, of results, of statistics, and of both directions of time."""
+    m, v = mean(h, t, c), variance(a, h)
+    c1 = tanh(a - m) * c + b * mean(mean(b) * v)
+    return c1 / sqrt(variance(c1) + 1.0) + v, c1
 
 
 @cell({"a": "h", "b": "x", "c": "xh"}, "h w v")

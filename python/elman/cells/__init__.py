@@ -9,8 +9,10 @@ from ..tracing import (
     clip,
     exp,
     hard_sigmoid,
+    layer_norm,
     log,
     maximum,
+    mean,
     minimum,
     relu,
     sigmoid,
@@ -18,6 +20,7 @@ from ..tracing import (
     spike,
     sqrt,
     tanh,
+    variance,
     where,
     zoneout,
 )
@@ -26,6 +29,7 @@ from .grus import atr, augru, brc, cfn, gru, li_gru, light_ru, mgu, sgrn, star, 
 from .linear import lru, rg_lru, sru, t_rnn
 from .lstms import cifg, janet, lstm, peephole_lstm, ran
 from .minimal import min_gru, min_lstm
+from .norms import dreamer_gru, layer_norm_gru, layer_norm_lstm
 from .plain import ctrnn, echo_state, fast_grnn, fast_rnn, ind_rnn, leaky_rnn, rnn
 from .searched import nas
 from .spiking import lif, rlif
@@ -42,6 +46,7 @@ __all__ = [
     "cifg",
     "clip",
     "ctrnn",
+    "dreamer_gru",
     "echo_state",
     "exp",
     "fast_grnn",
@@ -50,6 +55,9 @@ __all__ = [
     "hard_sigmoid",
     "ind_rnn",
     "janet",
+    "layer_norm",
+    "layer_norm_gru",
+    "layer_norm_lstm",
     "leaky_rnn",
     "li_gru",
     "lif",
@@ -58,6 +66,7 @@ __all__ = [
     "lru",
     "lstm",
     "maximum",
+    "mean",
     "mgu",
     "min_gru",
     "min_lstm",
@@ -82,6 +91,7 @@ __all__ = [
     "ugrnn",
     "unicornn",
     "usual",
+    "variance",
     "where",
     "zoneout",
     "zoneout_gru",

@@ -94,7 +94,7 @@ class RecurrentLayer(Parameters):
             raise ValueError(
                 f"recurrent_dropout: expected 0 for a cell without recurrent weights, got {recurrent_dropout}"
             )
-        if self.recurrent_dropout and self._spec.facts.stages > 1:
+        if self.recurrent_dropout and self._spec.facts.matrices:
             raise ValueError(
                 f"recurrent_dropout: expected 0 for a cell with matrices within the step, got {recurrent_dropout}"
             )

@@ -32,9 +32,14 @@ class Cell(NamedTuple):
     h: Feed  # of the first stage
     vectors: tuple[str, ...]  # of one number for each unit
     scalars: tuple[str, ...]  # of one number for each row of x
-    stages: int  # of a step: one more than it has rows that matrices multiply
+    stages: int  # of a step
     draws: bool  # random numbers, in training
     definition: CellDefinition | None = None  # of one that is not compiled
+
+    @property
+    def matrices(self) -> tuple[str, ...]:
+        """What multiplies within a step; its rows are the last ones of weight_hh."""
+        return self.definition.matrices if self.definition else ()
 
     @property
     def h_gates(self) -> int:
@@ -133,9 +138,16 @@ def _words(cell: CellDefinition) -> dict[str, Any]:
 _OPERATIONS = {name: number for number, name in enumerate(_core.operations())}
 
 
-def _code(program: Program) -> tuple[int, list[int], list[list[int]], list[float]]:
+_Code = tuple[int, list[int], list[list[int]], list[float], list[tuple[int, int, list[int]]]]
+
+
+def _code(program: Program) -> _Code:
     rows = [
         [_OPERATIONS[i.op], max(i.to, 0), *i.args, *[0] * (4 - len(i.args)), i.index, i.count]
         for i in program.instructions
     ]
-    return max(1, program.registers), list(program.place), rows, [i.number for i in program.instructions]
+    statistics = [
+        (-1 if one.mean is None else one.mean, one.to, list(one.columns)) for one in program.statistics
+    ]
+    numbers = [i.number for i in program.instructions]
+    return max(1, program.registers), list(program.place), rows, numbers, statistics

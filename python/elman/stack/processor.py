@@ -18,8 +18,8 @@ States = Sequence[np.ndarray | None]  # one for each state, each [L * D, B, H]; 
 def tape_size(spec: StackSpec, steps: int, rows: int) -> int:
     """How many numbers are enough for a tape of `rows` rows of x and at most `steps` entries in each direction, without
     recurrent dropout. It uses only plain arithmetic, because torch.compile may know the sizes by name alone."""
-    of_step, of_row, rest = _core.tape_room(spec.cell, spec.L, spec.D, False)
-    return spec.H * (of_step * steps + of_row * rows) + rest
+    of_step, of_row, numbers, rest = _core.tape_room(spec.cell, spec.L, spec.D, False)
+    return spec.H * (of_step * steps + of_row * rows) + numbers * steps + rest
 
 
 class Pass:

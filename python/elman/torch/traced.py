@@ -59,6 +59,10 @@ def _smaller(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(a < b, a, torch.where(a.isnan(), a.detach() + b, b))
 
 
+def _mean(*values: Tensor) -> Tensor:
+    return functools.reduce(operator.add, values).mean(-1, keepdim=True) / len(values)
+
+
 def _broadcast(value: Any, like: Tensor) -> Tensor:
     value = value if isinstance(value, Tensor) else like.new_full((), value)
     return value.expand_as(like)
@@ -90,6 +94,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "softplus": lambda x: -functional.logsigmoid(-x),  # torch's softplus is x itself from 20 on
+    "mean": _mean,
+    "variance": lambda mean, *values: _mean(*((value - mean) ** 2 for value in values)),
     "broadcast": _broadcast,
 }
 """Those of torch, as `CellDefinition.evaluate` wants them. All can be differentiated in any mode as often as wanted."""

@@ -3,6 +3,7 @@
 from .definition import CellDefinition as CellDefinition
 from .emit import Instruction as Instruction
 from .emit import Program as Program
+from .emit import Statistic as Statistic
 from .evaluate import evaluate as evaluate
 from .evaluate import run_program as run_program
 from .functions import clip as clip
@@ -19,6 +20,9 @@ from .functions import sqrt as sqrt
 from .functions import tanh as tanh
 from .functions import where as where
 from .functions import zoneout as zoneout
+from .norms import layer_norm as layer_norm
+from .norms import mean as mean
+from .norms import variance as variance
 from .numeric import NUMPY as NUMPY
 from .numeric import Functions as Functions
 from .programs import Programs as Programs

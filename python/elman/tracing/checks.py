@@ -19,8 +19,10 @@ from .operations import (
     MOST_STAGES,
     MOST_STATES,
     OPERATIONS,
+    STATISTICS,
     Node,
 )
+from .stages import Stages
 
 FEEDS = ("x", "xh", "h")
 Start = float | tuple[float, float] | None
@@ -136,14 +138,15 @@ def trace(nodes: Sequence[Node], results: Sequence[int], sizes: dict[str, list[s
 
 
 def _products(nodes: Sequence[Node], matrices: Sequence[str]) -> None:
-    """Each matrix has one product, and there are not too many rows."""
+    """Each matrix has one product, and there are not too many stages."""
     products = [node for node in nodes if node.op == "product"]
     if len(products) > len(matrices):
         raise ValueError(f"nodes: expected one product of each matrix, {len(matrices)}, got {len(products)}")
-    rows = {node.args for node in products}
-    if len(rows) >= MOST_STAGES:
+    stages = Stages(nodes).count
+    if stages > MOST_STAGES:
         raise ValueError(
-            f"nodes: expected products of at most {MOST_STAGES - 1} different values, got {len(rows)}"
+            f"nodes: expected at most {MOST_STAGES} stages, one more than there are products and statistics one "
+            f"after another, got {stages}"
         )
 
 
@@ -156,11 +159,15 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
         raise ValueError(
             f"{what}: expected an operation ({', '.join([*LEAVES, *OPERATIONS])}), got {node.op!r}"
         )
-    if len(node.args) != arity:
+    if len(node.args) != arity and not (
+        node.op in STATISTICS and arity <= len(node.args) < arity + MOST_SLOTS
+    ):
         raise ValueError(f"{what}: expected {arity} arguments of {node.op}, got {len(node.args)}")
     for a in node.args:
         if not 0 <= a < n:
             raise ValueError(f"{what}: expected arguments that stand before it, got {a}")
+    if node.op == "variance" and nodes[node.args[0]] != Node("mean", node.args[1:]):
+        raise ValueError(f"{what}: expected the mean of its values as the first argument of a variance")
     kind = "matrix" if node.op == "product" else node.op
     if kind in sizes:
         most = len(sizes[kind]) - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .graph import Graph
-from .operations import INPUTS, Node
+from .operations import INPUTS, STATISTICS, Node
 
 
 def differentiate(
@@ -63,7 +63,9 @@ class _Backward:
         """From the gradient d of node n to those of its arguments."""
         if node.op == "chance":
             return  # it depends on nothing that has a gradient
-        if node.op in ("add", "sub", "mul", "fma", "fnma", "div"):
+        if node.op in STATISTICS:
+            self._statistic(node, d)
+        elif node.op in ("add", "sub", "mul", "fma", "fnma", "div"):
             self._arithmetic(n, node, d)
         elif node.op in ("add_number", "from_number", "mul_number"):
             factor = {"add_number": 1.0, "from_number": -1.0}.get(node.op, node.number)
@@ -72,6 +74,19 @@ class _Backward:
             self.give(node.args[0], self._function(n, node, d))
         else:
             self._choice(n, node, d)
+
+    def _statistic(self, node: Node, d: int) -> None:
+        """Each unit of each of k values has a share of the sum of d over the units: mean(d) / k, and of a variance
+        2 (v - mean) times that."""
+        graph = self.graph
+        values = node.args if node.op == "mean" else node.args[1:]
+        share = graph.mul(graph.mean([d]), graph.constant(1 / len(values)))
+        for v in values:
+            if node.op == "mean":
+                self.give(v, share)
+            else:
+                double = graph.mul(share, graph.constant(2.0))
+                self.give(v, graph.mul(graph.sub(v, node.args[0]), double))
 
     def _arithmetic(self, n: int, node: Node, d: int) -> None:
         graph, (a, b) = self.graph, node.args[:2]

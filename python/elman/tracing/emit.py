@@ -24,12 +24,21 @@ class Instruction(NamedTuple):
     count: int = 1  # type: ignore[assignment]
 
 
+class Statistic(NamedTuple):
+    """The mean of columns of the tape over all units, or with the number of a mean the variance; and its own number."""
+
+    mean: int | None
+    to: int
+    columns: tuple[int, ...]
+
+
 class Program(NamedTuple):
-    """Instructions, the number of registers, and the register in which each slot arrives."""
+    """Instructions, the number of registers, the register in which each slot arrives, and what comes before."""
 
     instructions: tuple[Instruction, ...]
     registers: int
     place: tuple[int, ...] = ()
+    statistics: tuple[Statistic, ...] = ()
 
 
 def emit(

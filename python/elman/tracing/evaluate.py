@@ -9,7 +9,7 @@ import numpy as np
 
 from .emit import Instruction, Program
 from .numeric import BACKWARD, NUMPY, Functions
-from .operations import OPERATIONS, Node
+from .operations import OPERATIONS, STATISTICS, Node
 
 _TABLE = {**NUMPY, **BACKWARD}
 
@@ -48,6 +48,8 @@ def evaluate(
             values.append(inputs[node.op][node.which])
         elif node.op == "product":
             values.append(inputs["matrix"][node.which](functions["broadcast"](args[0], like)))
+        elif node.op in STATISTICS:
+            values.append(functions[node.op](*(functions["broadcast"](value, like) for value in args)))
         elif node.op == "spike":
             values.append(functions["spike"](args[0], node.number))
         elif OPERATIONS[node.op].numbered:
@@ -66,7 +68,7 @@ def run_program(
         program: one of a cell's programs.
         slots: arrays [.., H], in the order of the engine, of the program's stage.
         **inputs: what it loads, a sequence of arrays each: `state`, `after`, `tape`, `gradient`, `vector`, `scalar`,
-            `random`, and by stage `read` and `passed`. Those that are not a sequence are found by index.
+            `random`, `statistic`, and by stage `read` and `passed`. Those that are not a sequence are found by index.
 
     Returns:
         "state", "tape", "gradient", "extra", "read": the arrays by index.

@@ -12,12 +12,12 @@ from .refusals import Symbol, Trace
 from .symbols import Condition, Value
 
 
-def _trace(*given: Any) -> Trace | None:
+def trace_of(*given: Any) -> Trace | None:
     """Of the first symbol, if there is one."""
     return next((x.trace for x in given if isinstance(x, Symbol)), None)
 
 
-def _numbers(name: str, *given: Any) -> None:
+def numbers(name: str, *given: Any) -> None:
     for x in given:
         if isinstance(x, bool) or not isinstance(x, (int, float, np.ndarray, np.number)):
             raise TypeError(
@@ -28,10 +28,10 @@ def _numbers(name: str, *given: Any) -> None:
 
 
 def _unary(name: str, x: Any) -> Any:
-    trace = _trace(x)
+    trace = trace_of(x)
     if trace is not None:
         return Value(trace, trace.graph.apply(name, trace.node(x)))
-    _numbers(name, x)
+    numbers(name, x)
     return NUMPY[name](x)
 
 
@@ -108,10 +108,10 @@ def softplus(x: Any) -> Any:
 
 
 def _extreme(name: str, op: str, a: Any, b: Any) -> Any:
-    trace = _trace(a, b)
+    trace = trace_of(a, b)
     if trace is not None:
         return Value(trace, trace.graph.extreme(op, trace.node(a), trace.node(b)))
-    _numbers(name, a, b)
+    numbers(name, a, b)
     return NUMPY[op](a, b)
 
 
@@ -180,9 +180,9 @@ def hard_sigmoid(x: Any, slope: float = 1 / 6, offset: float = 0.5) -> Any:
     Returns:
         The same kind.
     """
-    trace = _trace(x, slope, offset)
+    trace = trace_of(x, slope, offset)
     if trace is None:
-        _numbers("hard_sigmoid", x, slope, offset)
+        numbers("hard_sigmoid", x, slope, offset)
     return clip(slope * x + offset, 0.0, 1.0)
 
 
@@ -201,9 +201,9 @@ def where(condition: Any, then: Any, otherwise: Any) -> Any:
     Raises:
         TypeError: the condition is none.
     """
-    trace = _trace(condition, then, otherwise)
+    trace = trace_of(condition, then, otherwise)
     if trace is None:
-        _numbers("where", then, otherwise)
+        numbers("where", then, otherwise)
         if np.asarray(condition).dtype != np.bool_:
             raise TypeError(f"where: expected a condition, as x > 0, got {describe(condition)}")
         return np.where(condition, then, otherwise)
@@ -227,10 +227,10 @@ def spike(x: Any, slope: float = 25.0) -> Any:
     Returns:
         The same kind.
     """
-    trace = _trace(x, slope)
+    trace = trace_of(x, slope)
     if trace is not None:
         return Value(trace, trace.graph.spike(trace.node(x), trace.number(slope)))
-    _numbers("spike", x, slope)
+    numbers("spike", x, slope)
     return NUMPY["spike"](x, slope)
 
 
@@ -249,11 +249,11 @@ def zoneout(old: Any, new: Any, p: float) -> Any:
     Raises:
         ValueError: p lies elsewhere.
     """
-    trace = _trace(old, new, p)
+    trace = trace_of(old, new, p)
     if isinstance(p, (int, float)) and not isinstance(p, bool) and not 0 <= p <= 1:
         raise ValueError(f"p: expected 0 to 1, got {p}")
     if trace is None:
-        _numbers("zoneout", old, new, p)
+        numbers("zoneout", old, new, p)
         return p * old + (1 - p) * new
     kept = Value(trace, trace.graph.chance(trace.number(p)))
     mean = kept * old + (1.0 - kept) * new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -160,6 +160,21 @@ class Graph:
         """A function of one argument."""
         folded = self._folded(op, a)
         return self.node(op, a) if folded is None else folded
+
+    def mean(self, values: Sequence[int]) -> int:
+        """Over all units of these values together."""
+        numbers = [self.value(n) for n in values]
+        if None not in numbers:
+            return self.constant(float(np.mean(np.array(numbers, float))))
+        return self.node("mean", *values)
+
+    def variance(self, values: Sequence[int]) -> int:
+        """Of all units of these values from their mean."""
+        mean = self.mean(values)
+        if self.value(mean) is not None:
+            numbers = [self.value(n) for n in values]
+            return self.constant(float(np.var(np.array(numbers, float))))
+        return self.node("variance", mean, *values)
 
     def chance(self, p: float) -> int:
         """1 with probability p, else 0, drawn anew for each call of this, unit and step; outside training p."""

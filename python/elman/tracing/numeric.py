@@ -25,6 +25,14 @@ def spike(x: Any, slope: float) -> Any:
     return np.where(x > 0, np.ones_like(x), np.zeros_like(x))
 
 
+def mean(*values: Any) -> Any:
+    return (sum(values) / len(values)).mean(-1, keepdims=True)
+
+
+def variance(middle: Any, *values: Any) -> Any:
+    return mean(*((value - middle) ** 2 for value in values))
+
+
 def broadcast(value: Any, like: Any) -> Any:
     """The number or the array with the shape and the type of `like`."""
     return np.broadcast_to(np.asarray(value, like.dtype), like.shape)
@@ -56,6 +64,8 @@ NUMPY: Functions = {
     "sigmoid": sigmoid,
     "tanh": np.tanh,
     "softplus": softplus,
+    "mean": mean,
+    "variance": variance,
     "broadcast": broadcast,
 }
 """Those of NumPy. The same names with another library's functions make `evaluate` compute there."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 MOST_SLOTS, MOST_STATES, MOST_PARAMS, MOST_SCALARS, MOST_RANDOM = 16, 8, 16, 4, 16
 LARGEST = 3.4028234663852886e38  # number of float32, as which the engine may hold any
 MOST_NODES, MOST_REGISTERS, MOST_INSTRUCTIONS = 1000, 64, 4096
-MOST_STAGES, MOST_COLUMNS = 6, 64
+MOST_STAGES, MOST_COLUMNS, MOST_STATISTICS = 6, 64, 32
 
 
 class Node(NamedTuple):
@@ -32,6 +32,7 @@ class Operation(NamedTuple):
 
 
 UNARY = {"abs": 1, "sqrt": 6, "exp": 8, "log": 10, "sigmoid": 10, "tanh": 10, "softplus": 18}
+STATISTICS = ("mean", "variance")
 CHOICES = ("where_greater", "where_at_least", "where_equal")
 
 # What a cell's function may lead to.
@@ -51,6 +52,9 @@ OPERATIONS: dict[str, Operation] = {
     **{op: Operation(1, cost) for op, cost in UNARY.items()},
     # Of a row of all units with a matrix, whose number is the node's.
     "product": Operation(1),
+    # Over all units of some values together; the variance's first argument is their mean.
+    "mean": Operation(1),
+    "variance": Operation(2),
 }
 # What only the way back has.
 DERIVATIVES = {
@@ -62,6 +66,6 @@ KNOWN = {**OPERATIONS, **DERIVATIVES}
 
 INPUTS = ("slot", "state", "vector", "scalar")
 LEAVES = (*INPUTS, "constant", "random")
-# What is at hand in any program without a tape: leaves, and on the way back the gradients of the new states and of the
-# row that a stage reads.
-FREE = ("state", "vector", "scalar", "constant", "gradient", "random", "passed")
+# What is at hand in any program without a tape: leaves, statistics, and on the way back the gradients of the new states
+# and of the row that a stage reads.
+FREE = ("state", "vector", "scalar", "constant", "gradient", "random", "passed", *STATISTICS)

@@ -7,9 +7,17 @@ from typing import NamedTuple
 
 from . import tape
 from .derivative import differentiate
-from .emit import Program, emit
+from .emit import Program, Statistic, emit
 from .graph import Graph
-from .operations import FREE, MOST_COLUMNS, MOST_INSTRUCTIONS, MOST_REGISTERS, Node
+from .operations import (
+    FREE,
+    MOST_COLUMNS,
+    MOST_INSTRUCTIONS,
+    MOST_REGISTERS,
+    MOST_STATISTICS,
+    STATISTICS,
+    Node,
+)
 from .schedule import Found, Order, Output
 from .stages import Left, Span, Stages, columns_of
 
@@ -51,6 +59,12 @@ def make_programs(name: str, nodes: Sequence[Node], results: Sequence[int], size
     _check(name, "values at a time", MOST_REGISTERS, [program.registers for program in programs.all])
     _check(name, "instructions", MOST_INSTRUCTIONS, [len(program.instructions) for program in programs.all])
     _check(name, "columns of the tape", MOST_COLUMNS, [programs.columns])
+    _check(
+        name,
+        "statistics",
+        MOST_STATISTICS,
+        [sum(len(one.statistics) for one in programs.forward + programs.backward)],
+    )
     return programs
 
 
@@ -75,13 +89,15 @@ class _Maker:
         self.outputs = self._there() | self._back(inputs)
         self.times = self.stages.times(self.graph)
         self.sums = self._sums()
+        self.statistics = self._statistics()
 
     def _there(self) -> dict[int, list[Output]]:
         """What each program there stores, by time, but for the tape."""
-        rows = {k: [Output("store_read", k + 1, row)] for k, row in enumerate(self.stages.rows)}
-        return rows | {
-            self.stages.count - 1: [Output("store_state", k, n) for k, n in enumerate(self.results)]
-        }
+        outputs: dict[int, list[Output]] = {time: [] for time in range(self.stages.count)}
+        for stage, row in self.stages.rows.items():
+            outputs[stage - 1].append(Output("store_read", stage, row))
+        outputs[self.stages.count - 1] += [Output("store_state", k, n) for k, n in enumerate(self.results)]
+        return outputs
 
     def _back(self, inputs: Mapping[tuple[str, int], int]) -> dict[int, list[Output]]:
         """What each program back stores, but for what it leaves to others."""
@@ -90,11 +106,14 @@ class _Maker:
         gradients = [Output("store_gradient", k, inputs.get(("state", k), zero)) for k in range(sizes.states)]
         extras = [("vector", p) for p in range(sizes.params)] + [("scalar", s) for s in range(sizes.scalars)]
         more = [Output("store_extra", k, inputs.get(extra, zero)) for k, extra in enumerate(extras)]
-        outputs = {self.stages.back(0): slots + gradients + more}
+        outputs: dict[int, list[Output]] = {
+            self.stages.back(stage): [] for stage in reversed(range(self.stages.count))
+        }
+        outputs[self.stages.back(0)] += slots + gradients + more
         for column, matrix in enumerate(self.stages.order, sizes.slots):
             time = self.stages.back(self.stages.of_matrix[matrix])
             gradient = inputs.get(("product", matrix), zero)
-            outputs.setdefault(time, []).append(Output("store_tape", column, gradient))
+            outputs[time].append(Output("store_tape", column, gradient))
         return outputs
 
     def _sums(self) -> dict[int, list[int]]:
@@ -104,10 +123,32 @@ class _Maker:
             for n, node in enumerate(self.graph.nodes[: self.forward])
             if node.op in ("slot", "product")
         }
-        sums = {0: [leaf["slot", s] for s in range(self.sizes.slots)]}
+        sums: dict[int, list[int]] = {time: [] for time in range(2 * self.stages.count)}
+        sums[0] += [leaf["slot", s] for s in range(self.sizes.slots)]
         for matrix in self.stages.order:
-            sums.setdefault(self.stages.of_matrix[matrix], []).append(leaf["product", matrix])
+            sums[self.stages.of_matrix[matrix]].append(leaf["product", matrix])
         return sums
+
+    def _statistics(self) -> list[int]:
+        """The nodes of the statistics that a step needs, in the order in which they are computed."""
+        needed: set[int] = set()
+        walk = [output.node for outputs in self.outputs.values() for output in outputs]
+        while walk:
+            n = walk.pop()
+            if n not in needed:
+                needed.add(n)
+                walk += self.graph.nodes[n].args
+        found = [n for n in needed if self.graph.nodes[n].op in STATISTICS]
+        return sorted(found, key=lambda n: (self.times[n], n))
+
+    def _values(self, statistic: int) -> tuple[int, ...]:
+        """What it is of."""
+        node = self.graph.nodes[statistic]
+        return node.args if node.op == "mean" else node.args[1:]
+
+    def _of_statistics(self, times: Sequence[int]) -> set[int]:
+        """What those of these times are of."""
+        return {v for n in self.statistics if self.times[n] in times for v in self._values(n)}
 
     def programs(self) -> Programs:
         """Chooses what is kept and what is left, and where it lies; then the programs follow."""
@@ -115,7 +156,9 @@ class _Maker:
         there, back = range(count), range(count, 2 * count)
         slots = self.sizes.slots + self.sizes.matrices
         wanted = [output.node for time in back for output in self.outputs[time]]
-        kept = tape.choose(self.graph, self.forward, {*self.results, *self.stages.rows}, wanted, slots)
+        # What statistics are of lies in columns in any case.
+        found = {*self.results, *self.stages.rows.values(), *self._of_statistics(there)}
+        kept = tape.choose(self.graph, self.forward, found, wanted, slots)
         plain = self._made(there, self._left(there, ()))
         both = self._made([*there, *back], {*kept, *self._left(there, kept), *self._left(back, kept)})
         return Programs(
@@ -132,10 +175,12 @@ class _Maker:
 
     def _found(self, time: int) -> dict[int, Found]:
         """What the program of that time can load of what others have stored for good."""
-        rows = {row: Found("load_read", k) for k, row in enumerate(self.stages.rows, 1) if k <= time}
+        found = {row: Found("load_read", stage) for stage, row in self.stages.rows.items() if stage <= time}
         if time >= self.stages.count:
-            rows |= {n: Found("load_after", k) for k, n in enumerate(self.results)}
-        return {n: found for n, found in rows.items() if self.graph.nodes[n].op not in FREE}
+            found |= {n: Found("load_after", k) for k, n in enumerate(self.results)}
+        found = {n: one for n, one in found.items() if self.graph.nodes[n].op not in FREE}
+        numbers = enumerate(self.statistics)
+        return found | {n: Found("load_statistic", k) for k, n in numbers if self.times[n] <= time}
 
     def _left(self, times: Sequence[int], kept: Collection[int]) -> set[int]:
         """What one program leaves for another of the same way, beside what is kept."""
@@ -143,7 +188,8 @@ class _Maker:
         def at_hand(n: int, time: int) -> bool:
             return (n in kept and self.times[n] < time) or n in self._found(time)
 
-        left = Left(self.graph, self.times, at_hand, self.forward if times[0] else 0)
+        again = self.forward if times[0] else 0
+        left = Left(self.graph, self.times, at_hand, again, self._of_statistics(times))
         for time in reversed(times):  # what one leaves it has to compute, too
             stores = [n for n in (*kept, *left.nodes) if self.times[n] == time]
             left.find([*(output.node for output in self.outputs[time]), *stores], time)
@@ -156,8 +202,11 @@ class _Maker:
         last: dict[int, int] = {}
         for time in times:
             outputs = [*self.outputs[time], *(Output("store_tape", 0, n) for n in stores[time])]
-            order = Order(self.graph, outputs, {*self.sums.get(time, ()), *there[time]}, self._found(time))
+            order = Order(self.graph, outputs, {*self.sums[time], *there[time]}, self._found(time))
             last |= dict.fromkeys(order.needed() & there[time], time)
+        statistics = [n for n in self.statistics if self.times[n] in times]
+        for n in statistics:  # other threads may still read what it is of while the next program runs
+            last |= {v: max(last.get(v, 0), self.times[n] + 1) for v in self._values(n)}
         gradients = {
             output.which: time for time in times for output in self.outputs[time] if output.op == "store_tape"
         }
@@ -167,10 +216,20 @@ class _Maker:
                 self.graph,
                 self.outputs[time]
                 + [Output("store_tape", columns[n], n) for n in stores[time] if n in columns],
-                self.sums.get(time, ()),
+                self.sums[time],
                 {n: columns[n] for n in there[time] if n in columns},
                 self._found(time),
-            )
+            )._replace(statistics=self._before(time, columns))
             for time in times
         )
         return _Way(programs, columns)
+
+    def _before(self, time: int, columns: Mapping[int, int]) -> tuple[Statistic, ...]:
+        """The statistics that come before the program of that time."""
+        found = []
+        for to, n in enumerate(self.statistics):
+            if self.times[n] == time:
+                node = self.graph.nodes[n]
+                mean = None if node.op == "mean" else self.statistics.index(node.args[0])
+                found.append(Statistic(mean, to, tuple(columns[v] for v in self._values(n))))
+        return tuple(found)

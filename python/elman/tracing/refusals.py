@@ -34,7 +34,7 @@ FUNCTIONS = (
         "minimum",
         "clip",
     ),
-    *("where", "spike", "zoneout"),
+    *("where", "spike", "zoneout", "mean", "variance", "layer_norm"),
 )
 _USE = f"use those of elman.cells: {', '.join(FUNCTIONS)}"
 _LIBRARIES = os.path.dirname(os.__file__)

@@ -1,7 +1,7 @@
 """What each program of a cell computes when, and what one leaves for another in columns of the tape.
 
 A step of S stages has a program for each: there they have the times 0 to S - 1; back, from the last stage to the first,
-S to 2 S - 1.
+S to 2 S - 1. Before each but the first of both ways come the product of a row and statistics of columns.
 """
 
 from __future__ import annotations
@@ -18,25 +18,34 @@ _CHEAP = 3
 
 
 class Stages:
-    """The stages of a trace: the first has the products of x and h, each other one those of one more row.
+    """The stages of a trace: the first has the products of x and h, each other one those of at most one row.
 
     Attributes:
-        rows: the node of each row; that of stage k is rows[k - 1].
+        rows: the row of each stage that has one.
         of_matrix: the stage of each matrix.
         count: S.
     """
 
     def __init__(self, nodes: Sequence[Node]):
-        self.rows: list[int] = []
+        self.rows: dict[int, int] = {}
         self.of_matrix: dict[int, int] = {}
+        self._there: list[int] = []
         for node in nodes:
-            if node.op == "product":
-                (row,) = node.args
-                if row not in self.rows:
-                    self.rows.append(row)
-                self.of_matrix[node.which] = self.rows.index(row) + 1
-        self.count = len(self.rows) + 1
-        self._forward = len(nodes)
+            self._there.append(self._stage(node))
+        self.count = max(self._there, default=0) + 1
+
+    def _stage(self, node: Node) -> int:
+        last = max((self._there[a] for a in node.args), default=0)
+        if node.op == "mean":
+            return last + 1
+        if node.op == "product":
+            (row,) = node.args
+            last += 1
+            while self.rows.get(last, row) != row:
+                last += 1
+            self.rows[last] = row
+            self.of_matrix[node.which] = last
+        return last  # of a variance that of its mean
 
     @property
     def order(self) -> list[int]:
@@ -48,15 +57,13 @@ class Stages:
         return 2 * self.count - 1 - stage
 
     def times(self, graph: Graph) -> list[int]:
-        """When each node is first there to be computed."""
-        times: list[int] = []
-        for n, node in enumerate(graph.nodes):
-            time = max([times[a] for a in node.args] + [0 if n < self._forward else self.count])
-            if node.op == "product":
-                time = self.of_matrix[node.which]
-            elif node.op == "passed":
+        """When each node is first there to be computed, or with what comes before that program."""
+        times = list(self._there)
+        for node in graph.nodes[len(times) :]:
+            time = max([times[a] for a in node.args] + [self.count])
+            if node.op == "passed":
                 time = self.back(node.which) + 1
-            times.append(time)
+            times.append(time + 1 if node.op == "mean" else time)
         return times
 
 
@@ -68,12 +75,18 @@ class Left:
         times: of its nodes.
         at_hand: whether a node can be loaded from elsewhere, at a time.
         again: up to this node all is computed again rather than left; those that are kept are at hand.
+        nodes: those that are left in any case.
     """
 
     def __init__(
-        self, graph: Graph, times: Sequence[int], at_hand: Callable[[int, int], bool], again: int = 0
+        self,
+        graph: Graph,
+        times: Sequence[int],
+        at_hand: Callable[[int, int], bool],
+        again: int,
+        nodes: Collection[int],
     ):
-        self.nodes: set[int] = set()
+        self.nodes = set(nodes)
         self._graph, self._times, self._at_hand, self._again = graph, times, at_hand, again
 
     def find(self, stored: Sequence[int], time: int) -> None:

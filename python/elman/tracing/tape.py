@@ -28,7 +28,7 @@ def choose(
     Args:
         graph: of the way there and back.
         forward: how many nodes the way there has; they stand first.
-        results: the new states and the rows of stages, which are at hand on the way back.
+        results: the new states, the rows of stages and what statistics are of, which are at hand on the way back.
         outputs: what the way back computes.
         most: how many nodes may be kept; at least as many as there are slots and products.
     """
