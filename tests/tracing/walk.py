@@ -2,7 +2,7 @@
 
 from elman.tracing.operations import DERIVATIVES, OPERATIONS, UNARY
 
-_OF_STAGES = ("read", "passed", "statistic")
+_LOADED = ("state", "after", "tape", "gradient", "vector", "scalar", "read", "passed", "statistic")
 
 
 def assert_sound(cell):
@@ -54,8 +54,8 @@ def _statistics(program, columns, statistics):
 
 
 def _walk(program, expected, columns, statistics, read, passed=(), final=()):
-    """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there; read, passed: the stages whose rows and
-    gradients are there; final: columns that stay as they are."""
+    """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there; read, passed:
+    the stages whose rows and gradients are there; final: columns that stay as they are."""
     written, stored, loaded = set(program.place), [], set()
     for op, to, args, number, index, count in program.instructions:
         assert count == 1 or op == "load_tape" or op in UNARY
@@ -73,7 +73,7 @@ def _walk(program, expected, columns, statistics, read, passed=(), final=()):
         written |= set(range(to, to + count))
         if op.startswith("load_"):
             what = op.removeprefix("load_")
-            assert what in ("state", "after", "tape", "gradient", "vector", "scalar") + _OF_STAGES
+            assert what in _LOADED
             places = {"tape": columns, "read": read, "passed": passed, "statistic": range(len(statistics))}
             there = places.get(what)
             assert there is None or set(range(index, index + count)) <= set(there)
