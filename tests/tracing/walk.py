@@ -54,8 +54,8 @@ def _statistics(program, columns, statistics):
 
 
 def _walk(program, expected, columns, statistics, read, passed=(), final=()):
-    """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there; read, passed:
-    the stages whose rows and gradients are there; final: columns that stay as they are."""
+    """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there;
+    read, passed: the stages whose rows and gradients are there; final: columns that stay as they are."""
     written, stored, loaded = set(program.place), [], set()
     for op, to, args, number, index, count in program.instructions:
         assert count == 1 or op == "load_tape" or op in UNARY
