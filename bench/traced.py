@@ -16,9 +16,11 @@ import torch
 
 import elman
 from bench.cells import least
-from bench.traced_cells import CELLS, OWN, Loop, peephole_onnx
+from bench.traced_cells import CELLS, OWN, Loop, in_onnxruntime
 
 TWINS = {"lstm": elman.LSTM, "gru": elman.GRU}
+# Cells of several stages, and the compiled layer that is nearest.
+PLAIN = {"gru_before": elman.GRU, "layer_norm_lstm": elman.LSTM}
 
 
 def ours(layer: Any, x: np.ndarray, scalars: dict[str, np.ndarray], training: bool) -> Callable[[], Any]:
@@ -81,7 +83,7 @@ def contenders(
         else:
             fast.forward = torch.compile(fast.forward)
         runs["inductor"] = theirs(fast, x, scalars, training)
-    if cell == "peephole_lstm" and not training and (session := peephole_onnx(layer)):
+    if not training and (session := in_onnxruntime(cell, layer)):
         runs["onnxruntime"] = lambda: session(x)
     want = runs["elman"]()
     for name, run in runs.items():
@@ -122,6 +124,17 @@ def twin_rows(units: list[int], batches: list[int], T: int, seconds: float) -> N
         row(label(cell, H, B, training), runs, ["compiled"], T, seconds)
 
 
+def plain_rows(chosen: list[str], units: list[int], batches: list[int], T: int, seconds: float) -> None:
+    """Cells of several stages over the plain layer, whose results are others: below 1 they take longer."""
+    header(["plain"])
+    cells = [cell for cell in PLAIN if cell in chosen]
+    for cell, H, B, training in itertools.product(cells, units, batches, (False, True)):
+        layer, plain = elman.Recurrent(CELLS[cell], H, H, seed=0), PLAIN[cell](H, H, seed=0)
+        x = np.random.default_rng(0).standard_normal((T, B, H)).astype(np.float32)
+        runs = {"elman": ours(layer, x, {}, training), "plain": ours(plain, x, {}, training)}
+        row(label(cell, H, B, training), runs, ["plain"], T, seconds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.traced", description=__doc__)
     parser.add_argument("--cells", nargs="*", choices=CELLS, default=list(CELLS))
@@ -151,7 +164,9 @@ def main() -> None:
     for key, ratios in found.items():
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         print(f"{key}: geometric mean {mean:.2f}, least {min(ratios):.2f}")
-    twin_rows(arguments.units, arguments.batches, arguments.steps, arguments.seconds)
+    sizes = arguments.units, arguments.batches, arguments.steps, arguments.seconds
+    plain_rows(arguments.cells, *sizes)
+    twin_rows(*sizes)
 
 
 if __name__ == "__main__":

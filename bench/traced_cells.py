@@ -33,6 +33,8 @@ CELLS = {
     "min_gru": cells.min_gru(),
     "cfc": cells.cfc(),
     "own": own,
+    "gru_before": cells.gru(reset_after=False),
+    "layer_norm_lstm": cells.layer_norm_lstm(),
 }
 
 
@@ -72,12 +74,29 @@ def _own(a: Tensor, states: list[Tensor], p: dict[str, Tensor], _: Any) -> list[
     return [torch.sigmoid(o) * torch.tanh(c1 + m1), c1, m1]
 
 
+def _gru_before(a: Any, states: list[Tensor], p: dict[str, Any], _: Any) -> list[Tensor]:
+    (x_r, x_z, x_n), (h_r, h_z) = (side.chunk(count, -1) for side, count in zip(a, (3, 2), strict=True))
+    n = torch.tanh(x_n + p["u"](torch.sigmoid(x_r + h_r) * states[0]))
+    return [torch.lerp(n, states[0], torch.sigmoid(x_z + h_z))]
+
+
+def _layer_norm_lstm(a: Any, states: list[Tensor], p: dict[str, Tensor], _: Any) -> list[Tensor]:
+    of_x, of_h = a
+    of_x = functional.layer_norm(of_x, of_x.shape[-1:], p["x"], p["b"])
+    i, f, g, o = (of_x + functional.layer_norm(of_h, of_h.shape[-1:], p["h"])).chunk(4, -1)
+    c = torch.sigmoid(f) * states[1] + torch.sigmoid(i) * torch.tanh(g)
+    normed = functional.layer_norm(c, c.shape[-1:], p["gain"], p["shift"])
+    return [torch.sigmoid(o) * torch.tanh(normed), c]
+
+
 STEPS: dict[str, Callable[..., list[Tensor]]] = {
     "peephole_lstm": _peephole,
     "slstm": _slstm,
     "min_gru": _min_gru,
     "cfc": _cfc,
     "own": _own,
+    "gru_before": _gru_before,
+    "layer_norm_lstm": _layer_norm_lstm,
 }
 
 
@@ -96,11 +115,30 @@ class Loop(nn.Module):
             list(definition.params),
         )
         self._fed, self._cell = hasattr(self, "weight_hh"), STEPS[cell]
+        rows = definition.rows
+        self._matrices, self._joined = definition.matrices, rows["x"] == rows["h"]
+        self._h_rows = self._size * (len(rows["h"]) - len(self._matrices))
 
-    def step(self, a: Tensor, states: list[Tensor], scalars: dict[str, Tensor]) -> list[Tensor]:
+    def given(self) -> dict[str, Any]:
+        """What the cell has beside its sums, made once for all steps: its params, those of the gates of a norm in one
+        piece, and what multiplies with its matrices."""
+        given: dict[str, Any] = {name: getattr(self, name) for name in self._params}
+        if "x_i" in given:
+            given |= {side: torch.cat([given[f"{side}_{gate}"] for gate in "ifgo"]) for side in "xhb"}
+        for k, name in enumerate(self._matrices):
+            rows = slice(self._h_rows + k * self._size, self._h_rows + (k + 1) * self._size)
+            weight, bias = self.weight_hh[rows], self.bias_hh[rows]
+            given[name] = lambda row, weight=weight, bias=bias: functional.linear(row, weight, bias)
+        return given
+
+    def step(
+        self, a: Tensor, states: list[Tensor], given: dict[str, Any], scalars: dict[str, Tensor]
+    ) -> list[Tensor]:
+        sums: Any = a
         if self._fed:
-            a = a + functional.linear(states[0], self.weight_hh, self.bias_hh)
-        return self._cell(a, states, {name: getattr(self, name) for name in self._params}, scalars)
+            of_h = functional.linear(states[0], self.weight_hh[: self._h_rows], self.bias_hh[: self._h_rows])
+            sums = a + of_h if self._joined else (a, of_h)
+        return self._cell(sums, states, given, scalars)
 
     def _project(self, x: Tensor) -> Tensor:
         return functional.linear(x, self.weight_ih, self.bias_ih)
@@ -108,37 +146,56 @@ class Loop(nn.Module):
     def forward(self, x: Tensor, **scalars: Tensor) -> Tensor:
         parts = self._project(x).unbind(0) if self._ahead else map(self._project, x.unbind(0))
         states = [x.new_zeros(x.shape[1], self._size)] * self._states
-        given = [{name: value[t][:, None] for name, value in scalars.items()} for t in range(len(x))]
+        numbers = [{name: value[t][:, None] for name, value in scalars.items()} for t in range(len(x))]
+        given = self.given()
         ys = []
-        for a, one in zip(parts, given, strict=True):
-            states = self.step(a, states, one)
+        for a, one in zip(parts, numbers, strict=True):
+            states = self.step(a, states, given, one)
             ys.append(states[0])
         return torch.stack(ys)
 
 
-def peephole_onnx(layer: Any) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The layer in ONNX Runtime, if that is installed."""
+def _gates(layer: Any, name: str, order: list[int]) -> np.ndarray:
+    parts = np.split(np.array(layer.parameters[name]), len(order))
+    return np.concatenate([parts[gate] for gate in order])
+
+
+def _peephole_node(layer: Any) -> tuple[str, list[int], dict[str, int], dict[str, np.ndarray]]:
+    p = layer.parameters
+    return "LSTM", [0, 3, 1, 2], {}, {"P": np.r_[p["p_i_l0"], p["p_o_l0"], p["p_f_l0"]][None]}
+
+
+def _gru_before_node(layer: Any) -> tuple[str, list[int], dict[str, int], dict[str, np.ndarray]]:
+    return "GRU", [1, 0, 2], {"linear_before_reset": 0}, {}
+
+
+# ONNX's operator for a cell, the order of its gates, its attributes, and what it reads beside weights.
+ONNX = {"peephole_lstm": _peephole_node, "gru_before": _gru_before_node}
+
+
+def in_onnxruntime(cell: str, layer: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The layer in ONNX Runtime, if that is installed and has the cell."""
     try:
         import onnxruntime
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
         return None
-    order, p, H, I = [0, 3, 1, 2], layer.parameters, layer.hidden_size, layer.input_size  # noqa: E741
-
-    def gates(name: str) -> np.ndarray:
-        parts = np.split(np.array(p[name]), 4)
-        return np.concatenate([parts[gate] for gate in order])
-
+    if cell not in ONNX:
+        return None
+    operator, order, attributes, more = ONNX[cell](layer)
+    H, I = layer.hidden_size, layer.input_size  # noqa: E741
+    biases = [_gates(layer, name, order) for name in ("bias_ih_l0", "bias_hh_l0")]
     weights = {
-        "W": gates("weight_ih_l0")[None],
-        "R": gates("weight_hh_l0")[None],
-        "B": np.r_[gates("bias_ih_l0"), gates("bias_hh_l0")][None],
-        "P": np.r_[p["p_i_l0"], p["p_o_l0"], p["p_f_l0"]][None],
+        "W": _gates(layer, "weight_ih_l0", order)[None],
+        "R": _gates(layer, "weight_hh_l0", order)[None],
+        "B": np.concatenate(biases)[None],
+        **more,
     }
-    node = helper.make_node("LSTM", ["x", "W", "R", "B", "", "", "", "P"], ["y"], hidden_size=H)
+    inputs = ["x", "W", "R", "B", *(["", "", "", "P"] if "P" in more else [])]
+    node = helper.make_node(operator, inputs, ["y"], hidden_size=H, **attributes)
     graph = helper.make_graph(
         [node],
-        "peephole",
+        cell,
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", I])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["T", 1, "B", H])],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],

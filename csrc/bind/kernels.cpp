@@ -70,7 +70,7 @@ using FeedGiven =
 // columns.
 using CodeGiven =
     std::tuple<int, std::vector<int16_t>, std::vector<std::array<int16_t, 8>>, std::vector<double>,
-               std::vector<std::tuple<int16_t, int16_t, std::vector<int16_t>>>>;
+               std::vector<std::tuple<int16_t, int16_t, std::vector<int16_t>, double>>>;
 
 Feed feed_of(const FeedGiven& given) {
   const auto& [begin, gates] = given;
@@ -96,10 +96,10 @@ CellDefinition::Code code_of(const CodeGiven& given) {
                                  row[7],
                                  numbers[i]});
   }
-  for (const auto& [mean, to, columns] : statistics) {
+  for (const auto& [mean, to, columns, epsilon] : statistics) {
     if (columns.size() > max_slots)
       throw py::value_error("statistics: expected at most " + std::to_string(max_slots) + " columns");
-    Statistic one{mean, to, static_cast<int16_t>(columns.size()), {}};
+    Statistic one{mean, to, static_cast<int16_t>(columns.size()), {}, epsilon};
     std::copy(columns.begin(), columns.end(), one.column);
     code.statistics.push_back(one);
   }
@@ -113,16 +113,17 @@ std::vector<CellDefinition::Code> codes_of(const std::vector<CodeGiven>& given) 
 }
 
 // `later`: what the products of later stages feed. Programs: one for each stage.
-py::dict define(const std::string& name, int slots, int columns, const FeedGiven& x, const FeedGiven& h,
-                const std::vector<FeedGiven>& later, const std::vector<std::string>& states,
-                const std::vector<std::string>& gates, const std::vector<double>& bias,
-                const std::vector<double>& bias_h, const std::vector<std::string>& vectors,
-                const std::vector<std::string>& scalars, const std::vector<CodeGiven>& forward,
-                const std::vector<CodeGiven>& forward_keep, const std::vector<CodeGiven>& backward) {
+py::dict define(const std::string& name, int slots, int columns, int left, const FeedGiven& x,
+                const FeedGiven& h, const std::vector<FeedGiven>& later,
+                const std::vector<std::string>& states, const std::vector<std::string>& gates,
+                const std::vector<double>& bias, const std::vector<double>& bias_h,
+                const std::vector<std::string>& vectors, const std::vector<std::string>& scalars,
+                const std::vector<CodeGiven>& forward, const std::vector<CodeGiven>& forward_keep,
+                const std::vector<CodeGiven>& backward) {
   std::vector<Feed> feeds;
   for (const FeedGiven& one : later) feeds.push_back(feed_of(one));
-  define_cell({name, slots, columns, feed_of(x), feed_of(h), feeds, states, gates, vectors, scalars, bias,
-               bias_h, codes_of(forward), codes_of(forward_keep), codes_of(backward)});
+  define_cell({name, slots, columns, left, feed_of(x), feed_of(h), feeds, states, gates, vectors, scalars,
+               bias, bias_h, codes_of(forward), codes_of(forward_keep), codes_of(backward)});
   return facts_of(*find_cell(current_isa(), name).facts);
 }
 
@@ -137,8 +138,8 @@ std::vector<std::string> isa_names() {
 void bind_kernels(py::module_& m) {
   m.def("cells", &cells);
   m.def("operations", &operations);
-  m.def("define_cell", &define, py::arg("name"), py::arg("slots"), py::arg("columns"), py::arg("x"),
-        py::arg("h"), py::arg("later"), py::arg("states"), py::arg("gates"), py::arg("bias"),
+  m.def("define_cell", &define, py::arg("name"), py::arg("slots"), py::arg("columns"), py::arg("left"),
+        py::arg("x"), py::arg("h"), py::arg("later"), py::arg("states"), py::arg("gates"), py::arg("bias"),
         py::arg("bias_h"), py::arg("vectors"), py::arg("scalars"), py::arg("forward"),
         py::arg("forward_keep"), py::arg("backward"));
   m.def("isas", &isa_names);

@@ -64,6 +64,7 @@ struct CellFacts {
   double bias_h[max_slots] = {};  // as `bias`, of bias_hh
   bool draws = false;             // random numbers, in training
   int more_columns = 0;           // of the tape, beyond one for each slot
+  int left = 0;                   // columns between the stages of one step
   int statistics = 0;             // that the tape keeps of an entry
   int least_stages = 1;           // those behind the last product have statistics alone
 

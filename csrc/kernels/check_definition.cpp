@@ -1,229 +1,12 @@
 // Whether the definition of a cell holds together. A program comes out of a file as easily as out of a
 // function, so nothing about it is believed.
+#include <algorithm>
 #include <cmath>
-#include <set>
-#include <stdexcept>
 
-#include "kernels/defined_cells.h"
+#include "kernels/check_program.h"
 
 namespace elman {
 namespace {
-
-[[noreturn]] void refuse(const CellDefinition& cell, const std::string& what) {
-  throw std::invalid_argument("cell " + cell.name + ": expected " + what);
-}
-
-const char* const names[] = {
-#define ELMAN_NAME(name, reads) #name,
-    ELMAN_OPERATIONS(ELMAN_NAME)
-#undef ELMAN_NAME
-};
-constexpr int reads_of[] = {
-#define ELMAN_READS(name, reads) reads,
-    ELMAN_OPERATIONS(ELMAN_READS)
-#undef ELMAN_READS
-};
-constexpr int operation_count = sizeof(reads_of) / sizeof(int);
-
-bool stores(Operation operation) { return operation >= Operation::store_state; }
-
-enum class Way { there, there_with_tape, back };
-
-// What programs have left for those that run after them.
-struct Left {
-  std::set<int> columns;
-  int statistics = 0;  // the first ones are there
-};
-
-// The program of a stage, walked from its first instruction to its last.
-class Walk {
- public:
-  // `left`: of the programs before this one; `run` adds what it leaves.
-  Walk(const CellDefinition& cell, const CellDefinition::Code& code, Way way, int stage, Left& left)
-      : cell_(cell),
-        code_(code),
-        back_(way == Way::back),
-        keeps_(way == Way::there_with_tape),
-        stage_(stage),
-        stages_(static_cast<int>(cell.later.size()) + 1),
-        ends_(stage == (back_ ? 0 : stages_ - 1)),
-        left_(left) {}
-
-  void run() {
-    if (code_.registers < 1 || code_.registers > max_registers)
-      refuse(cell_,
-             "1 to " + std::to_string(max_registers) + " registers, got " + std::to_string(code_.registers));
-    if (code_.instructions.size() > max_instructions)
-      refuse(cell_, "at most " + std::to_string(max_instructions) + " instructions, got " +
-                        std::to_string(code_.instructions.size()));
-    const Feed& fed = stage_ ? cell_.later[stage_ - 1] : Feed{0, cell_.h.end, {}};
-    if (code_.place.size() != (back_ ? 0 : std::size_t(fed.count()))) refuse(cell_, "a place for each slot");
-    for (const int place : code_.place) {
-      check_register(place);
-      if (written_[place]) refuse(cell_, "a register for each slot");
-      written_[place] = true;
-    }
-    for (const Statistic& one : code_.statistics) statistic(one);
-    for (const Instruction& i : code_.instructions) step(i);
-    if (back_) {
-      for (int slot = fed.begin; slot < fed.end; ++slot)
-        if (!stored_.count({Operation::store_tape, slot}))
-          refuse(cell_, "the gradient of each slot of a stage");
-      if (ends_) {
-        expect_all(Operation::store_gradient, cell_.states.size());
-        expect_all(Operation::store_extra, cell_.vectors.size() + cell_.scalars.size());
-      }
-    } else if (ends_) {
-      expect_all(Operation::store_state, cell_.states.size());
-    } else {
-      expect_all(Operation::store_read, cell_.later[stage_].count() ? 1 : 0);
-    }
-    for (const auto& [operation, at] : stored_)
-      if (operation == Operation::store_tape) left_.columns.insert(at);
-  }
-
- private:
-  void check_register(int r) const {
-    if (r < 0 || r >= code_.registers) refuse(cell_, "a register below " + std::to_string(code_.registers));
-  }
-
-  // They are numbered in their order, those of the way back behind the others.
-  void statistic(const Statistic& one) {
-    if (stage_ == (back_ ? stages_ - 1 : 0)) refuse(cell_, "no statistics before the first program");
-    if (one.to != left_.statistics || one.to >= max_statistics)
-      refuse(cell_, "at most " + std::to_string(max_statistics) + " statistics, numbered in their order");
-    if (one.count < 1) refuse(cell_, "statistics of columns");
-    if (one.mean < -1 || one.mean >= left_.statistics) refuse(cell_, "a mean before its variance");
-    for (int k = 0; k < one.count; ++k) {
-      if (!left_.columns.count(one.column[k]))
-        refuse(cell_, "statistics of columns that an earlier program has stored");
-      for (const Instruction& i : code_.instructions)
-        if (i.operation == Operation::store_tape && i.index == one.column[k])
-          refuse(cell_, "columns that stay while others make statistics of them");
-    }
-    ++left_.statistics;
-  }
-
-  // What an instruction's index may be, from the first to before the last; none: it may not stand in this
-  // program. A number below 0 where there is no index.
-  std::pair<int, int> indices(Operation operation) const {
-    if (operation == Operation::load_read) return {1, back_ ? stages_ : stage_ + 1};
-    if (operation == Operation::load_passed) return {stage_ + 1, back_ ? stages_ : 0};
-    if (operation == Operation::store_read) return {stage_ + 1, back_ || ends_ ? 0 : stage_ + 2};
-    return {0, count(operation)};
-  }
-
-  // The same of those that start with 0.
-  int count(Operation operation) const {
-    const int states = static_cast<int>(cell_.states.size());
-    switch (operation) {
-      case Operation::load_state:
-        return states;
-      case Operation::load_random:
-        return max_random;
-      case Operation::load_statistic:
-        return left_.statistics;
-      case Operation::load_vector:
-        return static_cast<int>(cell_.vectors.size());
-      case Operation::load_scalar:
-        return static_cast<int>(cell_.scalars.size());
-      case Operation::load_after:
-      case Operation::load_gradient:
-        return back_ ? states : 0;
-      case Operation::store_gradient:
-        return back_ && ends_ ? states : 0;
-      case Operation::load_tape:
-        return back_ || stage_ ? cell_.columns : 0;
-      case Operation::store_extra:
-        return back_ && ends_ ? static_cast<int>(cell_.vectors.size() + cell_.scalars.size()) : 0;
-      case Operation::store_state:
-        return back_ || !ends_ ? 0 : states;
-      case Operation::store_tape:
-        return back_ || keeps_ || !ends_ ? cell_.columns : 0;
-      default:
-        return -1;
-    }
-  }
-
-  // What is stored lies where something was loaded from.
-  static Operation load_behind(Operation operation) {
-    return operation == Operation::store_state  ? Operation::load_state
-           : operation == Operation::store_tape ? Operation::load_tape
-                                                : Operation::load_gradient;
-  }
-
-  void step(const Instruction& i) {
-    const int operation = static_cast<int>(i.operation);
-    if (operation < 0 || operation >= operation_count) refuse(cell_, "an operation that there is");
-    if (!std::isfinite(i.number)) refuse(cell_, "finite numbers");
-    if (i.operation == Operation::chance && !(0 <= i.number && i.number <= 1))
-      refuse(cell_, "a chance of 0 to 1");
-    const int reads = reads_of[operation];
-    const auto [least, most] = indices(i.operation);
-    // The load of the tape and functions of one argument may run over neighbouring registers.
-    const bool many = i.operation == Operation::load_tape || (reads == 1 && !stores(i.operation));
-    if (i.count < 1 || (i.count > 1 && !many) || i.count > max_registers)
-      refuse(cell_, std::string("a count that ") + names[operation] + " can have");
-    for (int n = 0; n < i.count; ++n) {
-      for (int k = 0; k < reads; ++k) {
-        check_register(i.from[k] + n);
-        if (!written_[i.from[k] + n]) refuse(cell_, "registers that are written before they are read");
-      }
-      if (most >= 0) index(i.operation, i.index + n, least, most);
-      if (stores(i.operation)) continue;
-      check_register(i.to + n);
-      written_[i.to + n] = true;
-    }
-    for (int k = reads; k < 4; ++k)
-      if (i.from[k] != 0) refuse(cell_, "no more registers than an operation reads");
-  }
-
-  void index(Operation operation, int at, int least, int most) {
-    const std::string name = names[static_cast<int>(operation)];
-    if (at < least || at >= most)
-      refuse(cell_, "an index of " + name + (least ? " from " + std::to_string(least) + " and" : "") +
-                        " below " + std::to_string(std::max(least, most)));
-    // The gradients of later stages' slots stay.
-    if (operation == Operation::store_tape && back_ && stage_ + 1 < stages_ &&
-        cell_.later[stage_].begin <= at && at < cell_.slots)
-      refuse(cell_, "gradients of slots that stay where they are");
-    if (stores(operation)) {
-      if (!stored_.insert({operation, at}).second) refuse(cell_, "one " + name + " of each");
-    } else {
-      if ((operation == Operation::load_read || operation == Operation::load_passed) &&
-          !cell_.later[at - 1].count())
-        refuse(cell_, "rows of stages that have a product");
-      if (operation == Operation::load_tape && !left_.columns.count(at))
-        refuse(cell_, "columns of the tape that an earlier program has stored");
-      for (const Operation store : {Operation::store_state, Operation::store_tape, Operation::store_gradient})
-        if (load_behind(store) == operation &&
-            (store == Operation::store_tape ? any_stored(store) : stored_.count({store, at})))
-          refuse(cell_, "each " + name + " before what is stored in its place");
-    }
-  }
-
-  bool any_stored(Operation operation) const {
-    const auto it = stored_.lower_bound({operation, 0});
-    return it != stored_.end() && it->first == operation;
-  }
-
-  void expect_all(Operation operation, std::size_t count) const {
-    std::size_t found = 0;
-    for (const auto& one : stored_) found += one.first == operation;
-    if (found != count)
-      refuse(cell_, std::string("one ") + names[static_cast<int>(operation)] + " of each, " +
-                        std::to_string(count) + ", got " + std::to_string(found));
-  }
-
-  const CellDefinition& cell_;
-  const CellDefinition::Code& code_;
-  const bool back_, keeps_;
-  const int stage_, stages_;
-  const bool ends_;  // the last one to run
-  Left& left_;
-  bool written_[max_registers] = {};
-  std::set<std::pair<Operation, int>> stored_;
-};
 
 void check_count(const CellDefinition& cell, std::size_t count, int least, int most, const char* what) {
   if (count < std::size_t(least) || count > std::size_t(most))
@@ -277,19 +60,21 @@ void check_definition(const CellDefinition& cell) {
   check_count(cell, cell.scalars.size(), 0, max_scalars, "scalars");
   check_count(cell, cell.later.size() + 1, 1, max_stages, "stages");
   check_count(cell, std::size_t(std::max(cell.columns, 0)), cell.slots, max_columns, "columns");
+  check_count(cell, std::size_t(std::max(cell.left, -1)), 0, max_columns, "columns within a step");
   check_feeds(cell);
   const std::size_t stages = cell.later.size() + 1;
   for (const auto* programs : {&cell.forward, &cell.forward_keep, &cell.backward})
     if (programs->size() != stages) refuse(cell, "a program for each stage");
   Left buffer, tape;  // without a tape, and with it
   const auto walk = [&](const auto& programs, Way way, std::size_t stage, Left& left) {
-    Walk(cell, programs[stage], way, static_cast<int>(stage), left).run();
+    check_program(cell, programs[stage], way, static_cast<int>(stage), left);
   };
   for (std::size_t stage = 0; stage < stages; ++stage) {
     walk(cell.forward, Way::there, stage, buffer);
     walk(cell.forward_keep, Way::there_with_tape, stage, tape);
   }
   if (buffer.statistics != tape.statistics) refuse(cell, "the same statistics with a tape and without");
+  tape.left.clear();
   for (std::size_t stage = stages; stage-- > 0;) walk(cell.backward, Way::back, stage, tape);
 }
 

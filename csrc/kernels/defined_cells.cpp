@@ -19,7 +19,7 @@ bool same(const CellDefinition::Code& a, const CellDefinition::Code& b) {
            std::memcmp(&i.number, &j.number, sizeof i.number) == 0;
   };
   const auto equal = [](const Statistic& i, const Statistic& j) {
-    return i.mean == j.mean && i.to == j.to && i.count == j.count &&
+    return i.mean == j.mean && i.epsilon == j.epsilon && i.to == j.to && i.count == j.count &&
            std::equal(i.column, i.column + i.count, j.column);
   };
   return a.registers == b.registers && a.place == b.place &&
@@ -40,7 +40,8 @@ bool same(const Feed& a, const Feed& b) {
 
 bool same(const CellDefinition& a, const CellDefinition& b) {
   const auto alike = [](const Feed& i, const Feed& j) { return same(i, j); };
-  return a.slots == b.slots && a.columns == b.columns && same(a.x, b.x) && same(a.h, b.h) &&
+  return a.slots == b.slots && a.columns == b.columns && a.left == b.left && same(a.x, b.x) &&
+         same(a.h, b.h) &&
          std::equal(a.later.begin(), a.later.end(), b.later.begin(), b.later.end(), alike) &&
          a.states == b.states && a.gates == b.gates && a.vectors == b.vectors && a.scalars == b.scalars &&
          a.bias == b.bias && a.bias_h == b.bias_h && same(a.forward, b.forward) &&
@@ -61,6 +62,7 @@ struct Defined {
     facts.x = d.x;
     facts.h = d.h;
     facts.more_columns = d.columns - d.slots;
+    facts.left = d.left;
     std::copy(d.later.begin(), d.later.end(), facts.later);
     names(d.states, facts.states);
     names(d.gates, facts.gates);

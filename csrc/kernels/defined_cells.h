@@ -18,7 +18,8 @@ struct CellDefinition {
     std::vector<Statistic> statistics;  // computed before it runs
   };
   std::string name;
-  int slots = 0, columns = 0;  // columns: of the tape, at least one for each slot
+  int slots = 0, columns = 0,
+      left = 0;  // columns: of the tape, at least one for each slot; left: within a step
   Feed x{}, h{};
   std::vector<Feed> later;  // what the products of later stages feed
   std::vector<std::string> states, gates, vectors, scalars;

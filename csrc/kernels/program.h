@@ -5,8 +5,9 @@
 //
 // A step of several stages has a program for each. On the way there all but the last store the row that the
 // product of the next one reads; on the way back they run from the last to the first, and all but the first
-// one that runs find the gradient of that row. What one leaves for another lies in columns of the tape, of
-// which there may be statistics over all units.
+// one that runs find the gradient of that row. What one leaves for another lies in columns: of the tape
+// what the way back needs, else of a buffer that each step takes anew. There may be statistics of columns
+// over all units.
 #pragma once
 
 #include <cstddef>
@@ -37,11 +38,14 @@ namespace elman {
   X(load_scalar, 0) X(load_random, 0)                                                                      \
   /* what the product of a stage reads, and its gradient */                                                \
   X(load_read, 0) X(load_passed, 0)                                                                        \
+  /* what a program has left for later ones of the same step and way */                                    \
+  X(load_left, 0)                                                                                          \
   /* of a row over its units */                                                                            \
   X(load_statistic, 0)                                                                                     \
   /* on the way back the tape gets the slots' gradients; extra: what a step adds to those of vectors and   \
      scalars */                                                                                            \
-  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1) X(store_read, 1)
+  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1) X(store_read, 1)      \
+  X(store_left, 1)
 // clang-format on
 
 constexpr int max_registers = 64, max_instructions = 4096, max_random = 16;
@@ -60,11 +64,13 @@ struct Instruction {
   double number;
 };
 
-// A mean, or with the number of a mean the variance, over all units of some columns of the tape together.
+// Over all units of some columns together: a mean; or, with the number of that mean, their variance; or with
+// `epsilon`, too, 1 / sqrt(variance + epsilon). The columns left within a step come behind max_columns.
 struct Statistic {
   int16_t mean = -1;
   int16_t to = 0;  // its number
   int16_t count = 0, column[max_slots] = {};
+  double epsilon = -1;
 };
 
 struct Program {

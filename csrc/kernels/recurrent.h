@@ -51,8 +51,8 @@ template <class T> struct ForwardJob {
   const T* initial[max_states] = {};  // [B, H] or null for zeros
   T* final[max_states] = {};          // [B, H]
   T* states[max_states] = {};         // those beyond h, which is y: [total, H] if kept, else [segments, H]
-  // [total, columns * H] if kept, else [segments * chunk, columns * H], or of one step if a step has stages.
-  T* slots = nullptr;
+  T* slots = nullptr;                 // [total, columns * H] if kept, else [segments * chunk, columns * H]
+  T* left = nullptr;                  // [segments, left * H]
   // What the recurrent product of each stage reads, stored likewise. For the first stage that is h itself, or
   // h times its factors if there are any. (There are factors only if the tape is kept.)
   T* read[max_stages] = {};
@@ -84,6 +84,7 @@ template <class T> struct BackwardJob {
   const T* initial[max_states] = {};
   const T* states[max_states] = {};  // those beyond h, which is y: [total, H]
   T* slots = nullptr;                // kept activations in, gradients of the slots out
+  T* left = nullptr;                 // [segments, left * H]
   const T* dfinal[max_states] = {};  // [B, H] or null for zeros
   T* dinitial[max_states] = {};      // [B, H], or null
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
@@ -159,6 +160,7 @@ template <class T> struct RowPointers {
   T** d[max_states];       // the gradients of the states
   T** passed[max_stages];  // and of what later stages read
   T** extra;               // what a step adds to those of vectors and scalars
+  T** left;                // what a program leaves for later ones of the step
   T* statistics;           // of each row, those of the step so far
 };
 
@@ -169,7 +171,7 @@ struct ScanScratch {
 
   template <class T> static ScanScratch of(const CellFacts& facts, const LinkedCell<T>* cell) {
     const int stages = facts.stage_count(), states = facts.state_count();
-    const int kinds = 2 + stages + 2 * states + (cell ? 4 + stages + states : 0);
+    const int kinds = 2 + stages + 2 * states + (cell ? 5 + stages + states : 0);
     const std::size_t statistics = cell ? cell->statistics * sizeof(T) : 0;
     return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*) + statistics};
   }

@@ -82,6 +82,7 @@ template <class T, int L, int Registers> class ProgramBackward {
     const int kept = cell_.facts.statistics;
     for (int n = 0; n < kept; ++n)
       rows.statistics[std::ptrdiff_t{i} * cell_.statistics + n] = job_.statistics[entry * kept + n];
+    if (job_.left) rows.left[i] = job_.left + std::ptrdiff_t{s} * cell_.facts.left * job_.H;
     if (job_.scalars) rows.scalars[i] = scalars_row(job_, entry);
     if (job_.draws.on) rows.keys[i] = row_key(job_, entry);
     const int extras = cell_.facts.vector_count() + cell_.facts.scalar_count();

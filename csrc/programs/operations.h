@@ -189,6 +189,12 @@ template <class V> struct Operations {
   static void load_passed(I i, F f) {
     from_rows(f.rows_of->passed[i.index] + f.row, 0, f.registers + i.to, f);
   }
+  static void load_left(I i, F f) {
+    T* to = f.registers + i.to;
+    for (int n = 0; n < i.count; ++n, to += f.stride)
+      from_rows(f.rows_of->left + f.row, std::ptrdiff_t{i.index + n} * f.H, to, f);
+  }
+  static void store_left(I i, F f) { to_rows(f.rows_of->left + f.row, std::ptrdiff_t{i.index} * f.H, i, f); }
   static void store_read(I i, F f) { to_rows(f.rows_of->read[i.index] + f.row, 0, i, f); }
   static void load_statistic(I i, F f) {
     per_row(f, f.registers + i.to, [&](int r) ELMAN_INLINED {

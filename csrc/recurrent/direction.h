@@ -155,6 +155,10 @@ template <class T> class Direction {
     for (int j = 1; j < cell_.stage_count(); ++j)
       if (cell_.stage(j).count()) read_[j] = job.read[j] = call.tape.read(layer.layer, d, j);
     job.statistics = call.tape.statistics(layer.layer, d);
+    if (cell_.left) {
+      left_ = Buffer<T>(size * cell_.left);
+      job.left = left_.data();
+    }
     for (int j = 0; j < max_stages; ++j) {
       if (!read_[j]) continue;
       d_read_[j] = Buffer<T>(size);
@@ -251,7 +255,7 @@ template <class T> class Direction {
   const bool warm_;
   T* const dscalars_;
   Extras<T> extras_;
-  Buffer<T> carry_[max_states], d_read_[max_stages];
+  Buffer<T> carry_[max_states], d_read_[max_stages], left_;
   const T* read_[max_stages] = {};  // what the product of each stage read; null where that is h itself
   BackwardJob<T> job_;
   int64_t first_ = 0, last_ = 0;  // the entries of the steps that were set

@@ -68,7 +68,7 @@ template <class T> class ForwardPass {
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const int chunk = std::max(chunk_ahead(work, schedule), least_chunk<T>(stack_));
     std::vector<Buffer<T>> scratch;
-    scratch.reserve(std::size_t(stack_.D) * (max_states + max_stages));
+    scratch.reserve(std::size_t(stack_.D) * (1 + max_states + max_stages));
     jobs_.clear();
     for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(layer, d, x, y, chunk, scratch));
     for (int d = 0; d < stack_.D; ++d) fill_without_steps(d);
@@ -109,8 +109,8 @@ template <class T> class ForwardPass {
     const auto take = [&](std::size_t count) { return scratch.emplace_back(count).data(); };
     const std::size_t segments = job.plan.segments;
     if (job.keep) job.slots = tape.slots(layer, d);
-    else if (chunk || stack_.facts().stage_count() > 1)
-      job.slots = take(segments * std::max(1, chunk) * stack_.facts().columns() * H);
+    else if (chunk) job.slots = take(segments * chunk * stack_.facts().columns() * H);
+    if (stack_.facts().left) job.left = take(segments * stack_.facts().left * H);
     for (int k = 1; k < states; ++k) job.states[k] = job.keep ? tape.state(layer, d, k) : take(segments * H);
     if (tape.factors) {
       job.factors = part_of(tape.factors, part, *call_.plans[d], H);

@@ -85,6 +85,7 @@ RowPointers<T> carve(void* scratch, int rows, const LinkedCell<T>* cell, int sta
   p.dy = in();
   p.keys = reinterpret_cast<uint64_t*>(out());
   p.extra = out();
+  p.left = out();
   p.statistics = reinterpret_cast<T*>(next);
   return p;
 }

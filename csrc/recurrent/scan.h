@@ -85,6 +85,7 @@ template <class Cell, class T, int L> class ForwardScan {
       for (int j = 1; j < cell_.stages; ++j)
         if (job_.read[j]) rows_.read[j][i] = read_row(j, t, s);
       if (job_.slots) rows_.slots[i] = slots_row(t, s, t0);
+      if (job_.left) rows_.left[i] = job_.left + std::ptrdiff_t{s} * job_.cell->facts.left * job_.H;
       if (job_.scalars) rows_.scalars[i] = scalars_row(job_, entry(t, s));
       if (job_.draws.on) rows_.keys[i] = row_key(job_, entry(t, s));
       for (int k = 0; k < cell_.states; ++k) {

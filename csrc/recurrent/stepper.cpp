@@ -26,7 +26,8 @@ template <class T> typename Stepper<T>::Layer Stepper<T>::new_layer() const {
   for (Buffer<T>& h : layer.h) h = zeros<T>(size);
   for (int k = 1; k < states(); ++k) layer.states[k] = zeros<T>(size);
   const int stages = stack_->facts().stage_count();
-  if (stages > 1) layer.slots = Buffer<T>(stack_->facts().columns() * size);
+  if (least_chunk<T>(*stack_)) layer.slots = Buffer<T>(stack_->facts().columns() * size);
+  layer.left = Buffer<T>(stack_->facts().left * size);
   for (int j = 1; j < stages; ++j)
     if (stack_->facts().stage(j).count()) layer.read[j] = Buffer<T>(size);
   return layer;
@@ -48,6 +49,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   for (int k = 1; k < states(); ++k) job.initial[k] = job.states[k] = own.states[k].data();
   const int stages = stack_->facts().stage_count();
   job.slots = own.slots.data();
+  job.left = own.left.data();
   for (int j = 1; j < stages; ++j) job.read[j] = own.read[j].data();
   job.chunk = least_chunk<T>(*stack_);
   job.zeros = zeros_.data();

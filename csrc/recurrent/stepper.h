@@ -48,10 +48,10 @@ template <class T> class Stepper {
 
  private:
   struct Layer {
-    Buffer<T> h[2];                     // read and written in turn
-    Buffer<T> states[max_states];       // those beyond h, read and written in place
-    Buffer<T> kept[max_states];         // those before a step that streams skip
-    Buffer<T> slots, read[max_stages];  // between the stages of a step, if there is more than one
+    Buffer<T> h[2];                           // read and written in turn
+    Buffer<T> states[max_states];             // those beyond h, read and written in place
+    Buffer<T> kept[max_states];               // those before a step that streams skip
+    Buffer<T> slots, left, read[max_stages];  // between the stages of a step, if there is more than one
   };
   Layer new_layer() const;
   ForwardJob<T> job(int layer, int now) const;

@@ -9,8 +9,9 @@ def operations() -> tuple[str, ...]:
     """Of programs, in the order of their numbers (csrc/kernels/program.h)."""
 
 _Feed = tuple[int, list[int]]  # the first slot, and the gate of each from there on
-# Of a variance the number of its mean, else -1; its own number, and the columns of the tape that it is of.
-_Statistic = tuple[int, int, list[int]]
+# Behind a mean the number of that mean, else -1; its own number; the columns that it is of, from 64 on those left
+# within a step; and for 1 / sqrt(variance + epsilon) that number, else -1.
+_Statistic = tuple[int, int, list[int], float]
 # Registers, the place of each slot, the instructions (operation, to, four registers, index, count), their numbers, and
 # the statistics that come before.
 _Code = tuple[int, list[int], list[list[int]], list[float], list[_Statistic]]
@@ -19,6 +20,7 @@ def define_cell(
     name: str,
     slots: int,
     columns: int,
+    left: int,
     x: _Feed,
     h: _Feed,
     later: list[_Feed],
@@ -34,8 +36,8 @@ def define_cell(
 ) -> dict[str, Any]:
     """Adds a cell for as long as the process lives; its facts, as `cells` has them. All of it is checked.
 
-    `columns`: of the tape, at least one for each slot; `later`: what the product of each stage but the first feeds;
-    there is a program of each stage.
+    `columns`: of the tape, at least one for each slot; `left`: within a step; `later`: what the product of each stage
+    but the first feeds. There is a program of each stage.
     """
 
 def isas() -> list[str]: ...

@@ -125,7 +125,7 @@ BROKEN = {
     "count": ("forward", set_row("fma", 7, 2), "a count that fma can have"),
     "no count": ("forward", set_row("tanh", 7, 0), "a count that tanh can have"),
     "long count": ("backward", set_row("load_tape", 7, 3), "an index of load_tape below 2"),
-    "column that is not kept": ("forward_keep", without_tape, "columns of the tape that an earlier program has stored"),
+    "column that is not kept": ("forward_keep", without_tape, "columns that an earlier program has stored"),
     "infinite number": ("forward", set_number("from_number", np.inf), "finite numbers"),
     "nan": ("forward", set_number("from_number", np.nan), "finite numbers"),
     "chance": ("forward", set_number("chance", 1.5), "a chance of 0 to 1"),

@@ -57,8 +57,7 @@ BROKEN = {
     "row of a later stage": ("forward", 0, setting("load_state", 0, NUMBER["load_read"]), "an index of load_read"),
     "row that nothing reads": ("forward", 2, setting("store_state", 0, NUMBER["store_read"]), "an index of store_read"),
     "states too early": ("forward", 0, setting("store_read", 0, NUMBER["store_state"]), "an index of store_state"),
-    "column beyond": ("forward", 0, setting("store_tape", 6, 99), "an index of store_tape below"),
-    "column of nothing": ("forward", 1, setting("load_tape", 6, 3), "columns of the tape that an earlier program"),
+    "column beyond": ("forward", 0, setting("store_left", 6, 64), "an index of store_left below"),
     "column in the first stage": (
         "forward",
         0,
@@ -66,7 +65,7 @@ BROKEN = {
         "an index of load_tape below 0",
     ),
     "gradient of a row too early": ("backward", 2, setting("load_gradient", 0, NUMBER["load_passed"]), "load_passed"),
-    "gradient of a row there": ("forward", 1, setting("load_tape", 0, NUMBER["load_passed"]), "load_passed"),
+    "gradient of a row there": ("forward", 1, setting("load_left", 0, NUMBER["load_passed"]), "load_passed"),
     "no gradient of a slot": ("backward", 2, without("store_tape"), "the gradient of each slot of a stage"),
     "gradient of a state too early": (
         "backward",
@@ -90,10 +89,17 @@ def test_a_broken_program_is_refused(broken):
         _core.define_cell(**changed(which, stage, change))
 
 
+def test_a_column_must_have_been_stored():
+    definition = changed("forward", 1, setting("load_left", 6, 2)) | {"left": 3}
+    with pytest.raises(ValueError, match="columns that an earlier program has stored"):
+        _core.define_cell(**definition)
+
+
 FACTS = {
     "too few programs": ({"forward": words()["forward"][:2]}, "a program for each stage"),
     "too few columns": ({"columns": 3}, "4 to 64 columns, got 3"),
     "many columns": ({"columns": 65}, "4 to 64 columns, got 65"),
+    "many columns within a step": ({"left": 65}, "0 to 64 columns within a step, got 65"),
     "a stage that feeds nothing": ({"later": [(2, [1]), (3, [])]}, "slots that x feeds first, then h, then each"),
     "a stage too many": ({"later": [(2, [1]), (3, [2]), (4, [3])]}, "slots that x feeds first, then h, then each"),
     "many stages": ({"later": [(2, [1])] * 6}, "1 to 6 stages, got 7"),
@@ -123,7 +129,7 @@ def with_statistics(which, stage, *given):
     """The words of a cell with other statistics before one of its programs."""
     definition = {**cells._words(NORMED), "name": "normed-test"}
     programs = list(definition[which])
-    programs[stage] = *programs[stage][:4], list(given)
+    programs[stage] = *programs[stage][:4], [(*one, -1.0) if len(one) == 3 else one for one in given]
     return {**definition, which: programs}
 
 
@@ -134,22 +140,32 @@ def test_statistics_can_be_defined():
 
 
 STATISTICS = {
-    "not in order": (("forward", 1, (-1, 1, [0])), "statistics, numbered in their order"),
-    "variance of no mean": (("forward", 1, (0, 0, [0])), "a mean before its variance"),
-    "variance of a number below": (("forward", 1, (-2, 0, [0])), "a mean before its variance"),
+    "not in order": (("forward", 1, (-1, 1, [64])), "statistics, numbered in their order"),
+    "variance of no mean": (("forward", 1, (0, 0, [64])), "a mean before its variance"),
+    "variance of a number below": (("forward", 1, (-2, 0, [64])), "a mean before its variance"),
     "of nothing": (("forward", 1, (-1, 0, [])), "statistics of columns"),
     "of what nobody stored": (
-        ("forward", 1, (-1, 0, [63])),
+        ("forward", 1, (-1, 0, [127])),
         "statistics of columns that an earlier program has",
     ),
     "of a column below": (("forward", 1, (-1, 0, [-1])), "statistics of columns that an earlier program has"),
-    "of many": (("forward", 1, (-1, 0, [0] * 17)), "statistics: expected at most 16 columns"),
-    "before the first": (("forward", 0, (-1, 0, [0])), "no statistics before the first program"),
-    "before the first back": (("backward", 1, (-1, 3, [0])), "no statistics before the first program"),
-    "too few": (("forward", 1, (-1, 0, [0])), "an index of load_statistic below 1"),
-    "too many": (("forward", 1, *[(-1, k, [0]) for k in range(33)]), "at most 32 statistics"),
+    "of many": (("forward", 1, (-1, 0, [64] * 17)), "statistics: expected at most 16 columns"),
+    "epsilon of a mean": (("forward", 1, (-1, 0, [64], 1.0)), "an epsilon above 0, of a variance"),
+    "epsilon of 0": (("forward", 1, (-1, 0, [64]), (0, 1, [64], 0.0)), "an epsilon above 0, of a variance"),
+    "epsilon below 0": (
+        ("forward", 1, (-1, 0, [64]), (0, 1, [64], -2.0)),
+        "an epsilon above 0, of a variance",
+    ),
+    "no number": (
+        ("forward", 1, (-1, 0, [64]), (0, 1, [64], float("nan"))),
+        "an epsilon above 0, of a variance",
+    ),
+    "before the first": (("forward", 0, (-1, 0, [64])), "no statistics before the first program"),
+    "before the first back": (("backward", 1, (-1, 3, [64])), "no statistics before the first program"),
+    "too few": (("forward", 1, (-1, 0, [64])), "an index of load_statistic below 1"),
+    "too many": (("forward", 1, *[(-1, k, [64]) for k in range(33)]), "at most 32 statistics"),
     "other ones with a tape": (
-        ("forward_keep", 1, *[(-1, k, [0]) for k in range(4)]),
+        ("forward_keep", 1, *[(-1, k, [64]) for k in range(4)]),
         "the same statistics with a tape and without",
     ),
 }
@@ -165,7 +181,7 @@ def test_statistics_that_do_not_fit_are_refused(broken):
 def test_a_column_stays_while_statistics_are_made_of_it():
     definition = {**cells._words(NORMED), "name": "normed-test"}
     registers, place, rows, numbers, statistics = definition["forward_keep"][1]
-    store = [NUMBER["store_tape"], 0, 0, 0, 0, 0, statistics[0][2][0], 1]
+    store = [NUMBER["store_left"], 0, 0, 0, 0, 0, statistics[0][2][0] - 64, 1]
     load = [NUMBER["load_state"], 0, 0, 0, 0, 0, 0, 1]
     changed = registers, place, [load, store, *map(list, rows)], [0.0, 0.0, *numbers], statistics
     definition["forward_keep"] = [definition["forward_keep"][0], changed]

@@ -202,7 +202,8 @@ def assert_close(got, want, tolerance, what=""):
 
 def normed(definition):
     """Whether it divides by a deviation of all units, which may be small."""
-    return definition is not None and any(node.op == "variance" for node in definition.nodes)
+    ops = ("variance", "inverse_deviation")
+    return definition is not None and any(node.op in ops for node in definition.nodes)
 
 
 def assert_agrees(case: Case, forward: float, backward: float):

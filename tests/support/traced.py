@@ -56,6 +56,9 @@ FUNCTIONS = {
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "mean": lambda *values: torch.stack(values).mean((0, -1))[..., None],
     "variance": lambda _, *values: torch.stack(values).var((0, -1), correction=0)[..., None],
+    "inverse_deviation": lambda _, *given: (
+        1 / torch.sqrt(torch.stack(given[:-1]).var((0, -1), correction=0)[..., None] + given[-1])
+    ),
     "broadcast": lambda value, like: torch.broadcast_to(torch.as_tensor(value, dtype=like.dtype), like.shape),
     **{name: getattr(torch, name) for name in ("abs", "sqrt", "exp", "log", "sigmoid", "tanh")},
 }

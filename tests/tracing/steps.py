@@ -1,16 +1,19 @@
 """A step of a cell by its programs in NumPy: stage by stage, with the products that the engine has in between."""
 
+import numpy as np
+
 from elman.tracing import run_program
+from elman.tracing.operations import MOST_COLUMNS
 
 
-def compute(program, tape, statistics):
+def compute(program, tape, left, statistics):
     """Adds the statistics that come before a program."""
-    for mean, to, columns in program.statistics:
+    for mean, to, columns, epsilon in program.statistics:
         middle = 0 if mean is None else statistics[mean]
-        numbers = [tape[column] - middle for column in columns]
-        statistics[to] = sum(x if mean is None else x**2 for x in numbers).mean(-1, keepdims=True) / len(
-            columns
-        )
+        numbers = [(tape[c] if c < MOST_COLUMNS else left[c - MOST_COLUMNS]) - middle for c in columns]
+        sums = sum(x if mean is None else x**2 for x in numbers).mean(-1, keepdims=True)
+        found = sums / len(columns)
+        statistics[to] = found if epsilon is None else 1 / np.sqrt(found + epsilon)
 
 
 def forward(cell, slots, matrices, given, keep=True):
@@ -20,13 +23,15 @@ def forward(cell, slots, matrices, given, keep=True):
     what programs load, as `run_program` takes it.
     """
     programs = cell.programs
-    tape, read, statistics, state = {}, {}, {}, {}
+    tape, left, read, statistics, state = {}, {}, {}, {}, {}
     for stage, program in enumerate(programs.forward_keep if keep else programs.forward):
         if stage:
             fed = [matrices[m] for m in programs.products[stage - 1]]
             slots = [read[stage] @ weight.T + bias for weight, bias in fed]
-        compute(program, tape, statistics)
-        stored = run_program(program, slots, tape=tape, read=read, statistic=statistics, **given)
+        compute(program, tape, left, statistics)
+        found = {"tape": tape, "left": left, "read": read, "statistic": statistics}
+        stored = run_program(program, slots, **found, **given)
+        left = left | stored["left"]
         tape, read, state = tape | stored["tape"], read | stored["read"], state | stored["state"]
     return [state[k] for k in range(len(cell.states))], (tape, read, statistics)
 
@@ -35,14 +40,21 @@ def backward(cell, matrices, given, new, kept, gradients):
     """The gradients of all slots, products included, in the engine's order; and what the last program stores."""
     programs = cell.programs
     tape, read, statistics = kept
-    statistics, passed = dict(statistics), {}
+    statistics, passed, left = dict(statistics), {}, {}
     last = len(cell.slots) + len(matrices)
     for stage in reversed(range(len(programs.backward))):
         program = programs.backward[stage]
-        compute(program, tape, statistics)
-        found = {"after": new, "tape": tape, "read": read, "passed": passed, "statistic": statistics}
+        compute(program, tape, left, statistics)
+        found = {
+            "after": new,
+            "tape": tape,
+            "left": left,
+            "read": read,
+            "passed": passed,
+            "statistic": statistics,
+        }
         stored = run_program(program, gradient=gradients, **found, **given)
-        tape = tape | stored["tape"]
+        tape, left = tape | stored["tape"], left | stored["left"]
         if stage and programs.products[stage - 1]:
             fed = programs.products[stage - 1]
             first = last - len(fed)

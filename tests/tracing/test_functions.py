@@ -60,6 +60,9 @@ TORCH = {
     "softplus": torch.nn.functional.softplus,
     "mean": lambda *values: torch.stack(values).mean((0, -1))[..., None],
     "variance": lambda _, *values: torch.stack(values).var((0, -1), correction=0)[..., None],
+    "inverse_deviation": lambda _, *given: (
+        1 / torch.sqrt(torch.stack(given[:-1]).var((0, -1), correction=0)[..., None] + given[-1])
+    ),
     "add_number": torch.add,
     "chance": lambda u, p: p if u is None else (u < p).to(u.dtype),
     "mul_number": torch.mul,

@@ -1,8 +1,8 @@
 """What every program has to keep to, whatever its cell is."""
 
-from elman.tracing.operations import DERIVATIVES, OPERATIONS, UNARY
+from elman.tracing.operations import DERIVATIVES, MOST_COLUMNS, OPERATIONS, UNARY
 
-_LOADED = ("state", "after", "tape", "gradient", "vector", "scalar", "read", "passed", "statistic")
+_LOADED = ("state", "after", "tape", "gradient", "vector", "scalar", "read", "passed", "statistic", "left")
 
 
 def assert_sound(cell):
@@ -21,17 +21,19 @@ def assert_sound(cell):
         assert len(programs.kept) <= slots == programs.columns
     rows = [stage for stage, products in enumerate(programs.products, 1) if products]
     for way in (programs.forward, programs.forward_keep):
-        columns, statistics = set(), []
+        columns, left, statistics = set(), set(), []
         assert len(way) == stages
         for stage, program in enumerate(way):
             assert len(program.place) == len(set(program.place)) == len(fed[stage])
             last = stage == stages - 1
             row = [] if last or not programs.products[stage] else [("store_read", stage + 1)]
             new = [("store_state", k) for k in range(states)] if last else row
-            _statistics(program, columns, statistics)
-            _walk(program, new, columns, statistics, [r for r in rows if r <= stage])
+            _statistics(program, columns, left, statistics)
+            _walk(program, new, columns, left, statistics, [r for r in rows if r <= stage])
+        assert left <= set(range(programs.left))
     if not staged:
         assert columns == set(range(len(programs.kept)))
+    left = set()
     for stage in reversed(range(stages)):
         assert programs.backward[stage].place == ()
         gradients = [("store_tape", s) for s in fed[stage]]
@@ -39,26 +41,29 @@ def assert_sound(cell):
             gradients += [("store_gradient", k) for k in range(states)]
             gradients += [("store_extra", k) for k in range(extras)]
         final = {s for later in fed[stage + 1 :] for s in later}
-        _statistics(programs.backward[stage], columns, statistics)
+        _statistics(programs.backward[stage], columns, left, statistics)
         passed = [r for r in rows if r > stage]
-        _walk(programs.backward[stage], gradients, columns, statistics, rows, passed, final)
+        _walk(programs.backward[stage], gradients, columns, left, statistics, rows, passed, final)
+    assert left <= set(range(programs.left))
 
 
-def _statistics(program, columns, statistics):
+def _statistics(program, columns, left, statistics):
     """What comes before a program: of columns that are there, and that it leaves alone."""
-    stored = {one.index for one in program.instructions if one.op == "store_tape"}
-    for mean, to, of in program.statistics:
-        assert of and set(of) <= columns and not set(of) & stored
+    first = {"store_tape": 0, "store_left": MOST_COLUMNS}
+    stored = {first[one.op] + one.index for one in program.instructions if one.op in first}
+    for mean, to, of, epsilon in program.statistics:
+        assert of and set(of) <= columns | {MOST_COLUMNS + c for c in left} and not set(of) & stored
+        assert epsilon is None or (epsilon > 0 and mean is not None)
         assert to == len(statistics) and (mean is None or statistics[mean] == of)
         statistics.append(of)
 
 
-def _walk(program, expected, columns, statistics, read, passed=(), final=()):
+def _walk(program, expected, columns, left, statistics, read, passed=(), final=()):
     """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there;
     read, passed: the stages whose rows and gradients are there; final: columns that stay as they are."""
     written, stored, loaded = set(program.place), [], set()
     for op, to, args, number, index, count in program.instructions:
-        assert count == 1 or op == "load_tape" or op in UNARY
+        assert count == 1 or op in ("load_tape", "load_left") or op in UNARY
         assert isinstance(number, float) and isinstance(index, int)
         known = {**OPERATIONS, **DERIVATIVES}
         arity = known[op].arity if op in known else 1 if op.startswith("store") else 0
@@ -74,15 +79,22 @@ def _walk(program, expected, columns, statistics, read, passed=(), final=()):
         if op.startswith("load_"):
             what = op.removeprefix("load_")
             assert what in _LOADED
-            places = {"tape": columns, "read": read, "passed": passed, "statistic": range(len(statistics))}
+            places = {
+                "tape": columns,
+                "left": left,
+                "read": read,
+                "passed": passed,
+                "statistic": range(len(statistics)),
+            }
             there = places.get(what)
             assert there is None or set(range(index, index + count)) <= set(there)
             for i in range(index, index + count):
                 assert (op, i) not in loaded
                 loaded.add((op, i))
                 assert (f"store_{what}", i) not in stored, f"{op} {i} behind its store"
-            assert what != "tape" or not any(store == "store_tape" for store, _ in stored)
+            assert what not in ("tape", "left") or not any(store == f"store_{what}" for store, _ in stored)
     more = set(stored) - set(expected)
-    assert len(stored) == len(expected) + len(more) and {op for op, _ in more} <= {"store_tape"}
+    assert len(stored) == len(expected) + len(more) and {op for op, _ in more} <= {"store_tape", "store_left"}
     assert not {index for op, index in stored if op == "store_tape"} & set(final)
     columns |= {index for op, index in stored if op == "store_tape"}
+    left |= {index for op, index in stored if op == "store_left"}

@@ -121,6 +121,7 @@ def _words(cell: CellDefinition) -> dict[str, Any]:
         "name": cell.key,
         "slots": first,
         "columns": programs.columns,
+        "left": programs.left,
         **feeds,
         "later": later,
         "states": list(cell.states),
@@ -138,7 +139,7 @@ def _words(cell: CellDefinition) -> dict[str, Any]:
 _OPERATIONS = {name: number for number, name in enumerate(_core.operations())}
 
 
-_Code = tuple[int, list[int], list[list[int]], list[float], list[tuple[int, int, list[int]]]]
+_Code = tuple[int, list[int], list[list[int]], list[float], list[tuple[int, int, list[int], float]]]
 
 
 def _code(program: Program) -> _Code:
@@ -147,7 +148,8 @@ def _code(program: Program) -> _Code:
         for i in program.instructions
     ]
     statistics = [
-        (-1 if one.mean is None else one.mean, one.to, list(one.columns)) for one in program.statistics
+        (-1 if s.mean is None else s.mean, s.to, list(s.columns), -1.0 if s.epsilon is None else s.epsilon)
+        for s in program.statistics
     ]
     numbers = [i.number for i in program.instructions]
     return max(1, program.registers), list(program.place), rows, numbers, statistics

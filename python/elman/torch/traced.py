@@ -63,6 +63,10 @@ def _mean(*values: Tensor) -> Tensor:
     return functools.reduce(operator.add, values).mean(-1, keepdim=True) / len(values)
 
 
+def _variance(mean: Tensor, *values: Tensor) -> Tensor:
+    return _mean(*((value - mean) ** 2 for value in values))
+
+
 def _broadcast(value: Any, like: Tensor) -> Tensor:
     value = value if isinstance(value, Tensor) else like.new_full((), value)
     return value.expand_as(like)
@@ -95,7 +99,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tanh": torch.tanh,
     "softplus": lambda x: -functional.logsigmoid(-x),  # torch's softplus is x itself from 20 on
     "mean": _mean,
-    "variance": lambda mean, *values: _mean(*((value - mean) ** 2 for value in values)),
+    "variance": _variance,
+    "inverse_deviation": lambda mean, *given: (_variance(mean, *given[:-1]) + given[-1]) ** -0.5,
     "broadcast": _broadcast,
 }
 """Those of torch, as `CellDefinition.evaluate` wants them. All can be differentiated in any mode as often as wanted."""

@@ -166,8 +166,10 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
     for a in node.args:
         if not 0 <= a < n:
             raise ValueError(f"{what}: expected arguments that stand before it, got {a}")
-    if node.op == "variance" and nodes[node.args[0]] != Node("mean", node.args[1:]):
-        raise ValueError(f"{what}: expected the mean of its values as the first argument of a variance")
+    if node.op in STATISTICS and node.op != "mean" and nodes[node.args[0]] != Node("mean", node.args[1:]):
+        raise ValueError(f"{what}: expected the mean of its values as the first argument of {node.op}")
+    if node.op == "inverse_deviation" and not node.number > 0:
+        raise ValueError(f"{what}: expected a number above 0 of inverse_deviation, got {node.number}")
     kind = "matrix" if node.op == "product" else node.op
     if kind in sizes:
         most = len(sizes[kind]) - 1

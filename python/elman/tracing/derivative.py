@@ -64,7 +64,7 @@ class _Backward:
         if node.op == "chance":
             return  # it depends on nothing that has a gradient
         if node.op in STATISTICS:
-            self._statistic(node, d)
+            self._statistic(n, node, d)
         elif node.op in ("add", "sub", "mul", "fma", "fnma", "div"):
             self._arithmetic(n, node, d)
         elif node.op in ("add_number", "from_number", "mul_number"):
@@ -75,18 +75,18 @@ class _Backward:
         else:
             self._choice(n, node, d)
 
-    def _statistic(self, node: Node, d: int) -> None:
-        """Each unit of each of k values has a share of the sum of d over the units: mean(d) / k, and of a variance
-        2 (v - mean) times that."""
+    def _statistic(self, n: int, node: Node, d: int) -> None:
+        """Each unit of each of k values has a share of the sum of d over the units: mean(d) / k; of a variance
+        2 (v - mean) times that, of y, an inverse deviation, -y^3 (v - mean) times that."""
         graph = self.graph
         values = node.args if node.op == "mean" else node.args[1:]
         share = graph.mul(graph.mean([d]), graph.constant(1 / len(values)))
+        if node.op == "variance":
+            share = graph.mul(share, graph.constant(2.0))
+        elif node.op == "inverse_deviation":
+            share = graph.negate(graph.mul(share, graph.mul(n, graph.mul(n, n))))
         for v in values:
-            if node.op == "mean":
-                self.give(v, share)
-            else:
-                double = graph.mul(share, graph.constant(2.0))
-                self.give(v, graph.mul(graph.sub(v, node.args[0]), double))
+            self.give(v, share if node.op == "mean" else graph.mul(graph.sub(v, node.args[0]), share))
 
     def _arithmetic(self, n: int, node: Node, d: int) -> None:
         graph, (a, b) = self.graph, node.args[:2]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .graph import Graph
-from .operations import UNARY
+from .operations import MOST_COLUMNS, UNARY
 from .schedule import Found, Order, Output, Step, fewest_alive
 
 
@@ -25,11 +25,13 @@ class Instruction(NamedTuple):
 
 
 class Statistic(NamedTuple):
-    """The mean of columns of the tape over all units, or with the number of a mean the variance; and its own number."""
+    """A mean over all units of some columns, or with the number of that mean their variance, or with `epsilon`, too,
+    1 / sqrt(variance + epsilon); and its own number."""
 
     mean: int | None
     to: int
     columns: tuple[int, ...]
+    epsilon: float | None = None
 
 
 class Program(NamedTuple):
@@ -50,7 +52,7 @@ def emit(
 ) -> Program:
     """A program.
 
-    It loads columns of the tape first, since what it stores may lie there. Functions of slots that nothing else reads
+    It loads columns first, since what it stores may lie there. Functions of slots that nothing else reads
     come next, in place, those alike as one instruction.
 
     Args:
@@ -91,12 +93,18 @@ def _loads(columns: Mapping[int, int], register: int, registers: dict[int, int])
     loads: list[Instruction] = []
     for to, n in enumerate(sorted(columns, key=lambda n: columns[n]), register):
         registers[n] = to
+        where, index = place_of(columns[n])
         last = loads[-1] if loads else None
-        if last and last.index + last.count == columns[n]:
+        if last and last.op == f"load_{where}" and last.index + last.count == index:
             loads[-1] = last._replace(count=last.count + 1)
         else:
-            loads.append(Instruction("load_tape", to, index=columns[n]))
+            loads.append(Instruction(f"load_{where}", to, index=index))
     return loads
+
+
+def place_of(column: int) -> tuple[str, int]:
+    """What holds a column, and its number there: those that are left within a step come behind the largest tape."""
+    return ("tape", column) if column < MOST_COLUMNS else ("left", column - MOST_COLUMNS)
 
 
 def _stores(outputs: Iterable[Output]) -> list[Step]:

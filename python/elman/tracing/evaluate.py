@@ -49,7 +49,8 @@ def evaluate(
         elif node.op == "product":
             values.append(inputs["matrix"][node.which](functions["broadcast"](args[0], like)))
         elif node.op in STATISTICS:
-            values.append(functions[node.op](*(functions["broadcast"](value, like) for value in args)))
+            rows = [functions["broadcast"](value, like) for value in args]
+            values.append(functions[node.op](*rows, *([node.number] if OPERATIONS[node.op].numbered else [])))
         elif node.op == "spike":
             values.append(functions["spike"](args[0], node.number))
         elif OPERATIONS[node.op].numbered:
@@ -68,10 +69,10 @@ def run_program(
         program: one of a cell's programs.
         slots: arrays [.., H], in the order of the engine, of the program's stage.
         **inputs: what it loads, a sequence of arrays each: `state`, `after`, `tape`, `gradient`, `vector`, `scalar`,
-            `random`, `statistic`, and by stage `read` and `passed`. Those that are not a sequence are found by index.
+            `random`, `statistic`, `left`, and by stage `read` and `passed`; or mappings, by index.
 
     Returns:
-        "state", "tape", "gradient", "extra", "read": the arrays by index.
+        "state", "tape", "gradient", "extra", "read", "left": the arrays by index.
     """
     rows = [x.values() if isinstance(x, Mapping) else x for x in inputs.values()]
     given = [x for arrays in (slots, *rows) for x in arrays]
@@ -80,7 +81,9 @@ def run_program(
     registers: list[Any] = [None] * program.registers
     for register, slot in zip(program.place, slots, strict=True):
         registers[register] = np.broadcast_to(slot, shape)
-    stored: dict[str, dict[int, Any]] = {kind: {} for kind in ("state", "tape", "gradient", "extra", "read")}
+    stored: dict[str, dict[int, Any]] = {
+        kind: {} for kind in ("state", "tape", "gradient", "extra", "read", "left")
+    }
     for one in _counted(program):
         kind, _, what = one.op.partition("_")
         if kind == "store":

@@ -176,6 +176,13 @@ class Graph:
             return self.constant(float(np.var(np.array(numbers, float))))
         return self.node("variance", mean, *values)
 
+    def inverse_deviation(self, values: Sequence[int], epsilon: float) -> int:
+        """1 / sqrt(variance + epsilon)."""
+        variance = self.value(self.variance(values))
+        if variance is not None:
+            return self.constant((variance + epsilon) ** -0.5)
+        return self.node("inverse_deviation", self.mean(values), *values, number=epsilon)
+
     def chance(self, p: float) -> int:
         """1 with probability p, else 0, drawn anew for each call of this, unit and step; outside training p."""
         drawn = sum(node.op == "random" for node in self.nodes)

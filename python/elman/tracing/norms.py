@@ -9,7 +9,7 @@ import numpy as np
 
 from .._check import describe
 from . import numeric
-from .functions import numbers, sqrt, trace_of
+from .functions import numbers, trace_of
 from .operations import MOST_SLOTS
 from .symbols import Value
 
@@ -60,9 +60,16 @@ def layer_norm(values: Any, gain: Any = 1.0, shift: Any = 0.0, epsilon: float = 
     if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not epsilon > 0:
         raise ValueError(f"epsilon: expected a number above 0, got {describe(epsilon)}")
     gains, shifts = (_as_many(name, given, len(values)) for name, given in (("gain", gain), ("shift", shift)))
-    middle, spread = mean(*values), variance(*values)
-    unit = 1.0 / sqrt(spread + epsilon)
+    middle, unit = mean(*values), _inverse_deviation(values, float(epsilon))
     return [(v - middle) * unit * g + s for v, g, s in zip(values, gains, shifts, strict=True)]
+
+
+def _inverse_deviation(values: Sequence[Any], epsilon: float) -> Any:
+    """1 / sqrt(variance + epsilon), once for each row."""
+    trace = trace_of(*values)
+    if trace is None:
+        return (variance(*values) + epsilon) ** -0.5
+    return Value(trace, trace.graph.inverse_deviation([trace.node(v) for v in values], epsilon))
 
 
 def _as_many(name: str, given: Any, count: int) -> Sequence[Any]:

@@ -33,6 +33,11 @@ def variance(middle: Any, *values: Any) -> Any:
     return mean(*((value - middle) ** 2 for value in values))
 
 
+def inverse_deviation(middle: Any, *given: Any) -> Any:
+    *values, epsilon = given
+    return (variance(middle, *values) + epsilon) ** -0.5
+
+
 def broadcast(value: Any, like: Any) -> Any:
     """The number or the array with the shape and the type of `like`."""
     return np.broadcast_to(np.asarray(value, like.dtype), like.shape)
@@ -66,6 +71,7 @@ NUMPY: Functions = {
     "softplus": softplus,
     "mean": mean,
     "variance": variance,
+    "inverse_deviation": inverse_deviation,
     "broadcast": broadcast,
 }
 """Those of NumPy. The same names with another library's functions make `evaluate` compute there."""

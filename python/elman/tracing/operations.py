@@ -32,7 +32,7 @@ class Operation(NamedTuple):
 
 
 UNARY = {"abs": 1, "sqrt": 6, "exp": 8, "log": 10, "sigmoid": 10, "tanh": 10, "softplus": 18}
-STATISTICS = ("mean", "variance")
+STATISTICS = ("mean", "variance", "inverse_deviation")
 CHOICES = ("where_greater", "where_at_least", "where_equal")
 
 # What a cell's function may lead to.
@@ -52,9 +52,11 @@ OPERATIONS: dict[str, Operation] = {
     **{op: Operation(1, cost) for op, cost in UNARY.items()},
     # Of a row of all units with a matrix, whose number is the node's.
     "product": Operation(1),
-    # Over all units of some values together; the variance's first argument is their mean.
+    # Over all units of some values together; behind a mean the first argument is their mean. The last one is
+    # 1 / sqrt(variance + the node's number).
     "mean": Operation(1),
     "variance": Operation(2),
+    "inverse_deviation": Operation(2, numbered=True),
 }
 # What only the way back has.
 DERIVATIVES = {

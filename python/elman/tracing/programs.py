@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from . import tape
 from .derivative import differentiate
-from .emit import Program, Statistic, emit
+from .emit import Program, Statistic, emit, place_of
 from .graph import Graph
 from .operations import (
     FREE,
@@ -42,6 +42,7 @@ class Programs(NamedTuple):
     kept: tuple[int, ...]  # the nodes of the trace that the way there leaves on the tape
     products: tuple[tuple[int, ...], ...]  # the matrices of each stage but the first
     columns: int  # of the tape, those of the slots' gradients first
+    left: int  # columns that one program leaves for another of the same way
 
     @property
     def all(self) -> tuple[Program, ...]:
@@ -58,7 +59,7 @@ def make_programs(name: str, nodes: Sequence[Node], results: Sequence[int], size
     programs = _Maker(nodes, results, sizes).programs()
     _check(name, "values at a time", MOST_REGISTERS, [program.registers for program in programs.all])
     _check(name, "instructions", MOST_INSTRUCTIONS, [len(program.instructions) for program in programs.all])
-    _check(name, "columns of the tape", MOST_COLUMNS, [programs.columns])
+    _check(name, "columns", MOST_COLUMNS, [programs.columns, programs.left])
     _check(
         name,
         "statistics",
@@ -165,12 +166,14 @@ class _Maker:
             plain.programs,
             both.programs[:count],
             both.programs[: count - 1 : -1],
-            tuple(sorted(n for n in both.columns if n < self.forward)),
+            tuple(sorted(n for n, column in both.columns.items() if column < MOST_COLUMNS)),
             tuple(
                 tuple(m for m in self.stages.order if self.stages.of_matrix[m] == stage)
                 for stage in range(1, count)
             ),
-            max([slots, *(1 + c for made in (plain, both) for c in made.columns.values())]),
+            max([slots, *(1 + c for c in both.columns.values() if c < MOST_COLUMNS)]),
+            max([MOST_COLUMNS, *(1 + c for made in (plain, both) for c in made.columns.values())])
+            - MOST_COLUMNS,
         )
 
     def _found(self, time: int) -> dict[int, Found]:
@@ -199,30 +202,34 @@ class _Maker:
         """The programs of these times, in their order, and the columns of what they leave."""
         stores = {time: [n for n in sorted(left) if self.times[n] == time] for time in times}
         there = {time: {n for n in left if self.times[n] < time} - self._found(time).keys() for time in times}
-        last: dict[int, int] = {}
+        loaded: dict[int, int] = {}  # when last
         for time in times:
             outputs = [*self.outputs[time], *(Output("store_tape", 0, n) for n in stores[time])]
             order = Order(self.graph, outputs, {*self.sums[time], *there[time]}, self._found(time))
-            last |= dict.fromkeys(order.needed() & there[time], time)
-        statistics = [n for n in self.statistics if self.times[n] in times]
-        for n in statistics:  # other threads may still read what it is of while the next program runs
-            last |= {v: max(last.get(v, 0), self.times[n] + 1) for v in self._values(n)}
+            loaded |= dict.fromkeys(order.needed() & there[time], time)
+        last = dict(loaded)
+        for n in self.statistics:  # other threads may still read what it is of while the next program runs
+            if self.times[n] in times:
+                last |= {v: max(last.get(v, 0), self.times[n] + 1) for v in self._values(n)}
         gradients = {
             output.which: time for time in times for output in self.outputs[time] if output.op == "store_tape"
         }
-        columns = columns_of([Span(self.times[n], end, n) for n, end in last.items()], gradients)
-        programs = tuple(
-            emit(
+        spans = [Span(self.times[n], end, n) for n, end in last.items()]
+        across = [s for s in spans if s.begin < self.stages.count <= loaded.get(s.node, 0)]
+        within = [span for span in spans if span not in across]
+        columns = columns_of(across, gradients) | columns_of(within, {}, MOST_COLUMNS)
+        programs = []
+        for time in times:
+            places = [(n, *place_of(columns[n])) for n in stores[time] if n in columns]
+            program = emit(
                 self.graph,
-                self.outputs[time]
-                + [Output("store_tape", columns[n], n) for n in stores[time] if n in columns],
+                self.outputs[time] + [Output(f"store_{where}", index, n) for n, where, index in places],
                 self.sums[time],
                 {n: columns[n] for n in there[time] if n in columns},
                 self._found(time),
-            )._replace(statistics=self._before(time, columns))
-            for time in times
-        )
-        return _Way(programs, columns)
+            )
+            programs.append(program._replace(statistics=self._before(time, columns)))
+        return _Way(tuple(programs), columns)
 
     def _before(self, time: int, columns: Mapping[int, int]) -> tuple[Statistic, ...]:
         """The statistics that come before the program of that time."""
@@ -231,5 +238,6 @@ class _Maker:
             if self.times[n] == time:
                 node = self.graph.nodes[n]
                 mean = None if node.op == "mean" else self.statistics.index(node.args[0])
-                found.append(Statistic(mean, to, tuple(columns[v] for v in self._values(n))))
+                epsilon = node.number if node.op == "inverse_deviation" else None
+                found.append(Statistic(mean, to, tuple(columns[v] for v in self._values(n)), epsilon))
         return tuple(found)

@@ -133,17 +133,18 @@ class Span(NamedTuple):
     node: int
 
 
-def columns_of(spans: Collection[Span], gradients: Mapping[int, int]) -> dict[int, int]:
+def columns_of(spans: Collection[Span], gradients: Mapping[int, int], first: int = 0) -> dict[int, int]:
     """A column for each node. What a program stores may take the place of what it loads.
 
     Args:
         spans: of the nodes.
         gradients: by column, from when on it holds the gradient of a slot.
+        first: the first column.
     """
     taken: dict[int, list[Span]] = {}
     found: dict[int, int] = {}
     for span in sorted(spans):
-        column = 0
+        column = first
         while span.end > gradients.get(column, span.end) or any(
             span.begin < other.end or span.begin == other.begin for other in taken.get(column, ())
         ):
