@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import elman
-from elman.cells import sigmoid, tanh
+from elman.cells import layer_norm, mean, sigmoid, tanh, variance
 from elman.tracing import CellDefinition, trace
 from tests.tracing.zoo import ZOO
 
@@ -130,3 +131,83 @@ def test_numbers_go_in_with_a_function():
     cell = ZOO["mgu"]
     assert cell(0.0, 0.0, 1.0, u=lambda row: 2 * row) == pytest.approx(0.5 * (0.761594 - 1) + 1)
     assert elman.check_cell(cell) < 1e-6
+
+
+def test_means_of_numbers():
+    x, y = np.array([[1.0, 3.0], [2.0, 6.0]]), np.array([5.0, 7.0])
+    np.testing.assert_array_equal(mean(x), [[2.0], [4.0]])
+    np.testing.assert_array_equal(mean(x, y), [[4.0], [5.0]])
+    np.testing.assert_array_equal(variance(x), [[1.0], [4.0]])
+    np.testing.assert_allclose(layer_norm(x, 2.0, y, np.float32(1e-12)), [[3.0, 9.0], [3.0, 9.0]], rtol=1e-6)
+    first, second = layer_norm([x, x + 4], [1.0, 2.0], 1.0)
+    np.testing.assert_allclose(np.mean([first - 1, (second - 1) / 2]), 0, atol=1e-6)
+    assert mean(2.0, 4) == 3.0 and variance(2.0, 4) == 1.0
+
+
+def test_statistics_of_numbers_are_numbers():
+    cell = trace(lambda a, h: a * mean(2.0, 4.0) + variance(1.0) + layer_norm(3.0) + h, "a", "h")
+    assert len(cell.programs.forward) == 1
+
+
+def test_equal_statistics_are_one():
+    cell = trace(lambda a, h: (a - mean(a)) * (variance(a) + mean(a)) + layer_norm(a), "a", "h")
+    (program,) = cell.programs.forward[1:]
+    assert [one.mean for one in program.statistics] == [None, 0, 0]
+
+
+def test_a_norm_costs_one_deviation_for_each_row():
+    cell = trace(lambda a, b, h: sum(layer_norm([a, b, a * b])), "a b", "h")
+    used = ops(cell.programs.forward[1])
+    assert "sqrt" not in used and used.count("div") == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda a: mean(), "mean: expected 1 to 16 values, got 0"),
+        (lambda a: variance(*[a] * 17), "variance: expected 1 to 16 values, got 17"),
+        (lambda a: layer_norm(a, epsilon=0), "epsilon: expected a number above 0, got 0"),
+        (lambda a: layer_norm([a, a], gain=[1.0]), "gain: expected 2, one for each value, got 1"),
+        (lambda a: layer_norm([a], shift=[1.0, 2.0]), "shift: expected 1, one for each value, got 2"),
+        (lambda a: layer_norm([]), "mean: expected 1 to 16 values, got 0"),
+        (lambda a: mean("a"), "mean: expected numbers, NumPy's arrays or symbols of a cell, got 'a'"),
+    ],
+)
+def test_refused_norms(function, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        trace(function, "a", "h")
+
+
+def seven(a):
+    for _ in range(6):
+        a = tanh(a - mean(a))
+    return a
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda nodes: nodes[1].__setitem__(1, [0] * 17), "expected 1 to 16 arguments of mean, got 17"),
+        (lambda nodes: nodes[1].__setitem__(1, []), "expected 1 to 16 arguments of mean, got 0"),
+        (
+            lambda nodes: nodes[2].__setitem__(1, [0, 0]),
+            "the mean of its values as the first argument of inverse_dev",
+        ),
+        (
+            lambda nodes: nodes[2].__setitem__(2, 0.0),
+            "expected a number above 0 of inverse_deviation, got 0.0",
+        ),
+        (lambda nodes: nodes[1].__setitem__(2, 1.0), "expected no number of mean, got 1.0"),
+    ],
+)
+def test_statistics_in_data_that_is_refused(change, message):
+    data = json.loads(json.dumps(trace(lambda a: layer_norm(a), "a", "h").as_data()))
+    assert [node[0] for node in data["nodes"][:3]] == ["slot", "mean", "inverse_deviation"]
+    change(data["nodes"])
+    with pytest.raises(ValueError, match=message):
+        CellDefinition.from_data(data)
+
+
+def test_stages_have_a_limit():
+    with pytest.raises(ValueError, match=r"expected at most 6 stages, .*, got 7"):
+        trace(seven, "a", "h")

@@ -159,10 +159,10 @@ def _node(what: str, n: int, node: Node, nodes: Sequence[Node], sizes: dict[str,
         raise ValueError(
             f"{what}: expected an operation ({', '.join([*LEAVES, *OPERATIONS])}), got {node.op!r}"
         )
-    if len(node.args) != arity and not (
-        node.op in STATISTICS and arity <= len(node.args) < arity + MOST_SLOTS
-    ):
-        raise ValueError(f"{what}: expected {arity} arguments of {node.op}, got {len(node.args)}")
+    most = arity + MOST_SLOTS - 1 if node.op in STATISTICS else arity
+    if not arity <= len(node.args) <= most:
+        count = arity if most == arity else f"{arity} to {most}"
+        raise ValueError(f"{what}: expected {count} arguments of {node.op}, got {len(node.args)}")
     for a in node.args:
         if not 0 <= a < n:
             raise ValueError(f"{what}: expected arguments that stand before it, got {a}")

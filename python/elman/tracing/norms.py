@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._check import describe
+from .. import _check
 from . import numeric
 from .functions import numbers, trace_of
 from .operations import MOST_SLOTS
@@ -57,10 +57,9 @@ def layer_norm(values: Any, gain: Any = 1.0, shift: Any = 0.0, epsilon: float = 
     """
     if not isinstance(values, (list, tuple)):
         return layer_norm([values], gain, shift, epsilon)[0]
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not epsilon > 0:
-        raise ValueError(f"epsilon: expected a number above 0, got {describe(epsilon)}")
+    epsilon = _check.positive("epsilon", epsilon)
     gains, shifts = (_as_many(name, given, len(values)) for name, given in (("gain", gain), ("shift", shift)))
-    middle, unit = mean(*values), _inverse_deviation(values, float(epsilon))
+    middle, unit = mean(*values), _inverse_deviation(values, epsilon)
     return [(v - middle) * unit * g + s for v, g, s in zip(values, gains, shifts, strict=True)]
 
 
@@ -88,6 +87,8 @@ def _statistic(name: str, values: tuple[Any, ...]) -> Any:
         nodes = [trace.node(value) for value in values]
         return Value(trace, trace.graph.mean(nodes) if name == "mean" else trace.graph.variance(nodes))
     numbers(name, *values)
+    alone = all(np.ndim(one) == 0 for one in values)
     arrays = [np.atleast_1d(one) for one in np.broadcast_arrays(*values)]
     middle = numeric.mean(*arrays)
-    return middle if name == "mean" else numeric.variance(middle, *arrays)
+    found = middle if name == "mean" else numeric.variance(middle, *arrays)
+    return float(found[0]) if alone else found

@@ -160,8 +160,9 @@ class _Maker:
         # What statistics are of lies in columns in any case.
         found = {*self.results, *self.stages.rows.values(), *self._of_statistics(there)}
         kept = tape.choose(self.graph, self.forward, found, wanted, slots)
-        plain = self._made(there, self._left(there, ()))
-        both = self._made([*there, *back], {*kept, *self._left(there, kept), *self._left(back, kept)})
+        plain = self._made(there, self._left(there, ()), ())
+        left = {*kept, *self._left(there, kept), *self._left(back, kept)}
+        both = self._made([*there, *back], left, {*kept, *self._of_statistics(there)})
         return Programs(
             plain.programs,
             both.programs[:count],
@@ -198,10 +199,19 @@ class _Maker:
             left.find([*(output.node for output in self.outputs[time]), *stores], time)
         return left.nodes
 
-    def _made(self, times: Sequence[int], left: Collection[int]) -> _Way:
-        """The programs of these times, in their order, and the columns of what they leave."""
+    def _made(self, times: Sequence[int], left: Collection[int], kept: Collection[int]) -> _Way:
+        """The programs of these times, in their order, and the columns of what they leave.
+
+        Args:
+            times: of the programs.
+            left: all that one leaves for another.
+            kept: what the way back may use of what the way there has left.
+        """
         stores = {time: [n for n in sorted(left) if self.times[n] == time] for time in times}
-        there = {time: {n for n in left if self.times[n] < time} - self._found(time).keys() for time in times}
+        there = {
+            time: {n for n in left if self._reaches(n, time, kept)} - self._found(time).keys()
+            for time in times
+        }
         loaded: dict[int, int] = {}  # when last
         for time in times:
             outputs = [*self.outputs[time], *(Output("store_tape", 0, n) for n in stores[time])]
@@ -230,6 +240,10 @@ class _Maker:
             )
             programs.append(program._replace(statistics=self._before(time, columns)))
         return _Way(tuple(programs), columns)
+
+    def _reaches(self, n: int, time: int, kept: Collection[int]) -> bool:
+        """Whether the program of that time may load a node that is left."""
+        return self.times[n] < time and (time < self.stages.count or n >= self.forward or n in kept)
 
     def _before(self, time: int, columns: Mapping[int, int]) -> tuple[Statistic, ...]:
         """The statistics that come before the program of that time."""
