@@ -164,6 +164,13 @@ def gru_before(x, h, states, u, s=sigmoid, t=tanh):
 
 
 @step
+def gru_d(x, h, states, u_r, u_z, u_n):
+    old = torch.exp(-relu(x[3])) * states[0]
+    r, z = sigmoid(x[0] + u_r(old)), sigmoid(x[1] + u_z(old))
+    return ((1 - z) * old + z * tanh(x[2] + u_n(r * old)),)
+
+
+@step
 def mgu(x, h, states, u):
     f = sigmoid(x[0] + h[0])
     return ((1 - f) * states[0] + f * tanh(x[1] + u(f * states[0])),)

@@ -25,7 +25,7 @@ from ..tracing import (
     zoneout,
 )
 from .continuous import cfc, unicornn
-from .grus import atr, augru, brc, cfn, gru, li_gru, light_ru, mgu, sgrn, star, ugrnn
+from .grus import atr, augru, brc, cfn, gru, gru_d, li_gru, light_ru, mgu, sgrn, star, ugrnn
 from .linear import lru, rg_lru, sru, t_rnn
 from .lstms import cifg, janet, lstm, peephole_lstm, ran
 from .minimal import min_gru, min_lstm
@@ -52,6 +52,7 @@ __all__ = [
     "fast_grnn",
     "fast_rnn",
     "gru",
+    "gru_d",
     "hard_sigmoid",
     "ind_rnn",
     "janet",

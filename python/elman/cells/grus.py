@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import _check
-from ..tracing import CellDefinition, cell, relu, sigmoid, tanh, trace
+from ..tracing import CellDefinition, cell, exp, relu, sigmoid, tanh, trace
 from ._made import made, optional_bound
 from .activations import Activation
 from .activations import activation as function_of
@@ -81,6 +81,23 @@ def mgu(f, n, h, u):
     """
     f = sigmoid(f)
     return f * (tanh(n + u(f * h)) - h) + h
+
+
+@cell({"r": "x", "z": "x", "n": "x", "d": "x"}, "h", matrices="u_r u_z u_n")
+def gru_d(r, z, n, d, h, u_r, u_z, u_n):
+    """GRU-D (Che et al. 2018), whose state decays while values are missing; one state h. With x = [v m delta] of each
+    step (values, the last ones or means where they are missing; 1 where one is there, else 0; time since then):
+
+    d' = exp(-max(0, d)) h;  r = sigmoid(r + U_r d' + b_r);  z = sigmoid(z + U_z d' + b_z);
+    n = tanh(n + U_n (r d') + b_n);  h' = (1 - z) d' + z n.
+
+    Rows of the weights of x: r z n d; of h: U_r, U_z, U_n. In the paper the rows of d read delta alone and the others
+    no delta; here all read all of x. Decayed inputs, v = m x + (1 - m) (g last + (1 - g) mean), are the caller's.
+    """
+    h = exp(-relu(d)) * h
+    r, z = sigmoid(r + u_r(h)), sigmoid(z + u_z(h))
+    n = tanh(n + u_n(r * h))
+    return z * (n - h) + h
 
 
 @cell("z a", "h")
