@@ -63,7 +63,8 @@ template <class T, int L, int Registers> class ProgramBackward {
       });
   }
 
-  void find_rows(int t, int i) const {
+  // By itself, or the compiler would make a copy of the loop around it for each case.
+  __attribute__((noinline)) void find_rows(int t, int i) const {
     const int s = at_.piece.segment(i);
     const RowPointers<T>& rows = at_.rows;
     const std::ptrdiff_t entry = at_.entry(t, s);

@@ -128,6 +128,7 @@ template <class T, int L, int Registers> class ProgramSums {
 // What ForwardScan asks of a cell.
 template <class T, int L, int Registers> class ProgramForward {
  public:
+  static constexpr bool programs = true;
   const int columns, states, stages;
 
   ProgramForward(const ForwardJob<T>& job, const Piece& piece)
@@ -149,7 +150,8 @@ template <class T, int L, int Registers> class ProgramForward {
   }
 
   // Nothing of a later stage is computed ahead.
-  void run(const RowPointers<T>& rows, int count, Phase phase, int stage, bool turned) {
+  __attribute__((noinline)) void run(const RowPointers<T>& rows, int count, Phase phase, int stage,
+                                     bool turned) {
     if (stage) phase = Phase::whole;
     const Sources<T> from{rows.x, rows.read[stage], rows.slots, job_.I, job_.H, phase, job_.keep, stage};
     if (phase == Phase::ahead) {

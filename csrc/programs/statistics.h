@@ -14,7 +14,7 @@ template <class T, int L, int R> class RowStatistics {
   RowStatistics(const RowPointers<T>& rows, int first, int H, int each)
       : rows_(rows), first_(first), H_(H), to_(rows.statistics + std::ptrdiff_t{first} * each), each_(each) {}
 
-  void compute(const Statistic& of) const {
+  __attribute__((noinline)) void compute(const Statistic& of) const {
     const T count = static_cast<T>(of.count) * static_cast<T>(H_);
     T fill[R] = {};
     if (of.mean < 0) {
@@ -93,8 +93,11 @@ void compute_statistics(const LinkedProgram<T>& program, const RowPointers<T>& r
     const RowStatistics<T, L, R> statistics(rows, first, H, each);
     for (int n = 0; n < program.statistic_count; ++n) statistics.compute(program.statistics[n]);
   };
+  // As many rows as keep their sums in registers.
+  constexpr int at_once = L < 4 ? 1 : L < 8 ? 2 : 4;
   int i = 0;
-  for (; i + 4 <= count; i += 4) compute(std::integral_constant<int, 4>{}, i);
+  if constexpr (at_once > 1)
+    for (; i + at_once <= count; i += at_once) compute(std::integral_constant<int, at_once>{}, i);
   for (; i < count; ++i) compute(std::integral_constant<int, 1>{}, i);
 }
 

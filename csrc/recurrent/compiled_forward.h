@@ -108,6 +108,7 @@ void forward_rows(const TileCall<T>& call, const Piece& piece, const RowPointers
 // What ForwardScan asks of a cell.
 template <class Cell, class T, class Stored, int L, int Registers> class CompiledForward {
  public:
+  static constexpr bool programs = false;
   static constexpr int columns = Cell::columns, states = Cell::states, stages = Cell::stages;
 
   CompiledForward(const ForwardJob<T>& job, const Piece& piece) : job_(job), piece_(piece) {}

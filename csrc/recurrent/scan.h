@@ -82,12 +82,10 @@ template <class Cell, class T, int L> class ForwardScan {
       const int s = piece_.segment(i);
       rows_.x[i] = x_row(t, s);
       if (job_.factors) rows_.read[0][i] = read_row(0, t, s);
-      for (int j = 1; j < cell_.stages; ++j)
-        if (job_.read[j]) rows_.read[j][i] = read_row(j, t, s);
       if (job_.slots) rows_.slots[i] = slots_row(t, s, t0);
-      if (job_.left) rows_.left[i] = job_.left + std::ptrdiff_t{s} * job_.cell->facts.left * job_.H;
-      if (job_.scalars) rows_.scalars[i] = scalars_row(job_, entry(t, s));
-      if (job_.draws.on) rows_.keys[i] = row_key(job_, entry(t, s));
+      if constexpr (Cell::programs) find_more(t, i);
+      else
+        for (int j = 1; j < cell_.stages; ++j) rows_.read[j][i] = read_row(j, t, s);
       for (int k = 0; k < cell_.states; ++k) {
         rows_.before[k][i] = before(k, t, s);
         rows_.after[k][i] = after(k, t, s);
@@ -97,7 +95,19 @@ template <class Cell, class T, int L> class ForwardScan {
       if (stage && piece_.barrier) piece_.barrier->wait(piece_.member);
       cell_.run(rows_, count, job_.chunk ? Phase::after : Phase::whole, stage, job_.turned != (t % 2 != 0));
     }
-    if (job_.statistics && piece_.member == 0) keep_statistics(t, count);
+    if constexpr (Cell::programs)
+      if (job_.statistics && piece_.member == 0) keep_statistics(t, count);
+  }
+
+  // What only cells with programs have. By itself, or the compiler would make a copy of the loop around it
+  // for each case.
+  __attribute__((noinline)) void find_more(int t, int i) {
+    const int s = piece_.segment(i);
+    for (int j = 1; j < cell_.stages; ++j)
+      if (job_.read[j]) rows_.read[j][i] = read_row(j, t, s);
+    if (job_.left) rows_.left[i] = job_.left + std::ptrdiff_t{s} * job_.cell->facts.left * job_.H;
+    if (job_.scalars) rows_.scalars[i] = scalars_row(job_, entry(t, s));
+    if (job_.draws.on) rows_.keys[i] = row_key(job_, entry(t, s));
   }
 
   // All who share the units have computed the same.
