@@ -25,8 +25,8 @@
 //
 // That is a cell which is compiled. One that is known only at run time has the same facts, and programs in
 // the place of its maths (kernels/program.h), one for each stage; what a stage leaves for later ones lies in
-// columns of the tape. Only such a cell may have vectors, of one number for each unit (peepholes, say), and
-// scalars, of one number for each row that the caller gives.
+// columns, of the tape or of a buffer of the step. Only such a cell may have vectors, of one number for each
+// unit (peepholes, say), and scalars, of one number for each row that the caller gives.
 #pragma once
 
 namespace elman {

@@ -12,16 +12,20 @@ from tests.tracing.torch_side import assert_agrees
 from tests.tracing.walk import assert_sound
 
 
+def assert_holds(seed, cell, source):
+    try:
+        assert_sound(cell)
+        assert_agrees(cell, np.random.default_rng(seed), B=2, H=3)
+        assert CellDefinition.from_data(json.loads(json.dumps(cell.as_data()))) == cell
+    except Exception as error:
+        raise AssertionError(f"seed {seed}:\n{source}") from error
+
+
 @pytest.mark.parametrize("part", range(20))
 def test_random_cells(part):
     for seed in range(part * 20, part * 20 + 20):
         cell, source = random_cell(seed)
-        try:
-            assert_sound(cell)
-            assert_agrees(cell, np.random.default_rng(seed), B=2, H=3)
-            assert CellDefinition.from_data(json.loads(json.dumps(cell.as_data()))) == cell
-        except Exception as error:
-            raise AssertionError(f"seed {seed}:\n{source}") from error
+        assert_holds(seed, cell, source)
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -32,12 +36,7 @@ def test_random_cells_of_several_stages(part):
         except ValueError as error:
             assert "expected at most 6 stages" in str(error)
             continue
-        try:
-            assert_sound(cell)
-            assert_agrees(cell, np.random.default_rng(seed), B=2, H=3)
-            assert CellDefinition.from_data(json.loads(json.dumps(cell.as_data()))) == cell
-        except Exception as error:
-            raise AssertionError(f"seed {seed}:\n{source}") from error
+        assert_holds(seed, cell, source)
 
 
 def test_programs_of_sixty_operations_take_no_time():

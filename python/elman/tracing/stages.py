@@ -1,4 +1,4 @@
-"""What each program of a cell computes when, and what one leaves for another in columns of the tape.
+"""What each program of a cell computes when, and what one leaves for another, in columns.
 
 A step of S stages has a program for each: there they have the times 0 to S - 1; back, from the last stage to the first,
 S to 2 S - 1. Before each but the first of both ways come the product of a row and statistics of columns.
