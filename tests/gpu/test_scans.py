@@ -96,7 +96,9 @@ def test_tf32_on_request(cell, kind, monkeypatch):
 
 @pytest.mark.slow
 def test_random_shapes(tmp_path, capsys):
-    assert random_shapes.run(tmp_path, count=60, device=str(where()), seed=3)
+    # A processor that plays the GPU shares its cores: only what never ends is late there.
+    seconds = random_shapes.SECONDS if where().type == "cuda" else 600
+    assert random_shapes.run(tmp_path, count=60, device=str(where()), seed=3, seconds=seconds)
     assert "cases right" in capsys.readouterr().out
 
 

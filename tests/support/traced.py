@@ -37,6 +37,12 @@ def _smaller(a, b):
     return torch.where(torch.isnan(a) | (a < b), a, b)
 
 
+def _variance(values):
+    """Not torch's own, which warns where there are no rows."""
+    rows = torch.stack(values)
+    return ((rows - rows.mean((0, -1), keepdim=True)) ** 2).mean((0, -1))[..., None]
+
+
 FUNCTIONS = {
     "add": torch.add,
     "sub": torch.sub,
@@ -55,10 +61,8 @@ FUNCTIONS = {
     "spike": Spike.apply,
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "mean": lambda *values: torch.stack(values).mean((0, -1))[..., None],
-    "variance": lambda _, *values: torch.stack(values).var((0, -1), correction=0)[..., None],
-    "inverse_deviation": lambda _, *given: (
-        1 / torch.sqrt(torch.stack(given[:-1]).var((0, -1), correction=0)[..., None] + given[-1])
-    ),
+    "variance": lambda _, *values: _variance(values),
+    "inverse_deviation": lambda _, *given: 1 / torch.sqrt(_variance(given[:-1]) + given[-1]),
     "broadcast": lambda value, like: torch.broadcast_to(torch.as_tensor(value, dtype=like.dtype), like.shape),
     **{name: getattr(torch, name) for name in ("abs", "sqrt", "exp", "log", "sigmoid", "tanh")},
 }
