@@ -65,11 +65,11 @@ py::tuple operations() {
 
 using FeedGiven =
     std::tuple<int, std::vector<int>>;  // the first slot, and the gate of each slot from there on
-// Registers, the places of the slots, for each instruction operation, to, four registers, index and count,
-// its number, and the statistics that come before: of a variance the number of its mean, else -1; its own;
-// columns.
+// Registers, the places of the slots, for each instruction operation, to, four registers, index, count and
+// whether it is for one row, its number, and the statistics that come before: of a variance the number of its
+// mean, else -1; its own; columns.
 using CodeGiven =
-    std::tuple<int, std::vector<int16_t>, std::vector<std::array<int16_t, 8>>, std::vector<double>,
+    std::tuple<int, std::vector<int16_t>, std::vector<std::array<int16_t, 9>>, std::vector<double>,
                std::vector<std::tuple<int16_t, int16_t, std::vector<int16_t>, double>>>;
 
 Feed feed_of(const FeedGiven& given) {
@@ -94,6 +94,7 @@ CellDefinition::Code code_of(const CodeGiven& given) {
                                  {row[2], row[3], row[4], row[5]},
                                  row[6],
                                  row[7],
+                                 row[8],
                                  numbers[i]});
   }
   for (const auto& [mean, to, columns, epsilon] : statistics) {

@@ -29,10 +29,19 @@ bool match(const PlanList& a, const PlanList& b) {
                     [](const auto& one, const auto& other) { return one->matches(*other); });
 }
 
-std::vector<int64_t> entries_of(const PlanList& plans) {
+std::vector<int64_t> entries_of(const PlanList& plans, const Checkpoints& checkpoints) {
   std::vector<int64_t> entries;
-  for (const auto& plan : plans) entries.push_back(plan->total());
+  for (std::size_t d = 0; d < plans.size(); ++d)
+    entries.push_back(checkpoints ? checkpoints.rows(static_cast<int>(d)) : plans[d]->total());
   return entries;
+}
+
+Checkpoints checkpoints_of(const CellFacts& cell, int H, bool single, const PlanList& plans, int every) {
+  if (every < 0) throw py::value_error("checkpoint_every: expected 0 or more, got " + std::to_string(every));
+  std::vector<PlanView> views;
+  for (const auto& plan : plans) views.push_back(plan->view());
+  const int64_t bytes = int64_t{cell.columns()} * H * (single ? sizeof(float) : sizeof(double));
+  return every ? Checkpoints(views, every, bytes) : Checkpoints();
 }
 
 // The data of an array of at least `size` elements.
@@ -64,15 +73,18 @@ void check_plans(const PlanList& plans) {
 }
 
 HeldTape::HeldTape(const std::string& cell_, py::ssize_t H_, py::ssize_t L_, const PlanList& plans_,
-                   const py::object& dtype, const py::object& memory_, const py::object& factors_)
+                   const py::object& dtype, const py::object& memory_, const py::object& factors_,
+                   int checkpoint_every)
     : cell(*find_cell(current_isa(), cell_).facts),
       H(checked_size(H_, 1, "H")),
       L(checked_size(L_, 1, "L")),
       plans(checked(plans_)),
-      layout(cell, H, L, entries_of(plans), plans[0]->rows, !factors_.is_none()),
       memory(memory_),
       factors(factors_),
-      single_(is_single(dtype)) {
+      single_(is_single(dtype)),
+      checkpoints_(checkpoints_of(cell, H, single_, plans, checkpoint_every)),
+      layout(cell, H, L, entries_of(plans, checkpoints_), plans[0]->rows, !factors_.is_none(),
+             !checkpoints_) {
   if (memory.is_none())
     memory = empty({layout.size()}, single_ ? py::dtype::of<float>() : py::dtype::of<double>());
   if (single_) view<float>();
@@ -82,6 +94,7 @@ HeldTape::HeldTape(const std::string& cell_, py::ssize_t H_, py::ssize_t L_, con
 template <class T> Tape<T> HeldTape::view() const {
   Tape<T> tape;
   tape.layout = &layout;
+  tape.checkpoints = checkpoints_ ? &checkpoints_ : nullptr;
   tape.memory = at_least<T>(memory, layout.size(), "memory");
   tape.factors = maybe_input<T>(factors, elements({L, D(), plans[0]->B, H}), "factors");
   return tape;
@@ -107,9 +120,9 @@ void bind_tape(py::module_& m) {
   using Held = std::shared_ptr<HeldTape>;
   py::class_<HeldTape, Held>(m, "Tape")
       .def(py::init<const std::string&, py::ssize_t, py::ssize_t, const PlanList&, const py::object&,
-                    const py::object&, const py::object&>(),
+                    const py::object&, const py::object&, int>(),
            py::arg("cell"), py::arg("H"), py::arg("L"), py::arg("plans"), py::arg("dtype"),
-           py::arg("memory") = py::none(), py::arg("factors") = py::none())
+           py::arg("memory") = py::none(), py::arg("factors") = py::none(), py::arg("checkpoint_every") = 0)
       .def_property_readonly("memory", [](const Held& tape) { return tape->memory; })
       .def_property_readonly("y", [](const Held& tape) { return tape->y(); });
   m.def("tape_room", &tape_room, py::arg("cell"), py::arg("L"), py::arg("D"), py::arg("masked"));

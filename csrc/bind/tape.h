@@ -18,7 +18,8 @@ void check_plans(const PlanList& plans);
 
 struct HeldTape {
   HeldTape(const std::string& cell, py::ssize_t H, py::ssize_t L, const PlanList& plans,
-           const py::object& dtype, const py::object& memory, const py::object& factors);
+           const py::object& dtype, const py::object& memory, const py::object& factors,
+           int checkpoint_every);
 
   // The tape for a call of this stack with these plans, or equal ones; refuses if it was made for others. The
   // arrays are checked again at each call: whoever else holds them may have changed them.
@@ -29,13 +30,17 @@ struct HeldTape {
   const CellFacts& cell;
   const int H, L;
   const PlanList plans;
-  const TapeLayout layout;
   py::object memory, factors;
+  std::shared_ptr<const void> again;  // with checkpoints: the packed weights that the forward pass ran on
 
  private:
   py::ssize_t D() const { return static_cast<py::ssize_t>(plans.size()); }
   template <class T> Tape<T> view() const;
-  bool single_;  // float32
+  const bool single_;  // float32
+  const Checkpoints checkpoints_;
+
+ public:
+  const TapeLayout layout;
 };
 
 }  // namespace elman

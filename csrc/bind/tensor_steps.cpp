@@ -69,7 +69,8 @@ template <class T> class BackStep {
         !given_.look(tape, &kept) || kept.elements() < layout_.size() ||
         (!dy.is_none() && (!given_.look(dy, &d_y) || d_y.elements() != numbers)))
       return false;
-    call_.tape = {&layout_, static_cast<T*>(const_cast<void*>(kept.data)), nullptr};
+    call_.tape.layout = &layout_;
+    call_.tape.memory = static_cast<T*>(const_cast<void*>(kept.data));
     call_.dy = static_cast<const T*>(d_y.data);
     return true;
   }
@@ -130,7 +131,8 @@ Objects train_step(const Given<T>& given, const T* const* initial, const PackedS
     call.wanted = schedule_of_environment();
     call.x = given.x();
     call.y = given.of(y);
-    call.tape = {&layout, given.of(memory), nullptr};
+    call.tape.layout = &layout;
+    call.tape.memory = given.of(memory);
     for (std::size_t k = 0; k < given.states(); ++k) {
       call.initial[k] = initial[k];
       call.final[k] = given.of(final[k]);

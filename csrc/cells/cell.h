@@ -34,6 +34,7 @@ namespace elman {
 constexpr int max_slots = 16, max_states = 8, max_vectors = 16, max_scalars = 4, max_stages = 6;
 constexpr int max_columns = 64;     // of what a tape keeps of a unit at a step
 constexpr int max_statistics = 32;  // of the rows of a step
+constexpr int elementwise_programs = 3;
 
 // Slots [begin, end) receive one product. gate[i] is the gate of slot begin + i: which H rows of the
 // product's weights feed it.
@@ -67,6 +68,10 @@ struct CellFacts {
   int left = 0;                   // columns between the stages of one step
   int statistics = 0;             // that the tape keeps of an entry
   int least_stages = 1;           // those behind the last product have statistics alone
+  // No product reads a state, so a unit needs no other one. Such a cell has three programs: what needs no
+  // state, the recurrence, and what no later step needs. The first and the last run for many steps at once.
+  bool elementwise = false;
+  bool carried[max_states] = {};  // of an elementwise cell: the states that a step reads
 
   constexpr int state_count() const { return count(states, max_states); }
   constexpr int vector_count() const { return count(vectors, max_vectors); }
@@ -85,6 +90,8 @@ struct CellFacts {
       if (later[j - 1].count() && j >= n) n = j + 1;
     return n;
   }
+
+  constexpr int program_count() const { return elementwise ? elementwise_programs : stage_count(); }
 
   // How many later stages before this one have a product, and so a row that it reads.
   constexpr int reads_before(int stage) const {

@@ -62,7 +62,8 @@ void check_definition(const CellDefinition& cell) {
   check_count(cell, std::size_t(std::max(cell.columns, 0)), cell.slots, max_columns, "columns");
   check_count(cell, std::size_t(std::max(cell.left, -1)), 0, max_columns, "columns within a step");
   check_feeds(cell);
-  const std::size_t stages = cell.later.size() + 1;
+  const std::size_t stages = cell.elementwise() ? elementwise_programs : cell.later.size() + 1;
+  if (cell.elementwise() && cell.h.count()) refuse(cell, "an elementwise cell without a recurrent product");
   for (const auto* programs : {&cell.forward, &cell.forward_keep, &cell.backward})
     if (programs->size() != stages) refuse(cell, "a program for each stage");
   Left buffer, tape;  // without a tape, and with it
@@ -73,6 +74,7 @@ void check_definition(const CellDefinition& cell) {
     walk(cell.forward, Way::there, stage, buffer);
     walk(cell.forward_keep, Way::there_with_tape, stage, tape);
   }
+  if (buffer.carried != tape.carried) refuse(cell, "the same states carried with a tape and without");
   if (buffer.statistics != tape.statistics) refuse(cell, "the same statistics with a tape and without");
   tape.left.clear();
   for (std::size_t stage = stages; stage-- > 0;) walk(cell.backward, Way::back, stage, tape);

@@ -30,8 +30,10 @@ class Walk {
         code_(code),
         back_(way == Way::back),
         keeps_(way == Way::there_with_tape),
+        elementwise_(cell.elementwise()),
+        loop_(elementwise_ && stage == 1),
         stage_(stage),
-        stages_(static_cast<int>(cell.later.size()) + 1),
+        stages_(static_cast<int>(cell.forward.size())),
         ends_(stage == (back_ ? 0 : stages_ - 1)),
         left_(left) {}
 
@@ -42,12 +44,13 @@ class Walk {
     if (code_.instructions.size() > max_instructions)
       refuse(cell_, "at most " + std::to_string(max_instructions) + " instructions, got " +
                         std::to_string(code_.instructions.size()));
-    const Feed& fed = stage_ ? cell_.later[stage_ - 1] : Feed{0, cell_.h.end, {}};
+    const Feed none{};
+    const Feed& fed = !stage_ ? Feed{0, cell_.h.end, {}} : elementwise_ ? none : cell_.later[stage_ - 1];
     if (code_.place.size() != (back_ ? 0 : std::size_t(fed.count()))) refuse(cell_, "a place for each slot");
     for (const int place : code_.place) {
       check_register(place);
-      if (written_[place]) refuse(cell_, "a register for each slot");
-      written_[place] = true;
+      if (written_[place] != Written::not_yet) refuse(cell_, "a register for each slot");
+      written_[place] = Written::whole;
     }
     for (const Statistic& one : code_.statistics) statistic(one);
     for (const Instruction& i : code_.instructions) step(i);
@@ -55,13 +58,17 @@ class Walk {
       for (int slot = fed.begin; slot < fed.end; ++slot)
         if (!stored_.count({Operation::store_tape, slot}))
           refuse(cell_, "the gradient of each slot of a stage");
-      if (ends_) {
-        expect_all(Operation::store_gradient, cell_.states.size());
-        expect_all(Operation::store_extra, cell_.vectors.size() + cell_.scalars.size());
-      }
+      if (passes_on())
+        expect_all(Operation::store_gradient, elementwise_ ? left_.carried.size() : cell_.states.size());
+      if (ends_) expect_all(Operation::store_extra, cell_.vectors.size() + cell_.scalars.size());
+    } else if (loop_) {
+      for (const auto& [operation, at] : stored_)
+        if (operation == Operation::store_state) left_.carried.insert(at);
+      for (const int k : read_)
+        if (!left_.carried.count(k)) refuse(cell_, "a recurrence that stores each state that it reads");
     } else if (ends_) {
-      expect_all(Operation::store_state, cell_.states.size());
-    } else {
+      expect_all(Operation::store_state, cell_.states.size() - left_.carried.size());
+    } else if (!elementwise_) {
       expect_all(Operation::store_read, cell_.later[stage_].count() ? 1 : 0);
     }
     for (const auto& [operation, at] : stored_)
@@ -71,6 +78,9 @@ class Walk {
   }
 
  private:
+  // Whether it makes the gradients of the states before the step.
+  bool passes_on() const { return back_ && (elementwise_ ? loop_ : ends_); }
+
   void check_register(int r) const {
     if (r < 0 || r >= code_.registers) refuse(cell_, "a register below " + std::to_string(code_.registers));
   }
@@ -111,7 +121,7 @@ class Walk {
     const int states = static_cast<int>(cell_.states.size());
     switch (operation) {
       case Operation::load_state:
-        return states;
+        return elementwise_ && !back_ && !loop_ ? 0 : states;
       case Operation::load_random:
         return max_random;
       case Operation::load_statistic:
@@ -124,7 +134,7 @@ class Walk {
       case Operation::load_gradient:
         return back_ ? states : 0;
       case Operation::store_gradient:
-        return back_ && ends_ ? states : 0;
+        return passes_on() ? states : 0;
       case Operation::load_tape:
         return back_ || (keeps_ && stage_) ? cell_.columns : 0;
       case Operation::load_left:
@@ -133,7 +143,7 @@ class Walk {
       case Operation::store_extra:
         return back_ && ends_ ? static_cast<int>(cell_.vectors.size() + cell_.scalars.size()) : 0;
       case Operation::store_state:
-        return back_ || !ends_ ? 0 : states;
+        return back_ || !(ends_ || loop_) ? 0 : states;
       case Operation::store_tape:
         return back_ || keeps_ ? cell_.columns : 0;
       default:
@@ -149,6 +159,12 @@ class Walk {
                                                 : Operation::load_gradient;
   }
 
+  // What follows from params and numbers alone.
+  static bool may_be_once(Operation operation, int reads) {
+    if (reads == 0) return operation == Operation::constant || operation == Operation::load_vector;
+    return !stores(operation) && operation != Operation::spread && operation != Operation::chance;
+  }
+
   void step(const Instruction& i) {
     const int operation = static_cast<int>(i.operation);
     if (operation < 0 || operation >= operation_count) refuse(cell_, "an operation that there is");
@@ -159,18 +175,23 @@ class Walk {
     const auto [least, most] = indices(i.operation);
     // The load of the tape and functions of one argument may run over neighbouring registers.
     const bool many = i.operation == Operation::load_tape || i.operation == Operation::load_left ||
-                      (reads == 1 && !stores(i.operation));
+                      (reads == 1 && !stores(i.operation) && i.operation != Operation::spread);
+    const bool once = i.once == 1, spreads = i.operation == Operation::spread;
+    if ((i.once && !once) || (once && !may_be_once(i.operation, reads)))
+      refuse(cell_, std::string("for all rows ") + names[operation]);
+    const Written needed = once || spreads ? Written::once : Written::whole;
     if (i.count < 1 || (i.count > 1 && !many) || i.count > max_registers)
       refuse(cell_, std::string("a count that ") + names[operation] + " can have");
     for (int n = 0; n < i.count; ++n) {
       for (int k = 0; k < reads; ++k) {
         check_register(i.from[k] + n);
-        if (!written_[i.from[k] + n]) refuse(cell_, "registers that are written before they are read");
+        if (written_[i.from[k] + n] != needed)
+          refuse(cell_, "registers that are written before they are read, for one row or for all");
       }
       if (most >= 0) index(i.operation, i.index + n, least, most);
       if (stores(i.operation)) continue;
       check_register(i.to + n);
-      written_[i.to + n] = true;
+      written_[i.to + n] = once ? Written::once : Written::whole;
     }
     for (int k = reads; k < 4; ++k)
       if (i.from[k] != 0) refuse(cell_, "no more registers than an operation reads");
@@ -181,15 +202,16 @@ class Walk {
     if (at < least || at >= most)
       refuse(cell_, "an index of " + name + (least ? " from " + std::to_string(least) + " and" : "") +
                         " below " + std::to_string(std::max(least, most)));
+    if (elementwise_) carried(operation, at);
     // The gradients of later stages' slots stay.
-    if (operation == Operation::store_tape && back_ && stage_ + 1 < stages_ &&
+    if (operation == Operation::store_tape && back_ && !elementwise_ && stage_ + 1 < stages_ &&
         cell_.later[stage_].begin <= at && at < cell_.slots)
       refuse(cell_, "gradients of slots that stay where they are");
     if (stores(operation)) {
       if (!stored_.insert({operation, at}).second) refuse(cell_, "one " + name + " of each");
     } else {
       if ((operation == Operation::load_read || operation == Operation::load_passed) &&
-          !cell_.later[at - 1].count())
+          (elementwise_ || !cell_.later[at - 1].count()))
         refuse(cell_, "rows of stages that have a product");
       if ((operation == Operation::load_tape && !left_.columns.count(at)) ||
           (operation == Operation::load_left && !left_.left.count(at)))
@@ -201,6 +223,19 @@ class Walk {
                                                                               : stored_.count({store, at})))
           refuse(cell_, "each " + name + " before what is stored in its place");
     }
+  }
+
+  // The programs of an elementwise cell run at different times: what one step leaves for the next one is
+  // there for the recurrence alone.
+  void carried(Operation operation, int at) {
+    if (operation == Operation::load_state) read_.insert(at);
+    if (operation == Operation::load_state && back_ && !left_.carried.count(at))
+      refuse(cell_, "states before the step that the recurrence reads");
+    if (operation == Operation::load_gradient && !loop_ && left_.carried.count(at))
+      refuse(cell_, "gradients of states that the recurrence carries in it alone");
+    const bool stored = operation == Operation::store_state || operation == Operation::store_gradient;
+    if (stored && left_.carried.count(at) != std::size_t(back_))
+      refuse(cell_, back_ ? "gradients of the states that are carried" : "each state once");
   }
 
   bool any_stored(Operation operation) const {
@@ -219,11 +254,14 @@ class Walk {
   const CellDefinition& cell_;
   const CellDefinition::Code& code_;
   const bool back_, keeps_;
+  const bool elementwise_, loop_;  // loop_: the recurrence of such a cell
   const int stage_, stages_;
   const bool ends_;  // the last one to run
   Left& left_;
-  bool written_[max_registers] = {};
+  enum class Written { not_yet, once, whole };  // for one row, for all
+  Written written_[max_registers] = {};
   std::set<std::pair<Operation, int>> stored_;
+  std::set<int> read_;  // the states
 };
 
 }  // namespace

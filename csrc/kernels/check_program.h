@@ -16,6 +16,7 @@ struct Left {
   std::set<int> columns;  // of the tape
   std::set<int> left;     // those of this way, within a step
   int statistics = 0;     // the first ones are there
+  std::set<int> carried;  // the states that the recurrence of an elementwise cell has stored
 };
 
 // Throws std::invalid_argument: a cell is not what was expected.

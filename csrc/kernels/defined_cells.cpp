@@ -15,7 +15,7 @@ namespace {
 bool same(const CellDefinition::Code& a, const CellDefinition::Code& b) {
   const auto alike = [](const Instruction& i, const Instruction& j) {
     return i.operation == j.operation && i.to == j.to && std::equal(i.from, i.from + 4, j.from) &&
-           i.index == j.index && i.count == j.count &&
+           i.index == j.index && i.count == j.count && i.once == j.once &&
            std::memcmp(&i.number, &j.number, sizeof i.number) == 0;
   };
   const auto equal = [](const Statistic& i, const Statistic& j) {
@@ -72,7 +72,11 @@ struct Defined {
     std::copy(d.bias_h.begin(), d.bias_h.end(), facts.bias_h);
     const auto draws = [](const Instruction& i) { return i.operation == Operation::load_random; };
     ProgramCell programs{&facts, {}, {}, {}};
-    facts.least_stages = static_cast<int>(d.forward.size());
+    facts.elementwise = d.elementwise();
+    if (!facts.elementwise) facts.least_stages = static_cast<int>(d.forward.size());
+    else
+      for (const Instruction& i : d.forward[1].instructions)
+        if (i.operation == Operation::store_state) facts.carried[i.index] = true;
     int first_slot = 0;
     for (std::size_t j = 0; j < d.forward.size(); ++j) {
       const std::vector<Instruction>& code = d.forward[j].instructions;

@@ -24,7 +24,10 @@ struct CellDefinition {
   std::vector<Feed> later;  // what the products of later stages feed
   std::vector<std::string> states, gates, vectors, scalars;
   std::vector<double> bias, bias_h;
-  std::vector<Code> forward, forward_keep, backward;  // of each stage
+  // Of each stage; or of one stage the three of an elementwise cell.
+  std::vector<Code> forward, forward_keep, backward;
+
+  bool elementwise() const { return later.empty() && forward.size() == elementwise_programs; }
 };
 
 // Throws std::invalid_argument where the definition does not hold together, so that no program that runs can

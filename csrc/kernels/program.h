@@ -32,6 +32,8 @@ namespace elman {
   /* d y (1 - y) and d (1 - y y), and the same with d = a b */                                             \
   X(dsigmoid, 2) X(dtanh, 2) X(dsigmoid3, 3) X(dtanh3, 3)                                                  \
   X(constant, 0)                                                                                           \
+  /* for all rows what was computed for one */                                                             \
+  X(spread, 1)                                                                                             \
   /* states before and after the step, the tape, gradients of the states, vectors, scalars, and random     \
      numbers from 0 to 1 */                                                                                \
   X(load_state, 0) X(load_after, 0) X(load_tape, 0) X(load_gradient, 0) X(load_vector, 0)                  \
@@ -61,6 +63,7 @@ struct Instruction {
   int16_t to, from[4];  // registers
   int16_t index;        // of the state, column, vector, scalar, stage or statistic
   int16_t count;        // done for so many registers (and indices), one after the other
+  int16_t once;         // 1: for one row, as all are alike
   double number;
 };
 
@@ -94,6 +97,7 @@ template <class T> struct Linked {
   void (*run)(const Linked&, const Frame<T>&);
   int32_t to, a, b, c, d;
   int16_t index, count;
+  bool once;
   T number;
 };
 

@@ -41,6 +41,7 @@ struct Draws {
 template <class T> struct ForwardJob {
   int I = 0, H = 0;
   int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
+  int t_first = 0;                     // where the first call of a run began
   PlanView plan;
   const LinkedCell<T>* cell = nullptr;  // null for those that are compiled
   const void* packed = nullptr;  // from CellKernels::pack, or from pack_first if there are plain weights
@@ -52,9 +53,9 @@ template <class T> struct ForwardJob {
   T* final[max_states] = {};          // [B, H]
   T* states[max_states] = {};         // those beyond h, which is y: [total, H] if kept, else [segments, H]
   T* slots = nullptr;                 // [total, columns * H] if kept, else [segments * chunk, columns * H]
-  T* left = nullptr;                  // [segments, left * H]
-  // What the recurrent product of each stage reads, stored likewise. For the first stage that is h itself, or
-  // h times its factors if there are any. (There are factors only if the tape is kept.)
+  T* left = nullptr;                  // [segments, left * H]; if elementwise [segments * chunk, left * H]
+  // What the recurrent product of each stage reads: [total, H] if kept, else [2 segments, H], of two steps in
+  // turn. For the first stage that is h itself, or h times its factors if there are any.
   T* read[max_stages] = {};
   const T* factors = nullptr;  // [B, H] or null
   const T* zeros = nullptr;    // [H]
@@ -62,7 +63,9 @@ template <class T> struct ForwardJob {
   T* statistics = nullptr;     // [total, statistics] if kept
   Draws draws;
   bool keep = false;  // keep what backward needs
-  int chunk = 0;  // steps whose x-part is computed ahead; 0: none, not for compiled cells of several stages
+  // Steps whose x-part is computed ahead; 0: none, not for compiled cells of several stages. Of an
+  // elementwise cell the steps that are taken together.
+  int chunk = 0;
   bool turned = false;  // the first step takes the units from the last to the first
 };
 
@@ -84,7 +87,8 @@ template <class T> struct BackwardJob {
   const T* initial[max_states] = {};
   const T* states[max_states] = {};  // those beyond h, which is y: [total, H]
   T* slots = nullptr;                // kept activations in, gradients of the slots out
-  T* left = nullptr;                 // [segments, left * H]
+  T* left = nullptr;                 // [segments * chunk, left * H]
+  int chunk = 1;                     // steps of an elementwise cell that are taken together
   const T* dfinal[max_states] = {};  // [B, H] or null for zeros
   T* dinitial[max_states] = {};      // [B, H], or null
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back

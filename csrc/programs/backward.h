@@ -13,10 +13,13 @@ namespace {
 // What BackwardScan asks of a cell.
 template <class T, int L, int Registers> class ProgramBackward {
  public:
+  static constexpr bool programs = true;
+  const bool elementwise;
   const int states;
 
   explicit ProgramBackward(const BackRows<T, L, Registers>& at)
-      : states(at.job.cell->facts.state_count()),
+      : elementwise(at.job.cell->facts.elementwise),
+        states(at.job.cell->facts.state_count()),
         at_(at),
         job_(at.job),
         cell_(*at.job.cell),
@@ -34,9 +37,9 @@ template <class T, int L, int Registers> class ProgramBackward {
   const Feed& h() const { return cell_.facts.h; }
 
   void run(int t, int count) {
-    for (int i = 0; i < count; ++i) find_rows(t, i);
+    for (int i = 0; i < count; ++i) find_rows(t, i, i, 0);
     for (int stage = stages_ - 1;; --stage) {
-      run_stage(stage, count);
+      run_rows(stage, 0, count);
       if (stage == 0) return;
       if (at_.piece.barrier) at_.piece.barrier->wait(at_.piece.member);
       if (cell_.facts.stage(stage).count()) pass_back(stage, t, count);
@@ -44,50 +47,62 @@ template <class T, int L, int Registers> class ProgramBackward {
     }
   }
 
- private:
-  // The gradient of what the product of a stage has read.
-  void pass_back(int stage, int t, int count) const {
-    at_.through_weights(cell_.facts.stage(stage), job_.packed[stage], t, count, false,
-                        [&](int s) { return at_.d_read_row(stage, s); });
-    for (int i = 0; i < count; ++i) at_.rows.slots[i] = at_.slots_row(t, at_.piece.segment(i));
-  }
-
-  void run_stage(int stage, int count) {
+  // One program, for `count` rows from `begin` on.
+  void run_rows(int stage, int begin, int count) {
+    if (cell_.backward[stage].count == 0) return;
     // Whole rows where they fit: memory is then read from front to back.
     const Piece& piece = at_.piece;
     const int all = piece.group_end - piece.group_begin, groups = all < cell_.block ? all : cell_.block;
     const int at_once = cell_.block / groups;
     for (int row = 0; row < count; row += at_once)
       split_evenly(piece.group_begin, piece.group_end, groups, [&](int first, int n) {
-        block(stage, first, n, row, count - row < at_once ? count - row : at_once);
+        block(stage, first, n, begin + row, count - row < at_once ? count - row : at_once);
       });
   }
 
-  // By itself, or the compiler would make a copy of the loop around it for each case.
-  __attribute__((noinline)) void find_rows(int t, int i) const {
+  // Row `at`: the piece's segment i at step t, of a chunk that begins `since` steps before. By itself, or the
+  // compiler would make a copy of the loop around it for each case.
+  __attribute__((noinline)) void find_rows(int t, int i, int at, int since) const {
     const int s = at_.piece.segment(i);
     const RowPointers<T>& rows = at_.rows;
     const std::ptrdiff_t entry = at_.entry(t, s);
     for (int k = 0; k < states; ++k) {
-      rows.before[k][i] = state_before(job_, k, t, s);
-      rows.after[k][i] = const_cast<T*>(state_after(job_, k, t, s));  // only read
-      rows.d[k][i] = at_.carry_row(k, s);
+      rows.before[k][at] = state_before(job_, k, t, s);
+      rows.after[k][at] = const_cast<T*>(state_after(job_, k, t, s));  // only read
+      rows.d[k][at] = gradient_row(k, t, i);
     }
     for (int j = 1; j < stages_; ++j) {
       if (!job_.read[j]) continue;
-      rows.read[j][i] = job_.read[j] + entry * job_.H;
-      rows.passed[j][i] = at_.d_read_row(j, s);
+      rows.read[j][at] = job_.read[j] + entry * job_.H;
+      rows.passed[j][at] = at_.d_read_row(j, s);
     }
-    rows.dy[i] = at_.dy_row(t, s);
-    rows.slots[i] = at_.slots_row(t, s);
+    rows.dy[at] = at_.dy_row(t, s);
+    rows.slots[at] = at_.slots_row(t, s);
     const int kept = cell_.facts.statistics;
     for (int n = 0; n < kept; ++n)
-      rows.statistics[std::ptrdiff_t{i} * cell_.statistics + n] = job_.statistics[entry * kept + n];
-    if (job_.left) rows.left[i] = job_.left + std::ptrdiff_t{s} * cell_.facts.left * job_.H;
-    if (job_.scalars) rows.scalars[i] = scalars_row(job_, entry);
-    if (job_.draws.on) rows.keys[i] = row_key(job_, entry);
+      rows.statistics[std::ptrdiff_t{at} * cell_.statistics + n] = job_.statistics[entry * kept + n];
+    const std::ptrdiff_t left = std::ptrdiff_t{since} * at_.plan.segments + s;
+    if (job_.left) rows.left[at] = job_.left + left * cell_.facts.left * job_.H;
+    if (job_.scalars) rows.scalars[at] = scalars_row(job_, entry);
+    if (job_.draws.on) rows.keys[at] = row_key(job_, entry);
     const int extras = cell_.facts.vector_count() + cell_.facts.scalar_count();
-    if (job_.extra) rows.extra[i] = job_.extra + (entry - job_.extra_begin) * extras * job_.H;
+    if (job_.extra) rows.extra[at] = job_.extra + (entry - job_.extra_begin) * extras * job_.H;
+  }
+
+ private:
+  // The gradient of state k after step t but for what comes from above. Of a state that no step reads there
+  // is only that of the final one.
+  T* gradient_row(int k, int t, int i) const {
+    const int s = at_.piece.segment(i);
+    if (!elementwise || cell_.facts.carried[k]) return at_.carry_row(k, s);
+    return const_cast<T*>(i < at_.alive(t + 1) ? job_.zeros : final_gradient(job_, k, s));  // only read
+  }
+
+  // The gradient of what the product of a stage has read.
+  void pass_back(int stage, int t, int count) const {
+    at_.through_weights(cell_.facts.stage(stage), job_.packed[stage], t, count, false,
+                        [&](int s) { return at_.d_read_row(stage, s); });
+    for (int i = 0; i < count; ++i) at_.rows.slots[i] = at_.slots_row(t, at_.piece.segment(i));
   }
 
   void block(int stage, int group, int groups, int row, int count) {
@@ -97,7 +112,7 @@ template <class T, int L, int Registers> class ProgramBackward {
     frame_.unit = group * L;
     frame_.row = row;
     frame_.vectors = job_.vectors + std::ptrdiff_t{group} * L;
-    execute(cell_.backward[stage], frame_);
+    execute(cell_.backward[stage], frame_, L);
   }
 
   const BackRows<T, L, Registers>& at_;

@@ -129,10 +129,12 @@ template <class T, int L, int Registers> class ProgramSums {
 template <class T, int L, int Registers> class ProgramForward {
  public:
   static constexpr bool programs = true;
+  const bool elementwise;
   const int columns, states, stages;
 
   ProgramForward(const ForwardJob<T>& job, const Piece& piece)
-      : columns(job.cell->facts.columns()),
+      : elementwise(job.cell->facts.elementwise),
+        columns(job.cell->facts.columns()),
         states(job.cell->facts.state_count()),
         stages(job.cell->facts.stage_count()),
         job_(job),
@@ -150,10 +152,16 @@ template <class T, int L, int Registers> class ProgramForward {
   }
 
   // Nothing of a later stage is computed ahead.
-  __attribute__((noinline)) void run(const RowPointers<T>& rows, int count, Phase phase, int stage,
-                                     bool turned) {
-    if (stage) phase = Phase::whole;
-    const Sources<T> from{rows.x, rows.read[stage], rows.slots, job_.I, job_.H, phase, job_.keep, stage};
+  void run(const RowPointers<T>& rows, int count, Phase phase, int stage, bool turned) {
+    run_rows(rows, 0, count, stage ? Phase::whole : phase, stage, turned);
+  }
+
+  // For `count` rows from `begin` on.
+  __attribute__((noinline)) void run_rows(const RowPointers<T>& rows, int begin, int count, Phase phase,
+                                          int stage, bool turned) {
+    if (elementwise && (count == 0 || programs_[stage].count == 0)) return;
+    const Sources<T> from{
+        rows.x, elementwise ? rows.x : rows.read[stage], rows.slots, job_.I, job_.H, phase, job_.keep, stage};
     if (phase == Phase::ahead) {
       const int groups = piece_.group_end - piece_.group_begin;
       return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, programs_[0].place, 0});
@@ -164,7 +172,7 @@ template <class T, int L, int Registers> class ProgramForward {
     split_evenly(piece_.group_begin, piece_.group_end, cell_.block / at_once, [&](int first, int groups) {
       if (turned) first = piece_.group_begin + piece_.group_end - first - groups;
       for (int row = 0; row < count; row += at_once)
-        block(from, first, groups, row, count - row < at_once ? count - row : at_once);
+        block(from, first, groups, begin + row, count - row < at_once ? count - row : at_once);
     });
   }
 
@@ -192,7 +200,7 @@ template <class T, int L, int Registers> class ProgramForward {
     frame_.unit = group * L;
     frame_.row = row;
     frame_.vectors = sums_.first(group, cell_.facts.slots);
-    execute(program, frame_);
+    execute(program, frame_, L);
   }
 
   const ForwardJob<T>& job_;

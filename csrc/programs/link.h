@@ -33,6 +33,7 @@ LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t str
              at(i.from[3]),
              i.index,
              i.count,
+             i.once != 0,
              static_cast<T>(i.number)};
   }
   LinkedProgram<T> linked{to, program.count, {}, program.statistics, program.statistic_count};
@@ -43,7 +44,7 @@ LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t str
 // `code`: room for the instructions of all programs.
 template <class T, int L> void link(const ProgramCell& cell, Linked<T>* code, LinkedCell<T>* to) {
   using V = Vec<T, L>;
-  const int stages = cell.facts->stage_count();
+  const int stages = cell.facts->program_count();
   const Program* const programs[] = {cell.forward, cell.forward_keep, cell.backward};
   int registers = 0;
   for (const Program* of_pass : programs)

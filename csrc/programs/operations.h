@@ -142,6 +142,16 @@ template <class V> struct Operations {
       for (int r = 0; r < f.rows; ++r, to += L) store(to, v);
     }
   }
+  // From the last group to the first: both may be the same register.
+  static void spread(I i, F f) {
+    constexpr int L = Lanes<V>::count;
+    const T* from = f.registers + i.a;
+    for (int g = f.groups - 1; g >= 0; --g) {
+      const V v = load<V>(from + g * L);
+      T* to = f.registers + i.to + std::ptrdiff_t{g} * f.rows * L;
+      for (int r = 0; r < f.rows; ++r, to += L) store(to, v);
+    }
+  }
   // Numbers from 0 to 1 in steps of 2^-24, the same on every set and in both types.
   static void load_random(I i, F f) {
     constexpr int L = Lanes<V>::count;
@@ -209,8 +219,14 @@ template <class V> struct Operations {
   }
 };
 
-template <class T> ELMAN_INLINE void execute(const LinkedProgram<T>& program, const Frame<T>& frame) {
-  for (const Linked<T>* i = program.code; i < program.code + program.count; ++i) i->run(*i, frame);
+// `lanes`: of a vector.
+template <class T>
+ELMAN_INLINE void execute(const LinkedProgram<T>& program, const Frame<T>& frame, int lanes) {
+  Frame<T> once = frame;
+  once.rows = 1;
+  once.count = std::ptrdiff_t{frame.groups} * lanes;
+  for (const Linked<T>* i = program.code; i < program.code + program.count; ++i)
+    i->run(*i, i->once ? once : frame);
 }
 
 }  // namespace

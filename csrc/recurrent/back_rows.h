@@ -15,7 +15,7 @@ template <class T, int L, int Registers> class BackRows {
         piece(piece_),
         plan(job_.plan),
         columns(columns_),
-        rows(carve<T>(piece_.scratch, piece_.segments, job_.cell, states, stages)),
+        rows(carve<T>(piece_.scratch, piece_.segments * job_.chunk, job_.cell, states, stages)),
         unit_begin(piece_.group_begin * L),
         unit_end(piece_.group_end * L < job_.H ? piece_.group_end * L : job_.H) {}
 

@@ -4,10 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "machine/pauses.h"
+#include "recurrent/again.h"
 #include "recurrent/direction.h"
-#include "recurrent/pieces.h"
-#include "recurrent/spans.h"
 
 namespace elman {
 namespace {
@@ -70,12 +68,19 @@ template <class T> class BackwardPass {
     const int I = stack_.inputs(layer.layer), H = stack_.H;
     const Work work = measure_backward<T>(stack_, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
-    const Pieces pieces(schedule, plans_, work.groups, 1, scratch_of<T>(stack_));
+    const int chunk = cell.elementwise ? chunk_elementwise(work, schedule) : 1;
+    const Pieces pieces(schedule, plans_, work.groups, chunk, scratch_of<T>(stack_));
 
     const bool warm = work.warm || schedule.threads > 1;
     std::vector<Direction<T>> directions;
     directions.reserve(stack_.D);
-    for (int d = 0; d < stack_.D; ++d) directions.emplace_back(call_, layer, d, zeros_.data(), warm);
+    for (int d = 0; d < stack_.D; ++d) directions.emplace_back(call_, layer, d, zeros_.data(), warm, chunk);
+    const Checkpoints* const checkpoints = call_.tape.checkpoints;
+    std::optional<Again<T>> again;
+    if (checkpoints) {
+      T* const y = call_.tape.y(layer.layer);
+      again.emplace(call_, plans_, layer.layer, layer.x, y, zeros_.data(), team_);
+    }
     // Two directions reach a step in different chunks, so both add.
     const bool add = stack_.D > 1;
     const Plan& plan = *call_.plans[0];
@@ -84,7 +89,12 @@ template <class T> class BackwardPass {
 
     const Spans spans(plans_.front(), work.directions * work.groups, cell.recurrent_slots() * H,
                       schedule.threads);
+    int stretch = checkpoints ? checkpoints->count() : 0;
     for (int begin, end = work.steps; end > 0; end = begin) {
+      if (stretch && end == checkpoints->end(stretch - 1)) {
+        again->run(--stretch, team_, pauses_);
+        for (Direction<T>& direction : directions) direction.place(again->tape(), 0);
+      }
       begin = chunk_begin(plans_.front(), end, entry_bytes<T>(stack_));
       for (Direction<T>& direction : directions) direction.begin_chunk(begin, end);
       for (int first, last = end; last > begin; last = first) {

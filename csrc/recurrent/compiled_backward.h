@@ -17,6 +17,7 @@ template <class Cell> constexpr bool fed_after(int stage, int slot) {
 // What BackwardScan asks of a cell.
 template <class Cell, class T, int L, int Registers> class CompiledBackward {
  public:
+  static constexpr bool programs = false;
   static constexpr int states = Cell::states, columns = Cell::columns;
   static constexpr const Feed& h() { return Cell::facts.h; }
 

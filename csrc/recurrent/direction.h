@@ -19,11 +19,14 @@ template <class T> struct LayerBack {
 template <class T> class Direction {
  public:
   // `warm`: the workers will be awake when the products come.
-  Direction(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros, bool warm)
+  // chunk: steps of an elementwise cell that are taken together, else 1.
+  Direction(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros, bool warm,
+            int chunk)
       : stack_(*call.packed),
         cell_(stack_.facts()),
         products_(product_kernels<T>(stack_.isa)),
         plan_(*call.plans[d]),
+        d_(d),
         part_(layer.layer * stack_.D + d),
         plain_(call.plain.empty() ? nullptr : &call.plain[part_]),
         grads_(call.grads[part_]),
@@ -32,9 +35,20 @@ template <class T> class Direction {
         warm_(warm),
         dscalars_(call.dscalars),
         extras_(cell_, products_, stack_.H),
-        job_(job(call, layer, d, zeros)) {
+        job_(job(call, layer, d, zeros, chunk)) {
     for (int k = 0; k < cell_.state_count(); ++k) pass_idle(plan_, job_.dfinal[k], job_.dinitial[k], job_.H);
+    if (!call.tape.checkpoints) place(call.tape, layer.layer);
     if (wanted()) prepare_weight_gradients();
+  }
+
+  // Where the steps to come lie.
+  void place(const Tape<T>& tape, int layer) {
+    job_.slots = tape.slots(layer, d_);
+    for (int k = 1; k < cell_.state_count(); ++k) job_.states[k] = tape.state(layer, d_, k);
+    if (job_.factors) read_[0] = tape.read(layer, d_, 0);
+    for (int j = 1; j < cell_.stage_count(); ++j)
+      if (cell_.stage(j).count()) read_[j] = job_.read[j] = tape.read(layer, d_, j);
+    job_.statistics = tape.statistics(layer, d_);
   }
 
   // Whether the gradients of its weights are.
@@ -125,7 +139,8 @@ template <class T> class Direction {
   }
 
  private:
-  BackwardJob<T> job(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros) {
+  BackwardJob<T> job(const BackwardCall<T>& call, const LayerBack<T>& layer, int d, const T* zeros,
+                     int chunk) {
     const int H = stack_.H, part = part_;
     BackwardJob<T> job;
     job.H = H;
@@ -138,33 +153,26 @@ template <class T> class Direction {
     job.y = layer.y + std::ptrdiff_t{d} * H;
     if (layer.dy) job.dy = layer.dy + std::ptrdiff_t{d} * H;
     job.y_stride = job.dy_stride = stack_.width();
-    job.slots = call.tape.slots(layer.layer, d);
     const std::size_t size = std::size_t(job.plan.segments) * H;
     for (int k = 0; k < cell_.state_count(); ++k) {
       job.initial[k] = part_of(call.initial[k], part, plan_, H);
       job.dfinal[k] = part_of(call.dfinal[k], part, plan_, H);
       job.dinitial[k] = part_of(call.dinitial[k], part, plan_, H);
-      if (k) job.states[k] = call.tape.state(layer.layer, d, k);
       carry_[k] = Buffer<T>(size);
       job.carry[k] = carry_[k].data();
     }
-    if (call.tape.factors) {
-      job.factors = part_of(call.tape.factors, part, plan_, H);
-      read_[0] = call.tape.read(layer.layer, d, 0);
-    }
-    for (int j = 1; j < cell_.stage_count(); ++j)
-      if (cell_.stage(j).count()) read_[j] = job.read[j] = call.tape.read(layer.layer, d, j);
-    job.statistics = call.tape.statistics(layer.layer, d);
+    if (call.tape.factors) job.factors = part_of(call.tape.factors, part, plan_, H);
     if (cell_.left) {
-      left_ = Buffer<T>(size * cell_.left);
+      left_ = Buffer<T>(size * chunk * cell_.left);
       job.left = left_.data();
     }
     for (int j = 0; j < max_stages; ++j) {
-      if (!read_[j]) continue;
+      if (!(j ? cell_.stage(j).count() > 0 : job.factors != nullptr)) continue;
       d_read_[j] = Buffer<T>(size);
       job.d_read[j] = d_read_[j].data();
     }
     job.zeros = zeros;
+    job.chunk = chunk;
     return job;
   }
 
@@ -247,7 +255,7 @@ template <class T> class Direction {
   const CellFacts& cell_;
   const ProductKernels<T>& products_;
   const Plan& plan_;
-  const int part_;
+  const int d_, part_;
   const Weights<T>* const plain_;  // null where the weights are packed
   const Gradients<T>& grads_;
   const T* const x_;

@@ -30,7 +30,7 @@ template <class T> Work measure(const Stack& stack, const std::vector<PlanView>&
     work.total = std::max(work.total, plan.offset[plan.steps]);
   }
   work.groups = groups_of<T>(stack.isa, stack.H);
-  work.meetings = stack.facts().stage_count();
+  work.meetings = stack.facts().elementwise ? 0 : stack.facts().stage_count();
   work.tile_rows = product_kernels<T>(stack.isa).tile_rows;
   work.vector_bytes = product_kernels<T>(stack.isa).lanes * int{sizeof(T)};
   return work;

@@ -43,9 +43,10 @@ template <class T> struct BackwardCall {
   std::vector<Weights<T>> plain;
   std::vector<const Plan*> plans;
   ForcedSchedule wanted = ForcedSchedule::any;
-  Tape<T> tape;                         // used up
-  std::vector<Gradients<T>> grads;      // [L * D]
-  const T *x = nullptr, *dy = nullptr;  // as in the forward pass; dy may be null for zeros
+  Tape<T> tape;                           // used up
+  const PackedStack<T>* again = nullptr;  // with checkpoints: what the forward pass ran on
+  std::vector<Gradients<T>> grads;        // [L * D]
+  const T *x = nullptr, *dy = nullptr;    // as in the forward pass; dy may be null for zeros
   const T* scalars = nullptr;
   T* dscalars = nullptr;  // like scalars, and added to, unless null
   Draws draws;

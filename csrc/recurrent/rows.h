@@ -58,6 +58,12 @@ template <class Job> ELMAN_INLINE auto* state_before(const Job& job, int k, int 
            : initial_row(job.plan, job.initial[k], job.zeros, segment, job.H);
 }
 
+// The gradient of the final state k of a segment.
+template <class T> ELMAN_INLINE const T* final_gradient(const BackwardJob<T>& job, int k, int segment) {
+  const int b = job.plan.finish[segment];
+  return b >= 0 && job.dfinal[k] ? job.dfinal[k] + std::ptrdiff_t{b} * job.H : job.zeros;
+}
+
 // A thread's scratch as pointers to `rows` rows of each kind.
 template <class T>
 RowPointers<T> carve(void* scratch, int rows, const LinkedCell<T>* cell, int states, int stages) {

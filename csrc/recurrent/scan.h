@@ -26,12 +26,17 @@ template <class Cell, class T, int L> class ForwardScan {
     const FlushDenormals flush;
     const int ahead = job_.chunk ? job_.chunk : 1;
     const int end = job_.t_end < plan_.steps ? job_.t_end : plan_.steps;
-    if (job_.factors && job_.t_begin == 0) {
-      mask(0);
+    if (job_.factors && job_.t_begin == job_.t_first) {
+      mask(job_.t_first);
       if (piece_.barrier) piece_.barrier->wait(piece_.member);
     }
     for (int t0 = job_.t_begin; t0 < end && alive(t0) > 0; t0 += ahead) {
       const int t1 = ahead < end - t0 ? t0 + ahead : end;
+      if constexpr (Cell::programs)
+        if (cell_.elementwise) {
+          take_chunk(t0, t1);
+          continue;
+        }
       if (job_.chunk) compute_ahead(t0, t1);
       for (int t = t0; t < t1 && alive(t) > 0; ++t) {
         step(t, t0);
@@ -56,7 +61,9 @@ template <class Cell, class T, int L> class ForwardScan {
     return job_.states[k] + (job_.keep ? entry(t, s) : s) * job_.H;
   }
   T* read_row(int stage, int t, int s) const {
-    return job_.read[stage] + (job_.keep ? entry(t, s) : s) * job_.H;
+    const std::ptrdiff_t turn =
+        std::ptrdiff_t{t % 2} * plan_.segments + s;  // others may still read the last one
+    return job_.read[stage] + (job_.keep ? entry(t, s) : turn) * job_.H;
   }
 
   // The slots of segment s at step t; without a tape they live in a buffer of one chunk.
@@ -76,21 +83,40 @@ template <class Cell, class T, int L> class ForwardScan {
     cell_.run(rows_, count, Phase::ahead, 0, false);
   }
 
-  void step(int t, int t0) {
-    const int count = alive(t);
-    for (int i = 0; i < count; ++i) {
+  // Of an elementwise cell: all but the recurrence is done for all steps at once, and nobody waits.
+  void take_chunk(int t0, int t1) {
+    int count = 0;
+    for (int t = t0; t < t1; ++t) {
+      find_rows(t, t0, count);
+      count += alive(t);
+    }
+    cell_.run_rows(rows_, 0, count, Phase::whole, 0, false);
+    for (int t = t0, row = 0; t < t1; row += alive(t), ++t)
+      cell_.run_rows(rows_, row, alive(t), Phase::whole, 1, false);
+    cell_.run_rows(rows_, 0, count, Phase::whole, 2, false);
+    for (int t = t0; t < t1; ++t) finish(t);
+  }
+
+  // Those of a step, from row `to` on.
+  void find_rows(int t, int t0, int to) {
+    for (int i = 0, count = alive(t); i < count; ++i, ++to) {
       const int s = piece_.segment(i);
-      rows_.x[i] = x_row(t, s);
-      if (job_.factors) rows_.read[0][i] = read_row(0, t, s);
-      if (job_.slots) rows_.slots[i] = slots_row(t, s, t0);
-      if constexpr (Cell::programs) find_more(t, i);
+      rows_.x[to] = x_row(t, s);
+      if (job_.factors) rows_.read[0][to] = read_row(0, t, s);
+      if (job_.slots) rows_.slots[to] = slots_row(t, s, t0);
+      if constexpr (Cell::programs) find_more(t, s, to, t - t0);
       else
-        for (int j = 1; j < cell_.stages; ++j) rows_.read[j][i] = read_row(j, t, s);
+        for (int j = 1; j < cell_.stages; ++j) rows_.read[j][to] = read_row(j, t, s);
       for (int k = 0; k < cell_.states; ++k) {
-        rows_.before[k][i] = before(k, t, s);
-        rows_.after[k][i] = after(k, t, s);
+        rows_.before[k][to] = before(k, t, s);
+        rows_.after[k][to] = after(k, t, s);
       }
     }
+  }
+
+  void step(int t, int t0) {
+    const int count = alive(t);
+    find_rows(t, t0, 0);
     for (int stage = 0; stage < cell_.stages; ++stage) {
       if (stage && piece_.barrier) piece_.barrier->wait(piece_.member);
       cell_.run(rows_, count, job_.chunk ? Phase::after : Phase::whole, stage, job_.turned != (t % 2 != 0));
@@ -101,13 +127,13 @@ template <class Cell, class T, int L> class ForwardScan {
 
   // What only cells with programs have. By itself, or the compiler would make a copy of the loop around it
   // for each case.
-  __attribute__((noinline)) void find_more(int t, int i) {
-    const int s = piece_.segment(i);
+  __attribute__((noinline)) void find_more(int t, int s, int to, int since) {
     for (int j = 1; j < cell_.stages; ++j)
-      if (job_.read[j]) rows_.read[j][i] = read_row(j, t, s);
-    if (job_.left) rows_.left[i] = job_.left + std::ptrdiff_t{s} * job_.cell->facts.left * job_.H;
-    if (job_.scalars) rows_.scalars[i] = scalars_row(job_, entry(t, s));
-    if (job_.draws.on) rows_.keys[i] = row_key(job_, entry(t, s));
+      if (job_.read[j]) rows_.read[j][to] = read_row(j, t, s);
+    const std::ptrdiff_t left = cell_.elementwise ? std::ptrdiff_t{since} * plan_.segments + s : s;
+    if (job_.left) rows_.left[to] = job_.left + left * job_.cell->facts.left * job_.H;
+    if (job_.scalars) rows_.scalars[to] = scalars_row(job_, entry(t, s));
+    if (job_.draws.on) rows_.keys[to] = row_key(job_, entry(t, s));
   }
 
   // All who share the units have computed the same.

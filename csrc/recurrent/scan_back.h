@@ -20,12 +20,13 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
     const FlushDenormals flush;
     int t = job_.t_end - 1;
     while (t >= job_.t_begin && at_.alive(t) == 0) --t;
-    for (; t >= job_.t_begin; --t) {
-      const int going_on = at_.alive(t + 1), count = at_.alive(t);
-      h_gradient(t + 1, going_on);
-      for (int i = going_on; i < count; ++i) begin_segment(piece_.segment(i));
-      cell_.run(t, count);
-      if (piece_.barrier) piece_.barrier->wait(piece_.member);
+    if (elementwise()) {
+      for (int end = t + 1, begin; end > job_.t_begin; end = begin) {
+        begin = end - job_.chunk > job_.t_begin ? end - job_.chunk : job_.t_begin;
+        if constexpr (Cell::programs) take_chunk(begin, end);
+      }
+    } else {
+      for (; t >= job_.t_begin; --t) take_step(t);
     }
     if (job_.t_begin > 0) return;
     if (job_.packed[0]) h_gradient(0, at_.alive(0));
@@ -33,6 +34,34 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
   }
 
  private:
+  bool elementwise() const {
+    if constexpr (Cell::programs) return cell_.elementwise;
+    else return false;
+  }
+  bool carried(int k) const { return !elementwise() || job_.cell->facts.carried[k]; }
+
+  void take_step(int t) {
+    const int going_on = at_.alive(t + 1), count = at_.alive(t);
+    h_gradient(t + 1, going_on);
+    for (int i = going_on; i < count; ++i) begin_segment(piece_.segment(i));
+    cell_.run(t, count);
+    if (piece_.barrier) piece_.barrier->wait(piece_.member);
+  }
+
+  // Of an elementwise cell: all but the recurrence is done for all steps at once.
+  void take_chunk(int begin, int end) {
+    int count = 0;
+    for (int t = begin; t < end; ++t)
+      for (int i = 0, n = at_.alive(t); i < n; ++i) cell_.find_rows(t, i, count++, t - begin);
+    cell_.run_rows(2, 0, count);
+    for (int t = end - 1, row = count; t >= begin; --t) {
+      const int n = at_.alive(t);
+      for (int i = at_.alive(t + 1); i < n; ++i) begin_segment(piece_.segment(i));
+      cell_.run_rows(1, row -= n, n);
+    }
+    cell_.run_rows(0, 0, count);
+  }
+
   using V = Vec<T, L>;
 
   // carry[h] += slot gradients of step t times the recurrent weights, times the factors if there are any.
@@ -58,9 +87,8 @@ template <class Cell, class T, int L, int Registers> class BackwardScan {
   }
 
   void begin_segment(int s) {
-    const int b = plan_.finish[s];
     for (int k = 0; k < cell_.states; ++k) {
-      const T* from = b >= 0 && job_.dfinal[k] ? job_.dfinal[k] + std::ptrdiff_t{b} * job_.H : job_.zeros;
+      const T* from = carried(k) ? final_gradient(job_, k, s) : job_.zeros;
       for (int u = at_.unit_begin; u < at_.unit_end; ++u) at_.carry_row(k, s)[u] = from[u];
     }
   }

@@ -138,6 +138,14 @@ int chunk_ahead(const Work& w, const Schedule& s) {
   return s.ahead ? std::min(w.steps, steps_ahead(ceil_divided(w.segments, s.segment_parts))) : 0;
 }
 
+// So many entries that the calls of a program's instructions cost little, so few that what is left between
+// two programs stays in a cache.
+int chunk_elementwise(const Work& w, const Schedule& s) {
+  constexpr int entries = 64;
+  const int segments = ceil_divided(std::max(1, w.segments), s.segment_parts);
+  return std::min(std::max(1, w.steps), ceil_divided(entries, segments));
+}
+
 // A chunk has so many entries that there are few visits to the weight gradients, and that its slots are large
 // beside what it costs to call the threads. More threads get no larger chunks: where a chunk ends, a sum
 // ends, and bits would depend on it.

@@ -43,6 +43,9 @@ int steps_ahead(int segments);
 // The steps that the forward pass takes ahead in this schedule; 0 for none.
 int chunk_ahead(const Work& work, const Schedule& schedule);
 
+// The steps of an elementwise cell that are taken together.
+int chunk_elementwise(const Work& work, const Schedule& schedule);
+
 // Where the backward pass begins the chunk of steps that ends before `end`.
 int chunk_begin(const PlanView& plan, int end, int64_t entry_bytes);
 

@@ -39,15 +39,20 @@ int64_t lines(int64_t count) { return sum(count, line - 1) / line * line; }
 }  // namespace
 
 TapeLayout::TapeLayout(const CellFacts& cell, int H, int L, const std::vector<int64_t>& entries, int64_t rows,
-                       bool masked)
-    : L_(L), states_(cell.state_count()), masked_(masked) {
+                       bool masked, bool whole)
+    : columns_(cell.columns()),
+      H_(H),
+      entry_statistics_(cell.statistics),
+      L_(L),
+      states_(cell.state_count()) {
   for (int j = 0; j < max_stages; ++j) reads_[j] = cell.reads_before(j ? j : max_stages);
+  const int beyond = whole ? beyond_h(cell, masked) : cell.state_count() - 1;
   for (const int64_t count : entries) {
-    const int64_t slots = lines(product({count, cell.columns(), H})), state = lines(product({count, H}));
-    const int64_t states = sum(layer_, slots),
-                  statistics = sum(states, product({state, beyond_h(cell, masked)}));
+    const int64_t state = lines(product({count, H})), kept = whole ? count : 0;
+    const int64_t states = sum(layer_, lines(product({kept, cell.columns(), H})));
+    const int64_t statistics = sum(states, product({state, beyond}));
     directions_.push_back({layer_, states, state, statistics});
-    layer_ = sum(statistics, lines(product({count, cell.statistics})));
+    layer_ = sum(statistics, lines(product({kept, cell.statistics})));
   }
   y_ = layer_;
   layer_ = sum(layer_, lines(product({rows, static_cast<int64_t>(entries.size()), H})));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cells/cell.h"
+#include "recurrent/checkpoints.h"
 
 namespace elman {
 
@@ -13,9 +14,10 @@ namespace elman {
 class TapeLayout {
  public:
   // `entries`: those of each direction's plan; `rows`: those of the caller's arrays; `masked`: with recurrent
-  // dropout. Throws std::bad_alloc where no memory could hold so many.
+  // dropout. Not `whole`: of the entries there are the states beyond h alone. Throws std::bad_alloc where no
+  // memory could hold so many.
   TapeLayout(const CellFacts& cell, int H, int L, const std::vector<int64_t>& entries, int64_t rows,
-             bool masked);
+             bool masked, bool whole = true);
 
   int64_t size() const { return layer_ * L_; }
 
@@ -38,7 +40,10 @@ class TapeLayout {
   // Of a layer: [rows, D * H] its results.
   int64_t y(int layer) const { return layer_ * layer + y_; }
 
-  bool with_factors() const { return masked_; }
+  // The numbers of an entry.
+  int64_t entry_slots() const { return columns_ * H_; }
+  int64_t entry_state() const { return H_; }
+  int64_t entry_statistics() const { return entry_statistics_; }
 
   // A tape of H units, `entries` in each direction and `rows` holds at most
   // H * (entry * entries + row * rows) + number * entries + rest numbers.
@@ -53,9 +58,9 @@ class TapeLayout {
   };
   std::vector<Direction> directions_;
   int64_t layer_ = 0, y_ = 0;  // the numbers of a layer; where its results begin
+  int64_t columns_, H_, entry_statistics_;
   int L_, states_;
   int reads_[max_stages];  // where what a stage reads comes behind the states
-  bool masked_;
 };
 
 // The tape of a pass: its layout, and the memory that it lies in.
@@ -64,12 +69,27 @@ template <class T> struct Tape {
   T* memory = nullptr;
   const T* factors = nullptr;  // recurrent dropout, [L * D, B, H]: of h where the recurrent product reads it
 
+  const Checkpoints* checkpoints = nullptr;  // not null: in the place of its steps
+  std::vector<int64_t> first;                // of each direction: the entry that lies first; none: entry 0
+
   explicit operator bool() const { return layout != nullptr; }
-  T* slots(int layer, int d) const { return memory + layout->slots(layer, d); }
-  T* state(int layer, int d, int k) const { return memory + layout->state(layer, d, k); }
-  T* read(int layer, int d, int stage) const { return memory + layout->read(layer, d, stage); }
-  T* statistics(int layer, int d) const { return memory + layout->statistics(layer, d); }
+  // Where entry 0 lies, or would lie before the first one.
+  T* slots(int layer, int d) const {
+    return memory + layout->slots(layer, d) - before(d) * layout->entry_slots();
+  }
+  T* state(int layer, int d, int k) const {
+    return memory + layout->state(layer, d, k) - before(d) * layout->entry_state();
+  }
+  T* read(int layer, int d, int stage) const {
+    return memory + layout->read(layer, d, stage) - before(d) * layout->entry_state();
+  }
+  T* statistics(int layer, int d) const {
+    return memory + layout->statistics(layer, d) - before(d) * layout->entry_statistics();
+  }
   T* y(int layer) const { return memory + layout->y(layer); }
+
+ private:
+  int64_t before(int d) const { return first.empty() ? 0 : first[d]; }
 };
 
 }  // namespace elman

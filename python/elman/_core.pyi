@@ -75,7 +75,8 @@ class Tape:
     """What a forward pass keeps for a backward pass, which uses it up; a plan for each direction.
 
     `memory`: an array of at least as many numbers as it takes (tape_room); the engine's own if None. `factors`:
-    recurrent dropout [L * D, B, H].
+    recurrent dropout [L * D, B, H]. `checkpoint_every`: it keeps the results and about every so many steps the states,
+    and backward computes the steps between them once more, on the forward pass's weights; 0: it keeps all.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Tape:
         dtype: Any,
         memory: Array | None = None,
         factors: Array | None = None,
+        checkpoint_every: int = 0,
     ) -> None: ...
     @property
     def memory(self) -> Array: ...

@@ -12,8 +12,8 @@ _Feed = tuple[int, list[int]]  # the first slot, and the gate of each from there
 # Behind a mean the number of that mean, else -1; its own number; the columns that it is of, from 64 on those left
 # within a step; and for 1 / sqrt(variance + epsilon) that number, else -1.
 _Statistic = tuple[int, int, list[int], float]
-# Registers, the place of each slot, the instructions (operation, to, four registers, index, count), their numbers, and
-# the statistics that come before.
+# Registers, the place of each slot, the instructions (operation, to, four registers, index, count, whether it is for
+# one row), their numbers, and the statistics that come before.
 _Code = tuple[int, list[int], list[list[int]], list[float], list[_Statistic]]
 
 def define_cell(

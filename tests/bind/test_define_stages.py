@@ -181,8 +181,8 @@ def test_statistics_that_do_not_fit_are_refused(broken):
 def test_a_column_stays_while_statistics_are_made_of_it():
     definition = {**cells._words(NORMED), "name": "normed-test"}
     registers, place, rows, numbers, statistics = definition["forward_keep"][1]
-    store = [NUMBER["store_left"], 0, 0, 0, 0, 0, statistics[0][2][0] - 64, 1]
-    load = [NUMBER["load_state"], 0, 0, 0, 0, 0, 0, 1]
+    store = [NUMBER["store_left"], 0, 0, 0, 0, 0, statistics[0][2][0] - 64, 1, 0]
+    load = [NUMBER["load_state"], 0, 0, 0, 0, 0, 0, 1, 0]
     changed = registers, place, [load, store, *map(list, rows)], [0.0, 0.0, *numbers], statistics
     definition["forward_keep"] = [definition["forward_keep"][0], changed]
     with pytest.raises(ValueError, match="columns that stay while others make statistics of them"):

@@ -26,7 +26,7 @@ def forward(cell, slots, matrices, given, keep=True):
     tape, left, read, statistics, state = {}, {}, {}, {}, {}
     for stage, program in enumerate(programs.forward_keep if keep else programs.forward):
         if stage:
-            fed = [matrices[m] for m in programs.products[stage - 1]]
+            fed = [matrices[m] for m in _products(programs, stage)]
             slots = [read[stage] @ weight.T + bias for weight, bias in fed]
         compute(program, tape, left, statistics)
         found = {"tape": tape, "left": left, "read": read, "statistic": statistics}
@@ -37,10 +37,12 @@ def forward(cell, slots, matrices, given, keep=True):
 
 
 def backward(cell, matrices, given, new, kept, gradients):
-    """The gradients of all slots, products included, in the engine's order; and what the last program stores."""
+    """The gradients of all slots, products included, in the engine's order; and what the programs store: the
+    gradients of the states, and extras."""
     programs = cell.programs
     tape, read, statistics = kept
     statistics, passed, left = dict(statistics), {}, {}
+    found_gradients = dict.fromkeys(range(len(cell.states)), 0 * new[0])  # of what nothing reads
     last = len(cell.slots) + len(matrices)
     for stage in reversed(range(len(programs.backward))):
         program = programs.backward[stage]
@@ -55,9 +57,15 @@ def backward(cell, matrices, given, new, kept, gradients):
         }
         stored = run_program(program, gradient=gradients, **found, **given)
         tape, left = tape | stored["tape"], left | stored["left"]
-        if stage and programs.products[stage - 1]:
-            fed = programs.products[stage - 1]
+        found_gradients |= stored["gradient"]
+        if fed := _products(programs, stage):
             first = last - len(fed)
             passed[stage] = sum(tape[first + i] @ matrices[m][0] for i, m in enumerate(fed))
             last = first
-    return [tape[s] for s in range(len(cell.slots) + len(matrices))], stored
+    found = stored | {"gradient": found_gradients}
+    return [tape[s] for s in range(len(cell.slots) + len(matrices))], found
+
+
+def _products(programs, stage):
+    """The matrices of a stage; the programs of an elementwise cell have none."""
+    return programs.products[stage - 1] if 0 < stage <= len(programs.products) else ()

@@ -85,6 +85,7 @@ def test_what_is_unsound_is_found(spoil):
     class Spoilt:
         programs = spoil(ZOO["lstm"].programs)
         slots, states, params, scalars, matrices = ZOO["lstm"].slots, ZOO["lstm"].states, {}, (), ()
+        nodes = ZOO["lstm"].nodes
 
     with pytest.raises(AssertionError):
         assert_sound(Spoilt)

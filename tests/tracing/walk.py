@@ -1,6 +1,6 @@
 """What every program has to keep to, whatever its cell is."""
 
-from elman.tracing.operations import DERIVATIVES, MOST_COLUMNS, OPERATIONS, UNARY
+from elman.tracing.operations import KNOWN, MOST_COLUMNS, STATISTICS, UNARY
 
 _LOADED = ("state", "after", "tape", "gradient", "vector", "scalar", "read", "passed", "statistic", "left")
 
@@ -10,12 +10,15 @@ def assert_sound(cell):
     programs = cell.programs
     states, matrices = len(cell.states), len(cell.matrices)
     extras = len(cell.params) + len(cell.scalars)
-    stages = 1 + len(programs.products)
+    stages = len(programs.forward)
+    carried = _carried(cell)
+    assert stages == (3 if carried else 1 + len(programs.products))
     fed, slots = [list(range(len(cell.slots)))], len(cell.slots)
     for products in programs.products:
         fed.append(list(range(slots, slots + len(products))))
         slots += len(products)
     assert slots == len(cell.slots) + matrices <= programs.columns
+    fed += [[]] * (stages - len(fed))
     staged = len(programs.forward) > 1
     if not staged:
         assert len(programs.kept) <= slots == programs.columns
@@ -26,8 +29,10 @@ def assert_sound(cell):
         for stage, program in enumerate(way):
             assert len(program.place) == len(set(program.place)) == len(fed[stage])
             last = stage == stages - 1
-            row = [] if last or not programs.products[stage] else [("store_read", stage + 1)]
-            new = [("store_state", k) for k in range(states)] if last else row
+            row = [] if last or carried or not programs.products[stage] else [("store_read", stage + 1)]
+            stored = [k for k in range(states) if not carried or (k in carried) == (stage == 1)]
+            new = [("store_state", k) for k in stored] if last or (carried and stage) else row
+            assert not carried or stage == 1 or not _indices(program, "load_state")
             _statistics(program, columns, left, statistics)
             _walk(program, new, columns, left, statistics, [r for r in rows if r <= stage])
         assert left <= set(range(programs.left))
@@ -37,14 +42,30 @@ def assert_sound(cell):
     for stage in reversed(range(stages)):
         assert programs.backward[stage].place == ()
         gradients = [("store_tape", s) for s in fed[stage]]
+        if stage == (1 if carried else 0):
+            gradients += [("store_gradient", k) for k in carried or range(states)]
+        elif carried:
+            assert not carried & _indices(programs.backward[stage], "load_gradient")
+        assert not carried or _indices(programs.backward[stage], "load_state") <= carried
         if stage == 0:
-            gradients += [("store_gradient", k) for k in range(states)]
             gradients += [("store_extra", k) for k in range(extras)]
         final = {s for later in fed[stage + 1 :] for s in later}
         _statistics(programs.backward[stage], columns, left, statistics)
         passed = [r for r in rows if r > stage]
         _walk(programs.backward[stage], gradients, columns, left, statistics, rows, passed, final)
     assert left <= set(range(programs.left))
+
+
+def _indices(program, op):
+    return {one.index for one in program.instructions if one.op == op}
+
+
+def _carried(cell):
+    """The states of an elementwise cell that a step reads."""
+    ops = {node.op for node in cell.nodes}
+    if any("h" in feed for feed in cell.slots.values()) or ops & {"product", *STATISTICS}:
+        return set()
+    return {node.which for node in cell.nodes if node.op == "state"}
 
 
 def _statistics(program, columns, left, statistics):
@@ -61,12 +82,11 @@ def _statistics(program, columns, left, statistics):
 def _walk(program, expected, columns, left, statistics, read, passed=(), final=()):
     """columns: of the tape that have been stored, to which it adds its own; statistics: those that are there;
     read, passed: the stages whose rows and gradients are there; final: columns that stay as they are."""
-    written, stored, loaded = set(program.place), [], set()
-    for op, to, args, number, index, count in program.instructions:
+    written, stored, loaded, of_one = set(program.place), [], set(), set()
+    for op, to, args, number, index, count, once in program.instructions:
         assert count == 1 or op in ("load_tape", "load_left") or op in UNARY
         assert isinstance(number, float) and isinstance(index, int)
-        known = {**OPERATIONS, **DERIVATIVES}
-        arity = known[op].arity if op in known else 1 if op.startswith("store") else 0
+        arity = KNOWN[op].arity if op in KNOWN else 1 if op.startswith("store") else 0
         assert len(args) == arity, op
         needs = {a + i for a in args for i in range(count)}
         assert needs <= written, f"{op} reads {needs - written} before it is written"
@@ -75,7 +95,10 @@ def _walk(program, expected, columns, left, statistics, read, passed=(), final=(
             stored.append((op, index))
             continue
         assert "spike" not in op and to >= 0 and to + count <= program.registers
-        written |= set(range(to, to + count))
+        made = set(range(to, to + count))
+        assert needs <= of_one if once or op == "spread" else not needs & of_one
+        of_one = of_one | made if once else of_one - made
+        written |= made
         if op.startswith("load_"):
             what = op.removeprefix("load_")
             assert what in _LOADED

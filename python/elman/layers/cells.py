@@ -24,7 +24,7 @@ class Recurrent(RecurrentLayer):
         hidden_size: H, units of each layer and direction.
         num_layers: L layers, each fed by the one below.
         options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
-            dtype, seed, init.
+            checkpoint_every, dtype, seed, init.
 
     Calls take the cell's scalars by name: `layer(x, dt=dt)`, [T, B] each. The `backward` of a `forward` with them has
     their gradients in `backward.dscalars`, by name, once it has been called.
@@ -60,7 +60,7 @@ class RNN(RecurrentLayer):
         num_layers: L layers, each fed by the one below.
         nonlinearity: "tanh" or "relu".
         options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
-            dtype, seed, init.
+            checkpoint_every, dtype, seed, init.
 
     Raises:
         ValueError: an argument has the wrong type or value.

@@ -33,11 +33,12 @@ class RecurrentLayer(Parameters):
     """
 
     over_time = carries_state = True
+    checkpoint_every: int | None = None  # of layers that were pickled before there was one
     _cell: str
     _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "reverse",
-        "recurrent_dropout", "dtype",
+        "recurrent_dropout", "checkpoint_every", "dtype",
     )  # fmt: skip
     _fixed: ClassVar[tuple[str, ...]] = (
         "input_size", "hidden_size", "num_layers", "bias", "bidirectional", "reverse", "dtype", "nonlinearity"
@@ -54,6 +55,7 @@ class RecurrentLayer(Parameters):
         bidirectional: bool = False,
         reverse: bool = False,
         recurrent_dropout: float = 0.0,
+        checkpoint_every: int | None = None,
         dtype: Any = np.float32,
         seed: Any = None,
         init: str = "orthogonal",
@@ -72,6 +74,10 @@ class RecurrentLayer(Parameters):
             recurrent_dropout: share of h zeroed on its way into W_hh, in `forward` only: W_hh (m * h), m being 0 or
                 1/(1-p) for each unit, the same at all steps of a sequence (Gal & Ghahramani 2016). Each sequence, layer
                 and direction has its own. What does not go through W_hh (z * h of a GRU, c of an LSTM) stays whole.
+            checkpoint_every: for long sequences: `forward` keeps the results and about every so many steps the states,
+                in the place of all that the gradients need, and `backward` computes the steps between two of them once
+                more. It changes no bit of a gradient. More steps lie between two where the backward pass takes more at
+                once: 1,000 rows of x, or as many as have 4 MB of what is kept. None: all is kept.
             dtype: float32 or float64, of parameters, inputs and results.
             seed: of the initial weights and of both dropouts: a whole number or a generator; None for new ones.
             init: "orthogonal": orthogonal recurrent weights, Glorot input weights, biases 0 (an LSTM's forget gate 1);
@@ -89,6 +95,9 @@ class RecurrentLayer(Parameters):
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         self.reverse = _check.flag("reverse", reverse)
         self.recurrent_dropout = _check.fraction("recurrent_dropout", recurrent_dropout)
+        if checkpoint_every is not None:
+            checkpoint_every = _check.whole_number("checkpoint_every", checkpoint_every, 1)
+        self.checkpoint_every = checkpoint_every
         self.dtype = _check.float_type("dtype", dtype)
         if self.recurrent_dropout and not self._spec.facts.h_gates:
             raise ValueError(
@@ -228,7 +237,7 @@ class RecurrentLayer(Parameters):
             ValueError: an argument has the wrong shape, type or value.
         """
         spec = self._spec
-        device: Device = device_of(x, spec, self.recurrent_dropout) or PROCESSOR
+        device: Device = device_of(x, spec, self.recurrent_dropout, self.checkpoint_every) or PROCESSOR
         call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first, scalars)
         dropout = factors_between(spec, self.dropout, call.x.shape[:-1], self._rng)
         factors = factors_within(spec, self.recurrent_dropout, call.steps.B, self._rng)
@@ -236,7 +245,7 @@ class RecurrentLayer(Parameters):
         run = device.new_pass(
             spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors, call.scalars, seed
         )
-        tape, weights = run.new_tape(), self._made(device)
+        tape, weights = run.new_tape(checkpoint_every=self.checkpoint_every), self._made(device)
         y, final = run.forward(weights.value, tape)
         of_back = functools.partial(self._made, device, True)
         store = self._store
@@ -275,7 +284,13 @@ class RecurrentLayer(Parameters):
         return state
 
     def __repr__(self) -> str:
-        defaults = {"num_layers": 1, "bias": True, "dropout": 0.0, "recurrent_dropout": 0.0}
+        defaults = {
+            "num_layers": 1,
+            "bias": True,
+            "dropout": 0.0,
+            "recurrent_dropout": 0.0,
+            "checkpoint_every": None,
+        }
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options:
             value = getattr(self, name)

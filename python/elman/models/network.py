@@ -55,6 +55,7 @@ def network(
     bidirectional: bool = False,
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
+    checkpoint_every: int | None = None,
     init: str = "orthogonal",
     dtype: Any = np.float32,
     seed: Any = None,
@@ -71,7 +72,7 @@ def network(
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
         cell: "lstm", "gru" or "rnn", or the class of such a layer; or a cell of `elman.cells`, or your own.
-        num_layers, bidirectional, recurrent_dropout, init: of the recurrent layers.
+        num_layers, bidirectional, recurrent_dropout, checkpoint_every, init: of the recurrent layers.
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.
         dtype: float32 or float64.
@@ -110,7 +111,8 @@ def network(
         raise ValueError(f"embedding_std: expected 1 without vocabulary, got {embedding_std}")
     recurrent = kind(
         width, hidden_size, num_layers, bidirectional=bidirectional, recurrent_dropout=recurrent_dropout,
-        dropout=dropout if num_layers > 1 else 0.0, init=init, dtype=dtype, seed=next(seeds),
+        checkpoint_every=checkpoint_every, dropout=dropout if num_layers > 1 else 0.0, init=init, dtype=dtype,
+        seed=next(seeds),
     )  # fmt: skip
     parts["recurrent"] = recurrent
     if pooling is not None:
@@ -140,7 +142,8 @@ def decoder_of(encoder: RecurrentLayer, input_size: int, hidden_size: int, seed:
         kind = functools.partial(Recurrent, encoder.cell)
     made: RecurrentLayer = kind(
         input_size, hidden_size, encoder.num_layers, dropout=encoder.dropout,
-        recurrent_dropout=encoder.recurrent_dropout, dtype=encoder.dtype, seed=seed,
+        recurrent_dropout=encoder.recurrent_dropout, checkpoint_every=encoder.checkpoint_every,
+        dtype=encoder.dtype, seed=seed,
     )  # fmt: skip
     return made
 

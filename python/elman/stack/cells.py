@@ -144,7 +144,7 @@ _Code = tuple[int, list[int], list[list[int]], list[float], list[tuple[int, int,
 
 def _code(program: Program) -> _Code:
     rows = [
-        [_OPERATIONS[i.op], max(i.to, 0), *i.args, *[0] * (4 - len(i.args)), i.index, i.count]
+        [_OPERATIONS[i.op], max(i.to, 0), *i.args, *[0] * (4 - len(i.args)), i.index, i.count, int(i.once)]
         for i in program.instructions
     ]
     statistics = [

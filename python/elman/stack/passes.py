@@ -21,7 +21,9 @@ class Pass(Protocol):
 
     dscalars: Any
 
-    def new_tape(self) -> Any: ...
+    def new_tape(self, memory: Any = None, checkpoint_every: int | None = None) -> Any:
+        """With `checkpoint_every` it keeps the states of about every so many steps alone, and the backward pass
+        computes what lies between them once more; in main memory only."""
 
     def forward(self, weights: Any, tape: Any = None) -> tuple[Any, list[Any]]:
         """y [.., D*H], which the caller may write to, and each final state [L*D, B, H]."""

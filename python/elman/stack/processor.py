@@ -43,10 +43,10 @@ class Pass:
         self._scalars, self._seed = scalars, seed
         self.dscalars = None if scalars is None else np.zeros_like(scalars)
 
-    def new_tape(self, memory: np.ndarray | None = None) -> _core.Tape:
+    def new_tape(self, memory: np.ndarray | None = None, checkpoint_every: int | None = None) -> _core.Tape:
         """`memory`: an array of the caller's, of at least `tape_size` numbers; a new one if None."""
-        spec = self.spec
-        return _core.Tape(spec.cell, spec.H, spec.L, self.plans, spec.dtype, memory, self._factors)
+        spec, every = self.spec, min(checkpoint_every or 0, 2**31 - 1)  # the engine's int
+        return _core.Tape(spec.cell, spec.H, spec.L, self.plans, spec.dtype, memory, self._factors, every)
 
     def forward(self, weights: Any, tape: _core.Tape | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
         spec = self.spec

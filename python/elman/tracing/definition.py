@@ -138,7 +138,11 @@ class CellDefinition:
         Raises:
             ValueError: it needs more registers than the engine has.
         """
-        sizes = Sizes(*(len(self.inputs[kind]) for kind in ("slot", "state", "vector", "scalar", "matrix")))
+        slots, states, params, scalars, matrices = (
+            len(self.inputs[kind]) for kind in ("slot", "state", "vector", "scalar", "matrix")
+        )
+        h_slots = sum("h" in feed for feed in self.slots.values())
+        sizes = Sizes(slots, states, params, scalars, matrices, h_slots)
         return make_programs(self.name, self.nodes, self.results, sizes)
 
     def evaluate(

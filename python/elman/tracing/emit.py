@@ -13,7 +13,8 @@ from .schedule import Found, Order, Output, Step, fewest_alive
 class Instruction(NamedTuple):
     """Register `to` becomes `op` of the registers `args`; a store has no `to` (-1).
 
-    With a count, registers to, to + 1, .. come from args[0], args[0] + 1, .. or from index, index + 1, ..
+    With a count, registers to, to + 1, .. come from args[0], args[0] + 1, .. or from index, index + 1, ..; `once` is
+    computed for one row, since all are alike.
     """
 
     op: str
@@ -22,6 +23,7 @@ class Instruction(NamedTuple):
     number: float = 0.0
     index: int = 0  # type: ignore[assignment]  # a tuple has methods of these names
     count: int = 1  # type: ignore[assignment]
+    once: bool = False
 
 
 class Statistic(NamedTuple):
@@ -144,5 +146,5 @@ def _with_registers(steps: Sequence[Step], there: Mapping[int, int], first: Sequ
             to = free.pop() if free else top
             top = max(top, to + 1)
             register[step.node] = to
-        instructions.append(Instruction(step.op, to, args, step.number, step.which))
+        instructions.append(Instruction(step.op, to, args, step.number, step.which, once=step.once))
     return Program(tuple(instructions), top)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from . import tape
 from .derivative import differentiate
+from .elementwise import Elementwise, computed_again
 from .emit import Program, Statistic, emit, place_of
 from .graph import Graph
 from .operations import (
@@ -20,6 +21,7 @@ from .operations import (
 )
 from .schedule import Found, Order, Output
 from .stages import Left, Span, Stages, columns_of
+from .units import with_spread
 
 
 class Sizes(NamedTuple):
@@ -30,11 +32,12 @@ class Sizes(NamedTuple):
     params: int
     scalars: int
     matrices: int = 0
+    h_slots: int = 0  # slots that h feeds
 
 
 class Programs(NamedTuple):
-    """What the engine runs of a cell, by stage; the way back begins with the last one. Slots have the engine's order:
-    those fed by x alone, by both, by h alone, then the products, by stage."""
+    """What the engine runs of a cell, by stage or by part; the way back begins with the last one. Slots have the
+    engine's order: those fed by x alone, by both, by h alone, then the products, by stage."""
 
     forward: tuple[Program, ...]
     forward_keep: tuple[Program, ...]
@@ -84,33 +87,61 @@ class _Way(NamedTuple):
 class _Maker:
     def __init__(self, nodes: Sequence[Node], results: Sequence[int], sizes: Sizes):
         self.results, self.sizes, self.forward = results, sizes, len(nodes)
-        self.stages = Stages(nodes)
+        self.stages: Stages | Elementwise = Stages(nodes)
         self.graph = Graph(nodes)
         inputs = differentiate(self.graph, results, self.stages.of_matrix)
+        if Elementwise.fits(nodes, sizes.h_slots):
+            inputs = self._elementwise(inputs)
         self.outputs = self._there() | self._back(inputs)
-        self.times = self.stages.times(self.graph)
+        self.times = self.stages.times(self.graph, inputs)
         self.sums = self._sums()
         self.statistics = self._statistics()
+
+    def _elementwise(self, inputs: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Computes what is alike in all rows once."""
+        spread, place, self.forward = with_spread(self.graph.nodes, self.forward)
+        self.graph = Graph(spread)
+        self.results = [place[n] for n in self.results]
+        self.stages = Elementwise(spread[: self.forward], self.results)
+        return {name: place[n] for name, n in inputs.items()}
+
+    def _computed_again(self, kept: Collection[int]) -> None:
+        """Makes what an elementwise cell computes again a part of its way back."""
+        nodes = self.graph.nodes
+        at_hand = {*kept, *self.results, *(n for n, node in enumerate(nodes) if node.op in FREE)}
+        back = range(self.stages.count, 2 * self.stages.count)
+        wanted = [output.node for time in back for output in self.outputs[time]]
+        again, place = computed_again(nodes, self.forward, wanted, at_hand)
+        self.graph = Graph(again)
+        for time in back:
+            self.outputs[time] = [output._replace(node=place[output.node]) for output in self.outputs[time]]
+        passed = [o for time in back for o in self.outputs[time] if o.op == "store_gradient"]
+        self.times = self.stages.times(self.graph, {("state", o.which): o.node for o in passed})
 
     def _there(self) -> dict[int, list[Output]]:
         """What each program there stores, by time, but for the tape."""
         outputs: dict[int, list[Output]] = {time: [] for time in range(self.stages.count)}
         for stage, row in self.stages.rows.items():
             outputs[stage - 1].append(Output("store_read", stage, row))
-        outputs[self.stages.count - 1] += [Output("store_state", k, n) for k, n in enumerate(self.results)]
+        for k, n in enumerate(self.results):
+            outputs[self.stages.stored(k)].append(Output("store_state", k, n))
         return outputs
 
     def _back(self, inputs: Mapping[tuple[str, int], int]) -> dict[int, list[Output]]:
         """What each program back stores, but for what it leaves to others."""
         sizes, zero = self.sizes, self.graph.constant(0.0)
         slots = [Output("store_tape", s, inputs.get(("slot", s), zero)) for s in range(sizes.slots)]
-        gradients = [Output("store_gradient", k, inputs.get(("state", k), zero)) for k in range(sizes.states)]
         extras = [("vector", p) for p in range(sizes.params)] + [("scalar", s) for s in range(sizes.scalars)]
         more = [Output("store_extra", k, inputs.get(extra, zero)) for k, extra in enumerate(extras)]
         outputs: dict[int, list[Output]] = {
             self.stages.back(stage): [] for stage in reversed(range(self.stages.count))
         }
-        outputs[self.stages.back(0)] += slots + gradients + more
+        outputs[self.stages.back(0)] += slots
+        for k in range(sizes.states):
+            time = self.stages.passed_on(k)
+            if time is not None:
+                outputs[time].append(Output("store_gradient", k, inputs.get(("state", k), zero)))
+        outputs[self.stages.back(0)] += more
         for column, matrix in enumerate(self.stages.order, sizes.slots):
             time = self.stages.back(self.stages.of_matrix[matrix])
             gradient = inputs.get(("product", matrix), zero)
@@ -159,7 +190,10 @@ class _Maker:
         wanted = [output.node for time in back for output in self.outputs[time]]
         # What statistics are of lies in columns in any case.
         found = {*self.results, *self.stages.rows.values(), *self._of_statistics(there)}
+        found |= {n for n, node in enumerate(self.graph.nodes[: self.forward]) if node.op == "spread"}
         kept = tape.choose(self.graph, self.forward, found, wanted, slots)
+        if isinstance(self.stages, Elementwise):
+            self._computed_again(kept)
         plain = self._made(there, self._left(there, ()), ())
         left = {*kept, *self._left(there, kept), *self._left(back, kept)}
         both = self._made([*there, *back], left, {*kept, *self._of_statistics(there)})
@@ -168,10 +202,7 @@ class _Maker:
             both.programs[:count],
             both.programs[: count - 1 : -1],
             tuple(sorted(n for n, column in both.columns.items() if column < MOST_COLUMNS)),
-            tuple(
-                tuple(m for m in self.stages.order if self.stages.of_matrix[m] == stage)
-                for stage in range(1, count)
-            ),
+            self.stages.products,
             max([slots, *(1 + c for c in both.columns.values() if c < MOST_COLUMNS)]),
             max([MOST_COLUMNS, *(1 + c for made in (plain, both) for c in made.columns.values())])
             - MOST_COLUMNS,
@@ -182,7 +213,7 @@ class _Maker:
         found = {row: Found("load_read", stage) for stage, row in self.stages.rows.items() if stage <= time}
         if time >= self.stages.count:
             found |= {n: Found("load_after", k) for k, n in enumerate(self.results)}
-        found = {n: one for n, one in found.items() if self.graph.nodes[n].op not in FREE}
+        found = {n: one for n, one in found.items() if not self.stages.free(self.graph.nodes[n], time)}
         numbers = enumerate(self.statistics)
         return found | {n: Found("load_statistic", k) for k, n in numbers if self.times[n] <= time}
 
@@ -190,10 +221,12 @@ class _Maker:
         """What one program leaves for another of the same way, beside what is kept."""
 
         def at_hand(n: int, time: int) -> bool:
-            return (n in kept and self.times[n] < time) or n in self._found(time)
+            left = n in kept and self.times[n] < time
+            return left or self.stages.free(self.graph.nodes[n], time) or n in self._found(time)
 
         again = self.forward if times[0] else 0
-        left = Left(self.graph, self.times, at_hand, again, self._of_statistics(times))
+        of_statistics = self._of_statistics(times)
+        left = Left(self.graph, self.times, at_hand, again, of_statistics, self.stages.cost)
         for time in reversed(times):  # what one leaves it has to compute, too
             stores = [n for n in (*kept, *left.nodes) if self.times[n] == time]
             left.find([*(output.node for output in self.outputs[time]), *stores], time)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from .graph import Graph
+from .units import of_units
 
 
 class Output(NamedTuple):
@@ -32,6 +33,7 @@ class Step(NamedTuple):
     args: tuple[int, ...]
     number: float = 0.0
     which: int = 0
+    once: bool = False
 
 
 # Loads from places that a store of the program writes: the store comes later.
@@ -47,6 +49,7 @@ class Order:
         self._graph = graph
         self._there = there
         self._found = found  # nodes that an earlier program has stored for good
+        self._of_units = of_units(graph.nodes) if any(node.op == "spread" for node in graph.nodes) else ()
         self.outputs = list(outputs)
 
     def step(self, n: int) -> Step:
@@ -54,13 +57,16 @@ class Order:
         node = self._graph.nodes[n]
         if n in self._found:
             return Step(n, self._found[n].op, (), which=self._found[n].which)
-        if node.op == "constant":
-            return Step(n, "constant", (), node.number)
+        once = bool(self._of_units) and self._of_units[n]
+        if node.op in ("constant", "number"):
+            return Step(n, "constant", (), node.number, once=once)
+        if node.op == "spread" and self._graph.nodes[node.args[0]].op == "vector":
+            node, once = self._graph.nodes[node.args[0]], False  # a load for all rows
         if not node.args:
-            return Step(n, f"load_{node.op}", (), which=node.which)
+            return Step(n, f"load_{node.op}", (), which=node.which, once=once)
         if node.op == "spike":
-            return Step(n, "where_greater", node.args)
-        return Step(n, node.op, node.args, node.number)
+            return Step(n, "where_greater", node.args, once=once)
+        return Step(n, node.op, node.args, node.number, once=once)
 
     def needed(self) -> set[int]:
         """All nodes on the way, with those that are there."""

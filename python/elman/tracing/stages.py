@@ -52,11 +52,34 @@ class Stages:
         """The matrices as the engine has their slots: by stage."""
         return sorted(self.of_matrix, key=lambda matrix: (self.of_matrix[matrix], matrix))
 
+    @property
+    def products(self) -> tuple[tuple[int, ...], ...]:
+        """The matrices of each stage but the first."""
+        return tuple(
+            tuple(m for m in self.order if self.of_matrix[m] == stage) for stage in range(1, self.count)
+        )
+
     def back(self, stage: int) -> int:
         """The time of a stage's program on the way back."""
         return 2 * self.count - 1 - stage
 
-    def times(self, graph: Graph) -> list[int]:
+    def stored(self, state: int) -> int:
+        """When the new state is there."""
+        return self.count - 1
+
+    def passed_on(self, state: int) -> int | None:
+        """When the gradient of the state before the step is."""
+        return self.back(0)
+
+    def free(self, node: Node, time: int) -> bool:
+        """Whether a node can be had at that time without a column."""
+        return node.op in FREE
+
+    def cost(self, node: Node, time: int) -> int | None:
+        """Of what is not counted as it is: nothing."""
+        return None
+
+    def times(self, graph: Graph, gradients: Mapping[tuple[str, int], int]) -> list[int]:
         """When each node is first there to be computed, or with what comes before that program."""
         times = list(self._there)
         for node in graph.nodes[len(times) :]:
@@ -76,6 +99,9 @@ class Left:
         at_hand: whether a node can be loaded from elsewhere, at a time.
         again: up to this node all is computed again rather than left; those that are kept are at hand.
         nodes: those that are left in any case.
+        cost: of a node at a time, with all that leads to it; None where it has none of its own.
+
+    Sums of slots, and what else has no operation and is not at hand, cannot be computed again.
     """
 
     def __init__(
@@ -85,9 +111,11 @@ class Left:
         at_hand: Callable[[int, int], bool],
         again: int,
         nodes: Collection[int],
+        cost: Callable[[Node, int], int | None],
     ):
         self.nodes = set(nodes)
         self._graph, self._times, self._at_hand, self._again = graph, times, at_hand, again
+        self._own_cost = cost
 
     def find(self, stored: Sequence[int], time: int) -> None:
         """Adds what the program of that time needs of earlier ones to store these nodes."""
@@ -101,23 +129,25 @@ class Left:
             seen.add(n)
             if self._times[n] < time and n >= self._again:
                 needed.append(n)
-            elif not self._graph.nodes[n].op.startswith(("slot", "product")):
+            elif self._graph.nodes[n].op != "product":
                 walk += self._graph.nodes[n].args
         for n in sorted(needed):
             if self._cost(n, time) > _CHEAP:
                 self.nodes.add(n)
 
     def _there(self, n: int, time: int) -> bool:
-        left = n in self.nodes and self._times[n] < time
-        return left or self._graph.nodes[n].op in FREE or self._at_hand(n, time)
+        return (n in self.nodes and self._times[n] < time) or self._at_hand(n, time)
 
     def _cost(self, n: int, time: int) -> float:
         """Of computing it again from what is there; it stops where that is too much."""
         node = self._graph.nodes[n]
         if self._there(n, time):
             return 0
-        if node.op in ("slot", "product"):
+        if node.op == "product" or node.op not in KNOWN:
             return math.inf
+        own = self._own_cost(node, time)
+        if own is not None:
+            return own
         cost: float = KNOWN[node.op].cost
         for a in node.args:
             if cost <= _CHEAP:

@@ -15,7 +15,9 @@ from .passes import Pass
 from .plan import uploaded
 
 
-def device_of(x: Any, spec: StackSpec, recurrent_dropout: float = 0.0) -> Gpu | None:
+def device_of(
+    x: Any, spec: StackSpec, recurrent_dropout: float = 0.0, checkpoint_every: int | None = None
+) -> Gpu | None:
     """Where x lies; None for main memory.
 
     Raises:
@@ -34,6 +36,8 @@ def device_of(x: Any, spec: StackSpec, recurrent_dropout: float = 0.0) -> Gpu | 
         )
     if recurrent_dropout:
         raise ValueError(f"recurrent_dropout: expected 0 on a GPU, got {recurrent_dropout}")
+    if checkpoint_every is not None:
+        raise ValueError(f"checkpoint_every: expected None on a GPU, got {checkpoint_every}")
     return Gpu(arrays.library_of(x))
 
 

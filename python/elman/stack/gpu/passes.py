@@ -54,7 +54,8 @@ class Pass:
         """Whether there are rows that no step computes. Their results are zeros."""
         return any(plan.has_holes for plan in self.plans)
 
-    def new_tape(self, memory: Any = None) -> Tape:
+    def new_tape(self, memory: Any = None, checkpoint_every: int | None = None) -> Tape:
+        """Of all steps: device_of refuses `checkpoint_every`."""
         return Tape(self._library, self.spec, len(self._x), self.holes, memory)
 
     def forward(self, weights: Weights, tape: Tape | None = None) -> tuple[Any, list[Any]]:
