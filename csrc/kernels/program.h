@@ -107,6 +107,7 @@ template <class T> struct LinkedProgram {
   int32_t place[max_slots] = {};
   const Statistic* statistics = nullptr;
   int statistic_count = 0;
+  bool once = false;  // whether some instructions are for one row
 };
 
 template <class T> struct LinkedCell {

@@ -23,7 +23,10 @@ template <class T, int L, int Registers> class ProgramBackward {
         at_(at),
         job_(at.job),
         cell_(*at.job.cell),
-        stages_(cell_.facts.stage_count()) {
+        stages_(cell_.facts.stage_count()),
+        all_(at.piece.group_end - at.piece.group_begin),
+        groups_(all_ < cell_.block ? all_ : cell_.block),
+        rows_at_once_(groups_ ? cell_.block / groups_ : 1) {
     frame_.registers = static_cast<T*>(at.piece.scratch);
     frame_.stride = cell_.stride;
     frame_.H = job_.H;
@@ -52,12 +55,13 @@ template <class T, int L, int Registers> class ProgramBackward {
     if (cell_.backward[stage].count == 0) return;
     // Whole rows where they fit: memory is then read from front to back.
     const Piece& piece = at_.piece;
-    const int all = piece.group_end - piece.group_begin, groups = all < cell_.block ? all : cell_.block;
-    const int at_once = cell_.block / groups;
-    for (int row = 0; row < count; row += at_once)
-      split_evenly(piece.group_begin, piece.group_end, groups, [&](int first, int n) {
-        block(stage, first, n, begin + row, count - row < at_once ? count - row : at_once);
-      });
+    for (int row = 0; row < count; row += rows_at_once_) {
+      const int rows = count - row < rows_at_once_ ? count - row : rows_at_once_;
+      if (groups_ == all_) block(stage, piece.group_begin, all_, begin + row, rows);
+      else
+        split_evenly(piece.group_begin, piece.group_end, groups_,
+                     [&](int first, int n) { block(stage, first, n, begin + row, rows); });
+    }
   }
 
   // Row `at`: the piece's segment i at step t, of a chunk that begins `since` steps before. By itself, or the
@@ -118,7 +122,7 @@ template <class T, int L, int Registers> class ProgramBackward {
   const BackRows<T, L, Registers>& at_;
   const BackwardJob<T>& job_;
   const LinkedCell<T>& cell_;
-  const int stages_;
+  const int stages_, all_, groups_, rows_at_once_;  // all groups; those that are taken at once
   Frame<T> frame_;
 };
 

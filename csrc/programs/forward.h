@@ -149,6 +149,21 @@ template <class T, int L, int Registers> class ProgramForward {
     frame_.statistics = cell_.statistics;
     frame_.vector_next = L;
     frame_.vector_group = sums_.firsts();
+    const int all = piece.group_end - piece.group_begin;
+    loop_groups_ = all < cell_.block ? all : cell_.block;
+    loop_rows_ = loop_groups_ ? cell_.block / loop_groups_ : 1;
+  }
+
+  // One step of an elementwise cell's recurrence, which is so few instructions that a division would count.
+  void recur(const RowPointers<T>& rows, int begin, int count) {
+    frame_.rows_of = &rows;
+    for (int row = 0; row < count; row += loop_rows_) {
+      const int size = count - row < loop_rows_ ? count - row : loop_rows_;
+      for (int group = piece_.group_begin; group < piece_.group_end; group += loop_groups_) {
+        const int left = piece_.group_end - group;
+        execute_at(programs_[1], group, left < loop_groups_ ? left : loop_groups_, begin + row, size);
+      }
+    }
   }
 
   // Nothing of a later stage is computed ahead.
@@ -194,6 +209,10 @@ template <class T, int L, int Registers> class ProgramForward {
     from.x += row, from.h += row, from.slots += row;
     const LinkedProgram<T>& program = programs_[from.stage];
     sums_.run(from, group, groups, count, {frame_.registers, program.place, std::ptrdiff_t{count} * L});
+    execute_at(program, group, groups, row, count);
+  }
+
+  void execute_at(const LinkedProgram<T>& program, int group, int groups, int row, int count) {
     frame_.rows = count;
     frame_.groups = groups;
     frame_.count = std::ptrdiff_t{count} * groups * L;
@@ -209,6 +228,7 @@ template <class T, int L, int Registers> class ProgramForward {
   const ProgramSums<T, L, Registers> sums_;
   const LinkedProgram<T>* const programs_;  // of each stage
   Frame<T> frame_;
+  int loop_groups_, loop_rows_;  // of the recurrence, at once
 };
 
 }  // namespace

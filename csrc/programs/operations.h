@@ -222,11 +222,15 @@ template <class V> struct Operations {
 // `lanes`: of a vector.
 template <class T>
 ELMAN_INLINE void execute(const LinkedProgram<T>& program, const Frame<T>& frame, int lanes) {
+  const Linked<T>* const end = program.code + program.count;
+  if (!program.once) {
+    for (const Linked<T>* i = program.code; i < end; ++i) i->run(*i, frame);
+    return;
+  }
   Frame<T> once = frame;
   once.rows = 1;
   once.count = std::ptrdiff_t{frame.groups} * lanes;
-  for (const Linked<T>* i = program.code; i < program.code + program.count; ++i)
-    i->run(*i, i->once ? once : frame);
+  for (const Linked<T>* i = program.code; i < end; ++i) i->run(*i, i->once ? once : frame);
 }
 
 }  // namespace

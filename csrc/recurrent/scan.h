@@ -91,8 +91,7 @@ template <class Cell, class T, int L> class ForwardScan {
       count += alive(t);
     }
     cell_.run_rows(rows_, 0, count, Phase::whole, 0, false);
-    for (int t = t0, row = 0; t < t1; row += alive(t), ++t)
-      cell_.run_rows(rows_, row, alive(t), Phase::whole, 1, false);
+    for (int t = t0, row = 0; t < t1; row += alive(t), ++t) cell_.recur(rows_, row, alive(t));
     cell_.run_rows(rows_, 0, count, Phase::whole, 2, false);
     for (int t = t0; t < t1; ++t) finish(t);
   }
