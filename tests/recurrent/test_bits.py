@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 import elman
 from tests.support.cases import CELLS, make_case, make_layer
+from tests.support.covering import DTYPES, ISAS, over
 
 SIZES = [(3, 5), (20, 33), (16, 64), (7, 130)]
 
 
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("cell", CELLS)
+@over({"cell": CELLS, "sizes": SIZES, "dtype": DTYPES, "isa": ISAS})
 def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
     layer = make_layer(cell, *sizes, dtype=dtype, bidirectional=True)
     case = make_case(layer, T=6, B=11, lengths=True, reset=True)
@@ -33,8 +33,7 @@ def everything(case):
     return [y, *state, dx, *dstate, *(grad.copy() for grad in grads.values())]
 
 
-@pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
-@pytest.mark.parametrize("cell", CELLS)
+@over({"cell": CELLS, "B, H": [(1, 200), (2, 64), (7, 33), (64, 48)], "isa": ISAS})
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     """To outputs or gradients."""
     layer = make_layer(cell, 24, H, bidirectional=B == 7, num_layers=2)
