@@ -40,7 +40,7 @@ def cut():
 )
 def test_a_call_that_is_cut_has_the_same_bits(isa, dtype, cell, threads, B, H, marks, span, cut):
     elman.set_num_threads(threads)
-    case = make_case(make_layer(cell, 9, H, bidirectional=True, dtype=dtype), 23, B, **marks)
+    case = make_case(make_layer(cell, 9, H, bidirectional=True, dtype=dtype), 11, B, **marks)
     whole = [case.infer(), case.run()]
     cut(span)
     for want, got in zip(whole, [case.infer(), case.run()], strict=True):

@@ -11,6 +11,11 @@ from tests.support.pages import PAGES, blocks_of, code_of, name_of
 QUICK = {"docs/pytorch.md"}  # the others train something
 # What takes readers a minute is smaller here: by page, what stands there and what runs.
 SMALLER = {
+    "docs/training.md": [
+        ("epochs=12, batch_size=64, schedule=Cosine(12,", "epochs=4, learning_rate=5e-3, schedule=Cosine(4,")
+    ],
+    "docs/tutorials/classify-texts.md": [("epochs=6", "epochs=4")],
+    "docs/tutorials/forecast-shops.md": [("epochs=10", "epochs=6")],
     "docs/tutorials/train-on-disk.md": [("16000, 128, 8", "16000, 32, 8")],
     "docs/tutorials/search.md": [
         ("trials=12", "trials=6"),

@@ -37,7 +37,7 @@ def everything(case):
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     """To outputs or gradients."""
     layer = make_layer(cell, 24, H, bidirectional=B == 7, num_layers=2)
-    case = make_case(layer, T=20, B=B, lengths=B > 1)
+    case = make_case(layer, T=10, B=B, lengths=B > 1)
     elman.set_num_threads(1)
     want = everything(case)
     for threads, schedule in [(2, ""), (5, ""), (3, "rows"), (3, "units"), (4, "both"), (5, "both")]:

@@ -46,7 +46,7 @@ def test_sizes(isa, dtype, cell, H, B):
 @over({"cell": ONE_STAGE, "B, H": [(1, 200), (2, 64), (7, 33), (64, 48)], "isa": ISAS})
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     layer = make_layer(cell, 24, H, bidirectional=B == 7)
-    case = make_case(layer, T=20, B=B, lengths=B > 1, reset=B == 7, factors=True)
+    case = make_case(layer, T=10, B=B, lengths=B > 1, reset=B == 7, factors=True)
     elman.set_num_threads(1)
     want = bits(case)
     for threads, schedule in [(2, ""), (5, ""), (3, "rows"), (3, "units"), (4, "both")]:
