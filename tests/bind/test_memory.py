@@ -36,7 +36,7 @@ def python(*arguments, **options):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_odd_arguments(seed):
     """Each is refused, or gives what an independent computation gives (tests/fuzz)."""
-    python("-m", "tests.fuzz", str(seed), "1000")
+    python("-m", "tests.fuzz", str(seed), "2000")
 
 
 @pytest.mark.slow
