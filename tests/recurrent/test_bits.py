@@ -33,6 +33,7 @@ def everything(case):
     return [y, *state, dx, *dstate, *(grad.copy() for grad in grads.values())]
 
 
+@pytest.mark.slow
 @over({"cell": CELLS, "B, H": [(1, 200), (2, 64), (7, 33), (64, 48)], "isa": ISAS})
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     """To outputs or gradients."""

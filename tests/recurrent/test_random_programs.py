@@ -87,9 +87,8 @@ def as_list(state):
 def cases(part):
     """Layers of random cells, a step's arguments and what it must give: the same on every instruction set."""
     rng, found = np.random.default_rng(part), []
-    first = part * max(
-        175, COUNT // 4
-    )  # others, where a comparison of equal numbers hangs on rounding, say nothing
+    # Of other seeds one may compare equal numbers, where rounding decides.
+    first = part * max(175, COUNT // 4)
     for seed in range(first, first + COUNT // 4):
         try:
             cell, _ = random_cell(seed, matrices=seed % 8 if seed % 8 < 4 else 0, statistics=seed % 3)
