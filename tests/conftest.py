@@ -6,7 +6,6 @@ ELMAN_TEST_WITHOUT="safetensors h5py" skips tests that ask for one of these pack
 
 import os
 import signal
-import zlib
 
 import numpy as np
 import pytest
@@ -15,37 +14,13 @@ import pytest
 os.environ["ELMAN_OVERSUBSCRIBE"] = "1"
 
 import elman
+from tests.support.covering import DTYPES, ISAS
 
 # A shell's job in the background ignores Ctrl-C, and so would the tests of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ISAS = elman.isas()
-if only := os.environ.get("ELMAN_TEST_ISA"):
-    ISAS = ISAS[:1] if only == "best" else [only]
-
-# Each check runs with every traced cell (tests/support/cases.py), but with one in so many of its combinations of
-# instruction set, type and sequences: those of compiled cells all run.
-TRACED_IN = int(os.environ.get("ELMAN_TEST_TRACED_IN", "12"))
-
 WITHOUT = os.environ.get("ELMAN_TEST_WITHOUT", "").split()
-
-
-def pytest_collection_modifyitems(config, items):
-    from tests.support.cases import TRACED
-
-    kept, left, seen = [], [], set()
-    for item in items:
-        cell = getattr(item, "callspec", None) and item.callspec.params.get("cell")
-        group = item.nodeid.partition("[")[0], cell
-        if cell not in TRACED or group not in seen or zlib.crc32(item.nodeid.encode()) % TRACED_IN == 0:
-            kept.append(item)
-        else:
-            left.append(item)
-        seen.add(group)
-    items[:] = kept
-    if left:
-        config.hook.pytest_deselected(items=left)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,7 +57,7 @@ def isa(request):
     return request.param
 
 
-@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+@pytest.fixture(params=DTYPES, ids=["float32", "float64"])
 def dtype(request):
     return request.param
 

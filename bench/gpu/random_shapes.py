@@ -13,10 +13,16 @@ from elman.stack.cells import COMPILED
 
 COUNT = 10_000
 SECONDS = 20  # for one case on a GPU
+UNITS = 300  # of a layer, at most
 
 
 def run(
-    out: pathlib.Path, count: int = COUNT, device: str = "cuda", seed: int = 0, seconds: int = SECONDS
+    out: pathlib.Path,
+    count: int = COUNT,
+    device: str = "cuda",
+    seed: int = 0,
+    seconds: int = SECONDS,
+    units: int = UNITS,
 ) -> bool:
     """Prints how many cases ran and the worst error of each type, in parts of the tests' tolerance."""
     from tests.support import gpu_cases as cases  # needs torch
@@ -24,7 +30,7 @@ def run(
     draw = random.Random(seed)
     done, refused, worst = 0, 0, {}
     for _ in range(count):
-        case = _case(draw, cases)
+        case = _case(draw, cases, units)
         os.environ["ELMAN_CUDA_SCHEDULE"] = case["kind"]
         signal.signal(signal.SIGALRM, _late)
         signal.alarm(seconds)
@@ -51,10 +57,10 @@ def run(
     return True
 
 
-def _case(draw: random.Random, cases: Any) -> dict[str, Any]:
+def _case(draw: random.Random, cases: Any, units: int) -> dict[str, Any]:
     cell, kind = draw.choice(list(COMPILED)), draw.choice(["", *cases.KINDS])
     T, B = draw.randint(1, 12), draw.choice([1, 2, 3, 5, 8, 9, 17, 40])
-    H = draw.choice([draw.randint(1, 70), draw.randint(1, 300)])
+    H = draw.choice([draw.randint(1, min(70, units)), draw.randint(1, units)])
     backwards = draw.choice([(False,), (True,), (False, True)])
     layout = draw.choice([cases.TIME_FIRST, *cases.ragged(T, B, draw.randrange(1000)).values()])
     if layout.batch_sizes is not None:

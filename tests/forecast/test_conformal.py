@@ -155,6 +155,7 @@ def process(kind, seed, n=600, m=500, S=4):
     return np.stack([noise[ahead + o].cumsum() for o in range(n + m)])[..., None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["steady", "jump", "growth"])
 def test_coverage_holds_where_noise_changes(kind):
     """Rolling calibration: within 4 % of what is said; the same errors with equal weights and never anew are not."""

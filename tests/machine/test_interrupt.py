@@ -10,34 +10,39 @@ import pytest
 import elman
 from elman import _core
 from tests.support.cases import CELLS, make_case, make_layer
+from tests.support.covering import DTYPES, ISAS, over
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 
 
-@pytest.fixture(params=[1, 40_000])
-def cut(request):
-    """Calls are cut after every step, or after some."""
-    yield lambda: _core.set_span(request.param)
+@pytest.fixture
+def cut():
+    """Calls are cut after as much work."""
+    yield _core.set_span
     _core.set_span(0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(
-    ("B", "H", "marks"),
-    [
-        (1, 96, {}),
-        (7, 40, {"lengths": True, "reset": True}),
-        (5, 24, {"mask": True, "factors": True}),
-        (2, 300, {"lengths": True, "factors": True}),
-    ],
+@over(
+    {
+        "cell": CELLS,
+        "threads": [1, 3],
+        "B, H, marks": [
+            (1, 96, {}),
+            (7, 40, {"lengths": True, "reset": True}),
+            (5, 24, {"mask": True, "factors": True}),
+            (2, 300, {"lengths": True, "factors": True}),
+        ],
+        "span": [1, 40_000],  # after every step, or after some
+        "dtype": DTYPES,
+        "isa": ISAS,
+    }
 )
-def test_a_call_that_is_cut_has_the_same_bits(isa, dtype, cell, threads, B, H, marks, cut):
+def test_a_call_that_is_cut_has_the_same_bits(isa, dtype, cell, threads, B, H, marks, span, cut):
     elman.set_num_threads(threads)
-    case = make_case(make_layer(cell, 9, H, bidirectional=True, dtype=dtype), 23, B, **marks)
+    case = make_case(make_layer(cell, 9, H, bidirectional=True, dtype=dtype), 11, B, **marks)
     whole = [case.infer(), case.run()]
-    cut()
+    cut(span)
     for want, got in zip(whole, [case.infer(), case.run()], strict=True):
         flat = lambda part: part.values() if isinstance(part, dict) else part  # noqa: E731
         for a, b in zip(want, got, strict=True):
@@ -158,10 +163,11 @@ COMPUTES = """
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     "code",
-    [INFER, FORWARD, BACKWARD, GOES_ON, FORKS, COMPUTES],
-    ids=["infer", "forward", "backward", "on", "forks", "computes"],
+    [[INFER, FORWARD, BACKWARD, GOES_ON], [FORKS], [COMPUTES]],
+    ids=["ends", "forks", "computes"],
 )
 def test_a_signal_ends_a_long_call(code, threads):
-    program = textwrap.dedent(LONG) + f"elman.set_num_threads({threads})\n" + textwrap.dedent(code)
+    parts = [LONG, f"elman.set_num_threads({threads})", *code]  # together: to make the layer takes as long
+    program = "\n".join(map(textwrap.dedent, parts))
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -63,7 +63,7 @@ def test_steps_equal_torch(isa, dtype, rule, twin, options, rng):
     optimizer = rule(model, learning_rate=0.01, **options)
     other = twin(parameters, lr=0.01, **{TORCH_NAMES.get(k, k): v for k, v in options.items()})
     tolerance = 1e-13 if dtype == np.float64 else 2e-6
-    for step in range(25):
+    for step in range(10):
         model.draw_grads(rng)
         for parameter, grad in zip(parameters, model.grads.values(), strict=True):
             parameter.grad = torch.from_numpy(grad.copy()) * 0.5
@@ -72,7 +72,7 @@ def test_steps_equal_torch(isa, dtype, rule, twin, options, rng):
         other.step()
         for parameter, value in zip(parameters, model.parameters.values(), strict=True):
             np.testing.assert_allclose(value, parameter.detach().numpy(), rtol=tolerance, atol=tolerance)
-    assert optimizer.steps == 25
+    assert optimizer.steps == 10
 
 
 def run(rule, options, isa, threads, dtype, shapes, steps=4):

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 import elman
 from tests.support.cases import CELLS, make_case, make_layer
+from tests.support.covering import DTYPES, ISAS, over
 
 SIZES = [(3, 5), (20, 33), (16, 64), (7, 130)]
 
 
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("cell", CELLS)
+@over({"cell": CELLS, "sizes": SIZES, "dtype": DTYPES, "isa": ISAS})
 def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
     layer = make_layer(cell, *sizes, dtype=dtype, bidirectional=True)
     case = make_case(layer, T=6, B=11, lengths=True, reset=True)
@@ -33,12 +33,12 @@ def everything(case):
     return [y, *state, dx, *dstate, *(grad.copy() for grad in grads.values())]
 
 
-@pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.slow
+@over({"cell": CELLS, "B, H": [(1, 200), (2, 64), (7, 33), (64, 48)], "isa": ISAS})
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     """To outputs or gradients."""
     layer = make_layer(cell, 24, H, bidirectional=B == 7, num_layers=2)
-    case = make_case(layer, T=20, B=B, lengths=B > 1)
+    case = make_case(layer, T=10, B=B, lengths=B > 1)
     elman.set_num_threads(1)
     want = everything(case)
     for threads, schedule in [(2, ""), (5, ""), (3, "rows"), (3, "units"), (4, "both"), (5, "both")]:

@@ -16,6 +16,7 @@ from tests.support.cases import (
     make_case,
     make_layer,
 )
+from tests.support.covering import DTYPES, ISAS, KERNELS, over
 
 
 def bits(case):
@@ -29,28 +30,23 @@ def assert_same(got, want):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("sequences", SEQUENCES)
-@pytest.mark.parametrize("cell", ONE_STAGE)
+@over({"cell": ONE_STAGE, "sequences": SEQUENCES, "direction": DIRECTIONS, "isa, dtype": KERNELS})
 def test_sequences(isa, dtype, cell, sequences, direction):
     layer = make_layer(cell, 5, 9, dtype=dtype, num_layers=2, **DIRECTIONS[direction])
     assert_agrees(make_case(layer, T=7, B=5, factors=True, **SEQUENCES[sequences]), *TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("B", [1, 3, 8])
-@pytest.mark.parametrize("H", [1, 3, 7, 18, 33])
-@pytest.mark.parametrize("cell", ONE_STAGE)
+@over({"cell": ONE_STAGE, "H": [1, 3, 7, 18, 33], "B": [1, 3, 8], "dtype": DTYPES, "isa": ISAS})
 def test_sizes(isa, dtype, cell, H, B):
     case = make_case(make_layer(cell, 4, H, dtype=dtype), T=3, B=B, lengths=True, factors=True)
     assert_agrees(case, *TOLERANCE[dtype])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("B", "H"), [(1, 200), (2, 64), (7, 33), (64, 48)])
-@pytest.mark.parametrize("cell", ONE_STAGE)
+@over({"cell": ONE_STAGE, "B, H": [(1, 200), (2, 64), (7, 33), (64, 48)], "isa": ISAS})
 def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     layer = make_layer(cell, 24, H, bidirectional=B == 7)
-    case = make_case(layer, T=20, B=B, lengths=B > 1, reset=B == 7, factors=True)
+    case = make_case(layer, T=10, B=B, lengths=B > 1, reset=B == 7, factors=True)
     elman.set_num_threads(1)
     want = bits(case)
     for threads, schedule in [(2, ""), (5, ""), (3, "rows"), (3, "units"), (4, "both")]:
@@ -60,8 +56,7 @@ def test_neither_threads_nor_schedules_matter(isa, cell, B, H, monkeypatch):
     assert_agrees(case, 2e-6, 1e-5)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("cell", ONE_STAGE)
+@over({"cell": ONE_STAGE, "threads": [1, 2], "dtype": DTYPES, "isa": ISAS})
 def test_factors_of_one_are_no_dropout(isa, dtype, cell, threads):
     """The rows that the products read in the place of h change no bit, nor does the way back by them."""
     elman.set_num_threads(threads)
@@ -72,7 +67,7 @@ def test_factors_of_one_are_no_dropout(isa, dtype, cell, threads):
     assert_same(bits(case), want)
 
 
-@pytest.mark.parametrize("cell", ONE_STAGE)
+@over({"cell": ONE_STAGE, "dtype": DTYPES, "isa": ISAS})
 def test_factors_of_zero_take_the_recurrent_weights_out(isa, dtype, cell):
     """And them alone: z * h of a GRU, c of an LSTM and the biases are as ever."""
     layer = make_layer(cell, 3, 18, dtype=dtype)
@@ -89,8 +84,7 @@ def test_factors_of_zero_take_the_recurrent_weights_out(isa, dtype, cell):
     assert_same(got, want)
 
 
-@pytest.mark.parametrize("sizes", [(3, 5), (20, 33), (7, 130)], ids=str)
-@pytest.mark.parametrize("cell", ONE_STAGE)
+@over({"cell": ONE_STAGE, "sizes": [(3, 5), (20, 33), (7, 130)], "dtype": DTYPES, "isa": ISAS})
 def test_a_sequence_alone_equals_itself_in_a_batch(isa, dtype, cell, sizes):
     layer = make_layer(cell, *sizes, dtype=dtype, bidirectional=True)
     case = make_case(layer, T=6, B=11, lengths=True, reset=True, factors=True)

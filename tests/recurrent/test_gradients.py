@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 from tests.support.cases import CELLS, SMOOTH, make_case, make_layer
+from tests.support.covering import ISAS, over
 from tests.support.slopes import finite_differences, slope_of_parameter
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"num_layers": 2, "bidirectional": True}, {"reverse": True}], ids=str
+@over(
+    {
+        "cell": SMOOTH,
+        "factors": [False, True],
+        "options": [{}, {"num_layers": 2, "bidirectional": True}, {"reverse": True}],
+        "isa": ISAS,
+    }
 )
-@pytest.mark.parametrize("factors", [False, True])
-@pytest.mark.parametrize("cell", SMOOTH)
 def test_gradcheck(isa, cell, factors, options):
     layer = make_layer(cell, 2, 3, dtype=np.float64, **options)
     case = make_case(layer, T=4, B=3, lengths=True, mask=True, reset=True, factors=factors)

@@ -8,15 +8,15 @@ import pytest
 
 import elman
 from tests.support.cases import assert_agrees, make_case, make_layer
+from tests.support.covering import ISAS, over
 
 # The tape of 2,048 rows of 4 x 128 slots is a chunk; sums of 4 x 800 terms and gradients of 10 MB are large.
-CHUNKS = {"I": 20, "H": 128, "T": 260, "B": 32}
+CHUNKS = {"I": 20, "H": 128, "T": 150, "B": 32}
 WIDE = {"I": 30, "H": 800, "T": 3, "B": 7}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [CHUNKS, WIDE], ids=["chunks", "wide"])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@over({"cell": ["lstm", "gru"], "sizes": [CHUNKS, WIDE], "isa": ISAS})
 def test_large_shapes_agree_with_the_oracle(isa, cell, sizes):
     layer = make_layer(cell, sizes["I"], sizes["H"], bidirectional=True)
     case = make_case(layer, sizes["T"], sizes["B"], lengths=True)

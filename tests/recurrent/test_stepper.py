@@ -1,5 +1,6 @@
 """Streaming: steps equal the whole sequence bit for bit, without allocation and without the GIL."""
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -14,18 +15,29 @@ import torch
 import elman
 from elman.layers import Pooling, Sequential
 from tests.support.cases import CELLS, make_case, make_layer
+from tests.support.covering import DTYPES, ISAS, over
 
 
-@pytest.mark.parametrize(("threads", "schedule"), [(1, ""), (2, ""), (2, "rows"), (2, "units"), (4, "both")])
-@pytest.mark.parametrize(("B", "I", "H"), [(1, 3, 18), (4, 40, 33), (3, 300, 300)])
-@pytest.mark.parametrize("cell", CELLS)
+@functools.lru_cache(1)
+def deep_case(cell, I, H, B, dtype):  # noqa: E741
+    return make_case(make_layer(cell, I, H, dtype=dtype, num_layers=3), 6, B)
+
+
+@over(
+    {
+        "cell": CELLS,
+        "B, I, H": [(1, 3, 18), (4, 40, 33), (3, 300, 300)],
+        "threads, schedule": [(1, ""), (2, ""), (2, "rows"), (2, "units"), (4, "both")],
+        "dtype": DTYPES,
+        "isa": ISAS,
+    }
+)
 def test_steps_equal_the_sequence(isa, dtype, cell, B, I, H, threads, schedule, monkeypatch):  # noqa: E741
     elman.set_num_threads(threads)
     monkeypatch.setenv("ELMAN_SCHEDULE", schedule)
-    layer = make_layer(cell, I, H, dtype=dtype, num_layers=3)
-    case = make_case(layer, 6, B)
+    case = deep_case(cell, I, H, B, dtype)
     y, state = case.infer()
-    step = layer.stepper(B)
+    step = case.layer.stepper(B)
     step.state = case.packed_state(case.state)
     for t in range(6):
         np.testing.assert_array_equal(step(case.x[t]), y[t])

@@ -153,7 +153,7 @@ def test_saved_whole(tmp_path):
 def test_intervals_cover_what_they_say(options):
     """On series whose noise grows with a known number, for each step ahead."""
     tables = []
-    for seed in range(5):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         n = 1500
         spread = 1 + 2 * (np.arange(n) // 3 % 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import pickle
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -51,6 +53,9 @@ DIRECTIONS = {"forward": {}, "reverse": {"reverse": True}, "both": {"bidirection
 # Largest error of y and of the gradients, relative to the largest value (at least 1). The oracle is exact to
 # 1e-15; float32 sums of some tens of terms err by a few 6e-8 (measured: up to 3e-7 and 1.5e-6).
 TOLERANCE = {np.float32: (1e-6, 4e-6), np.float64: (1e-14, 1e-13)}
+
+
+KEPT = {}  # what the oracle has made of the last cases
 
 
 def layer_of(cell):
@@ -152,14 +157,28 @@ class Case:
             of_layers = self.factors.reshape(L, D, *self.factors.shape[1:])
         return stack.forward(self.x, self.state, **self.options, factors=of_layers, scalars=self.all_scalars)
 
+    def expected_y(self):
+        return self.forward_of(oracle.of_layer(self.layer))[0]
+
     def expected(self):
+        """Kept for the next instruction set, which has the same case."""
+        given = self.x, self.state, self.options, self.dy, self.dstate, self.factors, self.scalars
+        weights = self.layer.state_dict()
+        key = pickle.dumps((self.layer._spec.cell, self.layer._spec.backwards, weights, given))
+        if key not in KEPT:
+            if len(KEPT) == 4:
+                KEPT.pop(next(iter(KEPT)))
+            KEPT[key] = self._expected()
+        *results, self.expected_dscalars = copy.deepcopy(KEPT[key])
+        return results
+
+    def _expected(self):
         stack = oracle.of_layer(self.layer)
         y, state = self.forward_of(stack)
         dx, dstate, grads = stack.backward(self.dy, self.dstate)
-        self.expected_dscalars = stack.dscalars
         spec = self.layer._spec
         flat = [w for layer in grads for one in layer for w in one]
-        return y, state, dx, dstate, dict(zip(spec.names, flat, strict=True))
+        return y, state, dx, dstate, dict(zip(spec.names, flat, strict=True)), stack.dscalars
 
 
 def make_case(layer, T, B, seed=0, state=True, lengths=False, mask=False, reset=False, factors=False) -> Case:

@@ -38,8 +38,11 @@ PLAIN = {"state": [], "dropout": [], "lengths": None, "mask": None, "reset": Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
-@pytest.mark.parametrize("change", [{}, PLAIN, {"keep": False}], ids=["all", "plain", "nothing kept"])
+@pytest.mark.parametrize(
+    ("cell", "change"),
+    [("lstm", {}), ("lstm", PLAIN), ("lstm", {"keep": False}), ("gru", {}), ("rnn_tanh", PLAIN)],
+    ids=["all-lstm", "plain-lstm", "nothing kept-lstm", "all-gru", "plain-rnn_tanh"],
+)
 def test_opcheck(cell, change):
     args = case(cell) | change
     assert set(torch.library.opcheck(ops.rnn, tuple(args.values())).values()) == {"SUCCESS"}
@@ -200,15 +203,16 @@ def test_functional_call_takes_its_own_weights():
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_gradients_of_gradients(kind):
     torch.manual_seed(0)
-    layer = getattr(et, kind)(2, 3, 2, bidirectional=True, dtype=FLOAT64)
+    layer = getattr(et, kind)(1, 2, 2, bidirectional=True, dtype=FLOAT64)
     names = [name for name, _ in layer.named_parameters()]
-    marks = {"lengths": torch.tensor([4, 2]), "mask": torch.rand(4, 2) < 0.8, "reset": torch.rand(4, 2) < 0.3}
-    x = torch.randn(4, 2, 2, dtype=FLOAT64, requires_grad=True)
+    marks = {"lengths": torch.tensor([3, 2]), "mask": torch.rand(3, 2) < 0.8, "reset": torch.rand(3, 2) < 0.3}
+    x = torch.randn(3, 2, 1, dtype=FLOAT64, requires_grad=True)
 
     def run(x, *weights):
         return torch.func.functional_call(layer, dict(zip(names, weights, strict=True)), (x,), marks)[0]
 
-    assert torch.autograd.gradgradcheck(run, (x, *layer.parameters()))
+    # Every slope by itself of the smallest; along random directions of the others, which takes seconds less.
+    assert torch.autograd.gradgradcheck(run, (x, *layer.parameters()), fast_mode=kind != "RNN")
 
 
 def test_gradients_of_gradients_of_a_packed_sequence_and_of_cells():

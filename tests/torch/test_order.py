@@ -55,7 +55,9 @@ def test_memory_lies_as_torchs_does(kind, options, shape, batch_first):
     theirs, ours = pair(kind, options, batch_first)
     x = torch.randn(shape)
     torch._dynamo.reset()  # all compile the same function, more often than torch allows
-    compiled = torch.compile(ours, fullgraph=True, backend="aot_eager") if shape == (4, 5, 3) else ours
+    compiled = ours
+    if shape == (4, 5, 3) and (batch_first or kind is nn.LSTM):  # to compile takes seconds
+        compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
     for grad in (True, False):
         with torch.set_grad_enabled(grad):
             want = theirs(x)[0]
