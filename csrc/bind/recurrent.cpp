@@ -188,11 +188,7 @@ void forward(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plan
   sizes.read_states(initial, call.initial, "initial", maybe_input<T>);
   sizes.read_states(final, call.final, "final", maybe_output<T>);
   call.dropout = sizes.read_dropout<T>(dropout);
-  if (tape) {
-    HeldTape& kept = held(*tape, "tape");
-    call.tape = kept.template of<T>(*packed, plans);
-    if (call.tape.checkpoints) kept.again = packed;
-  }
+  if (tape) call.tape = held(*tape, "tape").template run_on<T>(packed, plans);
   const Unlocked unlocked;
   run_forward(call);
 }
@@ -254,12 +250,8 @@ void backward(const std::shared_ptr<PackedBackStack<T>>& packed, const PlanList&
   call.plans = sizes.pointers();
   call.wanted = schedule_of_environment();
   call.tape = held(tape, "tape").template of<T>(*packed, plans);
-  const std::shared_ptr<const void> kept = tape->again;  // another thread may change the tape's
-  if (call.tape.checkpoints) {
-    call.again = static_cast<const PackedStack<T>*>(kept.get());
-    if (!call.again || call.again->I != packed->I || call.again->D != packed->D)
-      throw py::value_error("tape: expected one that a forward pass of this stack has filled");
-  }
+  const auto again = tape->template ran_on<T>(*packed);
+  call.again = again.get();
   call.grads = read_gradients<T>(grads, *packed);
   call.x = input<T>(x, sizes.x, "x");
   call.dy = maybe_input<T>(dy, sizes.y, "dy");

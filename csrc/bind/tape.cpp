@@ -110,6 +110,17 @@ template <class T> Tape<T> HeldTape::of(const Stack& stack, const PlanList& of_c
 template Tape<float> HeldTape::of(const Stack&, const PlanList&) const;
 template Tape<double> HeldTape::of(const Stack&, const PlanList&) const;
 
+template <class T> std::shared_ptr<const PackedStack<T>> HeldTape::ran_on(const Stack& stack) const {
+  if (!checkpoints_) return nullptr;
+  const auto again = std::static_pointer_cast<const PackedStack<T>>(again_);
+  if (!again || again->I != stack.I || again->D != stack.D)
+    throw py::value_error("tape: expected one that a forward pass of this stack has filled");
+  return again;
+}
+
+template std::shared_ptr<const PackedStack<float>> HeldTape::ran_on(const Stack&) const;
+template std::shared_ptr<const PackedStack<double>> HeldTape::ran_on(const Stack&) const;
+
 py::array HeldTape::y() const {
   const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(plans[0]->rows), D() * H};
   if (single_) return py::array_t<float>(shape, view<float>().y(L - 1), memory);

@@ -31,13 +31,21 @@ struct HeldTape {
   const int H, L;
   const PlanList plans;
   py::object memory, factors;
-  std::shared_ptr<const void> again;  // with checkpoints: the packed weights that the forward pass ran on
+
+  // The same for a forward pass: with checkpoints the tape holds its weights for the way back, whose stack
+  // the other one is given; without them it holds none.
+  template <class T> Tape<T> run_on(const std::shared_ptr<PackedStack<T>>& packed, const PlanList& plans) {
+    if (checkpoints_) again_ = packed;
+    return of<T>(*packed, plans);
+  }
+  template <class T> std::shared_ptr<const PackedStack<T>> ran_on(const Stack& stack) const;
 
  private:
   py::ssize_t D() const { return static_cast<py::ssize_t>(plans.size()); }
   template <class T> Tape<T> view() const;
   const bool single_;  // float32
   const Checkpoints checkpoints_;
+  std::shared_ptr<const void> again_;
 
  public:
   const TapeLayout layout;

@@ -96,6 +96,8 @@ REFUSALS = {
     ),
     "dtype: expected float32 or float64, got float16": lambda: tape(dtype=np.float16),
     "dtype: expected float32 or float64, got >f4": lambda: tape(dtype=np.dtype(">f4")),
+    "checkpoint_every: expected 0 or more, got -1": lambda: tape(checkpoint_every=-1),
+    "tape: expected one that a forward pass of this stack has filled": lambda: back(of=tape(checkpoint_every=1)),
     "H: expected sizes from 1 to 268435456, got 0": lambda: tape(H=0),
     "L: expected sizes from 1 to 268435456, got 0": lambda: tape(L=0),
     "D: expected sizes from 1 to 268435456, got 0": lambda: _core.tape_room("gru", 1, 0, False),

@@ -26,8 +26,8 @@ def full_plan(T=2, B=2, reverse=False):
     return _core.Plan(T, B, False, reverse, None, None, None)
 
 
-def tape(cell="gru", H=4, L=1, plans=None, dtype=np.float32, memory=None, factors=None):
-    return _core.Tape(cell, H, L, plans or [full_plan()], dtype, memory, factors)
+def tape(cell="gru", H=4, L=1, plans=None, dtype=np.float32, memory=None, factors=None, checkpoint_every=0):
+    return _core.Tape(cell, H, L, plans or [full_plan()], dtype, memory, factors, checkpoint_every)
 
 
 def run(packed=None, plans=None, y="new", initial=(None,), final=(None,), dropout=(), tape=None):

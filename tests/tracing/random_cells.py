@@ -115,11 +115,12 @@ def _function(name, pick):
     return f"{name}({x})"
 
 
-def random_cell(seed, most=30, matrices=0, statistics=0):
+def random_cell(seed, most=30, matrices=0, statistics=0, elementwise=False):
+    """The cell and its source; elementwise: x alone feeds its slots."""
     rng = np.random.default_rng(seed)
     source, names = random_source(rng, int(rng.integers(1, most + 1)), matrices, statistics)
     space = {**vars(tracing), "abs": abs, "sum": sum}
     exec(compile(source, f"random_{seed}.py", "exec"), space)
-    slots = {name: _SLOTS[name] for name in names["slots"]}
+    slots = {name: "x" if elementwise else _SLOTS[name] for name in names["slots"]}
     function = functools.partial(tracing.trace, space["cell"], slots, names["states"])
     return function(names["params"], names["scalars"], matrices=names["matrices"]), source

@@ -29,6 +29,13 @@ def test_random_cells(part):
 
 
 @pytest.mark.parametrize("part", range(10))
+def test_random_elementwise_cells(part):
+    for seed in range(part * 12, part * 12 + 12):
+        cell, source = random_cell(seed, elementwise=True)
+        assert_holds(seed, cell, source)
+
+
+@pytest.mark.parametrize("part", range(10))
 def test_random_cells_of_several_stages(part):
     for seed in range(part * 12, part * 12 + 12):
         try:

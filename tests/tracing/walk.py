@@ -112,8 +112,8 @@ def _walk(program, expected, columns, left, statistics, read, passed=(), final=(
             there = places.get(what)
             assert there is None or set(range(index, index + count)) <= set(there)
             for i in range(index, index + count):
-                assert (op, i) not in loaded
-                loaded.add((op, i))
+                assert (op, i, once) not in loaded
+                loaded.add((op, i, once))
                 assert (f"store_{what}", i) not in stored, f"{op} {i} behind its store"
             assert what not in ("tape", "left") or not any(store == f"store_{what}" for store, _ in stored)
     more = set(stored) - set(expected)

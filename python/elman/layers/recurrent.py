@@ -284,13 +284,7 @@ class RecurrentLayer(Parameters):
         return state
 
     def __repr__(self) -> str:
-        defaults = {
-            "num_layers": 1,
-            "bias": True,
-            "dropout": 0.0,
-            "recurrent_dropout": 0.0,
-            "checkpoint_every": None,
-        }
+        defaults = dict(num_layers=1, bias=True, dropout=0.0, recurrent_dropout=0.0, checkpoint_every=None)
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options:
             value = getattr(self, name)

@@ -32,6 +32,7 @@ class Elementwise:
         self.carried = _states(nodes)
         reads = _reach(nodes, {n for n, node in enumerate(nodes) if node.op == "state"})
         loop = _needs(nodes, [results[k] for k in self.carried])
+        loop |= {n for n, node in enumerate(nodes) if node.op == "state"}
         self._there = [
             _AHEAD if n not in reads else _LOOP if n in loop else _AFTER for n in range(len(nodes))
         ]
@@ -80,6 +81,7 @@ class Elementwise:
         carried = {n for n, node in enumerate(nodes) if node.op == "gradient" and node.which in self.carried}
         reads = _reach(nodes, carried)
         loop = _needs(nodes, [n for (of, k), n in gradients.items() if of == "state" and k in self.carried])
+        loop |= carried
         times = list(self._there)
         for n in range(first, len(nodes)):
             part = _AFTER if n not in reads else _LOOP if n in loop else _AHEAD
