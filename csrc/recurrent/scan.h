@@ -45,6 +45,8 @@ template <class Cell, class T, int L> class ForwardScan {
         if (piece_.barrier) piece_.barrier->wait(piece_.member);
       }
     }
+    if constexpr (Cell::programs)  // in the same call the next layer may read what all have made
+      if (cell_.elementwise && piece_.barrier) piece_.barrier->wait(piece_.member);
   }
 
  private:

@@ -5,10 +5,10 @@ import pytest
 
 import elman
 from tests.support.cases import (
-    CELLS,
     DIRECTIONS,
     SEQUENCES,
     TOLERANCE,
+    TRACED,
     assert_agrees,
     jumps,
     make_case,
@@ -18,13 +18,13 @@ from tests.support.covering import ISAS, over
 
 
 def is_elementwise(cell):
-    definition = make_layer(cell, 1, 1)._spec.facts.definition
-    return definition is not None and len(definition.programs.forward) > 1 + len(definition.programs.products)
+    programs = TRACED[cell].programs
+    return len(programs.forward) > 1 + len(programs.products)
 
 
-ELEMENTWISE = [cell for cell in CELLS if is_elementwise(cell)]
+ELEMENTWISE = [cell for cell in TRACED if is_elementwise(cell)]
 # Where one jumps depends on the last bit, after many steps.
-SMOOTH = [cell for cell in ELEMENTWISE if not jumps(make_layer(cell, 1, 1)._spec.facts.definition)]
+SMOOTH = [cell for cell in ELEMENTWISE if not jumps(TRACED[cell])]
 # More steps than are taken together, of B sequences each.
 LONG = {1: 150, 3: 50, 70: 3}
 
