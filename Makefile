@@ -45,10 +45,11 @@ examples: $(VENV)/examples
 	for example in $(EXAMPLES); do echo "== $$example"; $(BIN)/python $$example || exit 1; done
 	$(BIN)/python examples/support/table.py
 
-# The engine's own tests take minutes for emulators and checkers: they run beside the others, which wait a lot.
+# Two processes, whatever the machine has: many tests start threads or processes of their own. The engine's own tests
+# take minutes for emulators and checkers: they run beside the others, which wait a lot.
 test: $(VENV)/test
 	nice -n 19 $(BIN)/python -m pytest -p no:cacheprovider -m emulated >$(VENV)/emulated.log 2>&1 & emulated=$$!; \
-	$(BIN)/python -m pytest -m "not emulated"; others=$$?; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not emulated"; others=$$?; \
 	wait $$emulated; emulated=$$?; cat $(VENV)/emulated.log; exit $$((others + emulated))
 
 # One instruction set, and none of the tests that are slow, end processes or need an emulator.
