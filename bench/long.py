@@ -1,15 +1,10 @@
-"""`python -m bench.long`: cells without a recurrent product on long sequences, beside parallel scans on PyTorch, and
-what checkpoints save. Results are compared first; times are the least of many turns."""
+"""`python -m bench.long`: cells without a recurrent product on long sequences, beside parallel scans on PyTorch.
+Results are compared first; times are the least of many turns."""
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -119,46 +114,6 @@ def rows(chosen: list[str], sizes: list[tuple[int, int, int]], seconds: float, t
         print(f"| {name} | {1e3 * times['elman']:.2f} | {left} | {share} | {ratio:.1f} |", flush=True)
 
 
-def measure(cell: str, T: int, H: int, every: int | None) -> dict[str, float]:
-    """Peak memory beyond that before the call, and the time of a training step; run it in a process of its own."""
-    kind = {"lstm": elman.LSTM, "gru": elman.GRU}[cell]
-    layer = kind(H, H, checkpoint_every=every, seed=0)
-    x = np.random.default_rng(0).standard_normal((T, 1, H)).astype(np.float32)
-    dy = np.ones((T, 1, H), np.float32)
-    layer(x[:10])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    times = []
-    for _ in range(3):
-        layer.zero_grad()
-        begin = time.perf_counter()
-        _, _, backward = layer.forward(x)
-        backward(dy)
-        times.append(time.perf_counter() - begin)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"MB": peak / 1024, "seconds": min(times), "sum": float(layer.grads["weight_hh_l0"].sum())}
-
-
-def checkpoints(T: int, H: int) -> None:
-    print(f"\n| training, T {T:,}, H {H}, B 1 | peak MB | with checkpoints | time | with checkpoints |")
-    print("|---|---|---|---|---|")
-    for cell in ("lstm", "gru"):
-        found = []
-        for every in (None, 1000):
-            call = f"measure({cell!r}, {T}, {H}, {every})"
-            code = f"import json; from bench.long import measure; print(json.dumps({call}))"
-            out = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, check=True
-            ).stdout
-            found.append(json.loads(out))
-        whole, few = found
-        if whole["sum"] != few["sum"]:
-            raise SystemExit(f"{cell}: gradients differ")
-        print(
-            f"| {cell} | {whole['MB']:.0f} | {few['MB']:.0f} | {whole['seconds']:.2f} s | {few['seconds']:.2f} s |",
-            flush=True,
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.long", description=__doc__)
     parser.add_argument("--cells", nargs="*", choices=CELLS, default=list(CELLS))
@@ -174,7 +129,6 @@ def main() -> None:
         (T, given.batch, H) for T, H in itertools.product(given.steps, given.units) if T * H <= 10_000_000
     ]
     rows(given.cells, sizes, given.seconds, given.threads)
-    checkpoints(100_000, 64)
 
 
 if __name__ == "__main__":
