@@ -50,7 +50,9 @@ SCHEDULES = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "twin", "epochs"), SCHEDULES, ids=lambda v: str(v).split(" at ")[0][:40])
+@pytest.mark.parametrize(
+    ("schedule", "twin", "epochs"), SCHEDULES, ids=lambda v: str(v).split(" at ")[0][:40]
+)
 def test_schedules_equal_torch(schedule, twin, epochs):
     assert isinstance(schedule, Schedule)
     np.testing.assert_allclose(
