@@ -55,8 +55,8 @@ template <class T> Work measure_backward(const Stack& stack, const std::vector<P
 // segments of one layer has them in every layer.
 template <class T> Work measure_step(const Stack& stack, const PlanView& plan, bool warm) {
   Work work = measure<T>(stack, {plan}, warm);
-  work.meetings =
-      std::max(1, work.meetings) * stack.L;  // a layer reads what all threads have made of the last
+  // Even where a step has no meeting: a layer reads what all threads have made of the last one.
+  work.meetings = std::max(1, work.meetings) * stack.L;
   for (int layer = 0; layer < stack.L; ++layer) {
     const Work one = measure_forward<T>(stack, layer, {plan}, warm);
     work.x_bytes += one.x_bytes;

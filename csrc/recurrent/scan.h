@@ -63,8 +63,8 @@ template <class Cell, class T, int L> class ForwardScan {
     return job_.states[k] + (job_.keep ? entry(t, s) : s) * job_.H;
   }
   T* read_row(int stage, int t, int s) const {
-    const std::ptrdiff_t turn =
-        std::ptrdiff_t{t % 2} * plan_.segments + s;  // others may still read the last one
+    // Without a tape two steps take turns: other threads may still read that of the last one.
+    const std::ptrdiff_t turn = std::ptrdiff_t{t % 2} * plan_.segments + s;
     return job_.read[stage] + (job_.keep ? entry(t, s) : turn) * job_.H;
   }
 

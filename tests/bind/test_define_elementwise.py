@@ -75,10 +75,7 @@ BROKEN = {
         "a recurrence that stores each state that it reads",
     ),
     "no state": (("forward", 2, without("store_state")), "one store_state of each, 1, got 0"),
-    "other states with a tape": (
-        ("forward_keep", 1, also("store_state", 0, 0)),
-        "each state once",
-    ),
+    "a state twice with a tape": (("forward_keep", 1, also("store_state", 0, 0)), "each state once"),
     "a state before that nothing reads": (
         ("backward", 0, also("load_state", 0, 0)),
         "states before the step that the recurrence reads",

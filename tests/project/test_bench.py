@@ -123,6 +123,16 @@ def test_random_shapes_become_a_table(tmp_path):
 
 
 @pytest.mark.slow
+def test_benches_of_long_sequences_run():
+    """They compare results before they time, the second one bit for bit, in several stretches."""
+    out = output_of("bench.long", "--steps", "200", "--units", "8", "--seconds", "0.02")
+    for cell in ("min_gru", "lru", "rg_lru"):
+        assert re.search(rf"^\| {cell}, 200, 1, 8, trained \| \d", out, re.MULTILINE)
+    out = output_of("bench.checkpoints", "--steps", "12000", "--units", "64")
+    assert re.search(r"^\| lstm \| \d+ \| \d+ \|", out, re.MULTILINE) and "| gru |" in out
+
+
+@pytest.mark.slow
 def test_bench_of_training_runs():
     """One epoch of two kinds; it fails where the losses are not PyTorch's."""
     out = output_of("bench.training", "--epochs", "2", "--only", "classifier,translator")
