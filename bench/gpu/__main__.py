@@ -1,100 +1,100 @@
-"""python -m bench.gpu [stage ...]: checks and times the GPU's scans, all of it in one run.
+"""python -m bench.gpu [stage[=seconds] ...]: checks and times the GPU's scans, in the time that there is.
 
-Stages, in order: `resources` (registers and spills of every kernel), `tests` (the suite's GPU tests), `sanitizer`
-(memcheck and racecheck of some of them), `random` (thousands of random shapes against the engine in float64),
-`schedules` (every schedule that a size has, beside the cost model), `time` (beside torch.nn, which is cuDNN). A stage
-that fails is told at the end; the others run all the same. Results go to out/gpu, the timing as a table and a chart.
+Stages, in order: `smoke` (every cell, type and schedule against the engine in float64), `rates` (what the hardware
+takes for the pieces of a step), `schedules` (every schedule and the layouts next to the cheapest, beside the cost
+model), `cudnn` (beside torch.nn: the shapes that decide most, then many more), `shapes` (thousands of random shapes),
+`sanitizer` (memcheck and racecheck of some). A stage stops when its seconds are over. Rows go to out/gpu/<stage>.jsonl
+as they come; what has a row there is not done again. A case that does not end is killed, and so is what a wrong one
+left of the GPU: the rest goes on in a new process.
 
-Where elman has been built with nvcc and the GPU in sight (docs/gpu.md), this needs torch with CUDA, pytest and
-matplotlib, and for two stages the CUDA toolkit's cuobjdump and compute-sanitizer.
+`--played`: on the GPU that a processor plays, to rehearse. Needs torch with CUDA and elman built for the GPU; built
+elsewhere it can be carried (docs/gpu.md).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
-import elman
-from bench.gpu import random_shapes, resources
+from bench.gpu.worker import NOW, add_row, rows
 
-TESTS = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gpu"]
-# Each schedule, cell and type once, ragged ones too: the sanitizers slow kernels down a hundredfold.
-FEW = ["-k", "every_schedule or (test_plans and both and all)"]
-
-
-def tests(out: pathlib.Path) -> bool:
-    return _run(TESTS, out / "tests.log")
-
-
-def sanitizer(out: pathlib.Path) -> bool:
-    done = True
-    for tool in ("memcheck", "racecheck"):
-        command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", "--target-processes", "all"]
-        done &= _run([*command, *TESTS, *FEW], out / f"{tool}.log")
-    return done
-
-
-def schedules(out: pathlib.Path) -> bool:
-    from bench.gpu import schedules  # needs torch with CUDA
-
-    return schedules.run(out)
-
-
-def timing(out: pathlib.Path) -> bool:
-    from bench.gpu import timing  # needs torch with CUDA
-
-    return timing.run(out)
-
-
-def _run(command: list[str], log: pathlib.Path) -> bool:
-    try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env=os.environ | {"ELMAN_TEST_GPU": "cuda"},
-        )  # fmt: skip
-    except FileNotFoundError:
-        print(f"  no {command[0]} on this machine")
-        return False
-    log.write_text(done.stdout)
-    print("  " + "\n  ".join(done.stdout.splitlines()[-4:]))
-    return done.returncode == 0
-
-
-STAGES: dict[str, Callable[[pathlib.Path], bool]] = {
-    "resources": resources.run,
-    "tests": tests,
-    "sanitizer": sanitizer,
-    "random": random_shapes.run,
-    "schedules": schedules,
-    "time": timing,
-}
+SECONDS = {"smoke": 60, "rates": 20, "schedules": 60, "cudnn": 90, "shapes": 60, "sanitizer": 120}
+CASE_SECONDS = 20
+SLOW = {"sanitizer": 100}  # a case of it
+START_SECONDS = 60
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("stages", nargs="*", metavar="stage", help=", ".join(STAGES))
+    parser.add_argument("stages", nargs="*", metavar="stage[=seconds]", help=", ".join(SECONDS))
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out/gpu"))
+    parser.add_argument("--played", action="store_true")
     options = parser.parse_args()
-    if unknown := set(options.stages) - set(STAGES):
-        parser.error(f"stages: expected {', '.join(STAGES)}, got {', '.join(sorted(unknown))}")
+    left = {}
+    for name, _, seconds in (one.partition("=") for one in options.stages or SECONDS):
+        if name not in SECONDS:
+            parser.error(f"stage: expected {', '.join(SECONDS)}, got {name}")
+        left[name] = float(seconds or SECONDS[name])
     options.out.mkdir(parents=True, exist_ok=True)
-    print(f"CUDA: {elman.info()['cuda']}")
-    failed = []
-    for stage in options.stages or STAGES:
-        print(f"== {stage}", flush=True)
-        begin = time.perf_counter()
-        if not STAGES[stage](options.out):
-            failed.append(stage)
-        print(f"  {time.perf_counter() - begin:.0f} s", flush=True)
-    print(f"failed: {', '.join(failed)}" if failed else "all passed")
-    sys.exit(bool(failed))
+    begin = time.time()
+    names = list(left)
+    while left:
+        left = _attempt(left, options.out, options.played)
+    print(f"{time.time() - begin:.0f} s")
+    sys.exit(not _report(options.out, names))
+
+
+def _attempt(left: dict[str, float], out: pathlib.Path, played: bool) -> dict[str, float]:
+    """Runs a worker to its end, or to where it has to be killed; what is left then."""
+    command = [sys.executable, "-m", "bench.gpu.worker", "--out", str(out), *(["--played"] if played else [])]
+    (out / NOW).unlink(missing_ok=True)
+    worker = subprocess.Popen([*command, *(f"{name}={seconds:.1f}" for name, seconds in left.items())])
+    begun, begin = "", time.time()
+    while worker.poll() is None:
+        time.sleep(0.05)
+        now = json.loads((out / NOW).read_text()) if (out / NOW).exists() else {"stage": "", "since": begin}
+        if now["stage"] != begun:
+            begun, begin = now["stage"], now["since"]
+        allowed = SLOW.get(begun, CASE_SECONDS) if begun else START_SECONDS
+        if time.time() - now["since"] > allowed:
+            worker.kill()
+            worker.wait()
+    if worker.returncode == 0:
+        return {}
+    now = json.loads((out / NOW).read_text()) if (out / NOW).exists() else {"stage": "", "case": ""}
+    print(f"ended with status {worker.returncode}: {now['stage']} {now['case']}", flush=True)
+    begun = now["stage"]
+    if not begun:
+        return {}
+    if now["case"] not in rows(out, begun):
+        add_row(
+            out,
+            begun,
+            now["case"],
+            {"error": f"status {worker.returncode}: killed, if it is -9, after its time"},
+        )
+    later = list(left)[list(left).index(begun) :]
+    rest = {name: left[name] for name in later}
+    rest[begun] -= time.time() - begin
+    return {name: seconds for name, seconds in rest.items() if seconds > 0}
+
+
+def _report(out: pathlib.Path, names: list[str]) -> bool:
+    right = True
+    for name in names:
+        found = rows(out, name)
+        wrong = {case: row["error"] for case, row in found.items() if "error" in row}
+        print(f"{name}: {len(found)} cases, {len(wrong)} wrong")
+        for case, error in list(wrong.items())[:5]:
+            print(f"  {case}: {error[:300]}")
+        right &= bool(found) and not wrong
+    return right
 
 
 if __name__ == "__main__":

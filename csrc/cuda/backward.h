@@ -14,16 +14,16 @@ namespace elman::cuda {
 // Step -1 is where the initial states are: what is left there are their gradients.
 template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<T>, N> {
   using Base = Lane<T, BackwardSide<T>, N>;
-  using Base::at_, Base::H_, Base::job_, Base::plan_, Base::rows_, Base::side_, Base::unit_;
-  using Base::carried, Base::find_rows, Base::finishes, Base::load, Base::of_sequence, Base::segment,
-      Base::store;
+  using Base::at_, Base::finishes_, Base::H_, Base::job_, Base::plan_, Base::rows_, Base::segment_,
+      Base::side_, Base::unit_;
+  using Base::carried, Base::find_rows, Base::load, Base::moment, Base::of_sequence, Base::store;
 
  public:
   static_assert(Cell::stages == 1, "the GPU has no second stage yet");
   static constexpr int slots = Cell::slots, states = Cell::states;
 
   ELMAN_DEVICE BackwardLane(const Job<BackwardSide<T>>& job, const Place& at)
-      : Base(job, at), t_(job.t_end - 1) {}
+      : Base(job, at), t_(job.t_end - 1), after_(moment(job.t_end)) {}
 
   // The sums for unit u run over the slots that h feeds, and in each over the units.
   ELMAN_DEVICE Pair<T> weight(int u, Source from) const {
@@ -35,8 +35,8 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
   ELMAN_DEVICE Pair<T> input(int column, Source from) const {
     constexpr Feed fed_h = Cell::h;
     const int segment = at_.segment(column);
-    if (segment >= alive_at(plan_, t_ + 1)) return Pair<T>{};
-    const int64_t row = plan_.index[plan_.offset[t_ + 1] + segment];
+    if (segment >= after_.alive) return Pair<T>{};
+    const int64_t row = plan_.index[after_.offset + segment];
     return rows_.load(side_.slots + (row * slots + fed_h.begin + from.slot) * H_, from.unit);
   }
 
@@ -46,68 +46,99 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
     for (int j = 0; j < 2; ++j) ELMAN_UNROLL
     for (int k = 0; k < states; ++k) {
       Two two{0, 0};
-      if (finishes() && segment(j) < alive_at(plan_, job_.t_end)) two = widen(load(carried(k, segment(j))));
+      if (finishes_ && segment_[j] < after_.alive) two = widen(load(carried(k, segment_[j])));
       carry_[j][k][0] = two.x, carry_[j][k][1] = two.y;
     }
-    while (t_ >= 0 && at_.count(alive_at(plan_, t_)) == 0) --t_;
+    while (t_ >= 0 && at_.count(moment(t_).alive) == 0) after_ = moment(t_--);
     if (t_ < job_.t_begin) return false;
-    find_rows(row_, t_);
-    find_rows(before_, t_ - 1);
-    find_rows(next_before_, t_ - 2);
+    now_ = moment(t_), before_ = moment(t_ - 1), earlier_ = moment(t_ - 2), earliest_ = moment(t_ - 3);
+    count_ = at_.count(after_.alive);
+    find_rows(row_, now_);
+    find_rows(row_before_, before_);
+    find_rows(row_earlier_, earlier_);
     load_step(t_);
     return true;
   }
 
   // How many of the team's segments took part in the step above, whose slots' gradients are passed on.
-  ELMAN_DEVICE int count() const { return at_.count(alive_at(plan_, t_ + 1)); }
+  ELMAN_DEVICE int count() const { return count_; }
   ELMAN_DEVICE bool last() const { return t_ == job_.t_begin; }
 
-  // This step, from the sums of the gradients that come through the slots of the step above.
+  // This step, from the sums of the gradients that come through the slots of the step above. As in forward
+  // all values are computed before any is used, and what the others wait for is passed on first.
   template <class Recurrence> ELMAN_DEVICE void step(const Sums& sums, Recurrence& recurrence) {
+    constexpr Feed fed_h = Cell::h;
+    float d[2][2][states], a[2][2][slots];  // [j][e][k], of the states after the step, then of those before
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) gradients_above(j, sums, d[j]);
+    if (t_ < 0) {
+      ELMAN_UNROLL
+      for (int j = 0; j < 2; ++j)
+        if (finishes_ && segment_[j] < plan_.segments) finish(j, d[j]);
+      return;
+    }
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) run_cell(j, a[j], d[j]);
+    const bool there[2] = {row_[0] >= 0, row_[1] >= 0};
+    Pair<T> da[2][slots];
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) ELMAN_UNROLL
+    for (int i = 0; i < slots; ++i) da[j][i] = narrow<T>(a[j][0][i], a[j][1][i]);
+    if (!last()) {
+      ELMAN_UNROLL
+      for (int i = fed_h.begin; i < fed_h.end; ++i) {
+        const Pair<T> values[2] = {da[0][i], da[1][i]};
+        recurrence.pass_on(there, i - fed_h.begin, values);
+      }
+    }
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
-      const bool there = t_ < 0 ? segment(j) < plan_.segments : row_[j] >= 0;
-      if (!finishes() || !there || unit_ >= H_) continue;
-      float d[2][states];  // [e][k], of the states after the step, then of those before
-      gradients_above(j, sums, d);
-      if (t_ < 0) {
-        finish(j, d);
-        continue;
-      }
-      float a[2][slots];
-      run_cell(j, a, d);
-      store_slots(j, a, recurrence);
-      if (last()) carry_on(j, d);
+      if (!there[j]) continue;
+      T* row = side_.slots + int64_t{row_[j]} * slots * H_;
+      ELMAN_UNROLL
+      for (int i = 0; i < slots; ++i) store(row + i * H_, da[j][i]);
+      if (last()) carry_on(j, d[j]);
     }
   }
 
   ELMAN_DEVICE void next() {
     ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) row_[j] = before_[j], before_[j] = next_before_[j];
+    for (int j = 0; j < 2; ++j) row_[j] = row_before_[j], row_before_[j] = row_earlier_[j];
     load_step(t_ - 1);
-    find_rows(next_before_, t_ - 3);
+    find_rows(row_earlier_, earliest_);
+    if (now_.alive != after_.alive) count_ = at_.count(now_.alive);
+    after_ = now_, now_ = before_, before_ = earlier_, earlier_ = earliest_, earliest_ = moment(t_ - 4);
     --t_;
   }
 
  private:
   // Of the step of rows `row_`.
   ELMAN_DEVICE void load_step(int step) {
+    if (rows_.paired) load_step_as<true>(step);
+    else load_step_as<false>(step);
+  }
+  template <bool whole> ELMAN_DEVICE void load_step_as(int step) {
+    const auto load = [&](const auto* row) { return rows_.template load<whole>(row, unit_); };
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
       if (row_[j] < 0) continue;
-      const int64_t now = row_[j], last = before_[j];
-      const int b = step ? -1 : plan_.start[segment(j)];
+      const int64_t now = row_[j], last = row_before_[j];
+      const T* row = side_.slots + now * slots * H_;
       ELMAN_UNROLL
-      for (int i = 0; i < slots; ++i) slots_[j][i] = load(side_.slots + (now * slots + i) * H_);
-      dy_[j] = side_.dy ? load(side_.dy + now * job_.y_stride) : Pair<T>{};
+      for (int i = 0; i < slots; ++i) slots_[j][i] = load(row + i * H_);
+      if (side_.dy) dy_[j] = load(side_.dy + now * job_.y_stride);
       h_after_[j] = load(side_.y + now * job_.y_stride);
-      h_[j] = step ? load(side_.y + last * job_.y_stride) : of_sequence(side_.initial[0], b);
       ELMAN_UNROLL
-      for (int k = 1; k < states; ++k) {
-        after_[j][k] = load(side_.states[k] + now * H_);
-        if (step) {
-          state_[j][k] = load(side_.states[k] + last * H_);
-        } else {
+      for (int k = 1; k < states; ++k) state_after_[j][k] = load(side_.states[k] + now * H_);
+      if (step) {
+        h_[j] = load(side_.y + last * job_.y_stride);
+        ELMAN_UNROLL
+        for (int k = 1; k < states; ++k) state_[j][k] = load(side_.states[k] + last * H_);
+      } else {
+        const int b = plan_.start[segment_[j]];
+        h_[j] = of_sequence(side_.initial[0], b);
+        ELMAN_UNROLL
+        for (int k = 1; k < states; ++k) {
           const Two two = widen(of_sequence(side_.initial[k], b));
           state_[j][k] = {two.x, two.y};
         }
@@ -117,13 +148,15 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
 
   // Of the states after this step: from the step above, or in the segment's last step from its final states.
   ELMAN_DEVICE void gradients_above(int j, const Sums& sums, float (&d)[2][states]) {
-    const bool ends = segment(j) >= alive_at(plan_, t_ + 1);
-    const int b = ends ? plan_.finish[segment(j)] : -1;
+    ELMAN_UNROLL
+    for (int k = 0; k < states; ++k) d[0][k] = carry_[j][k][0], d[1][k] = carry_[j][k][1];
+    d[0][0] += sums[j], d[1][0] += sums[2 + j];
+    if (segment_[j] < after_.alive || (t_ >= 0 ? row_[j] < 0 : segment_[j] >= plan_.segments || !finishes_))
+      return;
+    const int b = plan_.finish[segment_[j]];  // the segment ends here
     ELMAN_UNROLL
     for (int k = 0; k < states; ++k) {
-      Two two{carry_[j][k][0], carry_[j][k][1]};
-      if (ends) two = widen(of_sequence(side_.dfinal[k], b));
-      else if (k == 0) two.x += sums[j], two.y += sums[2 + j];
+      const Two two = widen(of_sequence(side_.dfinal[k], b));
       d[0][k] = two.x, d[1][k] = two.y;
     }
   }
@@ -138,7 +171,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
       ELMAN_UNROLL
       for (int k = 1; k < states; ++k) {
         before[k] = e ? state_[j][k].y : state_[j][k].x;
-        after[k] = e ? after_[j][k].y : after_[j][k].x;
+        after[k] = e ? state_after_[j][k].y : state_after_[j][k].x;
       }
       ELMAN_UNROLL
       for (int i = 0; i < slots; ++i) {
@@ -152,21 +185,9 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
     }
   }
 
-  template <class Recurrence>
-  ELMAN_DEVICE void store_slots(int j, const float (&a)[2][slots], Recurrence& recurrence) {
-    constexpr Feed fed_h = Cell::h;
-    ELMAN_UNROLL
-    for (int i = 0; i < slots; ++i) {
-      const Pair<T> da = narrow<T>(a[0][i], a[1][i]);
-      store(side_.slots + (int64_t{row_[j]} * slots + i) * H_, da);
-      if (!last() && i >= fed_h.begin && i < fed_h.end)
-        recurrence.pass_on(at_.column(j), i - fed_h.begin, unit_, da);
-    }
-  }
-
   // Where the segment begins: the gradients of its initial states.
   ELMAN_DEVICE void finish(int j, const float (&d)[2][states]) {
-    const int b = plan_.start[segment(j)];
+    const int b = plan_.start[segment_[j]];
     ELMAN_UNROLL
     for (int k = 0; k < states; ++k)
       if (b >= 0) store(side_.dinitial[k] + int64_t{b} * H_, narrow<T>(d[0][k], d[1][k]));
@@ -175,15 +196,16 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
   // To the next launch.
   ELMAN_DEVICE void carry_on(int j, const float (&d)[2][states]) {
     ELMAN_UNROLL
-    for (int k = 0; k < states; ++k) store(carried(k, segment(j)), Pair<float>{d[0][k], d[1][k]});
+    for (int k = 0; k < states; ++k) store(carried(k, segment_[j]), Pair<float>{d[0][k], d[1][k]});
   }
 
-  int t_;
-  float carry_[2][states][2];  // [j][k][e]
-  // Values from memory are asked for a step before they are needed, their addresses two steps before.
-  int row_[2], before_[2], next_before_[2];  // of steps t, t - 1 and t - 2
-  Pair<T> slots_[2][slots], dy_[2], h_[2], h_after_[2];
-  Pair<float> state_[2][states], after_[2][states];  // of those beyond h
+  int t_, count_ = 0;
+  Moment after_, now_, before_, earlier_, earliest_;  // of steps t + 1, t, ... t - 3
+  float carry_[2][states][2];                         // [j][k][e]
+  // Values from memory are asked for a step before they are needed, their rows two steps before.
+  int row_[2], row_before_[2], row_earlier_[2];  // of steps t, t - 1 and t - 2
+  Pair<T> slots_[2][slots] = {}, dy_[2] = {}, h_[2] = {}, h_after_[2] = {};
+  Pair<float> state_[2][states] = {}, state_after_[2][states] = {};  // of those beyond h
 };
 
 template <class Cell, class T, int N, Exchange exchange>

@@ -101,31 +101,32 @@ void check_size(int size, int most, const char* name) {
 }
 
 // `machine`: another than this one, as [multiprocessors, shared bytes of a block, blocks of a cluster].
-Chosen choose(const std::string& cell, bool backward, const std::string& dtype, int H, int segments,
-              int directions, const std::string& kind, const std::vector<int>& machine) {
-  Chosen chosen;
-  chosen.cell = find_cell(cell);
-  chosen.type = &find_type(dtype);
+std::vector<Chosen> choose(const std::string& cell, bool backward, const std::string& dtype, int H,
+                           int segments, int directions, const std::string& kind,
+                           const std::vector<int>& machine) {
+  const int index = find_cell(cell);
+  const ElementType& type = find_type(dtype);
   // So that a few times as much is an int too.
   check_size(H, 1 << 28, "H");
   check_size(segments, 1 << 30, "segments");
   for (const int size : machine) check_size(size, 1 << 20, "machine");
   if (directions != 1 && directions != 2)
     throw py::value_error("directions: expected 1 or 2, got " + std::to_string(directions));
-  chosen.task = {H, segments, directions, facts_of(chosen.cell).h.count(), backward, chosen.type->tile};
+  Machine on;
   if (machine.empty()) {
     const Limits has = limits_here();
-    chosen.schedule = choose_schedule(
-        chosen.task, {has.multiprocessors, has.shared_bytes, has.blocks_at_once, has.clusters}, kind);
+    on = {has.multiprocessors, has.shared_bytes, has.blocks_at_once, has.clusters};
   } else if (machine.size() == 3) {
-    const int count = machine[0], shared_bytes = machine[1];
-    chosen.schedule =
-        choose_schedule(chosen.task, {count, shared_bytes, count, clusters_of(count, machine[2])}, kind);
+    on = {machine[0], machine[1], machine[0], clusters_of(machine[0], machine[2])};
   } else {
     throw py::value_error(
         "machine: expected multiprocessors, shared bytes of a block and blocks of a cluster, got " +
         std::to_string(machine.size()) + " numbers");
   }
+  const Task task{H, segments, directions, facts_of(index).h.count(), backward, type.tile};
+  std::vector<Chosen> chosen;
+  for (const Schedule& schedule : schedules_for(task, on, kind))
+    chosen.push_back({index, &type, task, schedule});
   return chosen;
 }
 
@@ -209,7 +210,7 @@ PYBIND11_MODULE(ELMAN_MODULE, m, pybind11::mod_gil_not_used()) {
   bind_side<ForwardArguments>(m);
   bind_side<BackwardArguments>(m);
   bind_schedule(m);
-  m.def("schedule", &choose, py::arg("cell"), py::arg("backward"), py::arg("dtype"), py::arg("H"),
+  m.def("schedules", &choose, py::arg("cell"), py::arg("backward"), py::arg("dtype"), py::arg("H"),
         py::arg("segments"), py::arg("directions"), py::arg("kind") = "",
         py::arg("machine") = std::vector<int>{});
   m.def("scan", &scan, py::arg("schedule"), py::arg("sides"), py::arg("words"), py::arg("stream"));

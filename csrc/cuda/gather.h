@@ -27,6 +27,8 @@ template <class T, int M, int N, Exchange exchange> class Gather {
     inbox_[1] = reinterpret_cast<Pair<T>*>(bytes + space.weights + (inboxes - 1) * space.inbox);
     partial_ = reinterpret_cast<float*>(bytes + space.weights + inboxes * space.inbox);
     arrivals_ = reinterpret_cast<uint64_t*>(bytes + space.weights + inboxes * space.inbox + space.partial);
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) place_[j] = inbox_at<T, N>(at.column(j), at.unit);
     words_ = words + (at.direction * at.layout.teams + at.team) * 2 * tiles_ * N * words_of_tile;
   }
 
@@ -43,7 +45,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
       held_.take(weights_, tiles_, at_.share());
     }
     if constexpr (exchange == Exchange::shared) {
-      if (at_.layout.pushed) init_arrivals(arrivals_);
+      if (at_.layout.ranks > 1) init_arrivals(arrivals_);
       fill<T, N>(inbox_[0], input, 0, tiles_);
       fill<T, N>(inbox_[1], [](int, int) { return Pair<T>{}; }, 0, tiles_);
       meet(at_.layout.ranks);
@@ -75,38 +77,44 @@ template <class T, int M, int N, Exchange exchange> class Gather {
     warp_sync();
   }
 
-  // To all blocks of the team, for the next product: two units' values of a column that takes part in it.
-  ELMAN_DEVICE void pass_on(int column, int slot, int unit, Pair<T> value) {
-    const int k = slot * padded(H_) + unit;
-    value = P::operand(value);
-    const int place = inbox_at<T, N>(column, k);
+  // To all blocks of the team, for the next product: two units' values of the lane's columns that take part
+  // in it.
+  ELMAN_DEVICE void pass_on(const bool (&there)[2], int slot, const Pair<T> (&values)[2]) {
+    const int skip = slot * padded(H_) / P::K * N * P::input_pairs, ranks = at_.layout.ranks;
+    const Pair<T> operands[2] = {P::operand(values[0]), P::operand(values[1])};
     if constexpr (exchange == Exchange::global) {
-      post(words_of(step_ + 1) + place * int{sizeof(Pair<T>) / 4}, value, step_ + 1);
+      ELMAN_UNROLL
+      for (int j = 0; j < 2; ++j)
+        if (there[j])
+          post(words_of(step_ + 1) + (place_[j] + skip) * int{sizeof(Pair<T>) / 4}, operands[j], step_ + 1);
     } else if constexpr (exchange == Exchange::shared) {
-      Pair<T>* to = inbox(step_ + 1) + place;
-      const int ranks = at_.layout.ranks;
-      if (ranks == 1) *to = value;
-      else
-        for (int i = 1; i <= ranks; ++i) {
-          const int peer = (at_.rank + i) % ranks;
-          if (at_.layout.pushed) push_to_peer(to, peer, value, arrivals_ + (step_ + 1) % 2);
-          else store_at_peer(to, peer, value);
+      Pair<T>* to = inbox(step_ + 1) + skip;
+      int peer = at_.rank;  // each block begins with another
+      ELMAN_NO_UNROLL
+      for (int i = 0; i < ranks; ++i) {
+        if (++peer >= ranks) peer = 0;
+        ELMAN_UNROLL
+        for (int j = 0; j < 2; ++j) {
+          if (!there[j]) continue;
+          if (ranks == 1) to[place_[j]] = operands[j];
+          else push_to_peer(to + place_[j], peer, operands[j], arrivals_ + (step_ + 1) % 2);
         }
+      }
     }
   }
 
   // Between two steps. `columns` take part in the next product.
   ELMAN_DEVICE void next(int columns) {
     if constexpr (exchange == Exchange::global) {
-      if (at_.split < N && at_.unit >= H_ && !at_.empty)  // the units beyond H, which nobody computes
-        for (int j = 0; j < 2; ++j)
-          for (int slot = 0; slot < slots_ && at_.column(j) < columns; ++slot)
-            pass_on(at_.column(j), slot, at_.unit, Pair<T>{});
+      if (at_.split < N && at_.unit >= H_ && !at_.empty) {  // the units beyond H, which nobody computes
+        const bool there[2] = {at_.column(0) < columns, at_.column(1) < columns};
+        for (int slot = 0; slot < slots_; ++slot) pass_on(there, slot, {Pair<T>{}, Pair<T>{}});
+      }
     }
     ++step_;
     if constexpr (exchange == Exchange::shared) {
-      if (!at_.layout.pushed) {
-        meet(at_.layout.ranks);
+      if (at_.layout.ranks == 1) {
+        block_sync();
       } else {
         // Warps go on when all values have arrived. None of the step after that can arrive too early: the
         // others wait for this block's values, and it passes them on when it has read the other inbox.
@@ -159,6 +167,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   uint64_t* arrivals_;  // for each inbox
   uint64_t* words_;     // of the team
   int step_ = 0, columns_ = 0;
+  int place_[2];  // of the lane's values of the first slot in an inbox
 };
 
 }  // namespace elman::cuda

@@ -51,12 +51,11 @@ constexpr Tile tile_f32{4, 32, 16, 4, false, 2}, tile_tf32{8, 64, 32, 4, true, 4
     tile_16{16, 128, 64, 2, true, 4};
 
 struct Layout {
-  int units = group;    // of a block, whole groups
-  int ranks = 1;        // blocks of a team
-  int teams = 1;        // of a direction; segment s is team s % teams's
-  int splits = 1;       // of a group, at least as many as tiles of segments
-  int staged = 1;       // tiles of k at a time; all of them where blocks stay for all steps
-  bool pushed = false;  // inboxes count what arrives; blocks do not meet at each step
+  int units = group;  // of a block, whole groups
+  int ranks = 1;      // blocks of a team
+  int teams = 1;      // of a direction; segment s is team s % teams's
+  int splits = 1;     // of a group, at least as many as tiles of segments
+  int staged = 1;     // tiles of k at a time; all of them where blocks stay for all steps
   int threads() const { return units / group * splits * 32; }
 };
 

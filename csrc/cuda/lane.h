@@ -6,6 +6,12 @@
 
 namespace elman::cuda {
 
+// What a plan says of a step, asked for some steps before it is needed.
+struct Moment {
+  int alive = 0;
+  int64_t offset = 0;
+};
+
 // N tiles of segments.
 template <class T, class Side, int N> class Lane {
  public:
@@ -16,20 +22,23 @@ template <class T, class Side, int N> class Lane {
         at_(at),
         rows_{job.H, job.paired},
         H_(job.H),
-        unit_(at.unit) {}
+        unit_(at.unit),
+        // A warp without a tile of its own only shares in the products.
+        finishes_(at.split < N && at.unit < job.H),
+        segment_{at.segment(at.column(0)), at.segment(at.column(1))} {}
 
  protected:
-  ELMAN_DEVICE int segment(int j) const { return at_.segment(at_.column(j)); }
-  // Whether its warp finishes a tile. The others only share in the products.
-  ELMAN_DEVICE bool finishes() const { return at_.split < N; }
+  // None before the first step and after the last.
+  ELMAN_DEVICE Moment moment(int step) const {
+    if (step < 0 || step >= plan_.steps) return {};
+    return {plan_.alive[step], plan_.offset[step]};
+  }
 
-  // Of each segment the caller's row at a step of this launch or before, -1 where there is none.
-  ELMAN_DEVICE void find_rows(int (&to)[2], int step) const {
+  // Of each segment the caller's row at that step, -1 where there is none or the lane computes nothing.
+  ELMAN_DEVICE void find_rows(int (&to)[2], const Moment& step) const {
     ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      const bool there = step >= 0 && step < job_.t_end && finishes() && segment(j) < alive_at(plan_, step);
-      to[j] = there ? plan_.index[plan_.offset[step] + segment(j)] : -1;
-    }
+    for (int j = 0; j < 2; ++j)
+      to[j] = finishes_ && segment_[j] < step.alive ? plan_.index[step.offset + segment_[j]] : -1;
   }
 
   // Its units in a row of H values, or in the state of sequence b: zeros where there is none.
@@ -50,6 +59,8 @@ template <class T, class Side, int N> class Lane {
   const Place& at_;
   const Access rows_;
   const int H_, unit_;
+  const bool finishes_;
+  const int segment_[2];
 };
 
 }  // namespace elman::cuda

@@ -167,14 +167,19 @@ ELMAN_DEVICE void combine(const Sums (&sums)[N][M], Sums (&own)[M], float* parti
     ELMAN_UNROLL
     for (int i = 0; i < 4; ++i) own[m][i] = 0;
   }
+  const Part* part = parts + place(0, at.split, 0);
+  const int by = at.groups * N * M * 32;
   ELMAN_NO_UNROLL
-  for (int split = 0; split < at.splits; ++split) {
+  for (int split = 0; split < at.splits; split += 2) {  // 2, 4, 8 ... of them
+    Part found[2][M];
     ELMAN_UNROLL
-    for (int m = 0; m < M; ++m) {
-      const Part part = parts[place(split, at.split, m)];
-      ELMAN_UNROLL
-      for (int i = 0; i < 4; ++i) own[m][i] += part.v[i];
-    }
+    for (int s = 0; s < 2; ++s) ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) found[s][m] = part[s * by + m * 32];
+    ELMAN_UNROLL
+    for (int s = 0; s < 2; ++s) ELMAN_UNROLL
+    for (int m = 0; m < M; ++m) ELMAN_UNROLL
+    for (int i = 0; i < 4; ++i) own[m][i] += found[s][m].v[i];
+    part += 2 * by;
   }
 }
 

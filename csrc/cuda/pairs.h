@@ -32,9 +32,9 @@ struct Access {
   int H;
   bool paired;
 
-  // Values u and u + 1 of the row, 0 where there are none.
-  template <class T> ELMAN_DEVICE Pair<T> load(const T* row, int u) const {
-    if (paired && u < H) return *reinterpret_cast<const Pair<T>*>(row + u);
+  // Values u and u + 1 of the row, 0 where there are none. `whole`: paired, and u < H.
+  template <bool whole = false, class T> ELMAN_DEVICE Pair<T> load(const T* row, int u) const {
+    if (whole || (paired && u < H)) return *reinterpret_cast<const Pair<T>*>(row + u);
     return {u < H ? row[u] : T{}, u + 1 < H ? row[u + 1] : T{}};
   }
   template <class T> ELMAN_DEVICE void store(T* row, int u, Pair<T> value) const {

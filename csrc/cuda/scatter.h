@@ -28,6 +28,9 @@ template <class T, int N, Exchange exchange> class Scatter {
     const int warp = at.in_block + at.split * at.groups;
     share_ = {at.lane, warp % (sets_.splits > 1 ? sets_.count : at.groups * at.splits),
               sets_.splits > 1 ? warp / sets_.count : 0, sets_.splits};
+    receiver_ = receiver_of(share_.index * M);
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j) place_[j] = inbox_at<T, N>(at.column(j), at.unit - at.first_unit(0));
   }
 
   // The first unit whose sums a tile of weights gives, and what input k of those sums is.
@@ -40,7 +43,7 @@ template <class T, int N, Exchange exchange> class Scatter {
   template <class WeightAt, class InputAt> ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt&) {
     stage<T, M>(weights_, sets_.count, weight, 0, tiles_);
     fill<T, N>(inbox_, [](int, int) { return Pair<T>{}; }, 0, tiles_);
-    if (exchange == Exchange::shared && at_.layout.pushed) init_arrivals(arrivals_);
+    if (exchange == Exchange::shared && at_.layout.ranks > 1) init_arrivals(arrivals_);
     if constexpr (exchange == Exchange::shared) meet(at_.layout.ranks);
     else block_sync();
     if (share_.index < sets_.count) held_.take(weights_, tiles_, share_);
@@ -56,10 +59,12 @@ template <class T, int N, Exchange exchange> class Scatter {
     combine(sums, own, partial_, at_, tiles_of(columns));
   }
 
-  // To this block's next product: two units' values of a column that takes part in it.
-  ELMAN_DEVICE void pass_on(int column, int slot, int unit, Pair<T> value) {
-    const int k = slot * at_.layout.units + unit - at_.first_unit(0);
-    inbox_[inbox_at<T, N>(column, k)] = P::operand(value);
+  // To this block's next product: two units' values of the lane's columns that take part in it.
+  ELMAN_DEVICE void pass_on(const bool (&there)[2], int slot, const Pair<T> (&values)[2]) {
+    const int skip = slot * at_.layout.units / P::K * N * P::input_pairs;
+    ELMAN_UNROLL
+    for (int j = 0; j < 2; ++j)
+      if (there[j]) inbox_[place_[j] + skip] = P::operand(values[j]);
   }
 
   // Between two steps. `columns` take part in the next product, which is made here.
@@ -74,14 +79,19 @@ template <class T, int N, Exchange exchange> class Scatter {
         if (set == share_.index)
           multiply<hold, T, M, N>(sums, weights_, held_, inbox_, tiles_, share, tiles_of(columns));
         else multiply_some<0, T, M, N, N>(sums, weights_, {}, inbox_, tiles_, share);
+        Receiver to = receiver_;
+        if (set != share_.index) to = receiver_of(set * M);
         ELMAN_UNROLL
-        for (int m = 0; m < M; ++m) ELMAN_UNROLL
-        for (int n = 0; n < N; ++n)
-          if (output(set, m) < outputs_ && has(n, columns)) send(output(set, m), n, sums[n][m]);
+        for (int m = 0; m < M; ++m) {
+          ELMAN_UNROLL
+          for (int n = 0; n < N; ++n)
+            if (output(set, m) < outputs_ && has(n, columns)) send(to, n, sums[n][m]);
+          if (++to.group == at_.groups) to.group = 0, ++to.rank;
+        }
       }
     }
-    if (exchange == Exchange::shared && !at_.layout.pushed) {
-      meet(at_.layout.ranks);
+    if (exchange == Exchange::shared && at_.layout.ranks == 1) {
+      block_sync();
     } else {
       if (exchange == Exchange::shared) {
         // From each sender for each group, 16 bytes from each lane that has a segment.
@@ -100,6 +110,12 @@ template <class T, int N, Exchange exchange> class Scatter {
     float v[4];
   };
 
+  // The block that has a group of units, and the group's number in it.
+  struct Receiver {
+    int rank, group;
+  };
+  ELMAN_DEVICE Receiver receiver_of(int g) const { return {g / at_.groups, g % at_.groups}; }
+
   ELMAN_DEVICE int senders() const { return at_.layout.ranks * sets_.splits; }
   ELMAN_DEVICE int words_of_block() const { return senders() * at_.groups * N * 32 * 4; }
   // Whether the lane has a segment in tile n.
@@ -116,15 +132,12 @@ template <class T, int N, Exchange exchange> class Scatter {
     return words_ + (rank * 2 + step % 2) * words_of_block();
   }
 
-  // To the block that has this unit.
-  ELMAN_DEVICE void send(int unit, int n, const Sums& sums) {
-    const int units = at_.layout.units, rank = unit / units, ranks = at_.layout.ranks;
-    const int to = place(at_.rank * sets_.splits + share_.split, unit % units / group, n);
+  ELMAN_DEVICE void send(const Receiver& receiver, int n, const Sums& sums) {
+    const int to = place(at_.rank * sets_.splits + share_.split, receiver.group, n), rank = receiver.rank;
     const Part part{{sums[0], sums[1], sums[2], sums[3]}};
     if constexpr (exchange == Exchange::global) post(words_of(rank, step_) + to * 4, part, step_);
-    else if (ranks == 1) sums_of(step_)[to] = part;
-    else if (at_.layout.pushed) push_to_peer(sums_of(step_) + to, rank, part, arrivals_ + step_ % 2);
-    else store_at_peer(sums_of(step_) + to, rank, part);
+    else if (at_.layout.ranks == 1) sums_of(step_)[to] = part;
+    else push_to_peer(sums_of(step_) + to, rank, part, arrivals_ + step_ % 2);
   }
 
   // This warp's share of the senders.
@@ -169,12 +182,14 @@ template <class T, int N, Exchange exchange> class Scatter {
   const int outputs_, tiles_;
   const Sets sets_;
   Share share_;
+  Receiver receiver_;  // of the first tile of the warp's first set
   Held<T, M, hold> held_;
   Pair<T>*weights_, *inbox_;
   float* partial_;
   Part* sums_;
   uint64_t *arrivals_, *words_;  // of each of two steps; of the team
   int step_ = 0;
+  int place_[2];  // of the lane's values of the first slot in the inbox
 };
 
 }  // namespace elman::cuda

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <stdexcept>
 
 namespace elman::cuda {
@@ -14,8 +13,7 @@ constexpr double clock_mhz = 1750;
 constexpr double shared_bytes_per_cycle = 128, cluster_bytes_per_cycle = 13;  // of a multiprocessor
 constexpr double global_bytes_per_cycle = 3942, most_global_bytes = 64;  // of the GPU; of a multiprocessor
 constexpr double tensor_cycles = 3.3, float_cycles = 4;  // of a tile's product, on one multiprocessor
-constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 330, push_cycles = 230,
-                 grid_cycles = 350;
+constexpr double cell_cycles = 350, block_cycles = 60, cluster_cycles = 230, grid_cycles = 350;
 constexpr double global_latency = 600, launch_cycles = 4400;
 
 int ceil_div(int a, int b) { return a / b + (a % b != 0); }
@@ -35,20 +33,23 @@ class Chooser {
   Chooser(const Task& task, const Machine& machine)
       : task_(task), machine_(machine), tile_(task.tile), padded_(ceil_div(task.H, group) * group) {}
 
-  // Keeps the cheapest layout of a kind. Few segments for each team leave multiprocessors idle or little to
-  // pass on.
-  void consider(Kind kind, Schedule& best) const {
+  // Adds all layouts of a kind. Few segments for each team leave multiprocessors idle or little to pass on.
+  void add(Kind kind, std::vector<Schedule>& to) const {
     for (int units = group; units <= std::min(padded_, 256); units += group)
       for (const int tiles : {1, 2, 4})
-        for (const int splits : {1, 2, 4, 8, 16})
+        for (const int splits : {1, 2, 4, 8, 16}) {
+          int teams = 0;
           for (const bool spread : {false, true}) {
             Schedule schedule;
             schedule.kind = kind;
             schedule.tiles = tiles;
             schedule.layout.units = units;
             schedule.layout.splits = splits;
-            if (complete(schedule, spread) && schedule.microseconds < best.microseconds) best = schedule;
+            if (!complete(schedule, spread) || schedule.layout.teams == teams) continue;
+            teams = schedule.layout.teams;
+            to.push_back(schedule);
           }
+        }
   }
 
  private:
@@ -88,7 +89,7 @@ class Chooser {
 
   // How many blocks of teams of so many run at once.
   int places(Kind kind, int ranks) const {
-    if (!in_clusters(kind)) return kind == Kind::grid ? machine_.blocks_at_once : machine_.multiprocessors;
+    if (kind != Kind::cluster) return kind == Kind::grid ? machine_.blocks_at_once : machine_.multiprocessors;
     return ranks < static_cast<int>(machine_.clusters.size()) ? machine_.clusters[ranks] * ranks : 0;
   }
 
@@ -105,7 +106,6 @@ class Chooser {
     Layout& l = s.layout;
     l.ranks = ceil_div(padded_, l.units);
     l.staged = k_tiles();
-    l.pushed = s.kind == Kind::push;
     if (l.threads() > most_threads || l.splits < s.tiles || l.splits > std::max(l.staged, s.tiles))
       return false;
     if (s.kind != Kind::launch && (s.kind == Kind::block) != (l.ranks == 1)) return false;
@@ -153,8 +153,6 @@ class Chooser {
         return own + block_cycles;
       case Kind::cluster:
         return own + cluster_cycles + w.passed / cluster_bytes_per_cycle;
-      case Kind::push:
-        return own + push_cycles + w.passed / cluster_bytes_per_cycle;
       case Kind::grid:
         return own + grid_cycles + 2 * w.passed / global_rate;  // words are twice what they hold
       default:
@@ -176,8 +174,6 @@ const char* name_of(Kind kind) {
       return "block";
     case Kind::cluster:
       return "cluster";
-    case Kind::push:
-      return "push";
     case Kind::grid:
       return "grid";
     default:
@@ -185,24 +181,23 @@ const char* name_of(Kind kind) {
   }
 }
 
-Schedule choose_schedule(const Task& task, const Machine& machine, const std::string& kind) {
+std::vector<Schedule> schedules_for(const Task& task, const Machine& machine, const std::string& kind) {
   const Chooser chooser(task, machine);
-  Schedule best;
-  best.microseconds = std::numeric_limits<double>::infinity();
+  std::vector<Schedule> found;
   bool known = kind.empty();
   for (const Kind one : kinds) {
-    // push is not chosen before it has been measured.
-    if (kind.empty() ? one == Kind::push : kind != name_of(one)) continue;
+    if (!kind.empty() && kind != name_of(one)) continue;
     known = true;
-    chooser.consider(one, best);
+    chooser.add(one, found);
   }
   if (!known)
-    throw std::invalid_argument("schedule: expected block, cluster, push, grid or launch, got '" + kind +
-                                "'");
-  if (best.microseconds == std::numeric_limits<double>::infinity())
+    throw std::invalid_argument("schedule: expected block, cluster, grid or launch, got '" + kind + "'");
+  if (found.empty())
     throw std::invalid_argument("schedule: no '" + kind + "' for H = " + std::to_string(task.H) + " and " +
                                 std::to_string(task.segments) + " segments on this GPU");
-  return best;
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Schedule& a, const Schedule& b) { return a.microseconds < b.microseconds; });
+  return found;
 }
 
 }  // namespace elman::cuda

@@ -10,14 +10,12 @@ namespace elman::cuda {
 
 enum class Kind {
   block,    // one block has all units of its segments: nothing to pass on
-  cluster,  // a cluster of blocks, through each other's shared memory, meeting at every step
-  push,     // the same, but a block goes on when all that it needs has arrived
+  cluster,  // a cluster of blocks, through each other's shared memory; a block goes on when all has arrived
   grid,     // blocks all over the GPU, through global memory
   launch,   // a launch for every step; weights may be staged a part at a time, so that any size has a place
 };
-constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::push, Kind::grid, Kind::launch};
+constexpr Kind kinds[] = {Kind::block, Kind::cluster, Kind::grid, Kind::launch};
 constexpr bool in_shared_memory(Kind kind) { return kind < Kind::grid; }
-constexpr bool in_clusters(Kind kind) { return kind == Kind::cluster || kind == Kind::push; }
 const char* name_of(Kind kind);
 
 struct Schedule {
@@ -44,8 +42,8 @@ struct Machine {
   std::vector<int> clusters;     // [n]: clusters of n blocks that run at once
 };
 
-// The cheapest schedule, or the cheapest of the kind that is named; throws std::invalid_argument if there is
-// none.
-Schedule choose_schedule(const Task& task, const Machine& machine, const std::string& kind = "");
+// The schedules that a task can have, the cheapest by the model first; those of one kind, if it is named.
+// Throws std::invalid_argument if there are none.
+std::vector<Schedule> schedules_for(const Task& task, const Machine& machine, const std::string& kind = "");
 
 }  // namespace elman::cuda

@@ -5,12 +5,10 @@
 
 namespace elman::cuda {
 
-// How a team's blocks pass on. Shared: each stores into the shared memory of all, which are one cluster or
+// How a team's blocks pass on. Shared: each pushes into the shared memory of all, which are one cluster or
 // one block. Global: each writes words, which the others read until they are of the step that they wait for.
 // None: each step is a launch, which reads the results of the one before.
 enum class Exchange { shared, global, none };
-
-ELMAN_DEVICE int alive_at(const PlanView& plan, int t) { return t < plan.steps ? plan.alive[t] : 0; }
 
 // Which value input k of a product is: the slot, counted among those that h feeds, and the unit.
 struct Source {
@@ -32,12 +30,21 @@ ELMAN_DEVICE void stage(Pair<T>* to, int groups, const WeightAt& weight, int fir
   using P = Product<T>;
   constexpr int pairs = P::K / 2;
   const int across = count * pairs, all = groups * M * group * across;
+  constexpr int ahead = 8;  // loads of a thread in flight
   ELMAN_NO_UNROLL
-  for (int j = thread_index(); j < all; j += threads()) {
-    const int k = j % across, row = j / across % group, m = j / across / group % M;
-    const int g = j / across / group / M, tile = k / pairs, inside = k % pairs * 2;
-    to[((g * count + tile) * M + m) * P::weight_pairs + P::weight_at(row, inside)] =
-        P::operand(weight(g, m, row, (first + tile) * P::K + inside));
+  for (int j = thread_index(); j < all; j += ahead * threads()) {
+    Pair<T> found[ahead];
+    int place[ahead];
+    ELMAN_UNROLL
+    for (int i = 0; i < ahead; ++i) {
+      const int at = j + i * threads(), k = at % across, line = at / across, row = line % group;
+      const int m = line / group % M, g = line / group / M, tile = k / pairs, inside = k % pairs * 2;
+      place[i] = at < all ? ((g * count + tile) * M + m) * P::weight_pairs + P::weight_at(row, inside) : -1;
+      if (at < all) found[i] = weight(g, m, row, (first + tile) * P::K + inside);
+    }
+    ELMAN_UNROLL
+    for (int i = 0; i < ahead; ++i)
+      if (place[i] >= 0) to[place[i]] = P::operand(found[i]);
   }
 }
 
@@ -53,10 +60,20 @@ template <class T, int N, class InputAt>
 ELMAN_DEVICE void fill(Pair<T>* to, const InputAt& input, int first, int count) {
   using P = Product<T>;
   const int across = count * (P::K / 2), all = N * tile_segments * across;
+  constexpr int ahead = 4;
   ELMAN_NO_UNROLL
-  for (int j = thread_index(); j < all; j += threads()) {
-    const int k = j % across * 2, column = j / across;
-    to[inbox_at<T, N>(column, k)] = P::operand(input(column, first * P::K + k));
+  for (int j = thread_index(); j < all; j += ahead * threads()) {
+    Pair<T> found[ahead];
+    int place[ahead];
+    ELMAN_UNROLL
+    for (int i = 0; i < ahead; ++i) {
+      const int at = j + i * threads(), k = at % across * 2, column = at / across;
+      place[i] = at < all ? inbox_at<T, N>(column, k) : -1;
+      if (at < all) found[i] = input(column, first * P::K + k);
+    }
+    ELMAN_UNROLL
+    for (int i = 0; i < ahead; ++i)
+      if (place[i] >= 0) to[place[i]] = P::operand(found[i]);
   }
 }
 

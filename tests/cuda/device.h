@@ -60,7 +60,6 @@ void cluster_sync();
 
 // The same place in the shared memory of a block of the cluster.
 void* at_peer(void* p, int rank);
-template <class V> void store_at_peer(V* p, int rank, V value) { *static_cast<V*>(at_peer(p, rank)) = value; }
 
 // Barriers that count bytes, and stores that arrive some time later.
 void init_arrivals(uint64_t* barriers);

@@ -51,7 +51,7 @@ def without(arguments, name):
 
 
 def schedule(scans, backward=False, kind="block", directions=1, cell="lstm"):
-    return scans.schedule(cell, backward, "float32", H, B, directions, kind)
+    return scans.schedules(cell, backward, "float32", H, B, directions, kind)[0]
 
 
 def test_what_is_right_is_taken(scans):
@@ -164,7 +164,7 @@ def test_sides_are_those_that_the_schedule_is_for(scans):
         TypeError, match=r"sides: expected ForwardSide, which the schedule is for, got .*Back"
     ):
         scans.scan(schedule(scans), [backward], 0, 0)
-    few = scans.schedule("lstm", False, "float32", H, 1, 1, "block")
+    few = scans.schedules("lstm", False, "float32", H, 1, 1, "block")[0]
     with pytest.raises(ValueError, match="plans of at most 1 segments, which the schedule is for, got 2"):
         scans.scan(few, [forward], 0, 0)
     empty = scans.Plan(**plan_arguments(steps=0))
@@ -177,7 +177,7 @@ def test_a_schedule_gets_the_room_it_needs(scans):
     side = scans.ForwardSide(**forward_arguments(scans))
     with pytest.raises(ValueError, match="carry: expected an address, with the schedule launch, got 0"):
         scans.scan(schedule(scans, kind="launch"), [side], 0, 0)
-    grid = scans.schedule("lstm", False, "float32", 40, B, 1, "grid")
+    grid = scans.schedules("lstm", False, "float32", 40, B, 1, "grid")[0]
     with pytest.raises(ValueError, match="words: expected an address, with the schedule grid, got 0"):
         scans.scan(grid, [side], 0, 0)
 
@@ -205,7 +205,7 @@ def test_a_schedule_gets_the_room_it_needs(scans):
 )
 def test_tasks_that_no_schedule_is_for(scans, task, expected):
     with pytest.raises(ValueError, match=expected):
-        scans.schedule(*task)
+        scans.schedules(*task)
 
 
 @pytest.mark.parametrize("backward", [False, True])
@@ -214,7 +214,7 @@ def test_the_largest_tasks(scans, dtype, backward):
     """Blocks are counted without overflow: there is a schedule for all of them, or none."""
     for H, segments in [(1, 2**30), (2**28, 1), (2**14, 2**20), (2**28, 2**30)]:
         try:
-            found = scans.schedule("lstm", backward, dtype, H, segments, 2)
+            found = scans.schedules("lstm", backward, dtype, H, segments, 2)[0]
         except ValueError as error:
             assert str(error).startswith("schedule: no ''"), error
             continue

@@ -88,22 +88,6 @@ ELMAN_DEVICE uint32_t address_at_peer(void* own, int rank) {
   return address;
 }
 
-// *p = value there.
-template <class V> ELMAN_DEVICE void store_at_peer(V* p, int rank, V value) {
-#if __CUDA_ARCH__ >= 900
-  const uint32_t to = address_at_peer(p, rank);
-  const Split<V> w(value);
-  if constexpr (w.count == 1)
-    asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(to), "r"(w.v[0]) : "memory");
-  else if constexpr (w.count == 2)
-    asm volatile("st.shared::cluster.v2.b32 [%0], {%1, %2};" ::"r"(to), "r"(w.v[0]), "r"(w.v[1]) : "memory");
-  else
-    asm volatile("st.shared::cluster.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(w.v[0]), "r"(w.v[1]),
-                 "r"(w.v[2]), "r"(w.v[3])
-                 : "memory");
-#endif
-}
-
 // Two barriers in this block's shared memory, each of which counts bytes that arrive. Peers may push when the
 // cluster has met after this.
 ELMAN_DEVICE void init_arrivals(uint64_t* barriers) {
@@ -150,7 +134,9 @@ ELMAN_DEVICE void wait_for_arrivals(uint64_t* barrier, int parity) {
 // there.
 template <class V> ELMAN_DEVICE void push_to_peer(V* p, int rank, V value, uint64_t* barrier) {
 #if __CUDA_ARCH__ >= 900
-  const uint32_t to = address_at_peer(p, rank), counts = address_at_peer(barrier, rank);
+  const uint32_t to = address_at_peer(p, rank);
+  const auto skip = reinterpret_cast<char*>(barrier) - reinterpret_cast<char*>(p);
+  const uint32_t counts = to + static_cast<uint32_t>(skip);  // a block's memory lies in one piece
   const Split<V> w(value);
   if constexpr (w.count == 1)
     asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(to),

@@ -81,6 +81,9 @@ class Tensors:
     def take(self, array: Tensor, rows: Tensor) -> Tensor:
         return array.index_select(0, rows)
 
+    def clear(self, array: Tensor, rows: Tensor) -> None:
+        array.index_fill_(0, rows, 0)
+
     def current(self) -> contextlib.AbstractContextManager[Any]:
         return torch.cuda.device(self._device) if self._device.type == "cuda" else contextlib.nullcontext()
 

@@ -70,6 +70,9 @@ class Arrays:
     def take(self, array: Any, rows: Any) -> Any:
         return self._np.take(array, rows, axis=0)
 
+    def clear(self, array: Any, rows: Any) -> None:
+        array[rows] = 0
+
     def current(self) -> contextlib.AbstractContextManager[Any]:
         return self._cuda.Device(self._device) if self._cuda else contextlib.nullcontext()
 

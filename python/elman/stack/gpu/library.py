@@ -35,6 +35,9 @@ class Library(Protocol):
     def copy(self, array: Any) -> Any: ...
     def concatenate(self, parts: list[Any]) -> Any: ...
     def take(self, array: Any, rows: Any) -> Any: ...
+    def clear(self, array: Any, rows: Any) -> None:
+        """Zeros in these rows, with nothing copied from main memory: a CUDA graph can hold it."""
+
     def current(self) -> contextlib.AbstractContextManager[Any]:
         """The device is the current one inside."""
 

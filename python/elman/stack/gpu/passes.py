@@ -19,7 +19,7 @@ from .tape import Tape
 def _schedule(scans: Any, library: Library, *task: Any) -> Any:
     """The cheapest of a thousand, which takes as long as a call."""
     with library.current():
-        return scans.schedule(*task)
+        return scans.schedules(*task)[0]
 
 
 class Pass:
@@ -191,6 +191,10 @@ class Pass:
         schedule = _schedule(
             self._scans, library, spec.cell, backward, library.dtype, spec.H, segments, spec.D, forced
         )
+        self._launch(schedule, backward, sides)
+
+    def _launch(self, schedule: Any, backward: bool, sides: list[dict[str, Any]]) -> None:
+        library, spec = self._library, self.spec
         held = []  # until the kernels are in the stream: from then on the library keeps the memory for them
         if schedule.kind == "launch":
             for side, plan in zip(sides, self.plans, strict=True):
@@ -228,9 +232,12 @@ class Pass:
         library, H = self._library, self.spec.H
         h = library.take(y[:, d * H : (d + 1) * H], plan.previous)
         rows, b = plan.first
-        h[rows] = library.take(self._initial[0][k * self.spec.D + d], b) if self._initial else 0
+        if self._initial:
+            h[rows] = library.take(self._initial[0][k * self.spec.D + d], b)
+        else:
+            library.clear(h, rows)
         if plan.reset is not None:
-            h[plan.reset] = 0
+            library.clear(h, plan.reset)
         return h
 
 
