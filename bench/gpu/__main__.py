@@ -2,7 +2,8 @@
 
 Stages, in order: `smoke` (every cell, type and schedule against the engine in float64), `rates` (what the hardware
 takes for the pieces of a step), `schedules` (every schedule and the layouts next to the cheapest, beside the cost
-model), `cudnn` (beside torch.nn: the shapes that decide most, then many more), `shapes` (thousands of random shapes),
+model), `cudnn` (the scans beside torch.nn: the shapes that decide most, then a sweep), `drop_in` (elman.torch, which
+chooses between the two, beside torch.nn), `shapes` (thousands of random shapes),
 `sanitizer` (memcheck and racecheck of some). A stage stops when its seconds are over. Rows go to out/gpu/<stage>.jsonl
 as they come; what has a row there is not done again. A case that does not end is killed, and so is what a wrong one
 left of the GPU: the rest goes on in a new process.
@@ -22,7 +23,15 @@ import time
 
 from bench.gpu.worker import NOW, add_row, rows
 
-SECONDS = {"smoke": 60, "rates": 20, "schedules": 60, "cudnn": 90, "shapes": 60, "sanitizer": 120}
+SECONDS = {
+    "smoke": 60,
+    "rates": 20,
+    "schedules": 60,
+    "cudnn": 90,
+    "drop_in": 60,
+    "shapes": 60,
+    "sanitizer": 120,
+}
 CASE_SECONDS = 20
 SLOW = {"sanitizer": 100}  # a case of it
 START_SECONDS = 60

@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import pathlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-import elman.torch
+import elman.torch.cudnn
 from bench import shapes
 from bench.contenders.torch import MODULES
 from bench.gpu.correct import TYPES
@@ -41,14 +41,24 @@ class Layer:
     ragged: float = 1
 
 
-def cases(place: Place) -> Iterator[Case]:
-    for layer in dict.fromkeys(itertools.chain(_decisive(), _grid(), _sweep())):
+def scans(place: Place) -> Iterator[Case]:
+    """The scans wherever cuDNN is faster too: what elman.torch.cudnn's table is made of (table.py)."""
+    return _cases(place, itertools.chain(_decisive(), _sweep()), scans_only=True)
+
+
+def drop_in(place: Place) -> Iterator[Case]:
+    """elman.torch as people have it: the scans or cuDNN, by the table."""
+    return _cases(place, itertools.chain(_decisive(), _grid(), _off_the_grid()), scans_only=False)
+
+
+def _cases(place: Place, layers: Iterable[Layer], scans_only: bool) -> Iterator[Case]:
+    for layer in dict.fromkeys(layers):
         if place.played:
             layer = replace(
                 layer, I=max(1, layer.I // 16), H=max(1, layer.H // 16), B=min(layer.B, 5), T=min(layer.T, 4)
             )
         words = [str(value) for value in asdict(layer).values()]
-        yield " ".join(words), lambda layer=layer: measure(place, layer)
+        yield " ".join(words), lambda layer=layer: measure(place, layer, scans_only)
 
 
 def _decisive() -> Iterator[Layer]:
@@ -73,13 +83,29 @@ def _grid() -> Iterator[Layer]:
 
 def _sweep() -> list[Layer]:
     """In a drawn order, so that whatever there is time for is spread over all."""
-    sizes = itertools.product(
-        ("lstm", "gru", "rnn_tanh"), TYPES, (64, 128, 192, 256, 384, 512, 768, 1024, 2048), (1, 8, 32, 64, 128, 256),
-        (False, True),
-    )  # fmt: skip
-    layers = [Layer(cell, dtype, H, H, B, 100, train) for cell, dtype, H, B, train in sizes]
+    layers = [
+        Layer(cell, dtype, H, H, B, 100, train)
+        for cell, rows in (
+            ("lstm", (1, 8, 32, 64, 256)),
+            ("gru", (1, 8, 32, 64, 256)),
+            ("rnn_tanh", (1, 32, 256)),
+        )
+        for dtype in TYPES
+        for H in (64, 128, 192, 256, 384, 512, 768, 1024)
+        for B in rows
+        for train in (False, True)
+    ]
     random.Random(0).shuffle(layers)
     return layers
+
+
+def _off_the_grid() -> Iterator[Layer]:
+    draw = random.Random(0)
+    while True:
+        cell, dtype = draw.choice(("lstm", "gru", "rnn_tanh")), draw.choice(list(TYPES))
+        H, B = round(2 ** draw.uniform(4, 10.5)), round(2 ** draw.uniform(0, 8.5))
+        sizes = (draw.choice((8, 64, H)), H, B, round(2 ** draw.uniform(0, 8)), draw.random() < 0.5)
+        yield Layer(cell, dtype, *sizes, draw.choice((1, 1, 2)), draw.choice((1, 1, 2)))
 
 
 def _modules(place: Place, layer: Layer) -> tuple[Any, Any, torch.Tensor]:
@@ -93,8 +119,9 @@ def _modules(place: Place, layer: Layer) -> tuple[Any, Any, torch.Tensor]:
     return ours, theirs, torch.randn(layer.T, layer.B, layer.I, **like, requires_grad=layer.train)
 
 
-def measure(place: Place, layer: Layer) -> Row:
+def measure(place: Place, layer: Layer, scans_only: bool) -> Row:
     """Microseconds of a call, eager and from a graph; schedules and the model's microseconds of a step."""
+    elman.torch.cudnn.never = scans_only
     with rounded(layer.dtype == "tf32"):
         ours, theirs, x = _modules(place, layer)
         lengths = None
@@ -117,7 +144,9 @@ def measure(place: Place, layer: Layer) -> Row:
         work = {
             "ours": _work(call_ours, ours, x, layer.train), "theirs": _work(call_theirs, theirs, x, layer.train)
         }  # fmt: skip
-        row: Row = asdict(layer) | {"error_": error, "eager": _rounded(place.times(work))}
+        row: Row = asdict(layer) | {"difference": error}
+        if not scans_only:
+            row["eager"] = _rounded(place.times(work))
         task = (Tensors(x).dtype, layer.H, layer.B, layer.directions)
         for backward in (False, True)[: 1 + layer.train]:
             chosen = place.scans.schedules(layer.cell, backward, *task)[0]

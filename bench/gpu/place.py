@@ -15,7 +15,7 @@ import torch
 import elman.stack.gpu
 import elman.torch.gpu
 
-ROUNDS, SECONDS = 5, 0.008
+ROUNDS, SECONDS = 5, 0.004
 
 
 class Place:

@@ -58,7 +58,8 @@ STAGES: dict[str, Callable[[Place], Iterator[Case]]] = {
     "smoke": correct.smoke,
     "rates": rates,
     "schedules": schedules.cases,
-    "cudnn": cudnn.cases,
+    "cudnn": cudnn.scans,
+    "drop_in": cudnn.drop_in,
     "shapes": correct.shapes,
     "sanitizer": sanitizer,
 }

@@ -30,7 +30,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
     constexpr Feed fed_h = Cell::h;  // device code has no address of the other
     const int v = from.unit;
     const T* row = side_.weight + (int64_t{gate_of(fed_h, from.slot)} * H_ + v) * H_ + u;
-    return {u < H_ && v < H_ ? row[0] : T{}, u < H_ && v + 1 < H_ ? row[H_] : T{}};
+    return Pair<T>::of(u < H_ && v < H_ ? row[0] : T{}, u < H_ && v + 1 < H_ ? row[H_] : T{});
   }
   ELMAN_DEVICE Pair<T> input(int column, Source from) const {
     constexpr Feed fed_h = Cell::h;
@@ -210,12 +210,12 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
 
 template <class Cell, class T, int N, Exchange exchange>
 ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) backward(ELMAN_PARAMETER Job<BackwardSide<T>> job) {
-  using Recurrence =
-      std::conditional_t<exchange == Exchange::none, Gather<T, 1, N, exchange>, Scatter<T, N, exchange>>;
+  using Recurrence = std::conditional_t<exchange == Exchange::none, Gather<T, 1, N, exchange, false>,
+                                        Scatter<T, N, exchange>>;
   const Place at(job.layout, job.H);
   BackwardLane<Cell, T, N> lane(job, at);
-  Recurrence recurrence(at, Cell::h.count(), job.H, job.words);
-  const auto weight = [&](int g, int m, int row, int k) {
+  Recurrence recurrence(at, {Cell::h.count(), job.H, job.paired}, job.words);
+  const auto weight = [&](auto, int g, int m, int row, int k) {
     return lane.weight(recurrence.output(g, m) + unit_of_row(row), recurrence.source(k));
   };
   const auto input = [&](int column, int k) { return lane.input(column, recurrence.source(k)); };

@@ -21,9 +21,10 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
   }
 
   // Of W_hh, units k and k + 1 in the row of unit u, in the m-th gate that h feeds.
-  ELMAN_DEVICE Pair<T> weight(int u, int m, int k) const {
+  template <bool whole> ELMAN_DEVICE Pair<T> weight(int u, int m, int k) const {
     constexpr Feed fed_h = Cell::h;  // device code has no address of the other
-    return u < H_ ? rows_.load(side_.weight + (int64_t{gate_of(fed_h, m)} * H_ + u) * H_, k) : Pair<T>{};
+    const T* row = side_.weight + (int64_t{gate_of(fed_h, m)} * H_ + u) * H_;
+    return u < H_ && k < H_ ? rows_.template load<whole>(row, k) : Pair<T>{};
   }
 
   // Units k and k + 1 of the h that this step starts from.
@@ -74,7 +75,8 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
     for (int j = 0; j < 2; ++j) {
       float (&s)[states][2] = state_[j];
       h[j] = narrow<T>(s[0][0], s[0][1]);
-      s[0][0] = to_float(h[j].x), s[0][1] = to_float(h[j].y);  // as every reader of it will have it
+      s[0][0] = to_float(h[j].first()),
+      s[0][1] = to_float(h[j].second());  // as every reader of it will have it
       continues[j] = row_[j] >= 0 && segment_[j] < next_.alive;
     }
     if (!last()) recurrence.pass_on(continues, 0, h);
@@ -176,9 +178,9 @@ ELMAN_KERNEL void ELMAN_LAUNCH_BOUNDS(most_threads) forward(ELMAN_PARAMETER Job<
   constexpr int M = Cell::h.count();
   const Place at(job.layout, job.H);
   ForwardLane<Cell, T, N> lane(job, at);
-  Gather<T, M, N, exchange> recurrence(at, 1, job.H, job.words);
-  const auto weight = [&](int g, int m, int row, int k) {
-    return lane.weight(at.first_unit(g) + unit_of_row(row), m, k);
+  Gather<T, M, N, exchange, true> recurrence(at, {1, job.H, job.paired}, job.words);
+  const auto weight = [&](auto whole, int g, int m, int row, int k) {
+    return lane.template weight<decltype(whole)::value>(at.first_unit(g) + unit_of_row(row), m, k);
   };
   const auto input = [&](int column, int k) { return lane.input(column, k); };
   recurrence.begin(weight, input);

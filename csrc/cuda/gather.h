@@ -7,18 +7,17 @@
 
 namespace elman::cuda {
 
-// M tiles of weights for a group, N tiles of segments. weight(group, m, row of the tile, k) and
-// input(column, k) give pairs along k, zeros where there is nothing; k is even.
-template <class T, int M, int N, Exchange exchange> class Gather {
+// M tiles of weights for a group, N tiles of segments. weight(whole, group, m, row of the tile, k) and
+// input(column, k) give pairs along k, zeros where there is nothing; k is even. along_k: see stage.
+template <class T, int M, int N, Exchange exchange, bool along_k> class Gather {
  public:
   using P = Product<T>;
   static constexpr int words_of_tile = P::input_pairs * sizeof(Pair<T>) / 4;
   static constexpr int hold = P::tile.held(M, N);
   static constexpr int inboxes = exchange == Exchange::shared ? 2 : 1;
 
-  // The sum runs over `slots` times H inputs.
-  ELMAN_DEVICE Gather(const Place& at, int slots, int H, uint64_t* words)
-      : at_(at), slots_(slots), H_(H), tiles_(slots * padded(H) / P::K) {
+  ELMAN_DEVICE Gather(const Place& at, const Terms& over, uint64_t* words)
+      : at_(at), over_(over), H_(over.H), tiles_(over.slots * padded(over.H) / P::K) {
     constexpr Tile tile = P::tile;  // device code has no address of the other
     const Space space = gather_space(tile, at.layout, M, N);
     char* bytes = shared_memory();
@@ -40,7 +39,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   template <class WeightAt, class InputAt>
   ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt& input) {
     if (all_staged()) {
-      stage<T, M>(weights_, at_.groups, weight, 0, tiles_);
+      stage<T, M, along_k>(weights_, at_.groups, weight, 0, tiles_, over_.paired);
       block_sync();
       held_.take(weights_, tiles_, at_.share());
     }
@@ -64,7 +63,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
       for (int first = 0; first < tiles_; first += staged) {
         const int count = first + staged < tiles_ ? staged : tiles_ - first;
         if (first) block_sync();  // all have read what was staged before
-        if (!all_staged()) stage<T, M>(weights_, at_.groups, weight, first, count);
+        if (!all_staged()) stage<T, M, along_k>(weights_, at_.groups, weight, first, count, over_.paired);
         if (exchange == Exchange::global && step_) collect();
         else fill<T, N>(inbox_[0], input, first, count);
         block_sync();
@@ -108,7 +107,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
     if constexpr (exchange == Exchange::global) {
       if (at_.split < N && at_.unit >= H_ && !at_.empty) {  // the units beyond H, which nobody computes
         const bool there[2] = {at_.column(0) < columns, at_.column(1) < columns};
-        for (int slot = 0; slot < slots_; ++slot) pass_on(there, slot, {Pair<T>{}, Pair<T>{}});
+        for (int slot = 0; slot < over_.slots; ++slot) pass_on(there, slot, {Pair<T>{}, Pair<T>{}});
       }
     }
     ++step_;
@@ -118,7 +117,7 @@ template <class T, int M, int N, Exchange exchange> class Gather {
       } else {
         // Warps go on when all values have arrived. None of the step after that can arrive too early: the
         // others wait for this block's values, and it passes them on when it has read the other inbox.
-        const int bytes = columns * slots_ * ((H_ + 1) / 2 * 2) * int{sizeof(T)};
+        const int bytes = columns * over_.slots * ((H_ + 1) / 2 * 2) * int{sizeof(T)};
         if (thread_index() == 0) expect_arrivals(arrivals_ + step_ % 2, bytes);
         wait_for_arrivals(arrivals_ + step_ % 2, (step_ - 1) / 2 % 2);
       }
@@ -160,7 +159,8 @@ template <class T, int M, int N, Exchange exchange> class Gather {
   }
 
   const Place& at_;
-  const int slots_, H_, tiles_;
+  const Terms over_;
+  const int H_, tiles_;
   Held<T, M, hold> held_;
   Pair<T>*weights_, *inbox_[2];
   float* partial_;

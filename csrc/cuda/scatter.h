@@ -13,11 +13,13 @@ template <class T, int N, Exchange exchange> class Scatter {
   using P = Product<T>;
   static constexpr int M = P::tile.set, hold = P::tile.held_of_sets(N);
 
-  // The sum runs over `slots` times H inputs.
-  ELMAN_DEVICE Scatter(const Place& at, int slots, int H, uint64_t* words)
-      : at_(at), outputs_(padded(H)), tiles_(slots * at.layout.units / P::K), sets_(at.layout, H, M) {
+  ELMAN_DEVICE Scatter(const Place& at, const Terms& over, uint64_t* words)
+      : at_(at),
+        outputs_(padded(over.H)),
+        tiles_(over.slots * at.layout.units / P::K),
+        sets_(at.layout, over.H, M) {
     constexpr Tile tile = P::tile;  // device code has no address of the other
-    const Space space = scatter_space(tile, at.layout, slots, H, N);
+    const Space space = scatter_space(tile, at.layout, over.slots, over.H, N);
     char* bytes = shared_memory();
     weights_ = reinterpret_cast<Pair<T>*>(bytes);
     inbox_ = reinterpret_cast<Pair<T>*>(bytes += space.weights);
@@ -41,7 +43,7 @@ template <class T, int N, Exchange exchange> class Scatter {
 
   // Before the first step, to which nothing has been passed on.
   template <class WeightAt, class InputAt> ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt&) {
-    stage<T, M>(weights_, sets_.count, weight, 0, tiles_);
+    stage<T, M, false>(weights_, sets_.count, weight, 0, tiles_, false);
     fill<T, N>(inbox_, [](int, int) { return Pair<T>{}; }, 0, tiles_);
     if (exchange == Exchange::shared && at_.layout.ranks > 1) init_arrivals(arrivals_);
     if constexpr (exchange == Exchange::shared) meet(at_.layout.ranks);

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import call, fallback
+from . import call, cudnn, fallback
 from .cache import Cache
 from .sequences import Sequences
 from .spec import facts
@@ -50,13 +50,19 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
             done = call.at_once(self, False, weights, input, hx)
             if done is not None:
                 return done
+        more = lengths is not None or mask is not None or reset is not None
+        if cudnn.faster(self, weights, input, more):
+            given: tuple[Any, Any] = super().forward(input, hx)
+            return given
         if why := fallback.reason(weights[0]):
             plain = super().forward
             return fallback.run(self, plain, why, input, hx, lengths=lengths, mask=mask, reset=reset)
         return self._elman_sequences(call.run, input, hx, weights, lengths, mask, reset)
 
     def flatten_parameters(self) -> None:
-        """Nothing to flatten here: what is packed is checked at every call."""
+        """Nothing to flatten for the engine: what is packed is checked at every call. For cuDNN as in torch.nn."""
+        if self._flat_weights and self._flat_weights[0].is_cuda:
+            super().flatten_parameters()
 
     @property
     def _elman_names(self) -> Sequence[str]:
