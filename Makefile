@@ -93,7 +93,7 @@ cuda: $(BIN)/python
 	PATH="$$PATH:$$(echo $$PWD/$(VENV)/lib/python3*/site-packages/nvidia/cu13/bin)"; \
 	$(BIN)/cmake -S . -B build/cuda -G Ninja -DELMAN_CUDA=ON -DELMAN_CUDA_ARCHITECTURES=$(ARCHITECTURE) \
 	  -DPython_EXECUTABLE=$$PWD/$(BIN)/python -Dpybind11_DIR=$$($(BIN)/python -m pybind11 --cmakedir) && \
-	$(BIN)/cmake --build build/cuda --target _cuda && \
+	$(BIN)/cmake --build build/cuda --target _cuda cuda_rates && \
 	$(BIN)/python -m bench.gpu.resources build/cuda
 
 # It opens as files, build/site/index.html, and asks the network for nothing.

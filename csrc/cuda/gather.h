@@ -38,12 +38,10 @@ template <class T, int M, int N, Exchange exchange, bool along_k> class Gather {
   // Before the first step. `input` gives what its product reads.
   template <class WeightAt, class InputAt>
   ELMAN_DEVICE void begin(const WeightAt& weight, const InputAt& input) {
-    if (all_staged()) {
+    if constexpr (exchange == Exchange::shared) {
       stage<T, M, along_k>(weights_, at_.groups, weight, 0, tiles_, over_.paired);
       block_sync();
       held_.take(weights_, tiles_, at_.share());
-    }
-    if constexpr (exchange == Exchange::shared) {
       if (at_.layout.ranks > 1) init_arrivals(arrivals_);
       fill<T, N>(inbox_[0], input, 0, tiles_);
       fill<T, N>(inbox_[1], [](int, int) { return Pair<T>{}; }, 0, tiles_);
@@ -63,10 +61,12 @@ template <class T, int M, int N, Exchange exchange, bool along_k> class Gather {
       for (int first = 0; first < tiles_; first += staged) {
         const int count = first + staged < tiles_ ? staged : tiles_ - first;
         if (first) block_sync();  // all have read what was staged before
-        if (!all_staged()) stage<T, M, along_k>(weights_, at_.groups, weight, first, count, over_.paired);
+        if (!all_staged() || !step_)
+          stage<T, M, along_k>(weights_, at_.groups, weight, first, count, over_.paired);
         if (exchange == Exchange::global && step_) collect();
         else fill<T, N>(inbox_[0], input, first, count);
         block_sync();
+        if (all_staged() && !step_) held_.take(weights_, tiles_, at_.share());
         if (all_staged()) multiply<hold, T, M, N>(sums, weights_, held_, inbox_[0], count, at_.share(), live);
         else multiply<0, T, M, N>(sums, weights_, {}, inbox_[0], count, at_.share(), live);
       }

@@ -42,10 +42,10 @@ struct Tile {
   // of 16 with them: none then.)
   constexpr int held(int M, int N) const {
     if (!tensor_cores) return 0;
-    return N == 1 ? (M == 1 ? 28 : 32 / M) : (N == 2 ? 24 : 12) / M;
+    return N == 1 ? (M == 1 ? 24 : (k == 8 ? 28 : 32) / M) : (N == 2 ? 24 : 12) / M;
   }
   // The same of a set, where sums are passed on.
-  constexpr int held_of_sets(int N) const { return !tensor_cores ? 0 : N == 1 ? 5 : 2; }
+  constexpr int held_of_sets(int N) const { return !tensor_cores ? 0 : N == 1 ? 5 : N == 2 ? 2 : 1; }
 };
 constexpr Tile tile_f32{4, 32, 16, 4, false, 2}, tile_tf32{8, 64, 32, 4, true, 4},
     tile_16{16, 128, 64, 2, true, 4};

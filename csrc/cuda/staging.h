@@ -64,7 +64,7 @@ ELMAN_DEVICE void copy(Pair<T>* to, int all, const Place& place, const Value& va
 template <class T, int M, bool along_k, class WeightAt>
 ELMAN_DEVICE void stage(Pair<T>* to, int groups, const WeightAt& weight, int first, int count, bool paired) {
   using P = Product<T>;
-  constexpr int pairs = P::K / 2, ahead = 16;
+  constexpr int pairs = P::K / 2, ahead = 8;
   const int across = count * pairs, bits = bits_of(across), mask = (1 << bits) - 1;
   const auto k_of = [&](int j) { return (along_k ? j : j / group) & mask; };
   const auto row_of = [&](int j) { return (along_k ? j >> bits : j) % group; };

@@ -25,6 +25,7 @@ def device(request, monkeypatch):
     if request.param == "played":  # tensors on the processor count as on a GPU
         monkeypatch.setattr("elman.torch.gpu.KINDS", {"cpu"})
         monkeypatch.setattr(elman.stack.gpu, "_found", (importlib.import_module("elman._cuda_played"), ""))
+    monkeypatch.setattr("elman.torch.cudnn.never", True)  # the scans, wherever cuDNN may be faster
     return request.param
 
 

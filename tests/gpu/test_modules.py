@@ -113,6 +113,17 @@ def test_a_cuda_graph_replays(device):
         x.copy_(torch.randn_like(x))
         graph.replay()
         assert torch.equal(y, layer(x)[0])
+    x.requires_grad_()
+    inputs = [x, *layer.parameters()]
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        wanted = torch.autograd.grad(layer(x)[0].sum(), inputs)
+    side.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = torch.autograd.grad(layer(x)[0].sum(), inputs)
+    graph.replay()
+    assert all(map(torch.equal, found, wanted))
 
 
 def test_what_has_no_gpu_code_says_so(monkeypatch, played):

@@ -16,7 +16,7 @@ from .tape import Tape
 
 
 @functools.lru_cache(1024)
-def _schedule(scans: Any, library: Library, *task: Any) -> Any:
+def schedule_for(scans: Any, library: Library, *task: Any) -> Any:
     """The cheapest of a thousand, which takes as long as a call."""
     with library.current():
         return scans.schedules(*task)[0]
@@ -188,7 +188,7 @@ class Pass:
         if segments == 0:
             return
         forced = os.environ.get("ELMAN_CUDA_SCHEDULE", "")
-        schedule = _schedule(
+        schedule = schedule_for(
             self._scans, library, spec.cell, backward, library.dtype, spec.H, segments, spec.D, forced
         )
         self._launch(schedule, backward, sides)
