@@ -15,9 +15,8 @@ struct Tanh {
 
 struct Relu {
   static constexpr const char* cell_name = "rnn_relu";
-  template <class V> static ELMAN_INLINE V of(V x) { return x < V{} ? V{} : x; }  // keeps NaN
-  // A choice: a product with 0 would let NaN and infinity through.
-  template <class V> static ELMAN_INLINE V back(V d, V y) { return y <= V{} ? V{} : d; }
+  template <class V> static ELMAN_INLINE V of(V x) { return larger(V{}, x); }  // keeps NaN
+  template <class V> static ELMAN_INLINE V back(V d, V y) { return where_positive(y, d); }
 };
 
 template <class Activation> struct Rnn : CellConstants<Rnn<Activation>> {

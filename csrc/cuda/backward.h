@@ -47,7 +47,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
     for (int k = 0; k < states; ++k) {
       Two two{0, 0};
       if (finishes_ && segment_[j] < after_.alive) two = widen(load(carried(k, segment_[j])));
-      carry_[j][k][0] = two.x, carry_[j][k][1] = two.y;
+      carry_[k].v[2 * j] = two.x, carry_[k].v[2 * j + 1] = two.y;
     }
     while (t_ >= 0 && at_.count(moment(t_).alive) == 0) after_ = moment(t_--);
     if (t_ < job_.t_begin) return false;
@@ -68,22 +68,20 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
   // all values are computed before any is used, and what the others wait for is passed on first.
   template <class Recurrence> ELMAN_DEVICE void step(const Sums& sums, Recurrence& recurrence) {
     constexpr Feed fed_h = Cell::h;
-    float d[2][2][states], a[2][2][slots];  // [j][e][k], of the states after the step, then of those before
-    ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) gradients_above(j, sums, d[j]);
+    gradients_above(sums);
     if (t_ < 0) {
       ELMAN_UNROLL
       for (int j = 0; j < 2; ++j)
-        if (finishes_ && segment_[j] < plan_.segments) finish(j, d[j]);
+        if (finishes_ && segment_[j] < plan_.segments) finish(j);
       return;
     }
-    ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) run_cell(j, a[j], d[j]);
+    Four a[slots];
+    run_cell(a);
     const bool there[2] = {row_[0] >= 0, row_[1] >= 0};
     Pair<T> da[2][slots];
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) ELMAN_UNROLL
-    for (int i = 0; i < slots; ++i) da[j][i] = narrow<T>(a[j][0][i], a[j][1][i]);
+    for (int i = 0; i < slots; ++i) da[j][i] = of_segment<T>(a[i], j);
     if (!last()) {
       ELMAN_UNROLL
       for (int i = fed_h.begin; i < fed_h.end; ++i) {
@@ -97,7 +95,7 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
       T* row = side_.slots + int64_t{row_[j]} * slots * H_;
       ELMAN_UNROLL
       for (int i = 0; i < slots; ++i) store(row + i * H_, da[j][i]);
-      if (last()) carry_on(j, d[j]);
+      if (last()) carry_on(j);
     }
   }
 
@@ -146,62 +144,59 @@ template <class Cell, class T, int N> class BackwardLane : Lane<T, BackwardSide<
     }
   }
 
-  // Of the states after this step: from the step above, or in the segment's last step from its final states.
-  ELMAN_DEVICE void gradients_above(int j, const Sums& sums, float (&d)[2][states]) {
+  // carry_: the gradients of the states after this step, from the step above, or in a segment's last step
+  // from its final states.
+  ELMAN_DEVICE void gradients_above(const Sums& sums) {
+    carry_[0] = carry_[0] + Four{{sums[0], sums[2], sums[1], sums[3]}};
     ELMAN_UNROLL
-    for (int k = 0; k < states; ++k) d[0][k] = carry_[j][k][0], d[1][k] = carry_[j][k][1];
-    d[0][0] += sums[j], d[1][0] += sums[2 + j];
-    if (segment_[j] < after_.alive || (t_ >= 0 ? row_[j] < 0 : segment_[j] >= plan_.segments || !finishes_))
-      return;
-    const int b = plan_.finish[segment_[j]];  // the segment ends here
-    ELMAN_UNROLL
-    for (int k = 0; k < states; ++k) {
-      const Two two = widen(of_sequence(side_.dfinal[k], b));
-      d[0][k] = two.x, d[1][k] = two.y;
+    for (int j = 0; j < 2; ++j) {
+      const bool there = t_ >= 0 ? row_[j] >= 0 : finishes_ && segment_[j] < plan_.segments;
+      if (!there || segment_[j] < after_.alive) continue;
+      const int b = plan_.finish[segment_[j]];  // the segment ends here
+      ELMAN_UNROLL
+      for (int k = 0; k < states; ++k) {
+        const Two two = widen(of_sequence(side_.dfinal[k], b));
+        carry_[k].v[2 * j] = two.x, carry_[k].v[2 * j + 1] = two.y;
+      }
     }
   }
 
-  // a: the slots' gradients.
-  ELMAN_DEVICE void run_cell(int j, float (&a)[2][slots], float (&d)[2][states]) {
-    const Two dy = widen(dy_[j]), h = widen(h_[j]), h_after = widen(h_after_[j]);
+  // a: the slots' gradients. carry_: then of the states before the step.
+  ELMAN_DEVICE void run_cell(Four (&a)[slots]) {
+    Four before[states], after[states];
+    before[0] = both(h_[0], h_[1]), after[0] = both(h_after_[0], h_after_[1]);
     ELMAN_UNROLL
-    for (int e = 0; e < 2; ++e) {
-      float before[states], after[states];
-      before[0] = e ? h.y : h.x, after[0] = e ? h_after.y : h_after.x;
-      ELMAN_UNROLL
-      for (int k = 1; k < states; ++k) {
-        before[k] = e ? state_[j][k].y : state_[j][k].x;
-        after[k] = e ? state_after_[j][k].y : state_after_[j][k].x;
-      }
-      ELMAN_UNROLL
-      for (int i = 0; i < slots; ++i) {
-        const Two two = widen(slots_[j][i]);
-        a[e][i] = e ? two.y : two.x;
-      }
-      d[e][0] += e ? dy.y : dy.x;
-      Cell{}.backward(a[e], before, after, d[e]);
-      ELMAN_UNROLL
-      for (int k = 0; k < states; ++k) carry_[j][k][e] = d[e][k];
+    for (int k = 1; k < states; ++k) {
+      before[k] = both(state_[0][k], state_[1][k]);
+      after[k] = both(state_after_[0][k], state_after_[1][k]);
     }
+    ELMAN_UNROLL
+    for (int i = 0; i < slots; ++i) a[i] = both(slots_[0][i], slots_[1][i]);
+    carry_[0] = carry_[0] + both(dy_[0], dy_[1]);
+    Cell{}.backward(a, before, after, carry_);
+  }
+  template <class V> static ELMAN_DEVICE Four both(Pair<V> of_first, Pair<V> of_second) {
+    const Two first = widen(of_first), second = widen(of_second);
+    return {{first.x, first.y, second.x, second.y}};
   }
 
   // Where the segment begins: the gradients of its initial states.
-  ELMAN_DEVICE void finish(int j, const float (&d)[2][states]) {
+  ELMAN_DEVICE void finish(int j) {
     const int b = plan_.start[segment_[j]];
     ELMAN_UNROLL
     for (int k = 0; k < states; ++k)
-      if (b >= 0) store(side_.dinitial[k] + int64_t{b} * H_, narrow<T>(d[0][k], d[1][k]));
+      if (b >= 0) store(side_.dinitial[k] + int64_t{b} * H_, of_segment<T>(carry_[k], j));
   }
 
   // To the next launch.
-  ELMAN_DEVICE void carry_on(int j, const float (&d)[2][states]) {
+  ELMAN_DEVICE void carry_on(int j) {
     ELMAN_UNROLL
-    for (int k = 0; k < states; ++k) store(carried(k, segment_[j]), Pair<float>{d[0][k], d[1][k]});
+    for (int k = 0; k < states; ++k) store(carried(k, segment_[j]), of_segment<float>(carry_[k], j));
   }
 
   int t_, count_ = 0;
   Moment after_, now_, before_, earlier_, earliest_;  // of steps t + 1, t, ... t - 3
-  float carry_[2][states][2];                         // [j][k][e]
+  Four carry_[states];
   // Values from memory are asked for a step before they are needed, their rows two steps before.
   int row_[2], row_before_[2], row_earlier_[2];  // of steps t, t - 1 and t - 2
   Pair<T> slots_[2][slots] = {}, dy_[2] = {}, h_[2] = {}, h_after_[2] = {};

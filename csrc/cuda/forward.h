@@ -54,7 +54,7 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
         if (t_) two = widen(load(carried(k, segment_[j])));
         else two = widen(of_sequence(side_.initial[k], plan_.start[segment_[j]]));
       }
-      state_[j][k][0] = two.x, state_[j][k][1] = two.y;
+      state_[k].v[2 * j] = two.x, state_[k].v[2 * j + 1] = two.y;
     }
     load_products();
   }
@@ -66,17 +66,15 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
   // This step, from the sums of W_hh h. All values are computed before any is used: those of a segment that
   // has ended, which nobody uses, cost less than a branch. What the others wait for is passed on first.
   template <class Recurrence> ELMAN_DEVICE void step(const Sums (&sums)[M], Recurrence& recurrence) {
-    float a[2][2][slots] = {};  // [j][e]
+    Four a[slots] = {};
     Pair<T> h[2];
     bool continues[2];
-    ELMAN_UNROLL
-    for (int j = 0; j < 2; ++j) run_cell(j, sums, a[j]);
+    run_cell(sums, a);
     ELMAN_UNROLL
     for (int j = 0; j < 2; ++j) {
-      float (&s)[states][2] = state_[j];
-      h[j] = narrow<T>(s[0][0], s[0][1]);
-      s[0][0] = to_float(h[j].first()),
-      s[0][1] = to_float(h[j].second());  // as every reader of it will have it
+      h[j] = of_segment<T>(state_[0], j);
+      state_[0].v[2 * j] = to_float(h[j].first());  // as every reader of it will have it
+      state_[0].v[2 * j + 1] = to_float(h[j].second());
       continues[j] = row_[j] >= 0 && segment_[j] < next_.alive;
     }
     if (!last()) recurrence.pass_on(continues, 0, h);
@@ -84,7 +82,7 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
     for (int j = 0; j < 2; ++j) {
       if (row_[j] < 0) continue;
       store(side_.y + row_[j] * job_.y_stride, h[j]);
-      if (side_.slots) keep(j, a[j]);
+      if (side_.slots) keep(j, a);
       if (!continues[j]) finish(j);
       else if (last()) carry_on(j);
     }
@@ -119,34 +117,30 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
   }
 
   // a: what backward needs of the slots.
-  ELMAN_DEVICE void run_cell(int j, const Sums (&sums)[M], float (&a)[2][slots]) {
+  ELMAN_DEVICE void run_cell(const Sums (&sums)[M], Four (&a)[slots]) {
     constexpr Feed fed_x = Cell::x, fed_h = Cell::h;
     ELMAN_UNROLL
     for (int i = 0; i < X; ++i) {
-      const Two two = widen(products_[j][i]);
-      a[0][fed_x.begin + i] = two.x, a[1][fed_x.begin + i] = two.y;
+      const Two of[2] = {widen(products_[0][i]), widen(products_[1][i])};
+      a[fed_x.begin + i] = Four{{of[0].x, of[0].y, of[1].x, of[1].y}};
     }
     ELMAN_UNROLL
-    for (int e = 0; e < 2; ++e) {
-      float s[states];
-      ELMAN_UNROLL
-      for (int m = 0; m < M; ++m) a[e][fed_h.begin + m] += sums[m][2 * e + j] + bias_[m][e];
-      ELMAN_UNROLL
-      for (int k = 0; k < states; ++k) s[k] = state_[j][k][e];
-      Cell{}.forward(a[e], s);
-      ELMAN_UNROLL
-      for (int k = 0; k < states; ++k) state_[j][k][e] = s[k];
+    for (int m = 0; m < M; ++m) {
+      const Sums& s = sums[m];
+      const float (&b)[2] = bias_[m];
+      const Four sum = Four{{s[0], s[2], s[1], s[3]}} + Four{{b[0], b[1], b[0], b[1]}};
+      a[fed_h.begin + m] = a[fed_h.begin + m] + sum;
     }
+    Cell{}.forward(a, state_);
   }
 
   // For backward.
-  ELMAN_DEVICE void keep(int j, const float (&a)[2][slots]) {
+  ELMAN_DEVICE void keep(int j, const Four (&a)[slots]) {
     const int64_t row = row_[j];
     ELMAN_UNROLL
-    for (int i = 0; i < slots; ++i) store(side_.slots + (row * slots + i) * H_, narrow<T>(a[0][i], a[1][i]));
+    for (int i = 0; i < slots; ++i) store(side_.slots + (row * slots + i) * H_, of_segment<T>(a[i], j));
     ELMAN_UNROLL
-    for (int k = 1; k < states; ++k)
-      store(side_.states[k] + row * H_, Pair<float>{state_[j][k][0], state_[j][k][1]});
+    for (int k = 1; k < states; ++k) store(side_.states[k] + row * H_, of_segment<float>(state_[k], j));
   }
 
   // After the segment's last step.
@@ -154,20 +148,19 @@ template <class Cell, class T, int N> class ForwardLane : Lane<T, ForwardSide<T>
     const int b = plan_.finish[segment_[j]];
     ELMAN_UNROLL
     for (int k = 0; k < states; ++k)
-      if (b >= 0 && side_.final[k])
-        store(side_.final[k] + int64_t{b} * H_, narrow<T>(state_[j][k][0], state_[j][k][1]));
+      if (b >= 0 && side_.final[k]) store(side_.final[k] + int64_t{b} * H_, of_segment<T>(state_[k], j));
   }
 
   // To the next launch.
   ELMAN_DEVICE void carry_on(int j) {
     ELMAN_UNROLL
-    for (int k = 0; k < states; ++k)
-      store(carried(k, segment_[j]), Pair<float>{state_[j][k][0], state_[j][k][1]});
+    for (int k = 0; k < states; ++k) store(carried(k, segment_[j]), of_segment<float>(state_[k], j));
   }
 
   int t_, count_;
-  Moment now_, next_, later_;                    // of steps t, t + 1 and t + 2
-  float bias_[M][2], state_[2][states][2] = {};  // [j][k][e]
+  Moment now_, next_, later_;  // of steps t, t + 1 and t + 2
+  float bias_[M][2];
+  Four state_[states] = {};
   // Values from memory are asked for a step before they are needed, their rows two steps before.
   int row_[2], next_row_[2];
   Pair<T> products_[2][X] = {};

@@ -88,15 +88,19 @@ template <class T, int M, int N, Exchange exchange, bool along_k> class Gather {
           post(words_of(step_ + 1) + (place_[j] + skip) * int{sizeof(Pair<T>) / 4}, operands[j], step_ + 1);
     } else if constexpr (exchange == Exchange::shared) {
       Pair<T>* to = inbox(step_ + 1) + skip;
-      int peer = at_.rank;  // each block begins with another
-      ELMAN_NO_UNROLL
-      for (int i = 0; i < ranks; ++i) {
-        if (++peer >= ranks) peer = 0;
+      if (ranks == 1) {
         ELMAN_UNROLL
-        for (int j = 0; j < 2; ++j) {
-          if (!there[j]) continue;
-          if (ranks == 1) to[place_[j]] = operands[j];
-          else push_to_peer(to + place_[j], peer, operands[j], arrivals_ + (step_ + 1) % 2);
+        for (int j = 0; j < 2; ++j)
+          if (there[j]) to[place_[j]] = operands[j];
+      } else {
+        uint64_t* arrivals = arrivals_ + (step_ + 1) % 2;
+        int peer = at_.rank;  // each block begins with another
+        ELMAN_UNROLL_BY(4)
+        for (int i = 0; i < ranks; ++i) {
+          if (++peer >= ranks) peer = 0;
+          ELMAN_UNROLL
+          for (int j = 0; j < 2; ++j)
+            if (there[j]) push_to_peer(to + place_[j], peer, operands[j], arrivals);
         }
       }
     }

@@ -38,14 +38,14 @@ struct Tile {
   int set;  // tiles of outputs that a warp computes together where sums are passed on
 
   // Of how many tiles of k a warp holds the weights of M gates, if it computes N tiles of segments: as many
-  // as leave no kernel short of registers. (Without tensor cores a tile of 4 terms would take as many as one
-  // of 16 with them: none then.)
+  // as leave registers to compute four cells side by side. (Without tensor cores a tile of 4 terms would take
+  // as many as one of 16 with them: none then.)
   constexpr int held(int M, int N) const {
     if (!tensor_cores) return 0;
-    return N == 1 ? (M == 1 ? 24 : (k == 8 ? 28 : 32) / M) : (N == 2 ? 24 : 12) / M;
+    return (N == 1 ? 16 : N == 2 ? 12 : 4) / M;
   }
   // The same of a set, where sums are passed on.
-  constexpr int held_of_sets(int N) const { return !tensor_cores ? 0 : N == 1 ? 5 : N == 2 ? 2 : 1; }
+  constexpr int held_of_sets(int N) const { return !tensor_cores ? 0 : N == 1 ? 3 : 1; }
 };
 constexpr Tile tile_f32{4, 32, 16, 4, false, 2}, tile_tf32{8, 64, 32, 4, true, 4},
     tile_16{16, 128, 64, 2, true, 4};

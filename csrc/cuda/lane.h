@@ -2,6 +2,7 @@
 // segments, counted by j, and of each two neighbouring units, counted by e.
 #pragma once
 
+#include "four.h"
 #include "staging.h"
 
 namespace elman::cuda {
@@ -11,6 +12,11 @@ struct Moment {
   int alive = 0;
   int64_t offset = 0;
 };
+
+// Of a lane's four values those of its segment j.
+template <class T> ELMAN_DEVICE Pair<T> of_segment(const Four& values, int j) {
+  return narrow<T>(values.v[2 * j], values.v[2 * j + 1]);
+}
 
 // N tiles of segments.
 template <class T, class Side, int N> class Lane {

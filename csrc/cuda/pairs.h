@@ -36,7 +36,8 @@ struct Two {
 
 template <class T> ELMAN_DEVICE Two widen(Pair<T> p) { return {to_float(p.first()), to_float(p.second())}; }
 template <class T> ELMAN_DEVICE Pair<T> narrow(float x, float y) {
-  return Pair<T>::of(from_float<T>(x), from_float<T>(y));
+  if constexpr (sizeof(T) == 2) return {pack<T>(x, y)};
+  else return {from_float<T>(x), from_float<T>(y)};
 }
 
 // Access to rows of H values. `paired`: H is even and all rows begin at multiples of a pair.

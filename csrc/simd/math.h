@@ -126,7 +126,3 @@ template <class V> ELMAN_INLINE V tanh(V x) {
 
 }  // namespace
 }  // namespace elman
-
-#ifdef __CUDACC__
-#include "simd/gpu.h"
-#endif

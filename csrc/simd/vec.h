@@ -30,6 +30,10 @@ template <class V> ELMAN_INLINE V mul_add(V a, V b, V c) { return Primitives<V>:
 template <class V> ELMAN_INLINE V smaller(V a, V b) { return Primitives<V>::smaller(a, b); }
 template <class V> ELMAN_INLINE V larger(V a, V b) { return Primitives<V>::larger(a, b); }
 
+// d in the lanes where y is above 0 or NaN, else 0. A choice: a product with 0 would let NaN and infinity
+// through.
+template <class V> ELMAN_INLINE V where_positive(V y, V d) { return y <= V{} ? V{} : d; }
+
 // The square root of each lane, correctly rounded.
 template <class V> ELMAN_INLINE V square_root(V v) { return Primitives<V>::square_root(v); }
 

@@ -4,6 +4,7 @@
 // a peer arrives some time later, waiting for ever is an error, and so is a store to a block that has ended.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -48,6 +49,12 @@ template <> inline Bfloat16 from_float(float x) {
   std::memcpy(&bits, &x, 4);
   if (x != x) return {static_cast<uint16_t>(bits >> 16 | 0x40)};
   return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};  // to the nearest, ties to even
+}
+
+inline float power_of_two(float x) { return std::exp2(x); }
+inline float reciprocal(float x) { return 1 / x; }
+template <class T> uint32_t pack(float x, float y) {
+  return from_float<T>(x).bits | uint32_t{from_float<T>(y).bits} << 16;
 }
 
 int thread_index();

@@ -44,6 +44,30 @@ template <> ELMAN_DEVICE Bfloat16 from_float(float x) {
   return y;
 }
 
+ELMAN_DEVICE float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+ELMAN_DEVICE float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+// Two 16-bit values in a word, the first in its lower half, in one instruction.
+template <class T> ELMAN_DEVICE uint32_t pack(float x, float y);
+template <> ELMAN_DEVICE uint32_t pack<Half>(float x, float y) {
+  uint32_t bits;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(y), "f"(x));
+  return bits;
+}
+template <> ELMAN_DEVICE uint32_t pack<Bfloat16>(float x, float y) {
+  uint32_t bits;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(y), "f"(x));
+  return bits;
+}
+
 ELMAN_DEVICE int thread_index() { return threadIdx.x; }
 ELMAN_DEVICE int threads() { return blockDim.x; }
 ELMAN_DEVICE int block_index() { return blockIdx.x; }
@@ -114,6 +138,8 @@ ELMAN_DEVICE void expect_arrivals(uint64_t* barrier, int bytes) {
 }
 
 // Until the barrier's phase of this parity is over; what has arrived is there after.
+// What was pushed lies in this block's own memory, so that the block's scope will do: with the cluster's the
+// whole L1 cache was emptied at every step (CCTL.IVALL in the code).
 ELMAN_DEVICE void wait_for_arrivals(uint64_t* barrier, int parity) {
 #if __CUDA_ARCH__ >= 900
   const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(barrier));
@@ -121,7 +147,7 @@ ELMAN_DEVICE void wait_for_arrivals(uint64_t* barrier, int parity) {
   do
     asm volatile(
         "{\n.reg .pred p;\n"
-        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2;\n"
+        "mbarrier.try_wait.parity.acquire.cta.shared::cta.b64 p, [%1], %2;\n"
         "selp.u32 %0, 1, 0, p;\n}"
         : "=r"(over)
         : "r"(address), "r"(parity)
@@ -130,8 +156,8 @@ ELMAN_DEVICE void wait_for_arrivals(uint64_t* barrier, int parity) {
 #endif
 }
 
-// As store_at_peer, and the peer's barrier at the same place as `barrier` counts the bytes when they are
-// there.
+// *p = value in the peer's memory. The peer's barrier at the same place as `barrier` counts the bytes when
+// they are there.
 template <class V> ELMAN_DEVICE void push_to_peer(V* p, int rank, V value, uint64_t* barrier) {
 #if __CUDA_ARCH__ >= 900
   const uint32_t to = address_at_peer(p, rank);
