@@ -63,10 +63,10 @@ template <class T> class Run {
     job.zeros = zeros_.data();
     job.keep = static_cast<bool>(tape);
     if (tape) job.slots = tape.slots(layer, 0);
+    if (cell.left) job.left = take(cell.left * size);
     if (cell.stage_count() > 1) {
       job.chunk = least_chunk<T>(stack_);
       if (job.chunk && !tape) job.slots = take(cell.columns() * size);
-      if (cell.left) job.left = take(cell.left * size);
       for (int j = 1; j < cell.stage_count(); ++j)
         if (cell.stage(j).count()) job.read[j] = tape ? tape.read(layer, 0, j) : take(size);
       if (tape && cell.statistics) job.statistics = tape.statistics(layer, 0);

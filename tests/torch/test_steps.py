@@ -5,6 +5,7 @@ import torch
 
 import elman.torch as et
 from elman import _core
+from elman.cells import usual
 from elman.torch import autograd, call
 
 # Few rows and many; less than a vector, a part of one more, and sums of more than one part.
@@ -176,3 +177,17 @@ def test_a_cell_whose_biases_were_taken_away():
     ours.bias_ih = torch.nn.Parameter(torch.zeros(20))
     with pytest.raises(RuntimeError, match="bias_ih, bias_hh: expected both or none of them, got one"):
         ours(x)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("name", sorted(usual()))
+def test_a_step_of_every_cell_is_the_first_of_two(name, trained):
+    """Over plain weights, in a stack, and in sizes in which memory that nobody gave would be another's."""
+    for B, I, H in ((1, 2, 4), (2, 3, 1), (1, 5, 33), (3, 1, 18)):  # noqa: E741
+        for dtype in (torch.float32, torch.float64):
+            layer = et.Recurrent(usual()[name], I, H, 3, dtype=dtype).eval()
+            x, scalars = torch.randn(2, B, I, dtype=dtype), dict.fromkeys(usual()[name].scalars, 0.5)
+            with torch.set_grad_enabled(trained):
+                wanted = layer(x, **scalars)[0][:1]
+                found = [layer(x[:1], **scalars)[0] for _ in range(20)]
+            assert all(torch.equal(one, wanted) for one in found), (B, I, H, dtype)
