@@ -178,7 +178,7 @@ def light_ru(c, f, h):
 
 @made
 def brc(recurrent: str = "diagonal") -> CellDefinition:
-    """Bistable recurrent cell (Vecoven et al. 2021), one state h:
+    """Bistable recurrent cell (Vecoven et al. 2021), one state h; no slot of the diagonal form is fed by h:
 
     a = 1 + tanh(a + w_a h);  c = sigmoid(c + w_c h);  h' = c h + (1 - c) tanh(W_n x + b_n + a h).
 

@@ -167,5 +167,6 @@ def cell_of(cell: Any) -> str | CellDefinition:
         raise ValueError(
             f"cell: expected {', '.join(map(repr, RECURRENT))}, a cell of elman.cells or one made by elman.cell, got "
             f"{repr(cell) if isinstance(cell, str) else _check.describe(cell)}"
+            + ("; other cells are given, not named: elman.cells has them" if isinstance(cell, str) else "")
         )
     return word

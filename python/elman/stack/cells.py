@@ -92,6 +92,8 @@ def cell_name(cell: Any) -> str:
         return define(cell)
     if not isinstance(cell, str) or cell not in COMPILED:
         call = f"; call it, {cell.__name__}()" if getattr(cell, "makes_cells", False) else ""
+        if isinstance(cell, str):
+            call = "; other cells are given, not named: elman.cells has them"
         raise ValueError(
             f"cell: expected a cell of elman.cells or one made by elman.cell, or one of {', '.join(COMPILED)}, got "
             f"{cell if isinstance(cell, str) else _check.describe(cell)}{call}"
