@@ -103,9 +103,10 @@ def forced(kind: str) -> Iterator[None]:
 @contextlib.contextmanager
 def rounded(tf32: bool) -> Iterator[None]:
     """float32's products rounded to TF32, cuDNN's too; or not."""
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = tf32
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32):
+            yield
     finally:
-        torch.set_float32_matmul_precision("highest")
+        torch.set_float32_matmul_precision(before)
