@@ -22,7 +22,12 @@ def main() -> None:
     print(f"{wheel.name}: {size / 1e6:.2f} MB; {sdist.name}: {sdist.stat().st_size / 1e6:.2f} MB")
     assert size < MOST_BYTES, f"the wheel is over {MOST_BYTES} bytes"
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("elman/py.typed", "elman/_core.pyi", "elman/datasets/weather.csv.gz"):
+    for needed in (
+        "elman/py.typed",
+        "elman/_core.pyi",
+        "elman/datasets/weather.csv.gz",
+        "elman/torch/cudnn.csv",
+    ):
         assert needed in names, f"the wheel lacks {needed}"
     assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(sdist) as archive:
