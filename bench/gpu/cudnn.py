@@ -52,7 +52,11 @@ def drop_in(place: Place) -> Iterator[Case]:
 
 
 def _cases(place: Place, layers: Iterable[Layer], scans_only: bool) -> Iterator[Case]:
-    for layer in dict.fromkeys(layers):
+    seen = set()
+    for layer in layers:  # without end, of some stages
+        if layer in seen:
+            continue
+        seen.add(layer)
         if place.played:
             layer = replace(
                 layer, I=max(1, layer.I // 16), H=max(1, layer.H // 16), B=min(layer.B, 5), T=min(layer.T, 4)

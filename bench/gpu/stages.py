@@ -13,7 +13,7 @@ from bench.gpu import correct, cudnn, schedules
 from bench.gpu.place import Place
 from bench.gpu.worker import Case, Row
 
-FEW = "lstm bf16|gru fp32|lstm fp32 push|gru tf32 cluster"  # of smoke: the sanitizers slow kernels down a hundredfold
+FEW = "lstm bf16|gru fp32|gru tf32 cluster"  # of smoke: the sanitizers slow kernels down a hundredfold
 
 
 def rates(place: Place) -> Iterator[Case]:

@@ -8,9 +8,10 @@
 namespace elman::cuda {
 namespace {
 
-// Cycles of a multiprocessor, fitted to what 378 layouts of 44 scans took on an H200 (bench.gpu schedules).
-// Of these scans the layout that the model chooses takes 1.05 times as long as the fastest, in the mean. What
-// a unit's step takes beside the products is most of it.
+// Cycles of a multiprocessor, fitted to what 378 layouts of 44 scans took on an H200 (bench.gpu schedules),
+// with the kernels of 28 November 2026 (docs/gpu.md), before their last changes. Of these scans the layout
+// that the model chooses takes 1.05 times as long as the fastest, in the mean. What a unit's step takes
+// beside the products is most of it.
 constexpr double clock_mhz = 1755;
 constexpr double shared_bytes_per_cycle = 90;              // of a multiprocessor
 constexpr double tensor_cycles = 1.9, float_cycles = 5.5;  // of a tile's product, on one multiprocessor

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 
 import pytest
 import torch
 
 import elman.torch
+from bench.gpu import correct, stages
+from bench.gpu import cudnn as bench_cudnn
+from bench.gpu.place import Place
 from elman.torch import cudnn
 from elman.torch.cudnn import Task, algorithm, saved
 from elman.torch.gpu import Pass
@@ -109,6 +114,10 @@ def test_calls_that_cudnn_never_gets(layer, monkeypatch, played):
         torch.use_deterministic_algorithms(False)
     monkeypatch.setattr(cudnn, "never", True)
     assert scans_of(monkeypatch, lambda: layer(x))[1] == 1
+    monkeypatch.setattr(cudnn, "never", False)
+    weights = [*layer.parameters()]
+    for other in (torch.zeros(0, 5, 3), torch.zeros(2, 0, 3), torch.zeros(3), [[[0.0] * 3]], None):
+        assert not cudnn.faster(layer, weights, other, False)
     projected = elman.torch.LSTM(3, 8, proj_size=2)
     assert not cudnn.faster(projected, [*projected.parameters()], x, False)
 
@@ -118,3 +127,12 @@ def test_weights_that_do_not_fit_are_cudnns(layer, monkeypatch, played):
     wide = elman.torch.LSTM(3, 1500)
     assert not cudnn.faster(layer, [*layer.parameters()], torch.zeros(2, 5, 3), False)
     assert cudnn.faster(wide, [*wide.parameters()], torch.zeros(2, 5, 3), False)
+
+
+def test_the_benchs_cases(device):
+    """Those without end come one by one, and what the sanitizers are to run is among the stage's."""
+    place = Place(device == "played")
+    names = [name for name, _ in itertools.islice(bench_cudnn.drop_in(place), 500)]
+    assert len(names) == 500
+    smoke = [name for name, _ in correct.smoke(place)]
+    assert all(any(re.search(few, name) for name in smoke) for few in stages.FEW.split("|"))

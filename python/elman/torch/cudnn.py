@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 
 from ..stack.gpu import find
 from ..stack.gpu.passes import schedule_for
@@ -49,16 +48,11 @@ class Task(NamedTuple):
 def faster(module: Any, weights: Sequence[Tensor], x: Any, more: bool) -> bool:
     """Whether this call should run torch.nn's own code. `more`: it has what torch.nn does not know."""
     weight = weights[0]
-    if (
-        weight.device.type not in gpu.KINDS
-        or more
-        or never
-        or isinstance(x, PackedSequence)
-        or module.proj_size
-    ):
+    if weight.device.type not in gpu.KINDS or more or never or not isinstance(x, Tensor) or module.proj_size:
         return False
     if (
         x.dim() not in (2, 3)
+        or not x.numel()
         or torch.are_deterministic_algorithms_enabled()
         or not torch.backends.cudnn.enabled
     ):
