@@ -20,11 +20,12 @@ struct Module {
   int I = 0, H = 0;
   bool bidirectional = false, bias = true, batch_first = false;
   bool one_step = false;  // a cell: no axis for steps or layers, and its state is all it gives
+  int heads = 1;
 
   const CellFacts& facts() const { return *find_cell(current_isa(), cell).facts; }
 
   // Whether it takes less time to ask whether tensors are the same ones than to read their numbers.
-  bool large() const { return elements({facts().x_gates(), H}) * (I + H) >= 1 << 17; }
+  bool large() const { return elements({facts().x_gates(), H}) * (I + H / heads) >= 1 << 17; }
 };
 
 // The fields of Weights, or of Gradients, that a layer and direction of the module has, in the order of its
@@ -40,10 +41,10 @@ template <class One> auto fields(One& one, const CellFacts& cell, bool bias) {
 }
 
 // Their shapes.
-inline std::vector<Shape> field_shapes(const CellFacts& cell, int I, int H, bool bias) {
+inline std::vector<Shape> field_shapes(const CellFacts& cell, int I, int H, int heads, bool bias) {
   const py::ssize_t of_x = elements({cell.x_gates(), H}), of_h = elements({cell.h_gates(), H});
   std::vector<Shape> shapes{{of_x, I}};
-  if (of_h) shapes.push_back({of_h, H});
+  if (of_h) shapes.push_back({of_h, H / heads});
   if (bias) shapes.push_back({of_x});
   if (bias && of_h) shapes.push_back({of_h});
   shapes.resize(shapes.size() + cell.vector_count(), {H});
@@ -63,15 +64,18 @@ template <class T> class Given {
     const int I = module_.I, H = module_.H, D = module_.bidirectional ? 2 : 1;
     if (facts.scalar_count() || I < 1 || H < 1 || I > largest_size || H > largest_size / max_slots)
       return false;
+    if (module_.heads < 1 || H % module_.heads || (module_.heads > 1 && !cell_kernels<T>(cell).cell))
+      return false;
     const std::size_t each = arrays(), parts = objects.size() / each;
     if (!parts || objects.size() % (each * D)) return false;
-    stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(parts) / D, D});
+    stack_.emplace(Stack{isa, cell, I, H, static_cast<int>(parts) / D, D, module_.heads});
     for (std::size_t part = 0; part < parts; ++part) {
       Weights<T>& one = weights_.emplace_back();
       one.H = H;
+      one.heads = module_.heads;
       one.I = stack_->inputs(static_cast<int>(part) / D);
       const auto to = fields(one, facts, module_.bias);
-      const std::vector<Shape> shapes = field_shapes(facts, one.I, H, module_.bias);
+      const std::vector<Shape> shapes = field_shapes(facts, one.I, H, module_.heads, module_.bias);
       for (std::size_t i = 0; i < each; ++i)
         if (!tensors_.look(objects[part * each + i], &views_.emplace_back()) ||
             !views_.back().is<T>(shapes[i], to[i]))

@@ -40,7 +40,7 @@ template <class T> class Kept {
   const PackedStack<T>* find(const Stack& stack, const std::vector<View>& weights, bool trusted) const {
     const PackedStack<T>& p = *packed_;
     const bool same = &p.isa == &stack.isa && p.cell.facts == stack.cell.facts && p.I == stack.I &&
-                      p.H == stack.H && p.L == stack.L && p.D == stack.D;
+                      p.H == stack.H && p.L == stack.L && p.D == stack.D && p.heads == stack.heads;
     return same && (trusted || fingerprint_of(weights) == fingerprint_) ? packed_.get() : nullptr;
   }
 

@@ -5,85 +5,12 @@
 
 #include "bind/parts.h"
 #include "bind/tape.h"
+#include "bind/weights.h"
 #include "recurrent/pass.h"
 #include "recurrent/plain_step.h"
 
 namespace elman {
 namespace {
-
-using Arrays = std::vector<py::object>;
-// [layer][direction]: weight_ih, weight_hh, bias_ih, bias_hh and the cell's vectors, or their gradients.
-using Nested = std::vector<std::vector<Arrays>>;
-
-py::array as_array(const py::object& object, const char* name) {
-  if (!py::isinstance<py::array>(object))
-    throw py::value_error(std::string(name) + ": expected an array, got " + describe(object));
-  return py::reinterpret_borrow<py::array>(object);
-}
-
-// [x gates * H, I], [h gates * H, H] and the biases, as pointers. Of a cell that h does not feed weight_hh is
-// None.
-template <class T> Weights<T> read_weights(const CellFacts& cell, const Arrays& part) {
-  const py::array ih = as_array(part[0], "weight_ih");
-  Weights<T> w;
-  w.I = checked_size(checked_shape(ih, 2, "weight_ih")[1], 0, "weight_ih");
-  const bool fed = cell.h_gates() > 0;
-  w.H = fed ? checked_size(checked_shape(as_array(part[1], "weight_hh"), 2, "weight_hh")[1], 1, "weight_hh")
-            : checked_size(ih.shape(0) / cell.x_gates(), 1, "weight_ih");
-  const py::ssize_t x_rows = elements({cell.x_gates(), w.H}), h_rows = elements({cell.h_gates(), w.H});
-  if (ih.shape(0) != x_rows)
-    throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
-  w.ih = input<T>(ih, elements({x_rows, w.I}), "weight_ih");
-  w.bias_ih = maybe_input<T>(part[2], x_rows, "bias_ih");
-  if (fed) {
-    const py::array hh = as_array(part[1], "weight_hh");
-    if (hh.shape(0) != h_rows)
-      throw py::value_error("weights: expected weight_ih [gates * H, I] and weight_hh [gates * H, H]");
-    w.hh = input<T>(hh, elements({h_rows, w.H}), "weight_hh");
-    w.bias_hh = maybe_input<T>(part[3], h_rows, "bias_hh");
-  } else if (!part[1].is_none() || !part[3].is_none()) {
-    throw py::value_error("weights: expected None for weight_hh and bias_hh, which the cell has not");
-  }
-  for (int k = 0; k < cell.vector_count(); ++k) w.vectors[k] = input<T>(part[4 + k], w.H, cell.vectors[k]);
-  return w;
-}
-
-// Checks that each of D directions of L layers has as many arrays as the cell needs, or none where it may.
-void check_nested(const CellFacts& cell, const Nested& nested, size_t L, size_t D, const char* name,
-                  bool maybe = false) {
-  const size_t count = 4 + cell.vector_count();
-  bool right = nested.size() == L && L > 0 && D > 0;
-  for (const auto& layer : nested) {
-    right = right && layer.size() == D;
-    for (const Arrays& part : layer) right = right && (part.size() == count || (maybe && part.empty()));
-  }
-  if (right) return;
-  std::string names = "weight_ih, weight_hh, bias_ih, bias_hh";
-  for (int k = 0; k < cell.vector_count(); ++k) names += std::string(", ") + cell.vectors[k];
-  throw py::value_error(std::string(name) + ": expected for each layer and direction " + names);
-}
-
-// A stack, and the weights of its parts. Each layer must read what the layer below gives.
-template <class T>
-std::pair<Stack, std::vector<Weights<T>>> read_stack(const Isa& isa, const CellRef& cell,
-                                                     const Nested& nested) {
-  const size_t L = nested.size(), D = nested[0].size();
-  std::vector<Weights<T>> weights;
-  for (const auto& layer : nested)
-    for (const Arrays& part : layer) weights.push_back(read_weights<T>(*cell.facts, part));
-  const Weights<T>& first = weights.front();
-  const auto size = [](py::ssize_t n, const char* name) { return checked_size(n, 1, name); };
-  const Stack stack{
-      isa, cell, first.I, first.H, size(py::ssize_t(L), "layers"), size(py::ssize_t(D), "directions")};
-  size(elements({stack.L, stack.D}), "layers");
-  size(elements({stack.D, stack.H}), "directions");
-  for (size_t i = 0; i < weights.size(); ++i)
-    if (weights[i].H != stack.H || weights[i].I != stack.inputs(static_cast<int>(i / D)))
-      throw py::value_error(
-          "weights: expected all of one hidden size, layers that read x [.., I] and then "
-          "the D * H of the layer below");
-  return {stack, std::move(weights)};
-}
 
 template <class T, template <class> class Packed>
 std::shared_ptr<Packed<T>> pack_as(const Isa& isa, const CellRef& cell, const Nested& nested) {
@@ -198,6 +125,8 @@ void step_as(const CellRef& cell, const Nested& weights, const py::object& x, co
              const Arrays& initial, const Arrays& final, const py::object& scalars) {
   auto [stack, parts] = read_stack<T>(current_isa(), cell, weights);
   if (stack.D != 1) throw py::value_error("weights: expected one direction, got " + std::to_string(stack.D));
+  if (stack.heads != 1)
+    throw py::value_error("weights: expected one head, got " + std::to_string(stack.heads));
   PlainStep<T> step{stack, std::move(parts)};
   step.B = checked_size(checked_shape(as_array(x, "x"), 2, "x")[0], 0, "x");
   step.x = input<T>(x, elements({step.B, stack.I}), "x");
@@ -228,7 +157,7 @@ template <class T> std::vector<Gradients<T>> read_gradients(const Nested& nested
       Gradients<T>& one = all.emplace_back();
       if (part.empty()) continue;  // nobody wants them
       one.ih = output<T>(part[0], elements({x_rows, stack.inputs(layer)}), "grads");
-      if (h_rows) one.hh = output<T>(part[1], elements({h_rows, stack.H}), "grads");
+      if (h_rows) one.hh = output<T>(part[1], elements({h_rows, stack.head()}), "grads");
       one.bias_ih = maybe_output<T>(part[2], x_rows, "grads");
       if (h_rows) one.bias_hh = maybe_output<T>(part[3], h_rows, "grads");
       for (int k = 0; k < stack.facts().vector_count(); ++k)

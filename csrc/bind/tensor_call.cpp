@@ -180,16 +180,17 @@ void bind_tensors(py::module_& m) {
   bind_type<double>(m, "KeptFloat64");
   py::class_<Module>(m, "Module")
       .def(py::init([](std::string cell, int I, int H, bool bidirectional, bool bias, bool batch_first,
-                       bool one_step) {
-             return Module{std::move(cell), I, H, bidirectional, bias, batch_first, one_step};
+                       bool one_step, int heads) {
+             return Module{std::move(cell), I, H, bidirectional, bias, batch_first, one_step, heads};
            }),
            py::arg("cell"), py::arg("I"), py::arg("H"), py::arg("bidirectional"), py::arg("bias"),
-           py::arg("batch_first"), py::arg("one_step"))
+           py::arg("batch_first"), py::arg("one_step"), py::arg("heads") = 1)
       .def_readonly("cell", &Module::cell)
       .def_property_readonly("large", &Module::large)
       .def_readonly("I", &Module::I)
       .def_readonly("H", &Module::H)
       .def_readonly("bias", &Module::bias)
+      .def_readonly("heads", &Module::heads)
       .def_readonly("batch_first", &Module::batch_first);
   py::class_<Tensors>(m, "Tensors")
       .def(py::init<py::tuple, py::object, py::object, py::object, py::object>(), py::arg("types"),

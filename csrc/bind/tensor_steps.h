@@ -9,7 +9,7 @@ namespace elman {
 
 // Whether train_step does this call.
 template <class T> bool can_train_step(const Given<T>& given) {
-  return given.single_step() && given.batched() && given.stack().facts().simple();
+  return given.single_step() && given.batched() && given.stack().facts().simple() && given.stack().heads == 1;
 }
 
 // The tape, y (not of a cell) and each final state. `packed`: null for plain weights, over which a tape has

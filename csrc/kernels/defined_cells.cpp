@@ -84,6 +84,11 @@ struct Defined {
       programs.forward[j] = program(d.forward[j], first_slot);
       programs.forward_keep[j] = program(d.forward_keep[j], first_slot);
       programs.backward[j] = program(d.backward[j], 0);
+      if (facts.elementwise && j == 1) {
+        for (auto* there : {&programs.forward[j], &programs.forward_keep[j]})
+          there->affine = affine_of(*there, false);
+        programs.backward[j].affine = affine_of(programs.backward[j], true);
+      }
       first_slot += static_cast<int>(d.forward[j].place.size());
       facts.statistics += static_cast<int>(d.forward[j].statistics.size());
     }

@@ -22,7 +22,7 @@ template <class T> struct OuterJob {
   std::ptrdiff_t a_stride = 0;
   static constexpr int sides = 1 + max_stages;
   Side side[sides];    // x, and what the recurrent product of each stage reads
-  T* bias = nullptr;   // [M] += the sums of a's columns
+  T* bias = nullptr;   // [M] += the sums of a's columns; null where nobody wants them
   bool fresh = false;  // c counts as zeros, whatever is there
 };
 

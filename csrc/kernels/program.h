@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "cells/cell.h"
+#include "kernels/affine.h"
 
 namespace elman {
 
@@ -83,6 +84,7 @@ struct Program {
   // Computed before the program runs. None reads what programs of its stage store.
   const Statistic* statistics = nullptr;
   int statistic_count = 0;
+  Affine affine{};  // what it does, if it is such a recurrence
 };
 
 struct ProgramCell {
@@ -108,6 +110,7 @@ template <class T> struct LinkedProgram {
   const Statistic* statistics = nullptr;
   int statistic_count = 0;
   bool once = false;  // whether some instructions are for one row
+  Affine affine{};
 };
 
 template <class T> struct LinkedCell {

@@ -25,11 +25,12 @@ struct Piece {
   int segment(int i) const { return segment_begin + i * segment_stride; }
 };
 
-// As in torch: [x gates * H, I], [h gates * H, H], and the biases, which may be null.
+// As in torch: [x gates * H, I], [h gates * H, H / heads], and the biases, which may be null.
 template <class T> struct Weights {
   int I = 0, H = 0;
   const T *ih = nullptr, *hh = nullptr, *bias_ih = nullptr, *bias_hh = nullptr;
   const T* vectors[max_vectors] = {};  // [H] each
+  int heads = 1;
 };
 
 // The random numbers of a cell that draws: those of an entry follow from the seed and the caller's row alone.
@@ -39,7 +40,7 @@ struct Draws {
 };
 
 template <class T> struct ForwardJob {
-  int I = 0, H = 0;
+  int I = 0, H = 0, heads = 1;
   int t_begin = 0, t_end = INT32_MAX;  // the steps to take; the call before took those before them
   int t_first = 0;                     // where the first call of a run began
   PlanView plan;
@@ -70,11 +71,12 @@ template <class T> struct ForwardJob {
 };
 
 template <class T> struct BackwardJob {
-  int H = 0;
+  int H = 0, heads = 1;
   int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
   const LinkedCell<T>* cell = nullptr;
-  // The recurrent weights of each stage, as the products' `pack` lays them. Null for cells of one stage and
+  // The recurrent weights of each stage, as the products' `pack` lays them, or of several heads
+  // `pack_heads_back` (tile/heads.h). Null for cells of one stage and
   // plans of one step: then the gradients of the states before it lack the product with them.
   const T* packed[max_stages] = {};
   const T* vectors = nullptr;     // [vectors, ceil(H / L) * L]
@@ -105,7 +107,7 @@ template <class T> struct BackwardJob {
 // The kernels of one cell, by the parts of isa/ that compile them. Packed weights may be stored in another
 // type than the one that sums are in.
 template <class T> struct ForwardKernels {
-  std::size_t (*packed_bytes)(const LinkedCell<T>*, int I, int H);
+  std::size_t (*packed_bytes)(const LinkedCell<T>*, int I, int H, int heads);
   void (*pack)(const LinkedCell<T>*, const Weights<T>&, void* out, int group_begin, int group_end);
   void (*scan)(const ForwardJob<T>&, const Piece&);
   // Biases and vectors, [ceil(H / L)][slots + vectors][L], and the scan over them and plain weights.
@@ -129,7 +131,9 @@ template <class T> struct CellKernels {
   const BackwardKernels<T>* backward_kernels;
   const LinkedCell<T>* cell = nullptr;  // of one that is known only at run time; it outlives all who use it
 
-  std::size_t packed_bytes(int I, int H) const { return forward_kernels->packed_bytes(cell, I, H); }
+  std::size_t packed_bytes(int I, int H, int heads) const {
+    return forward_kernels->packed_bytes(cell, I, H, heads);
+  }
   void pack(const Weights<T>& weights, void* out, int group_begin, int group_end) const {
     forward_kernels->pack(cell, weights, out, group_begin, group_end);
   }

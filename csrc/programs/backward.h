@@ -2,6 +2,7 @@
 // into gradients of their slots, from the last stage to the first.
 #pragma once
 
+#include "programs/affine.h"
 #include "programs/operations.h"
 #include "programs/statistics.h"
 #include "recurrent/scan_back.h"
@@ -53,6 +54,9 @@ template <class T, int L, int Registers> class ProgramBackward {
   // One program, for `count` rows from `begin` on.
   void run_rows(int stage, int begin, int count) {
     if (cell_.backward[stage].count == 0) return;
+    if (run_affine<T, L, true>(cell_.backward[stage].affine, at_.rows, job_.H, begin, count,
+                               at_.piece.group_begin, at_.piece.group_end))
+      return;
     // Whole rows where they fit: memory is then read from front to back.
     const Piece& piece = at_.piece;
     for (int row = 0; row < count; row += rows_at_once_) {

@@ -2,6 +2,7 @@
 // program runs over them.
 #pragma once
 
+#include "programs/affine.h"
 #include "programs/operations.h"
 #include "programs/statistics.h"
 #include "programs/sums.h"
@@ -17,13 +18,14 @@ template <class T, int L, int Registers> class ProgramSums {
   static constexpr int most = max_rows<Registers, tile_columns>;  // rows of a tile
 
   explicit ProgramSums(const ForwardJob<T>& job)
-      : job_(job), facts_(job.cell->facts), layout_(facts_, job.I, job.H) {}
+      : job_(job), facts_(job.cell->facts), layout_(facts_, job.I, job.H, job.heads) {}
 
   const T* first(int group, int i) const {
     return static_cast<const T*>(job_.packed) + layout_.first(group, i);
   }
   std::ptrdiff_t firsts() const { return layout_.firsts(); }
   const Kinds& kinds() const { return layout_.kinds(); }
+  const Heads& heads() const { return layout_.heads(); }
 
   // Where the sums of a slot of a group go: a place in a register for the first row, or in the slots buffer.
   struct Places {
@@ -62,23 +64,36 @@ template <class T, int L, int Registers> class ProgramSums {
         plain_slot(slot, x ? facts_.x.gate[slot] : -1, h ? fed.gate[slot - fed.begin] : -1, from, group,
                    groups, count, places);
     } else {
-      const T* const packed = static_cast<const T*>(job_.packed);
-      const std::ptrdiff_t first_column = std::ptrdiff_t{group} * kind.count();
-      int slot = kind.begin, g = 0;
-      split_evenly(0, groups * kind.count(), count == 1 ? alone : tile_columns, [&](int begin, int width) {
-        Column<T> columns[alone];
-        for (int w = 0; w < width; ++w) {
-          columns[w] = column(places, slot, group, g);
-          if (++slot == kind.end) slot = kind.begin, ++g;
-        }
-        const T* const x_weights = x ? packed + layout_.x(k, first_column + begin) : nullptr;
-        const T* const h_weights = h ? packed + layout_.h(k, first_column + begin) : nullptr;
-        in_tiles<alone>(from, columns, width, count,
-                        [&](auto R, auto W, const Sources<T>& source, const Column<T>* to) {
-                          sums_tile<V, R, W>(source, to, x_weights, h_weights);
-                        });
+      // A tile's columns lie in the same heads.
+      const Heads& heads = layout_.heads();
+      heads.each_alike(group, h ? group + groups : group, [&](int first, int alike) {
+        Sources<T> of_heads = from;
+        of_heads.head = heads.first(first), of_heads.head_count = heads.count(first);
+        packed_slots(k, kind, x, h, of_heads, group, first - group, alike, count, places);
       });
+      if (!h) packed_slots(k, kind, x, h, from, group, 0, groups, count, places);
     }
+  }
+
+  // Groups from the g-th behind `group` on, over packed weights.
+  void packed_slots(int k, const Kind& kind, bool x, bool h, const Sources<T>& from, int group, int g,
+                    int groups, int count, const Places& places) const {
+    const T* const packed = static_cast<const T*>(job_.packed);
+    const std::ptrdiff_t first_column = std::ptrdiff_t{group + g} * kind.count();
+    int slot = kind.begin;
+    split_evenly(0, groups * kind.count(), count == 1 ? alone : tile_columns, [&](int begin, int width) {
+      Column<T> columns[alone];
+      for (int w = 0; w < width; ++w) {
+        columns[w] = column(places, slot, group, g);
+        if (++slot == kind.end) slot = kind.begin, ++g;
+      }
+      const T* const x_weights = x ? packed + layout_.x(k, first_column + begin) : nullptr;
+      const T* const h_weights = h ? packed + layout_.h(k, first_column + begin) : nullptr;
+      in_tiles<alone>(from, columns, width, count,
+                      [&](auto R, auto W, const Sources<T>& source, const Column<T>* to) {
+                        sums_tile<V, R, W>(source, to, x_weights, h_weights);
+                      });
+    });
   }
 
   // Two groups at a time of one slot; of several rows one (tile/plain.h). A gate of -1: no product.
@@ -156,6 +171,9 @@ template <class T, int L, int Registers> class ProgramForward {
 
   // One step of an elementwise cell's recurrence, which is so few instructions that a division would count.
   void recur(const RowPointers<T>& rows, int begin, int count) {
+    if (run_affine<T, L, false>(programs_[1].affine, rows, job_.H, begin, count, piece_.group_begin,
+                                piece_.group_end))
+      return;
     frame_.rows_of = &rows;
     for (int row = 0; row < count; row += loop_rows_) {
       const int size = count - row < loop_rows_ ? count - row : loop_rows_;
@@ -176,7 +194,8 @@ template <class T, int L, int Registers> class ProgramForward {
                                           int stage, bool turned) {
     if (elementwise && (count == 0 || programs_[stage].count == 0)) return;
     const Sources<T> from{
-        rows.x, elementwise ? rows.x : rows.read[stage], rows.slots, job_.I, job_.H, phase, job_.keep, stage};
+        rows.x,       elementwise ? rows.x : rows.read[stage], rows.slots, job_.I, phase, job_.keep, stage,
+        sums_.heads()};
     if (phase == Phase::ahead) {
       const int groups = piece_.group_end - piece_.group_begin;
       return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, programs_[0].place, 0});

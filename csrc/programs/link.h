@@ -39,6 +39,7 @@ LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t str
   LinkedProgram<T> linked{to, program.count, {}, program.statistics, program.statistic_count};
   for (int s = 0; s < max_slots; ++s) linked.place[s] = at(program.place[s]);
   for (int n = 0; n < program.count; ++n) linked.once = linked.once || to[n].once;
+  linked.affine = program.affine;
   return linked;
 }
 

@@ -24,10 +24,12 @@ template <class T> struct Sources {
   const T* const* x;
   const T* const* h;  // what the recurrent product of the stage reads
   T* const* slots;
-  int I, H;
+  int I;
   Phase phase;
   bool keep;
   int stage;
+  Heads heads;
+  int head = 0, head_count = 1;  // those that the columns lie in
 };
 
 template <class V, int R, int W>
@@ -72,7 +74,10 @@ __attribute__((noinline)) void sums_tile(const Sources<Scalar<V>>& from, const C
   V acc[R][W][1];
   begin_sums(acc, from, column);
   if (x) accumulate<0, 1>(acc, RowInputs<T, R>(from.x), from.I, x, std::ptrdiff_t{from.I} * L);
-  if (h) accumulate<0, 1>(acc, RowInputs<T, R>(from.h), from.H, h, std::ptrdiff_t{from.H} * L);
+  const Heads& heads = from.heads;
+  for (int i = 0; h && i < from.head_count; ++i, h += std::ptrdiff_t{heads.K} * L)
+    accumulate<0, 1>(acc, RowInputs<T, R>(from.h, std::ptrdiff_t{from.head + i} * heads.K), heads.K, h,
+                     heads.apart());
   end_sums(acc, from, column);
 }
 
@@ -84,7 +89,7 @@ ELMAN_INLINE void plain_sums_tile(const Sources<Scalar<V>>& from, const Column<S
   V acc[R][W][1];
   begin_sums(acc, from, column);
   if (x.first) accumulate_plain(acc, RowInputs<T, R>(from.x), from.I, x);
-  if (h.first) accumulate_plain(acc, RowInputs<T, R>(from.h), from.H, h);
+  if (h.first) accumulate_plain(acc, RowInputs<T, R>(from.h), from.heads.H, h);
   end_sums(acc, from, column);
 }
 

@@ -4,9 +4,10 @@
 // any neighbours of it, so no number of slots wastes a part of a tile. In memory:
 //   [groups][slots + vectors][L]                       biases and vectors
 //   for each kind fed by x: [groups][its slots][I][L]
-//   for each kind fed by h or a stage: [groups][its slots][H][L]
+//   for each kind fed by h or a stage: [groups][its slots][H][L], or of several heads as kernels/heads.h says
 #pragma once
 
+#include "kernels/heads.h"
 #include "recurrent/pack.h"
 #include "simd/extent.h"
 
@@ -42,38 +43,44 @@ class Kinds {
 
 template <class T, int L> class ProgramLayout {
  public:
-  ProgramLayout(const CellFacts& cell, int I, int H)
-      : firsts_(cell.slots + cell.vector_count()), I_(I), H_(H), groups_((H + L - 1) / L), kinds_(cell) {
+  ProgramLayout(const CellFacts& cell, int I, int H, int heads)
+      : firsts_(cell.slots + cell.vector_count()),
+        I_(I),
+        groups_((H + L - 1) / L),
+        kinds_(cell),
+        heads_{H, H / heads, L} {
     std::ptrdiff_t at = std::ptrdiff_t{groups_} * firsts_ * L;
     int i = 0;
     for (const Kind& kind : kinds_) {
       x_[i] = at;
       if (kind.x) at += columns(kind) * I * L;
       h_[i++] = at;
-      if (kind.h) at += columns(kind) * H * L;
+      if (kind.h) at += columns(kind) * heads_.apart();
     }
     size_ = at;
   }
 
   std::ptrdiff_t size() const { return size_; }  // numbers
   const Kinds& kinds() const { return kinds_; }
+  const Heads& heads() const { return heads_; }
   // Where the i-th bias or vector of a group lies, and from where on those of the group below.
   std::ptrdiff_t first(int group, int i) const { return (std::ptrdiff_t{group} * firsts_ + i) * L; }
   std::ptrdiff_t firsts() const { return std::ptrdiff_t{firsts_} * L; }
   // Where the weights of a column lie.
   std::ptrdiff_t x(int kind, std::ptrdiff_t column) const { return x_[kind] + column * I_ * L; }
-  std::ptrdiff_t h(int kind, std::ptrdiff_t column) const { return h_[kind] + column * H_ * L; }
+  std::ptrdiff_t h(int kind, std::ptrdiff_t column) const { return h_[kind] + column * heads_.apart(); }
 
  private:
   std::ptrdiff_t columns(const Kind& kind) const { return std::ptrdiff_t{groups_} * kind.count(); }
 
-  int firsts_, I_, H_, groups_;
+  int firsts_, I_, groups_;
   Kinds kinds_;
+  Heads heads_;
   std::ptrdiff_t x_[Kinds::most], h_[Kinds::most], size_;
 };
 
-template <class T, int L> std::size_t program_bytes(const LinkedCell<T>* cell, int I, int H) {
-  return std::size_t(ProgramLayout<T, L>(cell->facts, I, H).size()) * sizeof(T);
+template <class T, int L> std::size_t program_bytes(const LinkedCell<T>* cell, int I, int H, int heads) {
+  return std::size_t(ProgramLayout<T, L>(cell->facts, I, H, heads).size()) * sizeof(T);
 }
 
 // The biases and vectors of a group.
@@ -88,10 +95,20 @@ template <class T, int L> void write_first(const CellFacts& cell, const Weights<
     store(to, Extent{w.H - unit}.template load_at<V>(w.vectors[k] + unit, 0));
 }
 
+// Of a column of a group that lies in several heads: from the weights [K][L] of its units to those of each
+// head, with zeros for the units of the others.
+template <class T, int L> void part_heads(const Heads& heads, int group, T* weights) {
+  const int count = heads.count(group), size = heads.K * L;
+  if (count == 1) return;
+  for (int i = count - 1; i >= 0; --i)  // the first one lies where all have been
+    for (int k = 0; k < size; ++k)
+      weights[i * size + k] = (group * L + k % L) / heads.K == heads.first(group) + i ? weights[k] : T{0};
+}
+
 template <class T, int L>
 void program_pack(const LinkedCell<T>* cell, const Weights<T>& w, void* out, int group_begin, int group_end) {
   const CellFacts& facts = cell->facts;
-  const ProgramLayout<T, L> layout(facts, w.I, w.H);
+  const ProgramLayout<T, L> layout(facts, w.I, w.H, w.heads);
   T* const to = static_cast<T*>(out);
   for (int group = group_begin; group < group_end; ++group) {
     write_first<T, L>(facts, w, group, to + layout.first(group, 0));
@@ -103,7 +120,9 @@ void program_pack(const LinkedCell<T>* cell, const Weights<T>& w, void* out, int
           pack_feed<T, T, L>({0, 1, {feed.gate[s - feed.begin]}}, weights, K, K, w.H, group * L, to + at);
         };
         if (kind.x) pack_one(facts.x, w.ih, w.I, layout.x(i, column));
-        if (kind.h) pack_one(facts.stage(kind.stage), w.hh, w.H, layout.h(i, column));
+        if (!kind.h) continue;
+        pack_one(facts.stage(kind.stage), w.hh, layout.heads().K, layout.h(i, column));
+        part_heads<T, L>(layout.heads(), group, to + layout.h(i, column));
       }
       ++i;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "recurrent/rows.h"
+#include "tile/heads.h"
 #include "tile/product.h"
 
 namespace elman {
@@ -40,6 +41,9 @@ template <class T, int L, int Registers> class BackRows {
       from[i] = slots_row(t, s) + std::ptrdiff_t{feed.begin} * H;
       to[i] = to_row(s);
     }
+    if (job.heads > 1)
+      return multiply_heads<T, L, Registers>(from, to, count, {H, H / job.heads, L}, feed.count(), packed,
+                                             piece.group_begin, piece.group_end, add);
     multiply_rows<T, L, Registers>(from, to, count, feed.count() * H, packed, H, piece.group_begin,
                                    piece.group_end, add);
   }

@@ -65,7 +65,7 @@ template <class T> class BackwardPass {
   // `dx`: of the layer's input, null where nobody wants it.
   void run_layer(const LayerBack<T>& layer, T* dx) {
     const CellFacts& cell = stack_.facts();
-    const int I = stack_.inputs(layer.layer), H = stack_.H;
+    const int I = stack_.inputs(layer.layer);
     const Work work = measure_backward<T>(stack_, plans_, team_.warm());
     const Schedule schedule = choose_schedule(work, team_.size(), call_.wanted);
     const int chunk = cell.elementwise ? chunk_elementwise(work, schedule) : 1;
@@ -87,7 +87,7 @@ template <class T> class BackwardPass {
     if (dx && add) clear(dx, plan.rows * I);
     if (dx && !add) clear_rows(dx, I, I, plan.holes, team_);
 
-    const Spans spans(plans_.front(), work.directions * work.groups, cell.recurrent_slots() * H,
+    const Spans spans(plans_.front(), work.directions * work.groups, cell.recurrent_slots() * stack_.head(),
                       schedule.threads);
     int stretch = checkpoints ? checkpoints->count() : 0;
     for (int begin, end = work.steps; end > 0; end = begin) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "recurrent/extras.h"
+#include "recurrent/heads_outer.h"
 #include "recurrent/layer.h"
 #include "recurrent/pass.h"
 #include "recurrent/rows.h"
@@ -117,11 +118,15 @@ template <class T> class Direction {
     outer_.a = job_.slots + std::ptrdiff_t{first_} * cell_.columns() * job_.H;
     outer_.side[0].b = x_rows_.data();
     for (int j = 0; j < cell_.stage_count(); ++j) outer_.side[1 + j].b = read_rows_[j].data();
-    const int threads = product_threads(cell_.x.count() * I_ + cell_.recurrent_slots() * job_.H, team);
+    const int threads = product_threads(cell_.x.count() * I_ + cell_.recurrent_slots() * stack_.head(), team);
     while (static_cast<int>(scratch_.size()) < threads)
       scratch_.emplace_back(
           products_.outer_scratch(plan_.total(), outer_.M, I_ + cell_.stage_count() * job_.H));
     team.run(threads, [&](int i) { products_.outer(outer_, i, threads, scratch_[i].data()); });
+    if (stack_.heads > 1) {
+      const HeadsOuter<T> of_heads{cell_, products_, job_.H, stack_.head(), outer_, read_rows_, d_hh_rows_};
+      team.run(threads, [&](int i) { of_heads.run(i, threads, scratch_[i].data()); });
+    }
   }
 
   // The gradients of the cell's vectors, of the same chunk, and of its scalars.
@@ -144,6 +149,7 @@ template <class T> class Direction {
     const int H = stack_.H, part = part_;
     BackwardJob<T> job;
     job.H = H;
+    job.heads = stack_.heads;
     job.plan = plan_.view();
     job.cell = stack_.kernels().cell;
     job.scalars = call.scalars;
@@ -220,9 +226,9 @@ template <class T> class Direction {
     outer_.side[0] = {cell_.x.begin * H, cell_.x.end * H, I_, nullptr, d_ih_rows_.data()};
     for (int j = 0; j < cell_.stage_count(); ++j) {
       const Feed& feed = cell_.stage(j);
-      d_hh_rows_[j] = slot_rows<T*>(feed, grads_.hh, H, H);
-      outer_.side[1 + j] = {feed.begin * H, feed.end * H, feed.count() ? H : 0, nullptr,
-                            d_hh_rows_[j].data()};
+      d_hh_rows_[j] = slot_rows<T*>(feed, grads_.hh, H, stack_.head());
+      const int width = feed.count() && stack_.heads == 1 ? H : 0;
+      outer_.side[1 + j] = {feed.begin * H, feed.end * H, width, nullptr, d_hh_rows_[j].data()};
     }
   }
 

@@ -25,7 +25,8 @@ template <class T> class ForwardLayer {
                                           : std::max(chunk_ahead(work_, schedule_), least_chunk<T>(stack_))),
         pieces_(schedule_, plans, work_.groups, std::max(1, chunk_), scratch_of<T>(stack_)),
         spans_(plans.front(), work_.directions * work_.groups,
-               stack_.facts().x.count() * stack_.inputs(layer) + stack_.facts().recurrent_slots() * stack_.H,
+               stack_.facts().x.count() * stack_.inputs(layer) +
+                   stack_.facts().recurrent_slots() * stack_.head(),
                schedule_.threads) {
     scratch_.reserve(std::size_t(stack_.D) * (2 + max_states + max_stages));
     for (int d = 0; d < stack_.D; ++d) jobs_.push_back(job(call, plans[d], layer, d, x, y, zeros));
@@ -67,6 +68,7 @@ template <class T> class ForwardLayer {
     ForwardJob<T> job;
     job.I = stack_.inputs(layer);
     job.H = H;
+    job.heads = stack_.heads;
     job.plan = plan;
     job.cell = stack_.kernels().cell;
     job.scalars = call.scalars;

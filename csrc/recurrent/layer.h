@@ -40,7 +40,7 @@ template <class T>
 Work measure_forward(const Stack& stack, int layer, const std::vector<PlanView>& plans, bool warm) {
   Work work = measure<T>(stack, plans, warm);
   work.x_bytes = double(stack.facts().x.count()) * stack.H * stack.inputs(layer) * sizeof(T);
-  work.h_bytes = double(stack.facts().recurrent_slots()) * stack.H * stack.H * sizeof(T);
+  work.h_bytes = double(stack.facts().recurrent_slots()) * stack.H * stack.head() * sizeof(T);
   return work;
 }
 

@@ -29,7 +29,7 @@ template <class Cell, class T, class Stored, int L> struct GroupLayout {
 };
 
 template <class Cell, class T, class Stored, int L>
-std::size_t packed_bytes(const LinkedCell<T>*, int I, int H) {
+std::size_t packed_bytes(const LinkedCell<T>*, int I, int H, int) {
   return static_cast<std::size_t>(H + L - 1) / L * GroupLayout<Cell, T, Stored, L>{I, H}.size() *
          sizeof(Stored);
 }

@@ -92,7 +92,7 @@ template <class T> class Run {
 template <class T> void run_plain_step(const PlainStep<T>& step) { Run<T>(step).run(); }
 
 template <class T> bool plain_step_pays(const Stack& stack, int B) {
-  return B <= product_kernels<T>(stack.isa).tile_rows;
+  return stack.heads == 1 && B <= product_kernels<T>(stack.isa).tile_rows;
 }
 
 template void run_plain_step(const PlainStep<float>&);

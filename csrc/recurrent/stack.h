@@ -15,9 +15,11 @@ struct Stack {
   const Isa& isa;
   const CellRef cell;
   const int I, H, L, D;
+  const int heads = 1;  // of a cell with a program: a unit reads h and later rows of its own head alone
 
   const CellFacts& facts() const { return *cell.facts; }
   int parts() const { return L * D; }
+  int head() const { return H / heads; }                            // units of one
   int width() const { return D * H; }                               // of a row of results
   int inputs(int layer) const { return layer == 0 ? I : width(); }  // of a row that a layer reads
 };

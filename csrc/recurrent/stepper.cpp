@@ -39,6 +39,7 @@ template <class T> ForwardJob<T> Stepper<T>::job(int layer, int now) const {
   ForwardJob<T> job;
   job.I = stack_->inputs(layer);
   job.H = stack_->H;
+  job.heads = stack_->heads;
   job.plan = plan_->view();
   job.cell = stack_->kernels().cell;
   job.packed = stack_->packed[layer].data();

@@ -173,7 +173,7 @@ template <class T, int L, int Registers> class OuterSum {
             sum[w] = sum[w] + v;
           });
         }
-        if (along_ > 0) return;  // each column's sum is added once
+        if (along_ > 0 || !job_.bias) return;  // each column's sum is added once
         unroll<W>([&](auto w) ELMAN_INLINED {
           extent.store_at(job_.bias + m, w, extent.load_at<V>(job_.bias + m, w) + sum[w]);
         });

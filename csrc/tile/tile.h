@@ -17,8 +17,8 @@ namespace {
 // Inputs as R rows, each contiguous in k.
 template <class T, int R> struct RowInputs {
   const T* row[R];
-  explicit RowInputs(const T* const* rows) {
-    for (int r = 0; r < R; ++r) row[r] = rows[r];
+  explicit RowInputs(const T* const* rows, std::ptrdiff_t first = 0) {
+    for (int r = 0; r < R; ++r) row[r] = rows[r] + first;
   }
   ELMAN_INLINE T at(int r, std::ptrdiff_t k) const { return row[r][k]; }
 };

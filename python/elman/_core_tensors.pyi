@@ -24,9 +24,18 @@ class Module:
     H: int
     bias: bool
     batch_first: bool
+    heads: int
 
     def __init__(
-        self, cell: str, I: int, H: int, bidirectional: bool, bias: bool, batch_first: bool, one_step: bool
+        self,
+        cell: str,
+        I: int,
+        H: int,
+        bidirectional: bool,
+        bias: bool,
+        batch_first: bool,
+        one_step: bool,
+        heads: int = 1,
     ) -> None: ...
 
 class Tensors:

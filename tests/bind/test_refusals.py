@@ -122,8 +122,14 @@ REFUSALS = {
     "weight_hh: expected a C-contiguous float32 array of 48 elements, got float64": lambda: _core.pack(
         "gru", [[[zeros(12, 3), zeros(12, 4, dtype=np.float64), None, None]]]
     ),
-    "weight_hh: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_back(
+    "weight_ih: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_back(
         "gru", [[[zeros(0, 3), zeros(0, 0), None, None]]]
+    ),
+    "weight_hh: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_back(
+        "gru", [[[zeros(12, 3), zeros(12, 0), None, None]]]
+    ),
+    r"weights: expected weight_ih \[gates \* H, I\] and weight_hh \[gates \* H, H\]$": lambda: _core.pack(
+        "gru", [[[zeros(12, 3), zeros(12, 2), None, None]]]  # two heads
     ),
     "weight_ih: expected sizes from 0 to 268435456, got 1099511627776": lambda: _core.pack(
         "gru", [[[zeros(0, 1 << 40), zeros(12, 4), None, None]]]

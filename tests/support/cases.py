@@ -21,6 +21,7 @@ COMPILED = list(cells.CELLS)  # what the engine has; a test of a cell without an
 # The cells of elman.cells; the twins of compiled ones have a name of their own here.
 _USUAL = {f"traced_{name}" if name in COMPILED else name: cell for name, cell in usual().items()}
 _USUAL["gru_before"] = gru(reset_after=False)
+_USUAL["gru_before_heads"] = gru(reset_after=False)  # its layers have as few heads as there can be
 # Those that draw random numbers give others in training, and have tests of their own.
 DRAWING = {name: cell for name, cell in _USUAL.items() if cell.draws}
 TRACED = {name: cell for name, cell in _USUAL.items() if name not in DRAWING}
@@ -62,7 +63,15 @@ def layer_of(cell):
     """What makes layers of a cell."""
     if cell not in CELLS:
         raise LookupError(f"cell: expected one of {', '.join(CELLS)}, got {cell!r}")
+    if cell.endswith("_heads"):
+        return functools.partial(_headed, TRACED[cell])
     return PUBLIC.get(cell) or functools.partial(Fed if TRACED[cell].scalars else Recurrent, TRACED[cell])
+
+
+def _headed(definition, input_size, hidden_size, *args, **options):
+    """A layer of at least two heads, unless it has one unit."""
+    heads = next((k for k in range(2, hidden_size + 1) if hidden_size % k == 0), 1)
+    return Recurrent(definition, input_size, hidden_size, *args, heads=heads, **options)
 
 
 def scalars_from(x, count):

@@ -115,6 +115,24 @@ class Gru:
         return np.concatenate([dr, dz, dn], -1), np.concatenate([dr, dz, dn * r], -1), [dh * z]
 
 
+def from_heads(weight, H):
+    """[gates * H, H] of [gates * H, K], whose unit u reads the K units of its own head."""
+    K = weight.shape[1]
+    whole = np.zeros((len(weight), H))
+    for row, numbers in enumerate(weight):
+        first = row % H // K * K
+        whole[row, first : first + K] = numbers
+    return whole
+
+
+def of_heads(whole, K):
+    """The reverse of that."""
+    H = whole.shape[1]
+    firsts = [row % H // K * K for row in range(len(whole))]
+    rows = [numbers[first : first + K] for numbers, first in zip(whole, firsts, strict=True)]
+    return np.array(rows).reshape(len(whole), K)
+
+
 class Direction:
     """One layer and direction. weights: weight_ih, weight_hh, bias_ih, bias_hh, None for what there is not, and the
     cell's vectors."""
@@ -123,7 +141,8 @@ class Direction:
         self.cell = cell_of(cell)
         w_ih, w_hh, b_ih, b_hh, *vectors = (None if w is None else np.asarray(w, np.float64) for w in weights)
         self.H = len(w_ih) // len(KNOWN[cell].gates)
-        self.w_ih, self.w_hh = w_ih, np.zeros((0, self.H)) if w_hh is None else w_hh
+        self.w_ih, self.w_hh = w_ih, np.zeros((0, self.H)) if w_hh is None else from_heads(w_hh, self.H)
+        self.K = self.H if w_hh is None else w_hh.shape[1]
         self.b_ih = np.zeros(len(w_ih)) if b_ih is None else b_ih
         self.b_hh = np.zeros(len(self.w_hh)) if b_hh is None else b_hh
         self.vectors, self.has = vectors, [w is not None for w in weights]
@@ -183,6 +202,7 @@ class Direction:
             terms = da_x.T @ self.x[t], np.concatenate(d_w), da_x.sum(0), np.concatenate(d_b)
             for grad, term in zip(grads, (*terms, *d_vectors), strict=True):
                 grad += term
+        grads[1] = of_heads(grads[1], self.K)
         return dx, d, [grad for grad, has in zip(grads, self.has, strict=True) if has], dscalars
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import _check
-from ..stack.cells import cell_name
+from ..stack.cells import cell_name, check_heads
 from .recurrent import RecurrentLayer
 
 
@@ -14,7 +14,7 @@ class Recurrent(RecurrentLayer):
 
     Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
     that x and h feed, whose rows have the order in which the cell names them: `weight_ih_l{k}` [Gx*H, I or D*H],
-    `weight_hh_l{k}` [Gh*H, H], `bias_ih_l{k}` [Gx*H], `bias_hh_l{k}` [Gh*H], and each of the cell's params, as
+    `weight_hh_l{k}` [Gh*H, H / heads], `bias_ih_l{k}` [Gx*H], `bias_hh_l{k}` [Gh*H], and each of the cell's params, as
     `p_i_l{k}` [H]. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
 
     Args:
@@ -23,6 +23,9 @@ class Recurrent(RecurrentLayer):
         input_size: I, features of x at each step.
         hidden_size: H, units of each layer and direction.
         num_layers: L layers, each fed by the one below.
+        heads: into how many equal parts the units of a layer are cut; recurrent products read those of their own part
+            alone (block-diagonal W_hh, as sLSTM and DreamerV3 have it): unit u, of head k = u // K of K = H / heads
+            units, reads h[k K : (k + 1) K], and so do the cell's matrices. Means and norms stay of all units.
         options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
             checkpoint_every, dtype, seed, init.
 
@@ -33,11 +36,20 @@ class Recurrent(RecurrentLayer):
         ValueError: an argument has the wrong type or value.
     """
 
-    _options: ClassVar[tuple[str, ...]] = ("cell", *RecurrentLayer._options)
-    _fixed: ClassVar[tuple[str, ...]] = ("cell", *RecurrentLayer._fixed)
+    _options: ClassVar[tuple[str, ...]] = ("cell", *RecurrentLayer._options, "heads")
+    _fixed: ClassVar[tuple[str, ...]] = ("cell", *RecurrentLayer._fixed, "heads")
 
-    def __init__(self, cell: Any, input_size: int, hidden_size: int, num_layers: int = 1, **options: Any):
+    def __init__(
+        self,
+        cell: Any,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        heads: int = 1,
+        **options: Any,
+    ):
         self.cell, self._cell = cell, cell_name(cell)
+        self.heads = check_heads(self._cell, heads, _check.whole_number("hidden_size", hidden_size, 1))
         super().__init__(input_size, hidden_size, num_layers, **options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

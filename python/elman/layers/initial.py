@@ -15,7 +15,7 @@ def uniform(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.ndarra
     what a definition says. Those that are not used are drawn too."""
     H, limit = spec.H, float(1 / np.sqrt(spec.H))
     x_rows, h_rows = len(spec.facts.gates) * H, spec.facts.h_gates * H
-    shapes: list[tuple[int, ...]] = [(x_rows, I), (h_rows, H), (x_rows,), (h_rows,)]
+    shapes: list[tuple[int, ...]] = [(x_rows, I), (h_rows, H // spec.heads), (x_rows,), (h_rows,)]
     drawn = [init.uniform(rng, shape, limit, spec.dtype) for shape in shapes]
     for name, row, start in spec.facts.definition.bias_rows if spec.facts.definition else ():
         drawn[2 + (name == "bias_hh")][row * H : (row + 1) * H] = start
@@ -26,7 +26,7 @@ def orthogonal(spec: StackSpec, I: int, rng: np.random.Generator) -> list[np.nda
     """The same with Glorot and orthogonal weights, and with the biases that the cell begins with."""
     facts, H, dtype = spec.facts, spec.H, spec.dtype
     weight_ih = np.concatenate([init.glorot(rng, (H, I), dtype) for _ in facts.gates])
-    recurrent = [init.orthogonal(rng, H, dtype) for _ in range(facts.h_gates)]
+    recurrent = [init.orthogonal(rng, H // spec.heads, dtype) for _ in range(facts.h_gates * spec.heads)]
     weight_hh = np.concatenate(recurrent) if recurrent else np.empty((0, H), dtype)
     biases = [np.repeat(starts, H).astype(dtype) for starts in (facts.bias, facts.bias_h)]
     return [weight_ih, weight_hh, *biases, *_vectors(spec, rng, lambda: np.zeros(H, dtype))]

@@ -34,6 +34,7 @@ class RecurrentLayer(Parameters):
 
     over_time = carries_state = True
     checkpoint_every: int | None = None  # of layers that were pickled before there was one
+    heads: int = 1
     _cell: str
     _rng: np.random.Generator
     _options: ClassVar[tuple[str, ...]] = (
@@ -124,7 +125,7 @@ class RecurrentLayer(Parameters):
     def _spec(self) -> StackSpec:
         backwards = (False, True) if self.bidirectional else (self.reverse,)
         sizes = self.input_size, self.hidden_size, self.num_layers
-        return StackSpec(self._cell, *sizes, backwards, self.bias, self.dtype)
+        return StackSpec(self._cell, *sizes, backwards, self.bias, self.dtype, heads=self.heads)
 
     def _initial(self, how: str) -> dict[str, np.ndarray]:
         spec, flat = self._spec, []
@@ -284,7 +285,9 @@ class RecurrentLayer(Parameters):
         return state
 
     def __repr__(self) -> str:
-        defaults = dict(num_layers=1, bias=True, dropout=0.0, recurrent_dropout=0.0, checkpoint_every=None)
+        defaults = dict(
+            num_layers=1, heads=1, bias=True, dropout=0.0, recurrent_dropout=0.0, checkpoint_every=None
+        )
         shown = [f"{self.input_size}, {self.hidden_size}"]
         for name in self._options:
             value = getattr(self, name)

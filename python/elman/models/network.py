@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def network(
     hidden_size: int = 128,
     cell: str | type[RecurrentLayer] | CellDefinition = "lstm",
     num_layers: int = 1,
+    heads: int = 1,
     bidirectional: bool = False,
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
@@ -72,7 +74,7 @@ def network(
         embedding_std: standard deviation of the initial vectors; less than 1 where most tokens are rare.
         hidden_size: H, of each layer and direction.
         cell: "lstm", "gru" or "rnn", or the class of such a layer; or a cell of `elman.cells`, or your own.
-        num_layers, bidirectional, recurrent_dropout, checkpoint_every, init: of the recurrent layers.
+        num_layers, heads, bidirectional, recurrent_dropout, checkpoint_every, init: of the recurrent layers.
         dropout: share of features dropped in training: of embeddings, between recurrent layers, and before the head.
             Embeddings and what the head reads lose the same features at all steps of a sequence.
         dtype: float32 or float64.
@@ -86,7 +88,15 @@ def network(
     """
     _, vocabulary = as_vocabulary(vocabulary)
     chosen = cell_of(cell)
-    kind = RECURRENT[chosen] if isinstance(chosen, str) else functools.partial(Recurrent, chosen)
+    kind: Callable[..., RecurrentLayer]
+    if isinstance(chosen, str):
+        kind = RECURRENT[chosen]
+        if heads != 1:
+            raise ValueError(
+                f"heads: expected 1 for {chosen!r}, as elman.cells has those that take more, got {heads}"
+            )
+    else:
+        kind = functools.partial(Recurrent, chosen, heads=heads)
     if (input_size is None) == (vocabulary is None):
         raise ValueError(
             f"input_size: expected either it or vocabulary, got input_size={input_size} and vocabulary={vocabulary}"
@@ -139,7 +149,7 @@ def decoder_of(encoder: RecurrentLayer, input_size: int, hidden_size: int, seed:
     """Layers like the encoder's, which run forward."""
     kind: Any = type(encoder)
     if isinstance(encoder, Recurrent):
-        kind = functools.partial(Recurrent, encoder.cell)
+        kind = functools.partial(Recurrent, encoder.cell, heads=encoder.heads)
     made: RecurrentLayer = kind(
         input_size, hidden_size, encoder.num_layers, dropout=encoder.dropout,
         recurrent_dropout=encoder.recurrent_dropout, checkpoint_every=encoder.checkpoint_every,

@@ -101,6 +101,24 @@ def cell_name(cell: Any) -> str:
     return cell
 
 
+def check_heads(cell: str, heads: Any, H: int) -> int:
+    """Into how many heads the H units of a layer of this cell are cut, as a user gave it.
+
+    Raises:
+        ValueError: the cell can have one alone, or it does not divide H.
+    """
+    heads, known = _check.whole_number("heads", heads, 1), CELLS[cell]
+    if heads > 1 and known.definition is None:
+        raise ValueError(
+            f"heads: expected 1 for a compiled cell, as elman.cells has those that take more, got {heads}"
+        )
+    if heads > 1 and not known.h_gates:
+        raise ValueError(f"heads: expected 1 for a cell without recurrent weights, got {heads}")
+    if H % heads:
+        raise ValueError(f"heads: expected a divisor of hidden_size, which is {H}, got {heads}")
+    return heads
+
+
 def _words(cell: CellDefinition) -> dict[str, Any]:
     """A cell as the engine takes it: the rows of each weight matrix are the slots that it feeds, as the user has named
     them; the engine's slots are ordered by what feeds them, those of products within the step last."""

@@ -29,6 +29,9 @@ class StackSpec(NamedTuple):
     bias: bool = True
     dtype: np.dtype = np.dtype(np.float32)  # of arrays in main memory; those on a GPU have their library's
     P: int = 0  # torch's proj_size: h is projected to so many features; 0: it is not
+    heads: int = (
+        1  # recurrent products of a unit read the H / heads units of its own head alone; of traced cells
+    )
 
     @property
     def D(self) -> int:  # noqa: N802
@@ -165,7 +168,7 @@ def _shapes(spec: StackSpec) -> tuple[tuple[int, ...], ...]:
     for k in range(spec.L):
         known = {
             "weight_ih": (x_rows, spec.width if k else spec.I),
-            "weight_hh": (h_rows, spec.P or H),
+            "weight_hh": (h_rows, spec.P or H // spec.heads),
             "bias_ih": (x_rows,),
             "bias_hh": (h_rows,),
             "weight_hr": (spec.P, H),

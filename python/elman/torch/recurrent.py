@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
-from ..stack.cells import CELLS
+from ..stack.cells import CELLS, check_heads
 from ..stack.spec import StackSpec
 from . import call, fallback, gpu, reference, traced
 from .sequences import Run, Sequences
@@ -23,7 +23,7 @@ class Recurrent(Sequences, nn.Module):
     the same parameters and numbers.
 
     Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
-    that x and h feed: `weight_ih_l{k}` [Gx*H, I or D*H], `weight_hh_l{k}` [Gh*H, H], `bias_ih_l{k}` [Gx*H],
+    that x and h feed: `weight_ih_l{k}` [Gx*H, I or D*H], `weight_hh_l{k}` [Gh*H, H / heads], `bias_ih_l{k}` [Gx*H],
     `bias_hh_l{k}` [Gh*H], and each of the cell's params, as `p_i_l{k}` [H]. They start within 1/sqrt(H), and params
     and biases where the cell says. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
 
@@ -36,12 +36,16 @@ class Recurrent(Sequences, nn.Module):
         batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
         dropout: share of a layer's outputs zeroed on their way to the next layer, in training.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
+        heads: into how many equal parts the units of a layer are cut; recurrent products read those of their own part
+            alone (block-diagonal W_hh, as sLSTM and DreamerV3 have it).
         device: of the parameters: text such as "cpu", or a torch.device.
         dtype: of the parameters: a torch.dtype, or None for torch's default.
 
     Raises:
         ValueError: an argument has the wrong type or value.
     """
+
+    heads: int = 1  # of modules that were pickled before there was one
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Recurrent(Sequences, nn.Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        heads: int = 1,
         device: Any = None,
         dtype: torch.dtype | None = None,
     ):
@@ -65,6 +70,7 @@ class Recurrent(Sequences, nn.Module):
         self.batch_first = _check.flag("batch_first", batch_first)
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
+        self.heads = check_heads(self._elman_cell, heads, self.hidden_size)
         if self.dropout and self.num_layers == 1:
             warnings.warn(
                 f"dropout: expected 0 with num_layers=1, as it works between layers, got {dropout}",
@@ -78,9 +84,8 @@ class Recurrent(Sequences, nn.Module):
 
     def _spec(self) -> StackSpec:
         backwards = (False, True) if self.bidirectional else (False,)
-        return StackSpec(
-            self._elman_cell, self.input_size, self.hidden_size, self.num_layers, backwards, self.bias
-        )
+        sizes = self.input_size, self.hidden_size, self.num_layers
+        return StackSpec(self._elman_cell, *sizes, backwards, self.bias, heads=self.heads)
 
     def reset_parameters(self) -> None:
         """Draw the initial values again, from torch's generator."""
@@ -145,7 +150,8 @@ class Recurrent(Sequences, nn.Module):
 
     def _elman_facts(self, weights: list[Tensor]) -> Any:
         sizes = self.input_size, self.hidden_size
-        return facts(self._elman_cell, *sizes, self.bidirectional, self.bias, self.batch_first)
+        options = self.bidirectional, self.bias, self.batch_first
+        return facts(self._elman_cell, *sizes, *options, heads=self.heads)
 
     @staticmethod
     def _elman_reason(weight: Tensor) -> str | None:
@@ -158,7 +164,9 @@ class Recurrent(Sequences, nn.Module):
         """What print shows of it."""
         name = self.cell if isinstance(self.cell, str) else self.cell.name
         shown = [str(name), str(self.input_size), str(self.hidden_size)]
-        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        usual = {
+            "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "heads": 1
+        }  # fmt: skip
         shown += [
             f"{key}={getattr(self, key)}" for key, value in usual.items() if getattr(self, key) != value
         ]

@@ -34,9 +34,11 @@ def spec_of(
     each = _arrays(cell, bias) + projected
     I, H = weights[0].shape[1], weights[0].shape[0] // len(known.gates)  # noqa: E741
     P = weights[1].shape[1] if projected else 0
+    # The recurrent weights of several heads are [rows, H / heads].
+    heads = H // weights[1].shape[1] if len(known.bias_h) > 0 and not projected else 1
     # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
     dtype = DTYPES.get(weights[0].dtype, _FLOAT32)
-    return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P)
+    return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P, heads)
 
 
 def _arrays(cell: str, bias: bool) -> int:
@@ -55,16 +57,18 @@ def facts(
     bias: bool,
     batch_first: bool,
     one_step: bool = False,
+    heads: int = 1,
 ) -> Any:
     """A module in the engine's words. `one_step`: whether it is a cell."""
-    return _core.Module(cell, I, H, bidirectional, bias, batch_first, one_step)
+    return _core.Module(cell, I, H, bidirectional, bias, batch_first, one_step, heads)
 
 
 @functools.lru_cache(256)
 def step_of(module: Any, arrays: int, dtype: torch.dtype) -> tuple[StackSpec, Layout]:
     """The same module in Python's words, for single steps in one direction."""
     layers = arrays // _arrays(module.cell, module.bias)
-    spec = StackSpec(module.cell, module.I, module.H, layers, (False,), module.bias, DTYPES[dtype])
+    sizes = module.I, module.H, layers
+    spec = StackSpec(module.cell, *sizes, (False,), module.bias, DTYPES[dtype], heads=module.heads)
     return spec, Layout(module.batch_first)
 
 

@@ -106,18 +106,30 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 """Those of torch, as `CellDefinition.evaluate` wants them. All can be differentiated in any mode as often as wanted."""
 
 
+def _linear(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Rows [B, K], or of several heads [B, heads * K], times a weight [N, K]: of all rows, or of the H / heads of each
+    head the ones that it has in each gate."""
+    width, K = rows.shape[-1], weight.shape[1]
+    if width == K:
+        return functional.linear(rows, weight, bias)
+    of_heads = weight.view(-1, width // K, K, K)  # [gates, heads, units, inputs]
+    products = torch.einsum("bak,gauk->bgau", rows.view(-1, width // K, K), of_heads).flatten(1)
+    return products if bias is None else products + bias
+
+
 def _without_matrices(
     cell: CellDefinition, hh: Tensor | None, b_hh: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None, dict[str, Any]]:
     """The recurrent weights that h meets, and by name what multiplies with each matrix behind them."""
     if hh is None or not cell.matrices:
         return hh, b_hh, {}
-    H, first = hh.shape[1], len(cell.rows["h"]) - len(cell.matrices)
+    first = len(cell.rows["h"]) - len(cell.matrices)
+    H = hh.shape[0] // len(cell.rows["h"])
     products = {}
     for k, name in enumerate(cell.matrices, first):
         rows = slice(k * H, (k + 1) * H)
         products[name] = functools.partial(
-            functional.linear, weight=hh[rows], bias=None if b_hh is None else b_hh[rows]
+            _linear, weight=hh[rows], bias=None if b_hh is None else b_hh[rows]
         )
     return hh[: first * H], None if b_hh is None else b_hh[: first * H], products
 
@@ -135,7 +147,7 @@ def step(cell: Cell) -> Step:
         hh, b_hh, values = _without_matrices(definition, hh, b_hh)
         for side, of_side, w, b in (("x", read[0], ih, b_ih), ("h", state[0], hh, b_hh)):
             if w is not None and fed[side]:
-                sums = functional.linear(of_side, w, b).chunk(len(fed[side]), -1)
+                sums = _linear(of_side, w, b).chunk(len(fed[side]), -1)
                 for slot, part in zip(fed[side], sums, strict=True):
                     values[slot] = values[slot] + part if slot in values else part
         values |= zip(definition.states, state, strict=True)

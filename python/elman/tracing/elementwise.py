@@ -12,6 +12,7 @@ from .graph import Graph
 from .operations import FREE, STATISTICS, Node
 
 _AHEAD, _LOOP, _AFTER, _COUNT = 0, 1, 2, 3
+_IN_LOOP = 100  # more than any node costs
 
 
 class Elementwise:
@@ -65,10 +66,12 @@ class Elementwise:
         return node.op in FREE
 
     def cost(self, node: Node, time: int) -> int | None:
-        """Of what is not counted as it is: values of one row are nothing beside those of many, but not in the
-        recurrence."""
+        """Of what is not counted as it is: values of one row are nothing beside those of many, and the recurrence goes
+        step by step, so that it computes nothing which could have been there before it."""
         loop = time in (_LOOP, self.back(_LOOP))
-        return 1 if node.op == "spread" and not loop else None
+        if node.op == "spread":
+            return None if loop else 1
+        return _IN_LOOP if loop else None
 
     def times(self, graph: Graph, gradients: Mapping[tuple[str, int], int]) -> list[int]:
         """When each node is first there to be computed.

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from . import tape
+from .affine import in_affine_form
 from .derivative import differentiate
 from .elementwise import Elementwise, computed_again
 from .emit import Program, Statistic, emit, place_of
@@ -86,11 +87,14 @@ class _Way(NamedTuple):
 
 class _Maker:
     def __init__(self, nodes: Sequence[Node], results: Sequence[int], sizes: Sizes):
+        elementwise = Elementwise.fits(nodes, sizes.h_slots)
+        if elementwise:
+            nodes, results = in_affine_form(nodes, results)
         self.results, self.sizes, self.forward = results, sizes, len(nodes)
         self.stages: Stages | Elementwise = Stages(nodes)
         self.graph = Graph(nodes)
         inputs = differentiate(self.graph, results, self.stages.of_matrix)
-        if Elementwise.fits(nodes, sizes.h_slots):
+        if elementwise:
             inputs = self._elementwise(inputs)
         self.outputs = self._there() | self._back(inputs)
         self.times = self.stages.times(self.graph, inputs)

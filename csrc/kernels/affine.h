@@ -1,0 +1,23 @@
+// Programs that are affine in what they read: the recurrence of an elementwise cell such as a linear one, and
+// its way back. They are found by what their instructions compute, and then done as one (programs/affine.h).
+#pragma once
+
+namespace elman {
+
+struct Program;
+
+// For each of its states k: constant + the sum of factor * state, in the order of the terms. On the way back
+// the same of gradients, without a constant; each gradient is also left in a column. Columns are numbered as
+// those of a Statistic.
+struct Affine {
+  static constexpr int most = 2;  // states
+  int count = 0;                  // 0: the program is none
+  int state[most] = {};
+  int constant[most] = {};                           // there
+  int kept[most] = {};                               // back
+  int factor[most][most] = {}, of[most][most] = {};  // columns, and which of the states they multiply
+};
+
+Affine affine_of(const Program& program, bool back);
+
+}  // namespace elman

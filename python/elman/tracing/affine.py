@@ -1,0 +1,132 @@
+"""Recurrences that are affine in their states, as s' = a s + b: written so, a step of them is one instruction.
+
+A function may say the same in other words, as z (n - h) + h. Here it becomes (1 - z) h + z n, whose factors need no
+state, so that they are computed for many steps at once. Of at most two states each may read both, as the real and the
+imaginary part of one number do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .graph import Graph, pruned
+from .operations import Node
+
+_MOST = 2  # states
+
+
+class _Sum(NamedTuple):
+    """constant + the sum of factor * state; None: there is no constant, or the factor is 1."""
+
+    constant: int | None
+    factors: dict[int, int | None]  # by the state's number
+
+
+def in_affine_form(nodes: Sequence[Node], results: Sequence[int]) -> tuple[list[Node], list[int]]:
+    """The trace of an elementwise cell, in which the new values of the states that a step reads are such sums, if all
+    of them can be.
+
+    Args:
+        nodes: of the trace.
+        results: of the new states.
+
+    Returns:
+        Nodes and results; those that were given if it is not so.
+    """
+    carried = sorted({node.which for node in nodes if node.op == "state"})
+    graph = Graph(nodes)
+    sums = _sums(graph)
+    made = list(results)
+    for k in carried:
+        one = sums[results[k]]
+        if one is None or len(carried) > _MOST or one.constant is None or [*sorted(one.factors)] != carried:
+            return list(nodes), list(results)
+        total = one.constant
+        for j, factor in reversed(sorted(one.factors.items())):
+            if factor is None or graph.value(factor) is not None:
+                return list(nodes), list(results)
+            state = graph.find("state", j)
+            assert state is not None
+            total = graph.node("fma", factor, state, total)
+        made[k] = total
+    return pruned(graph.nodes, made)
+
+
+def _sums(graph: Graph) -> list[_Sum | None]:
+    """Each node of the trace as such a sum; None for what is none."""
+    sums: list[_Sum | None] = []
+    for n, node in enumerate(list(graph.nodes)):
+        parts = [sums[a] for a in node.args]
+        if node.op == "state":
+            sums.append(_Sum(None, {node.which: None}))
+        elif all(part is not None and not part.factors for part in parts):
+            sums.append(_Sum(n, {}))
+        elif any(part is None for part in parts):
+            sums.append(None)
+        else:
+            sums.append(_of(graph, node, [part for part in parts if part is not None]))
+    return sums
+
+
+def _of(graph: Graph, node: Node, parts: list[_Sum]) -> _Sum | None:
+    """What an operation makes of such sums, at least one of which has a state."""
+    number = _Sum(graph.constant(node.number), {})
+    match node.op:
+        case "add":
+            return _added(graph, parts[0], parts[1])
+        case "sub":
+            return _added(graph, parts[0], _negated(graph, parts[1]))
+        case "add_number":
+            return _added(graph, parts[0], number)
+        case "from_number":
+            return _added(graph, number, _negated(graph, parts[0]))
+        case "mul":
+            return _multiplied(graph, parts[0], parts[1])
+        case "mul_number":
+            return _multiplied(graph, parts[0], number)
+        case "fma" | "fnma":
+            product = _multiplied(graph, parts[0], parts[1])
+            if product is None:
+                return None
+            return _added(graph, parts[2], product if node.op == "fma" else _negated(graph, product))
+    return None
+
+
+def _added(graph: Graph, a: _Sum, b: _Sum) -> _Sum:
+    constant = a.constant if b.constant is None else b.constant
+    if a.constant is not None and b.constant is not None:
+        constant = graph.add(a.constant, b.constant)
+    shared = a.factors.keys() & b.factors.keys()
+    both = {state: _added_factors(graph, a.factors[state], b.factors[state]) for state in shared}
+    return _Sum(constant, {**a.factors, **b.factors, **both})
+
+
+def _added_factors(graph: Graph, a: int | None, b: int | None) -> int:
+    if a is None or b is None:
+        one, other = graph.constant(1.0), b if a is None else a
+        if other is None:
+            return graph.constant(2.0)
+        node = graph.nodes[other]
+        if node.op == "mul_number" and node.number == -1:
+            return graph.sub(one, node.args[0])
+        return graph.add(one, other)
+    return graph.add(a, b)
+
+
+def _multiplied(graph: Graph, a: _Sum, b: _Sum) -> _Sum | None:
+    """Where one of them has no state."""
+    if b.factors:
+        a, b = b, a
+    by = b.constant
+    if b.factors or by is None:
+        return None
+    factors: dict[int, int | None]
+    factors = {state: by if factor is None else graph.mul(factor, by) for state, factor in a.factors.items()}
+    return _Sum(None if a.constant is None else graph.mul(a.constant, by), factors)
+
+
+def _negated(graph: Graph, a: _Sum) -> _Sum:
+    product = _multiplied(graph, a, _Sum(graph.constant(-1.0), {}))
+    assert product is not None
+    return product
