@@ -13,7 +13,6 @@ from elman import cells
 from tests.cells.carried import as_it_is, hold, steps
 
 I, H = 4, 5  # noqa: E741
-WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def blocks(name, *order):
@@ -105,25 +104,22 @@ def test_torchrecurrent_fast_grnn():
     hold("torchrecurrent", cells.fast_grnn(), steps(other), pairs, ["bias_hh_l0"], same)
 
 
-def test_xlstm():
-    """Its plain cell, with one head."""
-    package = pytest.importorskip("xlstm.blocks.slstm.src.vanilla.slstm")
-    weights = [
-        torch.zeros(shape, dtype=torch.float64, requires_grad=True)
-        for shape in ((4 * H, I), (4 * H, H), (4 * H,))
-    ]
+@pytest.mark.parametrize("states", [False, True], ids=["from zeros", "states"])
+def test_xlstm(states):
+    """Its plain loop, with one head."""
+    package = pytest.importorskip("xlstm.blocks.slstm.src.vanilla")
+    pointwise = package.slstm_pointwise_function_registry["slstm"]
+    shapes = ((4 * H, I), (1, 4 * H, H), (4 * H,))
+    weights = [torch.zeros(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
 
-    def forward(x):
-        states = torch.zeros(4, x.shape[1], H, dtype=x.dtype)
-        outputs = []
-        for x_t in x:
-            sums = x_t @ weights[0].T, states[0] @ weights[1].T
-            states, _ = package.slstm_forward_pointwise(*sums, weights[2], states, {})
-            outputs.append(states[0])
-        return torch.stack(outputs)
+    def forward(x, *initial):
+        start = torch.stack(initial) if states else torch.zeros(4, x.shape[1], H, dtype=x.dtype)
+        every, last, _ = package.slstm_forward(x @ weights[0].T, start, *weights[1:], pointwise)
+        return (every[0, 1:], list(last)) if states else every[0, 1:]
 
-    pairs = [(one, as_it_is(f"{name}_l0")) for one, name in zip(weights, WEIGHTS[:3], strict=True)]
-    hold("xlstm", cells.slstm(), forward, pairs, ["bias_hh_l0"], T=20)
+    places = as_it_is("weight_ih_l0"), lambda a: a["weight_hh_l0"][None], as_it_is("bias_ih_l0")
+    pairs = list(zip(weights, places, strict=True))
+    hold("xlstm", cells.slstm(), forward, pairs, ["bias_hh_l0"], T=20, states=states)
 
 
 @pytest.mark.parametrize("name", ["minGRU", "minLSTM"])
