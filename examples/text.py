@@ -5,6 +5,7 @@ measured by the bits it needs for each character of the last twentieth, which it
 character of the whole text, xz 1.75.
 
     python examples/text.py                    # or --data with a text file of your own
+    python examples/text.py --cell min_gru --out out/min_gru      # another cell, about as many weights
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ import subprocess
 import matplotlib.pyplot as plt
 import numpy as np
 
-from elman import losses
+from elman import cells, losses
 from elman.models import LanguageModel
 from elman.train import Cosine, Schedule, Stream, evaluate, fit
 from support.data import folder, from_debian, members
 from support.run import Example, Result
 
 HIDDEN = 512
+# With about as many weights each. The gates of a minGRU read x alone, so that it needs layers to see a context.
+CELLS = {
+    "lstm": {"cell": "lstm"},
+    "layer_norm_lstm": {"cell": cells.layer_norm_lstm()},
+    "min_gru": {"cell": cells.min_gru(), "num_layers": 3},
+}
 TRAINING = {"epochs": 9, "batch_size": 32, "learning_rate": 2e-3}
 
 
@@ -45,8 +52,10 @@ def king_james() -> str:
     return path.read_text()
 
 
-def build_model(symbols: int, hidden_size: int, seed: int) -> LanguageModel:
-    return LanguageModel(symbols, embedding_size=64, hidden_size=hidden_size, dropout=0.3, seed=seed)
+def build_model(symbols: int, hidden_size: int, seed: int, cell: str = "lstm") -> LanguageModel:
+    return LanguageModel(
+        symbols, embedding_size=64, hidden_size=hidden_size, dropout=0.3, seed=seed, **CELLS[cell]
+    )
 
 
 def streams(text: str, steps: int) -> tuple[str, dict[str, Stream]]:
@@ -90,6 +99,7 @@ def draw(text: str, bits: np.ndarray, path: pathlib.Path, width: int = 64) -> No
 
 def main() -> None:
     example = Example("Text generation, characters", __doc__, "a text file, UTF-8",
+                      cell={"choices": CELLS, "default": "lstm"},
                       hidden={"type": int, "default": HIDDEN},
                       epochs={"type": int, "default": TRAINING["epochs"]})  # fmt: skip
     options = example.options
@@ -97,7 +107,7 @@ def main() -> None:
     if example.quick:
         text, options.hidden, options.epochs = text[:100_000], 64, 1
     alphabet, data = streams(text, steps=100)
-    model = build_model(len(alphabet), options.hidden, options.seed)
+    model = build_model(len(alphabet), options.hidden, options.seed, options.cell)
     fit(model, data["train"], data["validation"], schedule=schedule(options.epochs), seed=options.seed,
         **(TRAINING | {"epochs": options.epochs}))  # fmt: skip
     model.notes["alphabet"] = alphabet

@@ -64,6 +64,8 @@ class Example:
         for name, options in more.items():
             parser.add_argument(f"--{name.replace('_', '-')}", **options)
         self.options = parser.parse_args()
+        given = vars(self.options).items()
+        self.as_usual = all(value == parser.get_default(name) for name, value in given if name != "out")
         self.options.out.mkdir(parents=True, exist_ok=True)
         self._begin = time.perf_counter()
         if self.quick:
@@ -78,8 +80,7 @@ class Example:
         return self.options.out / f"{self.name}.{end}"
 
     def report(self, results: list[Result], note: str = "") -> None:
-        """Print the figures, and keep them for the table of all examples unless this is a quick run or on the
-        user's own data."""
+        """Print the figures, and keep them for the table of all examples, whose commands have no options."""
         seconds = time.perf_counter() - self._begin
         print(f"\n{self.title}, after {seconds:.0f} s")
         for result in results:
@@ -94,7 +95,7 @@ class Example:
         for end in ("safetensors", "png"):
             if self.path(end).exists():
                 print(f"  {self.path(end)}")
-        if not self.quick and self.options.data is None:
+        if self.as_usual:
             record = {
                 "title": self.title,
                 "command": f"python examples/{self.name}.py",

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tests.cells.held import random_layer
+from tests.cells.held import packed, random_layer, tuple_of
 
 LARGEST = {}  # by package and what was compared: what `pytest -s` shows
 
@@ -23,13 +23,15 @@ def as_it_is(name):
 
 
 def hold(
-    package, cell, forward, pairs, zero=(), same=(), fixed=None, T=7, I=4, dtype="float64", tolerance=1e-10  # noqa: E741
+    package, cell, forward, pairs, zero=(), same=(), fixed=None, T=7, I=4, dtype="float64", tolerance=1e-10,  # noqa: E741
+    states=False,
 ):  # fmt: skip
     """Asserts that outputs and gradients are alike.
 
-    `forward` is the other's function of x [T, B, I]. `pairs` are its parameters, each with a function of our arrays by
-    name to its value, which also turns our gradients into its gradient, or with another function that does that. `same`
-    are params that are one number, `fixed` last rows of ours, by name.
+    `forward` is the other's function of x [T, B, I], and with `states` of initial states [B, H] behind it: it then
+    gives the outputs and a list of the last states, which are compared too. `pairs` are its parameters, each with a
+    function of our arrays by name to its value, which also turns our gradients into its gradient, or with another
+    function that does that. `same` are params that are one number, `fixed` last rows of ours, by name.
     """
     B, H = 3, 5
     rng = np.random.default_rng(5)
@@ -46,13 +48,23 @@ def hold(
         with torch.no_grad():
             parameter.copy_(torch.tensor(new))
         parameter.grad = None
-    leaf = torch.tensor(x, requires_grad=True)
-    theirs = forward(leaf, *(torch.tensor(value) for value in scalars.values()))
-    (theirs * torch.tensor(dy)).sum().backward()
+    count = len(cell.states) if states else 0
+    # Some are divisors.
+    initial = [rng.uniform(0.3, 1.3, (B, H)).astype(dtype) for _ in range(count)]
+    dfinal = [rng.standard_normal((B, H)).astype(dtype) for _ in range(count)]
+    leaf, *leaves = (torch.tensor(value, requires_grad=True) for value in (x, *initial))
+    found = forward(leaf, *(torch.tensor(value) for value in scalars.values()), *leaves)
+    theirs, finals = found if states else (found, [])
+    weighed = zip((theirs, *finals), (dy, *dfinal), strict=True)
+    sum((value * torch.tensor(d)).sum() for value, d in weighed).backward()
 
-    y, _, backward = layer.forward(x, **scalars)
-    dx, _ = backward(dy)
+    start, dend = (packed([part[None] for part in parts]) for parts in (initial, dfinal))
+    y, end, backward = layer.forward(x, start, **scalars)
+    dx, dstart = backward(dy, dend)
     compared = [("y", y, theirs), ("x", dx, leaf.grad)]
+    for k, final in enumerate(finals):
+        compared += [(f"final {k}", tuple_of(end)[k][0], final)]
+        compared += [(f"initial {k}", tuple_of(dstart)[k][0], leaves[k].grad)]
     for k, (parameter, value, *of_gradient) in enumerate(pairs):
         compared.append((f"parameter {k}", (of_gradient or [value])[0](layer.grads), parameter.grad))
     worst = 0.0
@@ -66,6 +78,17 @@ def hold(
 def note(package, name, worst):
     LARGEST[package, name] = max(worst, LARGEST.get((package, name), 0.0))
     print(f"{package} {name}: {worst:.1e}")
+
+
+def held(name, runtime, ours, x):
+    """Asserts that two functions of x are alike: in float64 equal to the last digits, in float32 as near to that as
+    the runtime itself is."""
+    x = x.astype(np.float32)
+    exact = runtime(x.astype(np.float64))
+    np.testing.assert_allclose(ours(x.astype(np.float64)), exact, rtol=1e-10, atol=1e-12)
+    off, own = (float(np.sqrt(np.mean((f(x) - exact) ** 2))) for f in (ours, runtime))
+    print(f"{name}: {off:.1e} from float64 in the mean, its own runtime {own:.1e}")
+    assert off <= 5 * own  # one number of a network that amplifies roundings as chance will have it
 
 
 def steps(cell, count=1, H=5):

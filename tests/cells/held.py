@@ -18,12 +18,16 @@ def tuple_of(state):
     return tuple(state) if isinstance(state, (tuple, list)) else (state,)
 
 
+def packed(states):
+    """States as a layer takes them: none, one, or a tuple."""
+    return None if not states else states[0] if len(states) == 1 else tuple(states)
+
+
 def run(layer, x, state, scalars, dy, dstate):
     """What the engine gives, by name."""
-    packed = None if state is None else state[0] if len(state) == 1 else tuple(state)
     layer.zero_grad()
-    y, final, backward = layer.forward(x, packed, **scalars)
-    dx, dinitial = backward(dy, dstate[0] if len(dstate) == 1 else tuple(dstate))
+    y, final, backward = layer.forward(x, packed(state), **scalars)
+    dx, dinitial = backward(dy, packed(dstate))
     got = {"y": y, "x": dx} | dict(layer.grads) | (backward.dscalars or {} if scalars else {})
     got |= {f"final {k}": part for k, part in enumerate(tuple_of(final))}
     return {k: np.array(v) for k, v in got.items()} | {

@@ -18,6 +18,7 @@ import pytest
 
 import elman
 from elman import cells
+from tests.cells.carried import held
 
 FOLDER = Path(os.environ.get("ELMAN_TEST_NETWORKS", "nowhere"))
 CHARS = sorted(FOLDER.glob("chars2vec-*/chars2vec/trained_models/eng_*/weights.h5"))
@@ -27,16 +28,6 @@ MADMOM = sorted(
     if "rnn" in path.name or "lstm" in path.name or "gru" in path.name
 )
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="ELMAN_TEST_NETWORKS names no folder")
-
-
-def held(name, runtime, ours, x):
-    """In float64 equal to the last digits, in float32 as near to that as the runtime itself is."""
-    x = x.astype(np.float32)
-    exact = runtime(x.astype(np.float64))
-    np.testing.assert_allclose(ours(x.astype(np.float64)), exact, rtol=1e-10, atol=1e-12)
-    off, own = (float(np.sqrt(np.mean((f(x) - exact) ** 2))) for f in (ours, runtime))
-    print(f"{name}: {off:.1e} from float64 in the mean, its own runtime {own:.1e}")
-    assert off <= 5 * own  # one number of a network that amplifies roundings as chance will have it
 
 
 def keras_arrays(path):
