@@ -1,6 +1,7 @@
 """checkpoint_every= under PyTorch: gradients have the bits of a whole tape, and less is kept."""
 
 import copy
+import io
 import pickle
 
 import pytest
@@ -276,6 +277,15 @@ def test_what_would_keep_all_the_same_is_refused(name, monkeypatch):
     monkeypatch.setattr(gpu, "KINDS", {"cpu"})
     with pytest.raises(ValueError, match="checkpoint_every: expected None on a GPU, got 100"):
         layer.float()(x.float())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_for_onnx_is_not_refused():
+    """It runs torch's own code, but is not trained."""
+    layer = et.GRU(3, 4, checkpoint_every=100).eval()
+    file = io.BytesIO()
+    torch.onnx.export(layer, (torch.randn(5, 2, 3),), file, dynamo=False, verbose=False)
+    assert file.getvalue()
 
 
 def test_gradients_per_sample_are_refused():
