@@ -66,6 +66,12 @@ def test_opcheck_of_a_packed_sequence():
     assert set(torch.library.opcheck(ops.rnn, tuple(args.values())).values()) == {"SUCCESS"}
 
 
+def test_opcheck_with_checkpoints():
+    args = case() | {"keep": False}
+    found = torch.library.opcheck(ops.rnn, tuple(args.values()), {"checkpoint_every": 2})
+    assert set(found.values()) == {"SUCCESS"}
+
+
 def test_the_operator_refuses_an_x_without_steps():
     args = case() | PLAIN
     args["x"] = torch.randn(3, 3, dtype=FLOAT64)

@@ -40,8 +40,10 @@ class Call(torch.autograd.Function):
             (memory, *results), (ctx.step, ctx.key) = made
         else:
             call: Any = gpu.pass_for(x)(spec, layout, x, state, weights, *beside, cache)
-            memory = call.new_memory()
-            results = call.forward(call.new_tape(memory))
+            # With checkpoints only what was given is kept, and backward begins with the forward pass: such a tape holds
+            # on to the packed weights that it ran on, which no saved tensor could bring back.
+            memory = x.new_empty(0) if layout.checkpoint_every else call.new_memory()
+            results = call.forward(None if layout.checkpoint_every else call.new_tape(memory))
             del results[: of_cell(x, layout)]
             ctx.plans, ctx.key = call.plans, call.key
         if not layout.whole:  # the caller may write to the ones he gave
@@ -58,8 +60,8 @@ class Call(torch.autograd.Function):
         x, state, weights, *beside = split(ctx.counts, tensors)
         if of_cell(x, ctx.layout):
             given = None, *given
-        anew = reference.needed_backward(given)
-        if (anew or _moved(ctx, weights)) and _others(ctx, x, state, weights, memory):
+        anew, again = reference.needed_backward(given), ctx.layout.checkpoint_every > 0
+        if (anew or again or _moved(ctx, weights)) and _others(ctx, x, state, weights, memory):
             raise RuntimeError(
                 CHANGED.format("weights" if ctx.key is not None else "weights, input and state")
             )
@@ -72,7 +74,8 @@ class Call(torch.autograd.Function):
             grads = _step_back(ctx.step, memory, x, state, weights, given, needs) if ctx.step else None
             if grads is None:
                 call = gpu.pass_for(x)(spec, layout, x, state, weights, *beside, ctx.cache, ctx.plans)
-                grads = _back(call, spec, memory, ctx.counts, given, needs)
+                tape = call.again() if again else call.new_tape(memory)
+                grads = _back(call, spec, tape, ctx.counts, given, needs)
         grads = [g if needed else None for g, needed in zip(grads, needs, strict=True)]
         return None, None, None, None, None, *grads
 
@@ -121,7 +124,7 @@ def _step_back(
 def _back(
     call: Any,
     spec: StackSpec,
-    memory: Tensor,
+    tape: Any,
     counts: Counts,
     given: Sequence[Tensor | None],
     needs: Sequence[bool],
@@ -130,7 +133,7 @@ def _back(
     need_dx, need_dstate, need_dweights, dropout, need_dscalars = split(counts, needs)
     names = {name for name, needed in zip(spec.names, need_dweights, strict=True) if needed}
     wants = need_dx, any(need_dstate), names, any(need_dscalars)
-    dx, dstate, dweights = call.backward(call.new_tape(memory), given[0], given[1:], *wants)
+    dx, dstate, dweights = call.backward(tape, given[0], given[1:], *wants)
     return [dx, *(dstate if need_dstate else ()), *dweights, *[None] * len(dropout), *call.dscalars]
 
 

@@ -27,16 +27,18 @@ def _plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:
     return layout.seed, *ops.plain(spec, layout)
 
 
-def _read(weights: Sequence[Tensor], arguments: Sequence[Any]) -> tuple[StackSpec, Layout]:
+def _read(
+    weights: Sequence[Tensor], arguments: Sequence[Any], checkpoint_every: int = 0
+) -> tuple[StackSpec, Layout]:
     """The reverse of that."""
     seed, *plain = arguments
-    spec, layout = ops.read(weights, plain)
+    spec, layout = ops.read(weights, plain, checkpoint_every)
     return spec, layout._replace(seed=seed)
 
 
 @functools.partial(
     torch.library.custom_op, "elman::cell", mutates_args=(), device_types="cpu",
-    schema=f"({_REST}, bool keep) -> Tensor[]",
+    schema=f"({_REST}, bool keep, {ops.LATER}) -> Tensor[]",
 )  # fmt: skip
 def cell(
     x: Tensor,
@@ -45,21 +47,22 @@ def cell(
     dropout: Sequence[Tensor],
     scalars: Sequence[Tensor],
     *arguments: Any,
+    **later: Any,
 ) -> list[Tensor]:
     """y, each final state, and the tape, which is empty unless `keep`."""
     *plain, keep = arguments
-    return ops.run(*_read(weights, plain), x, state, weights, dropout, scalars, keep)
+    return ops.run(*_read(weights, plain, **later), x, state, weights, dropout, scalars, keep)
 
 
 @cell.register_fake
-def _(x, state, weights, dropout, scalars, *arguments):
+def _(x, state, weights, dropout, scalars, *arguments, **later):
     *plain, keep = arguments
-    return ops.fake(*_read(weights, plain), x, state, keep)
+    return ops.fake(*_read(weights, plain, **later), x, state, keep)
 
 
 @functools.partial(
     torch.library.custom_op, "elman::cell_backward", mutates_args=(), device_types="cpu",
-    schema=f"(Tensor?[] given, Tensor tape, {_REST}) -> Tensor[]",
+    schema=f"(Tensor?[] given, Tensor tape, {_REST}, {ops.LATER}) -> Tensor[]",
 )  # fmt: skip
 def cell_backward(
     given: Sequence[Tensor | None],
@@ -70,22 +73,23 @@ def cell_backward(
     dropout: Sequence[Tensor],
     scalars: Sequence[Tensor],
     *plain: Any,
+    **later: Any,
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given, of each weight and of the scalars. Without a tape it runs
     forward again."""
-    return ops.run_back(*_read(weights, plain), given, tape, x, state, weights, dropout, scalars)
+    return ops.run_back(*_read(weights, plain, **later), given, tape, x, state, weights, dropout, scalars)
 
 
 @cell_backward.register_fake
-def _(given, tape, x, state, weights, dropout, scalars, *_):
+def _(given, tape, x, state, weights, dropout, scalars, *_, **__):
     like = (x, *state, *weights, *scalars)
     return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in like]
 
 
-def _setup(ctx, inputs, output):
+def _setup(ctx, inputs, keyword_only_inputs, output):
     x, state, weights, dropout, scalars, *rest = inputs
     ctx.counts = len(state), len(weights), len(dropout), len(scalars)
-    ctx.rest = rest[5:-1]
+    ctx.rest, ctx.later = rest[5:-1], keyword_only_inputs
     ctx.set_materialize_grads(False)
     tensors = x, *state, *weights, *dropout, *scalars
     ctx.save_for_backward(output[-1], *rest[:5], *tensors)  # the seed, and which steps count
@@ -96,11 +100,11 @@ def _backward(ctx, given):
     groups, arguments = split(ctx.counts, kept[5:]), (*kept[:5], *ctx.rest)
     s, w, d, n = ctx.counts
     if reference.needed_backward(given):
-        spec, layout = _read(groups[2], arguments)
+        spec, layout = _read(groups[2], arguments)  # this way keeps no tape
         grads = reference.gradients(spec, layout, given[:-1], *groups)
         del grads[1 + s + w : 1 + s + w + d]
     else:
-        grads = cell_backward(given[:-1], tape, *groups, *arguments)
+        grads = cell_backward(given[:-1], tape, *groups, *arguments, **ctx.later)
     dx, dstate, dweights, _, dscalars = split((s, w, 0, n), grads)
     return dx, dstate, dweights, [None] * d, dscalars, *[None] * 10
 
@@ -116,11 +120,13 @@ if hasattr(torch.library, "register_vmap"):  # PyTorch 2.5
 
 
 def run(spec: StackSpec, layout: Layout, groups: Sequence[Any], keep: bool) -> list[Tensor]:
-    """y, each final state and the tape; `groups`: x, state, weights, dropout, scalars."""
+    """y, each final state and the tape, if one is kept; `groups`: x, state, weights, dropout, scalars."""
     x, *lists, scalars = (one if isinstance(one, Tensor) else list(one) for one in groups)
+    every = layout.checkpoint_every
+    keep = keep and not every
     if CELLS[spec.cell].definition is not None:
-        return cell(x, *lists, scalars, *_plain(spec, layout), keep)
-    *results, tape = ops.rnn(x, *lists, *ops.plain(spec, layout), keep)
+        return cell(x, *lists, scalars, *_plain(spec, layout), keep, checkpoint_every=every)
+    *results, tape = ops.rnn(x, *lists, *ops.plain(spec, layout), keep, checkpoint_every=every)
     return [*results[: 1 + len(CELLS[spec.cell].states)], tape]
 
 
@@ -129,7 +135,10 @@ def run_back(
 ) -> list[Tensor]:
     """The gradients of x, each initial state given, each weight and the scalars."""
     x, *lists, scalars = (one if isinstance(one, Tensor) else list(one) for one in groups)
+    every = layout.checkpoint_every
     if CELLS[spec.cell].definition is not None:
-        return cell_backward(list(given), tape, x, *lists, scalars, *_plain(spec, layout))
+        plain = _plain(spec, layout)
+        return cell_backward(list(given), tape, x, *lists, scalars, *plain, checkpoint_every=every)
     dy, dh, dc = [*given, None][:3]
-    return ops.rnn_backward(dy, dh, dc, tape, x, *lists, *ops.plain(spec, layout))
+    plain = ops.plain(spec, layout)
+    return ops.rnn_backward(dy, dh, dc, tape, x, *lists, *plain, checkpoint_every=every)

@@ -38,6 +38,7 @@ class Pass:
     ):
         threads.follow()
         self._spec, self._batch_first, self._of_cell = spec, layout.batch_first, of_cell(x, layout)
+        self._checkpoint_every = layout.checkpoint_every
         self._x = self._array(x)
         self._packed = cache.get(spec, weights) if cache else Packed(spec, weights)
         self.key = self._packed.key
@@ -65,6 +66,13 @@ class Pass:
 
     def new_tape(self, memory: Tensor) -> _core.Tape:
         return self._pass.new_tape(to_array(memory))
+
+    def again(self) -> _core.Tape:
+        """The tape of a forward pass that kept none, which is taken once more: with the layout's checkpoints."""
+        tape = self._pass.new_tape(checkpoint_every=self._checkpoint_every)
+        _, final = self._new_states()
+        self._pass.forward_into(self._packed.forward, tape, None, final)
+        return tape
 
     def forward(self, tape: _core.Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]."""

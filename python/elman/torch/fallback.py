@@ -27,7 +27,7 @@ def reason(weight: Tensor) -> str | None:
     elif weight.dtype not in DTYPES:
         return f"its weights are {str(weight.dtype).removeprefix('torch.')}"
     if tracing() and torch.onnx.is_in_onnx_export():
-        return _ONNX
+        return ONNX
     return None
 
 
@@ -46,7 +46,7 @@ def tracing() -> bool:
     )
 
 
-_ONNX = "ONNX has torch's operators and not elman's"
+ONNX = "ONNX has torch's operators and not elman's"
 
 
 def run(module: Any, torch_forward: Callable[..., Any], why: str, input: Any, hx: Any, **extras: Any) -> Any:
@@ -62,7 +62,7 @@ def run(module: Any, torch_forward: Callable[..., Any], why: str, input: Any, hx
 
 def warn(module: Any, why: str, what: str, stacklevel: int) -> None:
     """Once for each module."""
-    if why != _ONNX and module.__dict__.get("_elman_warned") != why:
+    if why != ONNX and module.__dict__.get("_elman_warned") != why:
         module.__dict__["_elman_warned"] = why
         name = type(module).__name__
         warnings.warn(f"elman.torch.{name}: {why}, so it runs {what}", stacklevel=stacklevel)

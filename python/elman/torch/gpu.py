@@ -140,6 +140,12 @@ class Pass:
     def new_tape(self, memory: Tensor) -> Tape:
         return self._pass.new_tape(memory)
 
+    def again(self) -> Tape:
+        """As engine.Pass.again; there are no checkpoints here."""
+        tape = self.new_tape(self.new_memory())
+        self.forward(tape)
+        return tape
+
     def forward(self, tape: Tape | None = None) -> list[Tensor]:
         """y, and each final state [L*D, B, H]; the tape gets what backward needs."""
         y, final = self._pass.forward(self._weights, tape)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _check
 from . import call, cudnn, fallback
 from .cache import Cache
 from .sequences import Sequences
@@ -19,6 +20,12 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
     """What the three share."""
 
     _elman_cache: Cache | None = None
+
+    def __init__(self, *args: Any, checkpoint_every: int | None = None, **kwargs: Any):
+        if checkpoint_every is not None:
+            checkpoint_every = _check.whole_number("checkpoint_every", checkpoint_every, 1)
+        super().__init__(*args, **kwargs)
+        self.checkpoint_every = checkpoint_every
 
     def forward(
         self, input: Any, hx: Any = None, lengths: Any = None, mask: Any = None, reset: Any = None
@@ -41,7 +48,8 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
 
         Raises:
             RuntimeError: a shape does not fit, as in torch.nn.
-            ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence.
+            ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence; or the module has
+                checkpoint_every, gradients are enabled, and it runs on a GPU or torch's own code.
             TypeError: an argument is no tensor.
         """
         weights = self._elman_weights()
@@ -50,6 +58,7 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
             done = call.at_once(self, False, weights, input, hx)
             if done is not None:
                 return done
+        self._elman_expect_checkpoints(weights[0])
         more = lengths is not None or mask is not None or reset is not None
         if cudnn.faster(self, weights, input, more):
             given: tuple[Any, Any] = super().forward(input, hx)
@@ -58,6 +67,11 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
             plain = super().forward
             return fallback.run(self, plain, why, input, hx, lengths=lengths, mask=mask, reset=reset)
         return self._elman_sequences(call.run, input, hx, weights, lengths, mask, reset)
+
+    def extra_repr(self) -> str:
+        """What print shows of it."""
+        every = self.checkpoint_every
+        return super().extra_repr() + ("" if every is None else f", checkpoint_every={every}")
 
     def flatten_parameters(self) -> None:
         """Nothing to flatten for the engine: what is packed is checked at every call. For cuDNN as in torch.nn."""
@@ -91,6 +105,12 @@ class LSTM(_Layer, torch.nn.LSTM):
     Args:
         args, kwargs: those of torch.nn.LSTM, in its order or by name:
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype.
+        checkpoint_every: for long sequences: the forward pass keeps its input alone. The backward pass computes it
+            once more and keeps the results and about every so many steps the states, then computes the steps between
+            two of them again. It changes no bit of a gradient. None: all that the gradients need is kept. By name.
+
+    Raises:
+        ValueError: checkpoint_every is no whole number of at least 1, or torch.nn refuses another argument.
     """
 
     _elman_original = torch.nn.LSTM
@@ -104,6 +124,12 @@ class GRU(_Layer, torch.nn.GRU):
     Args:
         args, kwargs: those of torch.nn.GRU, in its order or by name:
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype.
+        checkpoint_every: for long sequences: the forward pass keeps its input alone. The backward pass computes it
+            once more and keeps the results and about every so many steps the states, then computes the steps between
+            two of them again. It changes no bit of a gradient. None: all that the gradients need is kept. By name.
+
+    Raises:
+        ValueError: checkpoint_every is no whole number of at least 1, or torch.nn refuses another argument.
     """
 
     _elman_original = torch.nn.GRU
@@ -117,6 +143,12 @@ class RNN(_Layer, torch.nn.RNN):
     Args:
         args, kwargs: those of torch.nn.RNN, in its order or by name:
             input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional, device, dtype.
+        checkpoint_every: for long sequences: the forward pass keeps its input alone. The backward pass computes it
+            once more and keeps the results and about every so many steps the states, then computes the steps between
+            two of them again. It changes no bit of a gradient. None: all that the gradients need is kept. By name.
+
+    Raises:
+        ValueError: checkpoint_every is no whole number of at least 1, or torch.nn refuses another argument.
     """
 
     _elman_original = torch.nn.RNN

@@ -21,6 +21,9 @@ from .spec import Layout, of_cell, spec_of, split
 _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_sizes, Tensor? lengths, Tensor? mask,
     Tensor? reset, str cell, int[] backwards, bool bias, bool batch_first"""
 
+# What both take by name alone, with a value for programs that were recorded before there was such an argument.
+LATER = "*, int checkpoint_every=0"
+
 # h and c have places of their own, not a list of states: recorded programs hold this schema, and a list among the
 # results would break them. All cells of torch.nn fit in it. Cells of more states or with scalars have the operators of
 # cell_ops.py.
@@ -28,16 +31,18 @@ _REST = """Tensor[] state, Tensor[] weights, Tensor[] dropout, Tensor? batch_siz
 
 def plain(spec: StackSpec, layout: Layout) -> tuple[Any, ...]:
     """The arguments of both after the tensors, but for `keep`."""
-    batch_first, *marks, _ = layout
+    batch_first, *marks, _, _ = layout
     cell = traced.WORDS.get(spec.cell, spec.cell)
     return *marks, cell, list(map(int, spec.backwards)), spec.bias, batch_first
 
 
-def read(weights: Sequence[Tensor], arguments: Sequence[Any]) -> tuple[StackSpec, Layout]:
+def read(
+    weights: Sequence[Tensor], arguments: Sequence[Any], checkpoint_every: int
+) -> tuple[StackSpec, Layout]:
     """The reverse of `plain`."""
-    *marks, cell, backwards, bias, batch_first = arguments
+    batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first = arguments
     spec = spec_of(traced.from_words(cell), tuple(map(bool, backwards)), bias, weights)
-    return spec, Layout(batch_first, *marks)
+    return spec, Layout(batch_first, batch_sizes, lengths, mask, reset, checkpoint_every=checkpoint_every)
 
 
 def run(
@@ -93,18 +98,14 @@ def run_back(
     """The gradients of x, of each initial state given, of each weight and of the cell's scalars, from those of y and
     each final state. Without a tape it runs forward again."""
     call = gpu.pass_for(x)(spec, layout, x, state, weights, dropout, scalars)
-    if tape.numel():
-        kept = call.new_tape(tape.clone())
-    else:
-        kept = call.new_tape(call.new_memory())
-        call.forward(kept)
+    kept = call.new_tape(tape.clone()) if tape.numel() else call.again()
     dx, dstate, dweights = call.backward(kept, given[0], given[1:])
     return [dx, *(dstate if state else ()), *dweights, *call.dscalars]
 
 
 @functools.partial(
     torch.library.custom_op, "elman::rnn", mutates_args=(), device_types=("cpu", "cuda"),
-    schema=f"(Tensor x, {_REST}, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
+    schema=f"(Tensor x, {_REST}, bool keep, {LATER}) -> (Tensor, Tensor, Tensor, Tensor)",
 )  # fmt: skip
 def rnn(
     x: Tensor,
@@ -120,9 +121,12 @@ def rnn(
     bias: bool,
     batch_first: bool,
     keep: bool,
+    *,
+    checkpoint_every: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """y, the final h and c, and the tape; c is empty for cells without one, the tape unless `keep`."""
-    spec, layout = read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    plain = batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first
+    spec, layout = read(weights, plain, checkpoint_every)
     return _in_places(*run(spec, layout, x, state, weights, dropout, (), keep))
 
 
@@ -133,16 +137,15 @@ def _in_places(y: Tensor, h: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor, Ten
 
 
 @rnn.register_fake
-def _(
-    x, state, weights, dropout, batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first, keep
-):
-    spec, layout = read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+def _(x, state, weights, dropout, *arguments, checkpoint_every=0):
+    *plain, keep = arguments
+    spec, layout = read(weights, plain, checkpoint_every)
     return _in_places(*fake(spec, layout, x, state, keep))
 
 
 @functools.partial(
     torch.library.custom_op, "elman::rnn_backward", mutates_args=(), device_types=("cpu", "cuda"),
-    schema=f"(Tensor? dy, Tensor? dh, Tensor? dc, Tensor tape, Tensor x, {_REST}) -> Tensor[]",
+    schema=f"(Tensor? dy, Tensor? dh, Tensor? dc, Tensor tape, Tensor x, {_REST}, {LATER}) -> Tensor[]",
 )  # fmt: skip
 def rnn_backward(
     dy: Tensor | None,
@@ -161,22 +164,25 @@ def rnn_backward(
     backwards: Sequence[int],
     bias: bool,
     batch_first: bool,
+    *,
+    checkpoint_every: int = 0,
 ) -> list[Tensor]:
     """The gradients of x, of each initial state given and of each weight. Without a tape it runs forward again."""
-    spec, layout = read(weights, (batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first))
+    plain = batch_sizes, lengths, mask, reset, cell, backwards, bias, batch_first
+    spec, layout = read(weights, plain, checkpoint_every)
     return run_back(spec, layout, [dy, dh, dc][: 1 + spec.states], tape, x, state, weights, dropout, ())
 
 
 @rnn_backward.register_fake
-def _(dy, dh, dc, tape, x, state, weights, *_):
+def _(dy, dh, dc, tape, x, state, weights, *_, **__):
     return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *state, *weights)]
 
 
-def _setup(ctx, inputs, output):
+def _setup(ctx, inputs, keyword_only_inputs, output):
     x, state, weights, dropout, batch_sizes, lengths, mask, reset, *rest = inputs
     *_, tape = output
     ctx.counts = len(state), len(weights), len(dropout), 0
-    ctx.rest = rest[:-1]
+    ctx.rest, ctx.later = rest[:-1], keyword_only_inputs
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(tape, batch_sizes, lengths, mask, reset, x, *state, *weights, *dropout)
 
@@ -186,12 +192,12 @@ def _backward(ctx, dy, dh, dc, _):
     marks, tensors = kept[:4], kept[4:]
     x, state, weights, dropout, _ = split(ctx.counts, tensors)
     arguments = (*marks, *ctx.rest)
-    spec, layout = read(weights, arguments)
+    spec, layout = read(weights, arguments, **ctx.later)
     given = [dy, dh, dc][: 1 + spec.states]
     if reference.needed_backward(given):
         grads = reference.gradients(spec, layout, given, x, state, weights, dropout, ())
     else:
-        grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *arguments)
+        grads = rnn_backward(dy, dh, dc, tape, x, state, weights, dropout, *arguments, **ctx.later)
     s, w, d, _ = ctx.counts
     return grads[0], grads[1 : 1 + s], grads[1 + s : 1 + s + w], [None] * d, *[None] * 9
 
@@ -202,7 +208,7 @@ rnn.register_autograd(_backward, setup_context=_setup)
 def vmap(op):
     """The rule of `op` under torch.func.vmap: one call after another."""
 
-    def rule(info, in_dims, *args):
+    def rule(info, in_dims, *args, **later):
         def take(arg, dim, i):
             if isinstance(arg, (list, tuple)):
                 dims = dim if isinstance(dim, (list, tuple)) else [dim] * len(arg)
@@ -210,7 +216,8 @@ def vmap(op):
             return arg if dim is None else arg.select(dim, i)
 
         calls = [
-            op(*(take(a, d, i) for a, d in zip(args, in_dims, strict=True))) for i in range(info.batch_size)
+            op(*(take(a, d, i) for a, d in zip(args, in_dims, strict=True)), **later)
+            for i in range(info.batch_size)
         ]
         results = [torch.stack(parts) for parts in zip(*calls, strict=True)]
         return (

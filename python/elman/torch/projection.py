@@ -197,7 +197,6 @@ def _padded(
     assert layout.batch_sizes is not None
     pad = lambda rows: pad_packed_sequence(PackedSequence(rows, layout.batch_sizes))  # noqa: E731
     padded, lengths = pad(x)
-    y, *final = run(
-        spec, Layout(lengths=lengths), padded, state, weights, [pad(d)[0] for d in dropout], cache=cache
-    )
+    dropout, layout = [pad(d)[0] for d in dropout], layout._replace(batch_sizes=None, lengths=lengths)
+    y, *final = run(spec, layout, padded, state, weights, dropout, cache=cache)
     return [pack_padded_sequence(y, lengths).data, *final]

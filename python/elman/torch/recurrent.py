@@ -36,10 +36,13 @@ class Recurrent(Sequences, nn.Module):
         batch_first: x and y are [B, T, ...] instead of [T, B, ...] (states never are).
         dropout: share of a layer's outputs zeroed on their way to the next layer, in training.
         bidirectional: two directions, D = 2; y holds the forward half, then the reverse half.
-        heads: into how many equal parts the units of a layer are cut; recurrent products read those of their own part
-            alone (block-diagonal W_hh, as sLSTM and DreamerV3 have it).
         device: of the parameters: text such as "cpu", or a torch.device.
         dtype: of the parameters: a torch.dtype, or None for torch's default.
+        heads: into how many equal parts the units of a layer are cut; recurrent products read those of their own part
+            alone (block-diagonal W_hh, as sLSTM and DreamerV3 have it).
+        checkpoint_every: for long sequences: the forward pass keeps its input alone. The backward pass computes it
+            once more and keeps the results and about every so many steps the states, then computes the steps between
+            two of them again. It changes no bit of a gradient. None: all that the gradients need is kept.
 
     Raises:
         ValueError: an argument has the wrong type or value.
@@ -57,9 +60,10 @@ class Recurrent(Sequences, nn.Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        heads: int = 1,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        heads: int = 1,
+        checkpoint_every: int | None = None,
     ):
         super().__init__()
         self.cell, self._elman_cell = cell, traced.known(cell)
@@ -71,6 +75,9 @@ class Recurrent(Sequences, nn.Module):
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         self.heads = check_heads(self._elman_cell, heads, self.hidden_size)
+        if checkpoint_every is not None:
+            checkpoint_every = _check.whole_number("checkpoint_every", checkpoint_every, 1)
+        self.checkpoint_every = checkpoint_every
         if self.dropout and self.num_layers == 1:
             warnings.warn(
                 f"dropout: expected 0 with num_layers=1, as it works between layers, got {dropout}",
@@ -133,7 +140,8 @@ class Recurrent(Sequences, nn.Module):
 
         Raises:
             RuntimeError: a shape does not fit, as in torch.nn.
-            ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence, or a scalar is missing.
+            ValueError: lengths, mask or reset does not fit, or is given with a PackedSequence, or a scalar is missing;
+                or the module has checkpoint_every, gradients are enabled, and it runs in torch's operations.
             TypeError: an argument is no tensor, or the cell has no scalar of this name.
         """
         weights = self._elman_weights()
@@ -142,6 +150,7 @@ class Recurrent(Sequences, nn.Module):
             done: Any = call.at_once(self, False, weights, input, hx)
             if done is not None:
                 return done
+        self._elman_expect_checkpoints(weights[0])
         run: Run = call.run
         if why := self._elman_reason(weights[0]):
             fallback.warn(self, why, "in torch's operations, step by step", stacklevel=5)
@@ -165,7 +174,8 @@ class Recurrent(Sequences, nn.Module):
         name = self.cell if isinstance(self.cell, str) else self.cell.name
         shown = [str(name), str(self.input_size), str(self.hidden_size)]
         usual = {
-            "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "heads": 1
+            "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False, "heads": 1,
+            "checkpoint_every": None,
         }  # fmt: skip
         shown += [
             f"{key}={getattr(self, key)}" for key, value in usual.items() if getattr(self, key) != value

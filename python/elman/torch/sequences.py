@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from ..stack.cells import CELLS
-from . import autocast, check, draws, projection
+from . import autocast, check, draws, fallback, gpu, projection
 from .cache import Cache, cache_of
 from .spec import Layout, spec_of
 
@@ -32,10 +32,12 @@ class Sequences:
     bidirectional: bool
     training: bool
     proj_size: int = 0
+    checkpoint_every: int | None = None  # of modules that were accelerated, or pickled before there was one
     _parameters: dict[str, Any]
     _elman_cell: Any  # its name in CELLS
     _elman_cache: Cache | None = None
     _elman_names: Any  # of all weights, in torch's flat order
+    _elman_reason: Callable[[Tensor], str | None]  # why a module with this weight does not run on the engine
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         # That of elman's own layers, too, whose arrays cannot be written to.
@@ -47,6 +49,19 @@ class Sequences:
         """All weights in that order, as they are now: parametrised, swapped or plain."""
         held = self._parameters
         return [held[name] if name in held else getattr(self, name) for name in self._elman_names]
+
+    def _elman_expect_checkpoints(self, weight: Tensor) -> None:
+        """Refuses checkpoint_every where what computes the call would keep all the same."""
+        if self.checkpoint_every is None or not torch.is_grad_enabled():
+            return
+        why = self._elman_reason(weight)
+        if weight.device.type in gpu.KINDS:
+            where = "on a GPU"
+        elif why and why != fallback.ONNX:  # which is not trained
+            where = f"for torch's own code ({why})"
+        else:
+            return
+        raise ValueError(f"checkpoint_every: expected None {where}, got {self.checkpoint_every}")
 
     def _elman_sequences(
         self,
@@ -93,10 +108,11 @@ class Sequences:
         layout = Layout(batch_first and batched)
         if lengths is not None or mask is not None or reset is not None:
             lead = x.shape[:-1]
-            marks = [check.marks(n, m, lead) for n, m in (("mask", mask), ("reset", reset))]
+            mask, reset = (check.marks(n, m, lead) for n, m in (("mask", mask), ("reset", reset)))
             if not batched:
-                marks = [None if m is None else m.unsqueeze(1) for m in marks]
-            layout = Layout(layout.batch_first, None, check.lengths(lengths, B if batched else None), *marks)
+                mask, reset = (None if m is None else m.unsqueeze(1) for m in (mask, reset))
+            lengths = check.lengths(lengths, B if batched else None)
+            layout = layout._replace(lengths=lengths, mask=mask, reset=reset)
         if not batched:
             x, beside = x.unsqueeze(1), [part.unsqueeze(1) for part in beside]
         y, *final = self._run(run, layout, x, state, weights, beside)
@@ -141,6 +157,8 @@ class Sequences:
     ) -> Sequence[Tensor]:
         backwards = (False, True) if self.bidirectional else (False,)
         spec = spec_of(self._elman_cell, backwards, self.bias, weights, self.proj_size > 0)
+        if self.checkpoint_every is not None:
+            layout = layout._replace(checkpoint_every=self.checkpoint_every)
         dropping = self.training and self.dropout and self.num_layers > 1
         dropout = self._dropout_factors(x, layout.batch_first) if dropping else []
         if self.training and CELLS[self._elman_cell].draws:

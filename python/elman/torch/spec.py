@@ -73,8 +73,8 @@ def step_of(module: Any, arrays: int, dtype: torch.dtype) -> tuple[StackSpec, La
 
 
 class Layout(NamedTuple):
-    """How the sequences lie in x, which of their steps count (all where the rest is None), and the seed of what a cell
-    draws at them."""
+    """How the sequences lie in x, which of their steps count (all where the rest is None), the seed of what a cell
+    draws at them, and how many of them lie between two checkpoints."""
 
     batch_first: bool = False
     batch_sizes: Tensor | None = (
@@ -84,6 +84,7 @@ class Layout(NamedTuple):
     mask: Tensor | None = None  # bool, as the first two axes of x
     reset: Tensor | None = None
     seed: Tensor | None = None  # int64 [], of a cell that draws random numbers, in training
+    checkpoint_every: int = 0  # 0: a tape keeps all. Else there is none until the backward pass
 
     @property
     def whole(self) -> bool:
@@ -108,7 +109,8 @@ class Layout(NamedTuple):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Layout:
         """The same layout, with `change` of each tensor."""
-        return Layout(self[0], *(None if part is None else change(part) for part in self[1:]))
+        tensors = {name: part for name, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(**{name: change(part) for name, part in tensors.items()})
 
 
 TIME_FIRST = Layout()
