@@ -1,11 +1,12 @@
 // The contract of a cell (csrc/cells/cell.h) where no cell of the library goes: three states, a step of two
-// stages, weights stored in another type. The engine runs them on kernels that come straight from their
-// headers. Results are compared with plain loops in double, gradients with differences of those loops.
+// stages, weights stored in another type. And programs of one stage, of two, and of an
+// elementwise cell. The engine runs them on kernels that come straight from their headers. Results are
+// compared with plain loops in double, gradients with differences of those loops.
 #include <memory>
 
 #include "contract_cells.h"
 #include "contract_plain.h"
-#include "contract_program.h"
+#include "contract_stages.h"
 #include "programs/backward.h"
 #include "programs/forward.h"
 #include "programs/link.h"
@@ -40,8 +41,8 @@ template <class Cell, class Stored> struct TestIsa {
   }
   static void back(const BackwardJob<double>& job, const Piece& piece) {
     if constexpr (has_program<Cell>)
-      BackwardScan<ProgramBackward<double, L, registers>, double, L, registers>(job, piece, Cell::facts.slots,
-                                                                                Cell::states, 1)
+      BackwardScan<ProgramBackward<double, L, registers>, double, L, registers>(
+          job, piece, Cell::facts.columns(), Cell::states, Cell::facts.stage_count())
           .run();
     else backward<Cell, double, L, registers>(job, piece);
   }
@@ -185,6 +186,7 @@ void expect_within(const std::string& what, const Results<double>& got, size_t f
 
 template <class Cell> void test_cell(const Step& step) {
   for (const bool with_factors : {false, true}) {
+    if (with_factors && !Cell::facts.h_gates()) continue;
     for (const Sizes z : {Sizes{6, 5, 3, 5}, {3, 1, 2, 1}, {4, 2, 1, 8}}) {
       const std::string what = std::string("contract ") + Cell::facts.name + " " + std::to_string(z.H) +
                                (with_factors ? " with factors" : "");
@@ -228,13 +230,23 @@ void test_contract() {
       s[0][u] = logistic(sum(3, u, h) + p[2 * H + u] * s[1][u]) * std::tanh(s[1][u]);
     }
   });
-  test_cell<ResetBefore>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
+  const Step reset_before = [](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
     const int H = g.z.H;
     Values<double> passed(H);
     for (int u = 0; u < H; ++u) passed[u] = logistic(sum(0, u, h)) * s[0][u];
     for (int u = 0; u < H; ++u) {
       const double z = logistic(sum(1, u, h)), n = std::tanh(sum(2, u, passed));
       s[0][u] = (1 - z) * n + z * s[0][u];
+    }
+  };
+  test_cell<ResetBefore>(reset_before);
+  test_cell<StagesGru>(reset_before);
+  test_cell<MinGru>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
+    const int H = g.z.H;
+    const Values<double> nothing(h.size());
+    for (int u = 0; u < H; ++u) {
+      const double z = logistic(sum(0, u, nothing) - g.bias_hh[u]), n = sum(1, u, nothing) - g.bias_hh[H + u];
+      s[0][u] = (1 - z) * s[0][u] + z * n;
     }
   });
 }
