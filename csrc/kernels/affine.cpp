@@ -26,14 +26,17 @@ class Reader {
 
  private:
   bool take(const Instruction& i) {
-    if (i.once) return false;
+    if (i.once && i.operation != Operation::load_left) return false;
     Value& to = registers_[i.to];
     const Value &a = registers_[i.from[0]], &b = registers_[i.from[1]], &c = registers_[i.from[2]];
     switch (i.operation) {
       case Operation::load_tape:
         return load(i, Value::column, 0);
       case Operation::load_left:
-        return load(i, Value::column, max_columns);
+        return load(i, Value::column, i.once ? Affine::of_one : max_columns);
+      case Operation::spread:
+        to = Value(a);
+        return a.kind == Value::column;
       case Operation::load_state:
         return !back_ && load(i, Value::state, 0);
       case Operation::load_gradient:

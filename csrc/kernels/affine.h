@@ -2,16 +2,19 @@
 // its way back. They are found by what their instructions compute, and then done as one (programs/affine.h).
 #pragma once
 
+#include "cells/cell.h"
+
 namespace elman {
 
 struct Program;
 
 // For each of its states k: constant + the sum of factor * state, in the order of the terms. On the way back
 // the same of gradients, without a constant; each gradient is also left in a column. Columns are numbered as
-// those of a Statistic.
+// those of a Statistic; those of one row are left ones, and come behind all of these.
 struct Affine {
-  static constexpr int most = 2;  // states
-  int count = 0;                  // 0: the program is none
+  static constexpr int most = 2;                  // states
+  static constexpr int of_one = 2 * max_columns;  // the first column of one row
+  int count = 0;                                  // 0: the program is none
   int state[most] = {};
   int constant[most] = {};                           // there
   int kept[most] = {};                               // back

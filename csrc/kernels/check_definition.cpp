@@ -77,6 +77,7 @@ void check_definition(const CellDefinition& cell) {
   if (buffer.carried != tape.carried) refuse(cell, "the same states carried with a tape and without");
   if (buffer.statistics != tape.statistics) refuse(cell, "the same statistics with a tape and without");
   tape.left.clear();
+  tape.once.clear();
   for (std::size_t stage = stages; stage-- > 0;) walk(cell.backward, Way::back, stage, tape);
 }
 

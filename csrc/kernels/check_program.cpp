@@ -75,6 +75,7 @@ class Walk {
       if (operation == Operation::store_tape) left_.columns.insert(at);
     for (const auto& [operation, at] : stored_)
       if (operation == Operation::store_left) left_.left.insert(at);
+    left_.once.insert(once_.begin(), once_.end());
   }
 
  private:
@@ -97,7 +98,8 @@ class Walk {
     for (int k = 0; k < one.count; ++k) {
       const int column = one.column[k];
       const bool within = column >= max_columns;
-      if (!(within ? left_.left.count(column - max_columns) : left_.columns.count(column)))
+      if (!(within ? left_.left.count(column - max_columns) && !left_.once.count(column - max_columns)
+                   : left_.columns.count(column)))
         refuse(cell_, "statistics of columns that an earlier program has stored");
       for (const Instruction& i : code_.instructions)
         if (i.operation == (within ? Operation::store_left : Operation::store_tape) &&
@@ -161,7 +163,10 @@ class Walk {
 
   // What follows from params and numbers alone.
   static bool may_be_once(Operation operation, int reads) {
-    if (reads == 0) return operation == Operation::constant || operation == Operation::load_vector;
+    if (reads == 0)
+      return operation == Operation::constant || operation == Operation::load_vector ||
+             operation == Operation::load_left;
+    if (operation == Operation::store_left) return true;
     return !stores(operation) && operation != Operation::spread && operation != Operation::chance;
   }
 
@@ -189,6 +194,8 @@ class Walk {
           refuse(cell_, "registers that are written before they are read, for one row or for all");
       }
       if (most >= 0) index(i.operation, i.index + n, least, most);
+      if (i.operation == Operation::load_left || i.operation == Operation::store_left)
+        one_row(once, i.operation, i.index + n);
       if (stores(i.operation)) continue;
       check_register(i.to + n);
       written_[i.to + n] = once ? Written::once : Written::whole;
@@ -225,6 +232,15 @@ class Walk {
     }
   }
 
+  // A column has numbers of all rows or of one, which lie in the first row's.
+  void one_row(bool once, Operation operation, int at) {
+    if (once && !elementwise_) refuse(cell_, "columns of one row in an elementwise cell");
+    if (operation == Operation::load_left ? once != (left_.once.count(at) > 0)
+                                          : left_.left.count(at) && once != (left_.once.count(at) > 0))
+      refuse(cell_, "columns that are stored and loaded for one row or for all");
+    if (once && operation == Operation::store_left) once_.insert(at);
+  }
+
   // The programs of an elementwise cell run at different times: what one step leaves for the next one is
   // there for the recurrence alone.
   void carried(Operation operation, int at) {
@@ -258,6 +274,7 @@ class Walk {
   const int stage_, stages_;
   const bool ends_;  // the last one to run
   Left& left_;
+  std::set<int> once_;                          // columns that this program stores for one row
   enum class Written { not_yet, once, whole };  // for one row, for all
   Written written_[max_registers] = {};
   std::set<std::pair<Operation, int>> stored_;

@@ -15,6 +15,7 @@ enum class Way { there, there_with_tape, back };
 struct Left {
   std::set<int> columns;  // of the tape
   std::set<int> left;     // those of this way, within a step
+  std::set<int> once;     // of those: what is stored for one row, which is then loaded so
   int statistics = 0;     // the first ones are there
   std::set<int> carried;  // the states that the recurrence of an elementwise cell has stored
 };

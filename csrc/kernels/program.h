@@ -64,7 +64,7 @@ struct Instruction {
   int16_t to, from[4];  // registers
   int16_t index;        // of the state, column, vector, scalar, stage or statistic
   int16_t count;        // done for so many registers (and indices), one after the other
-  int16_t once;         // 1: for one row, as all are alike
+  int16_t once;         // 1: for one row, as all are alike; what it leaves lies in the first row's column
   double number;
 };
 

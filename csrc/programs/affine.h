@@ -29,6 +29,7 @@ template <class T, int L, int N, bool Back> class AffineStep {
   using V = Vec<T, L>;
 
   T* column(int number, int row) const {
+    if (number >= Affine::of_one) return rows_.left[0] + std::ptrdiff_t{number - Affine::of_one} * H_;
     return number < max_columns ? rows_.slots[row] + std::ptrdiff_t{number} * H_
                                 : rows_.left[row] + std::ptrdiff_t{number - max_columns} * H_;
   }

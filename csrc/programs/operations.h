@@ -229,6 +229,7 @@ ELMAN_INLINE void execute(const LinkedProgram<T>& program, const Frame<T>& frame
   }
   Frame<T> once = frame;
   once.rows = 1;
+  once.row = 0;  // where a column of one row lies
   once.count = std::ptrdiff_t{frame.groups} * lanes;
   for (const Linked<T>* i = program.code; i < end; ++i) i->run(*i, i->once ? once : frame);
 }

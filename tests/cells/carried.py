@@ -24,18 +24,19 @@ def as_it_is(name):
 
 def hold(
     package, cell, forward, pairs, zero=(), same=(), fixed=None, T=7, I=4, dtype="float64", tolerance=1e-10,  # noqa: E741
-    states=False,
+    states=False, H=5, **options,
 ):  # fmt: skip
     """Asserts that outputs and gradients are alike.
 
     `forward` is the other's function of x [T, B, I], and with `states` of initial states [B, H] behind it: it then
     gives the outputs and a list of the last states, which are compared too. `pairs` are its parameters, each with a
     function of our arrays by name to its value, which also turns our gradients into its gradient, or with another
-    function that does that. `same` are params that are one number, `fixed` last rows of ours, by name.
+    function that does that. `same` are params that are one number, `fixed` last rows of ours, by name. `options`: of
+    our layer.
     """
-    B, H = 3, 5
+    B = 3
     rng = np.random.default_rng(5)
-    layer = edited(random_layer(cell, I, H, rng, dtype), zero)
+    layer = edited(random_layer(cell, I, H, rng, dtype, **options), zero)
     for name, (rows, value) in (fixed or {}).items():
         layer.parameters[name] = np.concatenate([layer.parameters[name][: rows.start], value])
     for name in same:

@@ -6,9 +6,11 @@ scalars by name; it gives the new states.
 
 import torch
 from torch import sigmoid, tanh
+from torch.nn import Identity
 from torch.nn.functional import logsigmoid, relu
 
 STEPS = {}
+SAME = Identity()
 
 
 def step(function):
@@ -70,19 +72,20 @@ def lstm(x, h, states, s=sigmoid, t=tanh, u=None, cell_clip=None, **p):
     c1 = f * c + i * t(g)
     if cell_clip is not None:
         c1 = c1.clamp(-cell_clip, cell_clip)
-    return s(o + p.get("p_o", 0) * c1) * (u or t)(c1), c1
+    h1 = s(o + p.get("p_o", 0) * c1) * (u or t)(c1)
+    return p.get("w_p", SAME)(h1), c1
 
 
 STEPS["peephole_lstm"] = lstm
 
 
 @step
-def cifg(x, h, states, p_i=0, p_o=0):
+def cifg(x, h, states, p_i=0, p_o=0, w_p=SAME):
     i, g, o = both(x, h)
     c = states[1]
     i = sigmoid(i + p_i * c)
     c1 = (1 - i) * c + i * tanh(g)
-    return sigmoid(o + p_o * c1) * tanh(c1), c1
+    return w_p(sigmoid(o + p_o * c1) * tanh(c1)), c1
 
 
 @step

@@ -1,4 +1,4 @@
-"""Steps of cells with norms over all units, as equations.py has those of others."""
+"""Steps of cells with norms or means over all units, as equations.py has those of others."""
 
 import torch
 from torch import sigmoid, tanh
@@ -48,3 +48,11 @@ def dreamer_gru(x, h, states, epsilon=1e-3, **given):
     reset, candidate, update = sums.chunk(3, -1)
     update = sigmoid(update - 1)
     return (update * tanh(sigmoid(reset) * candidate) + (1 - update) * states[0],)
+
+
+@step
+def lmu(x, h, states, e_h, e_m, b, A, w):
+    old, m = states
+    v = (x[0] + e_h * old + e_m * m).mean(-1, keepdim=True)
+    m1 = A(m) + b * v
+    return tanh(x[1] + h[0] + w(m1)), m1

@@ -104,12 +104,14 @@ def test_torchrecurrent_fast_grnn():
     hold("torchrecurrent", cells.fast_grnn(), steps(other), pairs, ["bias_hh_l0"], same)
 
 
+@pytest.mark.parametrize("heads, H", [(1, 5), (3, 9), (4, 64)])
 @pytest.mark.parametrize("states", [False, True], ids=["from zeros", "states"])
-def test_xlstm(states):
-    """Its plain loop, with one head."""
+def test_xlstm(states, heads, H):
+    """Its plain loop."""
     package = pytest.importorskip("xlstm.blocks.slstm.src.vanilla")
     pointwise = package.slstm_pointwise_function_registry["slstm"]
-    shapes = ((4 * H, I), (1, 4 * H, H), (4 * H,))
+    K = H // heads
+    shapes = ((4 * H, I), (heads, 4 * K, K), (4 * H,))
     weights = [torch.zeros(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
 
     def forward(x, *initial):
@@ -117,9 +119,12 @@ def test_xlstm(states):
         every, last, _ = package.slstm_forward(x @ weights[0].T, start, *weights[1:], pointwise)
         return (every[0, 1:], list(last)) if states else every[0, 1:]
 
-    places = as_it_is("weight_ih_l0"), lambda a: a["weight_hh_l0"][None], as_it_is("bias_ih_l0")
+    def of_heads(arrays):
+        return arrays["weight_hh_l0"].reshape(4, heads, K, K).swapaxes(0, 1).reshape(shapes[1])
+
+    places = as_it_is("weight_ih_l0"), of_heads, as_it_is("bias_ih_l0")
     pairs = list(zip(weights, places, strict=True))
-    hold("xlstm", cells.slstm(), forward, pairs, ["bias_hh_l0"], T=20, states=states)
+    hold("xlstm", cells.slstm(), forward, pairs, ["bias_hh_l0"], T=20, states=states, H=H, heads=heads)
 
 
 @pytest.mark.parametrize("name", ["minGRU", "minLSTM"])

@@ -30,6 +30,8 @@ OPTIONS = {
     "lstm, peepholes": (cells.lstm(peepholes=True), STEPS["lstm"]),
     "lstm, coupled": (cells.lstm(coupled=True), STEPS["cifg"]),
     "lstm, coupled peepholes": (cells.lstm(True, True), STEPS["cifg"]),
+    "lstm, projection": (cells.lstm(projection=True), STEPS["lstm"]),
+    "lstm, all": (cells.lstm(True, True, projection=True), STEPS["cifg"]),
     "lstm, cell_clip": (cells.lstm(cell_clip=0.3), part(STEPS["lstm"], cell_clip=0.3)),
     "lstm, gate_clip": (
         cells.lstm(True, gate_clip=0.5),

@@ -26,6 +26,7 @@ from ..tracing import (
 )
 from .continuous import cfc, unicornn
 from .grus import atr, augru, brc, cfn, gru, gru_d, li_gru, light_ru, mgu, sgrn, star, ugrnn
+from .legendre import legendre, lmu
 from .linear import lru, rg_lru, sru, t_rnn
 from .lstms import cifg, janet, lstm, peephole_lstm, ran
 from .minimal import min_gru, min_lstm
@@ -60,9 +61,11 @@ __all__ = [
     "layer_norm_gru",
     "layer_norm_lstm",
     "leaky_rnn",
+    "legendre",
     "li_gru",
     "lif",
     "light_ru",
+    "lmu",
     "log",
     "lru",
     "lstm",

@@ -31,6 +31,7 @@ def lstm(
     activation: Activation = "tanh",
     gate_activation: Activation = "sigmoid",
     output_activation: Activation | None = None,
+    projection: bool = False,
 ) -> CellDefinition:
     """LSTM (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000), as ONNX's operator has it; states h c:
 
@@ -48,6 +49,8 @@ def lstm(
         activation: a name, as "tanh"; a name with its numbers, as ("leaky_relu", 0.3); or a function.
         gate_activation: the same kind.
         output_activation: the same kind; None for that of `activation`.
+        projection: True for h' = W_p (o u(c')) + b_p (Sak et al. 2014), whose rows are the last ones of weight_hh. It
+            has as many features as units; `elman.torch.LSTM` has fewer, with proj_size.
 
     Returns:
         The cell.
@@ -55,26 +58,32 @@ def lstm(
     Raises:
         ValueError: an argument has the wrong type or value.
     """
-    _check.flag("peepholes", peepholes), _check.flag("coupled", coupled)
+    for name, value in (("peepholes", peepholes), ("coupled", coupled), ("projection", projection)):
+        _check.flag(name, value)
     bound, most = optional_bound("gate_clip", gate_clip), optional_bound("cell_clip", cell_clip)
     t = clipped(function_of("activation", activation), bound)
     s = clipped(function_of("gate_activation", gate_activation), bound)
     out = activation if output_activation is None else output_activation
     u = function_of("output_activation", out)
 
-    def step(i, f, g, o, c, p_i=None, p_f=None, p_o=None):
+    def step(i, f, g, o, c, p_i=None, p_f=None, p_o=None, w_p=None):
         kept = None if f is None else s(_seen(f, p_f, c))
         i, g = s(_seen(i, p_i, c)), t(g)
         c1 = i * (g - c) + c if kept is None else kept * c + i * g
         c1 = c1 if most is None else clip(c1, -most, most)
-        return s(_seen(o, p_o, c1)) * u(c1), c1
+        h1 = s(_seen(o, p_o, c1)) * u(c1)
+        return h1 if w_p is None else w_p(h1), c1
 
-    def coupled_step(i, g, o, c, p_i=None, p_o=None):
-        return step(i, None, g, o, c, p_i, None, p_o)
+    def coupled_step(i, g, o, c, p_i=None, p_o=None, w_p=None):
+        return step(i, None, g, o, c, p_i, None, p_o, w_p)
+
+    matrices = "w_p" if projection else ""
 
     if coupled:
-        return trace(coupled_step, "i g o", "h c", "p_i p_o" if peepholes else "", bias={"i": -1.0})
-    return trace(step, "i f g o", "h c", "p_i p_f p_o" if peepholes else "", bias={"f": 1.0})
+        params = "p_i p_o" if peepholes else ""
+        return trace(coupled_step, "i g o", "h c", params, bias={"i": -1.0}, matrices=matrices)
+    params = "p_i p_f p_o" if peepholes else ""
+    return trace(step, "i f g o", "h c", params, bias={"f": 1.0}, matrices=matrices)
 
 
 @cell("i f g o", "h c", params="p_i p_f p_o", bias={"f": 1.0})

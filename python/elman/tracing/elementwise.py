@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .graph import Graph
 from .operations import FREE, STATISTICS, Node
+from .units import of_units
 
 _AHEAD, _LOOP, _AFTER, _COUNT = 0, 1, 2, 3
 _IN_LOOP = 100  # more than any node costs
@@ -72,6 +73,11 @@ class Elementwise:
         if node.op == "spread":
             return None if loop else 1
         return _IN_LOOP if loop else None
+
+    def held(self, graph: Graph, nodes: Collection[int], forward: int) -> dict[int, int]:
+        """Of what is left for one row, the end of its way: a column of it is never one of all rows."""
+        of_one = of_units(graph.nodes)
+        return {n: self.count * (1 + (n >= forward)) - 1 for n in nodes if of_one[n]}
 
     def times(self, graph: Graph, gradients: Mapping[tuple[str, int], int]) -> list[int]:
         """When each node is first there to be computed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .graph import Graph
@@ -67,7 +67,7 @@ def emit(
     order = Order(graph, outputs, {*slot_nodes, *columns}, found)
     needed = order.needed()
     readers: dict[int, list[Step]] = {n: [] for n in slot_nodes}
-    for step in [order.step(n) for n in needed - {*slot_nodes, *columns}] + _stores(outputs):
+    for step in [order.step(n) for n in needed - {*slot_nodes, *columns}] + [*map(order.store, outputs)]:
         for n in set(step.args) & readers.keys():
             readers[n].append(step)
     alike: dict[str, list[int]] = {}
@@ -85,32 +85,30 @@ def emit(
     for n in slot_nodes:
         if n not in places:
             registers[n] = places[n] = len(places)
-    loads = _loads({n: column for n, column in columns.items() if n in needed}, len(places), registers)
+    loads = _loads(order, {n: column for n, column in columns.items() if n in needed}, len(places), registers)
     program = _fewest(graph, outputs, registers, found, loads + functions)
     return program._replace(place=tuple(places[n] for n in slot_nodes))
 
 
-def _loads(columns: Mapping[int, int], register: int, registers: dict[int, int]) -> list[Instruction]:
+def _loads(
+    order: Order, columns: Mapping[int, int], register: int, registers: dict[int, int]
+) -> list[Instruction]:
     """Loads into registers from this one on; neighbouring columns are one instruction."""
     loads: list[Instruction] = []
     for to, n in enumerate(sorted(columns, key=lambda n: columns[n]), register):
         registers[n] = to
         where, index = place_of(columns[n])
-        last = loads[-1] if loads else None
-        if last and last.op == f"load_{where}" and last.index + last.count == index:
+        last, once = loads[-1] if loads else None, order.once(n)
+        if last and (last.op, last.once, last.index + last.count) == (f"load_{where}", once, index):
             loads[-1] = last._replace(count=last.count + 1)
         else:
-            loads.append(Instruction(f"load_{where}", to, index=index))
+            loads.append(Instruction(f"load_{where}", to, index=index, once=once))
     return loads
 
 
 def place_of(column: int) -> tuple[str, int]:
     """What holds a column, and its number there: those that are left within a step come behind the largest tape."""
     return ("tape", column) if column < MOST_COLUMNS else ("left", column - MOST_COLUMNS)
-
-
-def _stores(outputs: Iterable[Output]) -> list[Step]:
-    return [Step(-1, output.op, (output.node,), which=output.which) for output in outputs]
 
 
 def _fewest(

@@ -261,6 +261,7 @@ class _Maker:
         gradients = {
             output.which: time for time in times for output in self.outputs[time] if output.op == "store_tape"
         }
+        last |= self.stages.held(self.graph, last, self.forward)
         spans = [Span(self.times[n], end, n) for n, end in last.items()]
         across = [s for s in spans if s.begin < self.stages.count <= loaded.get(s.node, 0)]
         within = [span for span in spans if span not in across]

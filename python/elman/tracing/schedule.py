@@ -57,7 +57,7 @@ class Order:
         node = self._graph.nodes[n]
         if n in self._found:
             return Step(n, self._found[n].op, (), which=self._found[n].which)
-        once = bool(self._of_units) and self._of_units[n]
+        once = self.once(n)
         if node.op in ("constant", "number"):
             return Step(n, "constant", (), node.number, once=once)
         if node.op == "spread" and self._graph.nodes[node.args[0]].op == "vector":
@@ -67,6 +67,14 @@ class Order:
         if node.op == "spike":
             return Step(n, "where_greater", node.args, once=once)
         return Step(n, node.op, node.args, node.number, once=once)
+
+    def once(self, n: int) -> bool:
+        """Whether a node is computed for one row."""
+        return bool(self._of_units) and self._of_units[n]
+
+    def store(self, output: Output) -> Step:
+        """The instruction that stores it."""
+        return Step(-1, output.op, (output.node,), which=output.which, once=self.once(output.node))
 
     def needed(self) -> set[int]:
         """All nodes on the way, with those that are there."""
@@ -103,7 +111,7 @@ class Order:
 
         def store() -> None:
             ready = [o for o, wait in waiting if o.node in done and wait in loaded]
-            steps.extend(Step(-1, o.op, (o.node,), which=o.which) for o in ready)
+            steps.extend(map(self.store, ready))
             waiting[:] = [item for item in waiting if item[0] not in ready]
 
         store()

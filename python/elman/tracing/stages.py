@@ -75,6 +75,10 @@ class Stages:
         """Whether a node can be had at that time without a column."""
         return node.op in FREE
 
+    def held(self, graph: Graph, nodes: Collection[int], forward: int) -> dict[int, int]:
+        """Until when nodes lie in their columns, if not until they are loaded last."""
+        return {}
+
     def cost(self, node: Node, time: int) -> int | None:
         """Of what is not counted as it is: nothing."""
         return None
@@ -133,7 +137,8 @@ class Left:
                 walk += self._graph.nodes[n].args
         for n in sorted(needed):
             if self._cost(n, time) > _CHEAP:
-                self.nodes.add(n)
+                node = self._graph.nodes[n]
+                self.nodes.add(node.args[0] if node.op == "spread" else n)  # of all rows one is enough
 
     def _there(self, n: int, time: int) -> bool:
         return (n in self.nodes and self._times[n] < time) or self._at_hand(n, time)
