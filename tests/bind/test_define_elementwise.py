@@ -3,7 +3,7 @@
 import pytest
 
 from elman import _core
-from elman.cells import exp, sigmoid, tanh
+from elman.cells import exp, gru, lru, sigmoid, tanh
 from elman.stack import cells
 from elman.tracing import trace
 
@@ -138,4 +138,24 @@ def test_one_recurrence_with_a_tape_and_without():
         for code, (rows, numbers) in zip(given["forward_keep"], programs, strict=True)
     ]
     with pytest.raises(ValueError, match="the same states carried with a tape and without"):
+        _core.define_cell(**given)
+
+
+@pytest.mark.parametrize(
+    "cell, part, once, to, message",
+    [
+        (lru, 1, 1, 0, "columns that are stored and loaded for one row or for all"),
+        (lru, 1, 0, 1, "columns that are stored and loaded for one row or for all"),
+        (gru(reset_after=False), 1, 0, 1, "columns of one row in an elementwise cell"),
+    ],
+)
+def test_columns_of_one_row(cell, part, once, to, message):
+    """A load that takes them for what they are not."""
+    given = {**cells._words(cell), "name": "one-row-test"}
+    registers, place, rows, numbers, statistics = given["forward"][part]
+    rows = [list(one) for one in rows]
+    load = next(one for one in rows if one[0] == NUMBER["load_left"] and one[8] == once)
+    load[8] = to
+    given["forward"][part] = registers, place, rows, numbers, statistics
+    with pytest.raises(ValueError, match=message):
         _core.define_cell(**given)
