@@ -81,6 +81,11 @@ def fraction(name: str, value: Any) -> float:
     return _within(name, value, lambda v: 0 <= v < 1, "a number from 0 up to, not including, 1")
 
 
+def maybe_whole(name: str, value: Any) -> int | None:
+    """A whole number of at least 1, or None."""
+    return None if value is None else whole_number(name, value, 1)
+
+
 def positive(name: str, value: Any) -> float:
     return _within(name, value, lambda v: v > 0, "a number above 0")
 

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 
 import elman
 from tests.support.cases import DIRECTIONS, ONE_STAGE, SEQUENCES, make_case, make_layer
@@ -135,3 +136,13 @@ def test_parameters_that_have_changed():
     layer.parameters["weight_hh_l0"] = 0 * layer.parameters["weight_hh_l0"]
     with pytest.raises(RuntimeError):
         backward(y)
+
+
+@pytest.mark.parametrize("value", [0, -5, "a", 1.5, True])
+def test_what_is_set_later_is_looked_at(value):
+    module, layer = elman.torch.LSTM(2, 3), elman.LSTM(2, 3)
+    module.checkpoint_every = layer.checkpoint_every = value
+    with pytest.raises(ValueError, match="checkpoint_every: expected a whole number of at least 1, got"):
+        module(torch.zeros(4, 1, 2))
+    with pytest.raises(ValueError, match="checkpoint_every: expected a whole number of at least 1, got"):
+        layer.forward(np.zeros((4, 1, 2), np.float32))

@@ -120,7 +120,7 @@ def test_in_models():
         ),
         (
             lambda R: R("lstm", 3, 12, heads=2),
-            "heads: expected 1 for a compiled cell, as elman.cells has those",
+            "heads: expected 1 for 'lstm', got 2; cells of elman.cells take more",
         ),
         (
             lambda R: R(cells.sru(), 3, 12, heads=2),
@@ -136,7 +136,7 @@ def test_refusals(make, message):
 
 
 def test_refusal_in_models():
-    with pytest.raises(ValueError, match=r"heads: expected 1 for 'gru', as elman\.cells has those"):
+    with pytest.raises(ValueError, match=r"heads: expected 1 for 'gru', got 2; cells of elman\.cells"):
         models.SequenceClassifier(2, input_size=3, cell="gru", heads=2)
 
 

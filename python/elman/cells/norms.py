@@ -108,7 +108,7 @@ def layer_norm_gru(epsilon: float = 1e-5) -> CellDefinition:
 
 @made
 def dreamer_gru(epsilon: float = 1e-3) -> CellDefinition:
-    """The normalised GRU of Dreamer (Hafner et al. 2020), with one block; one state h:
+    """The normalised GRU of Dreamer (Hafner et al. 2020), with one block unless a layer has `heads=`; one state h:
 
     [r n z] = N(W_ih x + W_hh h) gain + shift;  n = tanh(sigmoid(r) n);  z = sigmoid(z - 1);  h' = z n + (1 - z) h.
 

@@ -9,7 +9,7 @@ from ._made import made
 
 @made
 def slstm(forget: str = "sigmoid") -> CellDefinition:
-    """sLSTM of xLSTM (Beck et al. 2024, equations 8 to 18), with dense recurrent weights; states h c n m:
+    """sLSTM of xLSTM (Beck et al. 2024, equations 8 to 18), whose heads are `heads=` of a layer; states h c n m:
 
     m' = max(i, log f + m), but i where n = 0;  i1 = exp(i - m');  f1 = exp(log f + m - m');
     c' = f1 c + i1 tanh(z);  n' = f1 n + i1;  h' = sigmoid(o) c' / n'.

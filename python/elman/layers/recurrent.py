@@ -96,9 +96,7 @@ class RecurrentLayer(Parameters):
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         self.reverse = _check.flag("reverse", reverse)
         self.recurrent_dropout = _check.fraction("recurrent_dropout", recurrent_dropout)
-        if checkpoint_every is not None:
-            checkpoint_every = _check.whole_number("checkpoint_every", checkpoint_every, 1)
-        self.checkpoint_every = checkpoint_every
+        self.checkpoint_every = _check.maybe_whole("checkpoint_every", checkpoint_every)
         self.dtype = _check.float_type("dtype", dtype)
         if self.recurrent_dropout and not self._spec.facts.h_gates:
             raise ValueError(
@@ -238,7 +236,8 @@ class RecurrentLayer(Parameters):
             ValueError: an argument has the wrong shape, type or value.
         """
         spec = self._spec
-        device: Device = device_of(x, spec, self.recurrent_dropout, self.checkpoint_every) or PROCESSOR
+        every = _check.maybe_whole("checkpoint_every", self.checkpoint_every)  # it may have been set since
+        device: Device = device_of(x, spec, self.recurrent_dropout, every) or PROCESSOR
         call = prepare(spec, device, x, state, lengths, mask, reset, self.batch_first, scalars)
         dropout = factors_between(spec, self.dropout, call.x.shape[:-1], self._rng)
         factors = factors_within(spec, self.recurrent_dropout, call.steps.B, self._rng)
@@ -246,7 +245,7 @@ class RecurrentLayer(Parameters):
         run = device.new_pass(
             spec, call.steps, call.x, call.state, [*map(device.put, dropout)], factors, call.scalars, seed
         )
-        tape, weights = run.new_tape(checkpoint_every=self.checkpoint_every), self._made(device)
+        tape, weights = run.new_tape(checkpoint_every=every), self._made(device)
         y, final = run.forward(weights.value, tape)
         of_back = functools.partial(self._made, device, True)
         store = self._store

@@ -93,7 +93,7 @@ def network(
         kind = RECURRENT[chosen]
         if heads != 1:
             raise ValueError(
-                f"heads: expected 1 for {chosen!r}, as elman.cells has those that take more, got {heads}"
+                f"heads: expected 1 for {chosen!r}, got {heads}; cells of elman.cells take more, as cells.lstm()"
             )
     else:
         kind = functools.partial(Recurrent, chosen, heads=heads)

@@ -110,7 +110,7 @@ def check_heads(cell: str, heads: Any, H: int) -> int:
     heads, known = _check.whole_number("heads", heads, 1), CELLS[cell]
     if heads > 1 and known.definition is None:
         raise ValueError(
-            f"heads: expected 1 for a compiled cell, as elman.cells has those that take more, got {heads}"
+            f"heads: expected 1 for {cell!r}, got {heads}; cells of elman.cells take more, as cells.lstm()"
         )
     if heads > 1 and not known.h_gates:
         raise ValueError(f"heads: expected 1 for a cell without recurrent weights, got {heads}")

@@ -22,8 +22,7 @@ class _Layer(Twinned, Sequences, torch.nn.RNNBase):
     _elman_cache: Cache | None = None
 
     def __init__(self, *args: Any, checkpoint_every: int | None = None, **kwargs: Any):
-        if checkpoint_every is not None:
-            checkpoint_every = _check.whole_number("checkpoint_every", checkpoint_every, 1)
+        checkpoint_every = _check.maybe_whole("checkpoint_every", checkpoint_every)
         super().__init__(*args, **kwargs)
         self.checkpoint_every = checkpoint_every
 

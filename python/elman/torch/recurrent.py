@@ -75,8 +75,7 @@ class Recurrent(Sequences, nn.Module):
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         self.heads = check_heads(self._elman_cell, heads, self.hidden_size)
-        if checkpoint_every is not None:
-            checkpoint_every = _check.whole_number("checkpoint_every", checkpoint_every, 1)
+        checkpoint_every = _check.maybe_whole("checkpoint_every", checkpoint_every)
         self.checkpoint_every = checkpoint_every
         if self.dropout and self.num_layers == 1:
             warnings.warn(

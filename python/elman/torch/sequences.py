@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from .. import _check
 from ..stack.cells import CELLS
 from . import autocast, check, draws, fallback, gpu, projection
 from .cache import Cache, cache_of
@@ -157,8 +158,9 @@ class Sequences:
     ) -> Sequence[Tensor]:
         backwards = (False, True) if self.bidirectional else (False,)
         spec = spec_of(self._elman_cell, backwards, self.bias, weights, self.proj_size > 0)
-        if self.checkpoint_every is not None:
-            layout = layout._replace(checkpoint_every=self.checkpoint_every)
+        every = _check.maybe_whole("checkpoint_every", self.checkpoint_every)  # it may have been set since
+        if every is not None:
+            layout = layout._replace(checkpoint_every=every)
         dropping = self.training and self.dropout and self.num_layers > 1
         dropout = self._dropout_factors(x, layout.batch_first) if dropping else []
         if self.training and CELLS[self._elman_cell].draws:
