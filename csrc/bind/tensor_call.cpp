@@ -181,6 +181,7 @@ void bind_tensors(py::module_& m) {
   py::class_<Module>(m, "Module")
       .def(py::init([](std::string cell, int I, int H, bool bidirectional, bool bias, bool batch_first,
                        bool one_step, int heads) {
+             checked_size(heads, 1, "heads");
              return Module{std::move(cell), I, H, bidirectional, bias, batch_first, one_step, heads};
            }),
            py::arg("cell"), py::arg("I"), py::arg("H"), py::arg("bidirectional"), py::arg("bias"),

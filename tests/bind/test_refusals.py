@@ -139,6 +139,7 @@ REFUSALS = {
     r"x: expected \[\.\.\., 3\], got float32 \[2, 4\]": lambda: _core.linear(
         _core.pack_linear(zeros(4, 3), None), zeros(2, 4), zeros(2, 4)
     ),
+    "heads: expected sizes from 1 to 268435456, got 0": lambda: _core.Module("gru", 3, 4, False, True, False, False, 0),
     "memory: expected sizes from 1 to 268435456, got 0": lambda: _core.pack_memory(zeros(2, 3, 0), None, 1.0),
     "memory: too large, got float32": lambda: _core.pack_memory(zeros(1 << 31, 0, 3), None, 1.0),
     "index: expected 0 to 2, got 3": lambda: _core.add_rows(zeros(3, 2), np.array([3]), zeros(1, 2)),

@@ -5,7 +5,7 @@ import pytest
 
 import elman
 from elman import cells
-from elman.cells import sigmoid, tanh
+from elman.cells import exp, sigmoid, tanh
 from elman.tracing import trace
 from elman.tracing.affine import in_affine_form
 
@@ -14,11 +14,16 @@ def written():
     """Functions of a, b (slots) and states, and how many of the states such a recurrence has; 0: it is none."""
     return {
         "plain": (lambda a, b, h: sigmoid(a) * h + b, 1),
-        "gate": (lambda a, b, h: h + sigmoid(a) * (b - h), 1),
+        "gate": (
+            lambda a, b, h: h + sigmoid(a) * (b - h),
+            0,
+        ),  # a small sigmoid(a) would be lost in 1 - sigmoid(a)
+        "forget gate": (lambda a, b, h: b + sigmoid(a) * (h - b), 1),
+        "kept apart": (lambda a, b, h: a * (b * h) + b, 0),  # a * b may be larger than a number can be
         "other gate": (lambda a, b, h: (1 - sigmoid(a)) * h + sigmoid(a) * tanh(b), 1),
         "minus": (lambda a, b, h: b - sigmoid(a) * h, 1),
         "from a number": (lambda a, b, h: 2 - (sigmoid(a) * h - b) * 0.5, 1),
-        "twice": (lambda a, b, h: a * h * 0.3 + b + h * sigmoid(b), 1),
+        "twice": (lambda a, b, h: a * h * 0.3 + b + h * sigmoid(b), 0),
         "number times the state": (lambda a, b, h: 0.5 * h + a + b, 0),
         "the state as it is": (lambda a, b, h: h + a * b, 0),
         "no constant": (lambda a, b, h: sigmoid(a + b) * h, 0),
@@ -93,3 +98,25 @@ def test_lru_turns_as_its_numbers_say():
     for step in range(200):
         state = factor * state + np.sqrt(1 - np.abs(factor) ** 2) * (re[step] + 1j * im[step])
         np.testing.assert_allclose(y[step], state.real, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("slow", [1e-2, 1e-3, 1e-4])
+def test_slow_gates_keep_what_float32_can_hold(slow):
+    """A rate that stays the same errs in the same direction at every step."""
+    cell = trace(lambda a, h: h + slow * (a - h), {"a": "x"}, "h")
+    x = 1 + 0.1 * np.random.default_rng(0).standard_normal((20_000, 1, 1))
+    y = []
+    for dtype in (np.float32, np.float64):
+        layer = elman.Recurrent(cell, 1, 1, dtype=dtype)
+        layer.load_state_dict({"weight_ih_l0": np.ones((1, 1), dtype), "bias_ih_l0": np.zeros(1, dtype)})
+        y.append(layer(x.astype(dtype))[0])
+    assert np.abs(y[0] - y[1]).max() < 5e-6
+
+
+def test_products_of_factors_that_are_too_large():
+    cell = trace(lambda a, b, h: exp(a) * (exp(b) * h) + b, {"a": "x", "b": "x"}, "h")
+    layer = elman.Recurrent(cell, 2, 1)
+    layer.load_state_dict(
+        {"weight_ih_l0": np.eye(2, dtype=np.float32), "bias_ih_l0": np.zeros(2, np.float32)}
+    )
+    assert layer(np.full((1, 1, 2), 60, np.float32))[0].item() == 60

@@ -181,6 +181,26 @@ def test_compiled_by_torch():
     np.testing.assert_array_equal(compiled(x)[0].detach().numpy(), module(x)[0].detach().numpy())
 
 
+@pytest.mark.parametrize("heads", [1, 0, -3, 5, "3", 2**40])
+def test_other_heads_than_the_weights_have(heads):
+    """Set later, also where a call would take what is kept without a look at the weights."""
+    module = elman.torch.assume_frozen(elman.torch.Recurrent(cells.slstm(), 3, 12, heads=3))
+    x = torch.zeros(4, 2, 3)
+    with torch.no_grad():
+        module(x)
+        module.heads = heads
+        with pytest.raises((ValueError, RuntimeError), match="heads: expected"):
+            module(x)
+
+
+def test_weights_of_other_heads():
+    module = elman.torch.Recurrent(cells.slstm(), 3, 12)
+    for columns in (4, 0):
+        module.weight_hh_l0 = torch.nn.Parameter(torch.zeros(48, columns))
+        with pytest.raises(RuntimeError, match="heads: expected"):
+            module(torch.zeros(4, 2, 3))
+
+
 def test_a_change_of_heads_makes_other_packed_weights():
     """The same numbers in another shape are other weights."""
     _, module = of_torch(cells.slstm(), 6, 2)

@@ -33,6 +33,7 @@ class Sequences:
     bidirectional: bool
     training: bool
     proj_size: int = 0
+    heads: int = 1
     checkpoint_every: int | None = None  # of modules that were accelerated, or pickled before there was one
     _parameters: dict[str, Any]
     _elman_cell: Any  # its name in CELLS
@@ -158,6 +159,10 @@ class Sequences:
     ) -> Sequence[Tensor]:
         backwards = (False, True) if self.bidirectional else (False,)
         spec = spec_of(self._elman_cell, backwards, self.bias, weights, self.proj_size > 0)
+        if spec.heads != self.heads:  # which it has been told by the shape of the weights
+            raise RuntimeError(
+                f"heads: expected {spec.heads}, by the shape of weight_hh, got {_check.describe(self.heads)}"
+            )
         every = _check.maybe_whole("checkpoint_every", self.checkpoint_every)  # it may have been set since
         if every is not None:
             layout = layout._replace(checkpoint_every=every)

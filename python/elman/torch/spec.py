@@ -35,7 +35,7 @@ def spec_of(
     I, H = weights[0].shape[1], weights[0].shape[0] // len(known.gates)  # noqa: E741
     P = weights[1].shape[1] if projected else 0
     # The recurrent weights of several heads are [rows, H / heads].
-    heads = H // weights[1].shape[1] if len(known.bias_h) > 0 and not projected else 1
+    heads = H // max(1, weights[1].shape[1]) if len(known.bias_h) > 0 and not projected else 1
     # 16-bit weights are on a GPU, where nothing is laid out by NumPy's types.
     dtype = DTYPES.get(weights[0].dtype, _FLOAT32)
     return StackSpec(cell, I, H, len(weights) // (each * len(backwards)), backwards, bias, dtype, P, heads)
@@ -60,6 +60,7 @@ def facts(
     heads: int = 1,
 ) -> Any:
     """A module in the engine's words. `one_step`: whether it is a cell."""
+    heads = min(_check.whole_number("heads", heads, 1), H)  # an attribute, which may be set to anything
     return _core.Module(cell, I, H, bidirectional, bias, batch_first, one_step, heads)
 
 

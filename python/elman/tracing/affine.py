@@ -1,8 +1,11 @@
 """Recurrences that are affine in their states, as s' = a s + b: written so, a step of them is one instruction.
 
-A function may say the same in other words, as z (n - h) + h. Here it becomes (1 - z) h + z n, whose factors need no
+A function may say the same in other words, as f (h - n) + n. Here it becomes f h + (n - f n), whose factors need no
 state, so that they are computed for many steps at once. Of at most two states each may read both, as the real and the
 imaginary part of one number do.
+
+Where rounding would be another thing it stays as it is: h + z (n - h), since 1 - z would lose what a small z says, and
+products of factors that the function keeps apart, which may be larger than a number can be.
 """
 
 from __future__ import annotations
@@ -93,33 +96,23 @@ def _of(graph: Graph, node: Node, parts: list[_Sum]) -> _Sum | None:
     return None
 
 
-def _added(graph: Graph, a: _Sum, b: _Sum) -> _Sum:
+def _added(graph: Graph, a: _Sum, b: _Sum) -> _Sum | None:
+    if a.factors.keys() & b.factors.keys():  # as h - z h
+        return None
     constant = a.constant if b.constant is None else b.constant
     if a.constant is not None and b.constant is not None:
         constant = graph.add(a.constant, b.constant)
-    shared = a.factors.keys() & b.factors.keys()
-    both = {state: _added_factors(graph, a.factors[state], b.factors[state]) for state in shared}
-    return _Sum(constant, {**a.factors, **b.factors, **both})
-
-
-def _added_factors(graph: Graph, a: int | None, b: int | None) -> int:
-    if a is None or b is None:
-        one, other = graph.constant(1.0), b if a is None else a
-        if other is None:
-            return graph.constant(2.0)
-        node = graph.nodes[other]
-        if node.op == "mul_number" and node.number == -1:
-            return graph.sub(one, node.args[0])
-        return graph.add(one, other)
-    return graph.add(a, b)
+    return _Sum(constant, {**a.factors, **b.factors})
 
 
 def _multiplied(graph: Graph, a: _Sum, b: _Sum) -> _Sum | None:
-    """Where one of them has no state."""
+    """Where one of them has no state, and the states of the other no factor that is more than a number."""
     if b.factors:
         a, b = b, a
     by = b.constant
     if b.factors or by is None:
+        return None
+    if graph.value(by) is None and not all(factor is None for factor in a.factors.values()):
         return None
     factors: dict[int, int | None]
     factors = {state: by if factor is None else graph.mul(factor, by) for state, factor in a.factors.items()}
