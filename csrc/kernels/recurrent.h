@@ -75,9 +75,9 @@ template <class T> struct BackwardJob {
   int t_begin = 0, t_end = 0;  // the steps to take, the last first; the call before took those after them
   PlanView plan;
   const LinkedCell<T>* cell = nullptr;
-  // The recurrent weights of each stage, as the products' `pack` lays them, or of several heads
-  // `pack_heads_back` (tile/heads.h). Null for cells of one stage and
-  // plans of one step: then the gradients of the states before it lack the product with them.
+  // The recurrent weights of each stage, as the products' `pack` lays them, or of several heads as
+  // tile/heads.h reads them. Null for cells of one stage and plans of one step: then the gradients of the
+  // states before it lack the product with them.
   const T* packed[max_stages] = {};
   const T* vectors = nullptr;     // [vectors, ceil(H / L) * L]
   const T* scalars = nullptr;     // [rows, scalars]

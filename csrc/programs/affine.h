@@ -60,21 +60,21 @@ template <class T, int L, int N, bool Back> class AffineStep {
       }
     }
 
-    template <class End> ELMAN_INLINE void take(int u, End extent) const {
+    ELMAN_INLINE void take(int u, Extent extent) const {
       V s[N], made[N];
-      unroll<N>([&](auto k) ELMAN_INLINED { s[k] = extent.template load_at<V>(from[k] + u, 0); });
+      unroll<N>([&](auto k) ELMAN_INLINED { s[k] = extent.load_at<V>(from[k] + u, 0); });
       if constexpr (Back) {
         unroll<N>([&](auto k) ELMAN_INLINED {
-          if (above[k]) s[k] = s[k] + extent.template load_at<V>(above[k] + u, 0);
+          if (above[k]) s[k] = s[k] + extent.load_at<V>(above[k] + u, 0);
         });
       }
       unroll<N>([&](auto k) ELMAN_INLINED {
         unroll<N>([&](auto n) ELMAN_INLINED {
-          const V by = extent.template load_at<V>(factor[k][n] + u, 0);
+          const V by = extent.load_at<V>(factor[k][n] + u, 0);
           const V state = N == 1 ? s[0] : of[k][n] ? s[N - 1] : s[0];
           if constexpr (n > 0) made[k] = mul_add(by, state, made[k]);
           else if constexpr (Back) made[k] = by * state;
-          else made[k] = mul_add(by, state, extent.template load_at<V>(constant[k] + u, 0));
+          else made[k] = mul_add(by, state, extent.load_at<V>(constant[k] + u, 0));
         });
       });
       // A gradient may be left where a factor was.

@@ -14,10 +14,8 @@ def written():
     """Functions of a, b (slots) and states, and how many of the states such a recurrence has; 0: it is none."""
     return {
         "plain": (lambda a, b, h: sigmoid(a) * h + b, 1),
-        "gate": (
-            lambda a, b, h: h + sigmoid(a) * (b - h),
-            0,
-        ),  # a small sigmoid(a) would be lost in 1 - sigmoid(a)
+        # A small sigmoid(a) would be lost in 1 - sigmoid(a).
+        "gate": (lambda a, b, h: h + sigmoid(a) * (b - h), 0),
         "forget gate": (lambda a, b, h: b + sigmoid(a) * (h - b), 1),
         "kept apart": (lambda a, b, h: a * (b * h) + b, 0),  # a * b may be larger than a number can be
         "other gate": (lambda a, b, h: (1 - sigmoid(a)) * h + sigmoid(a) * tanh(b), 1),

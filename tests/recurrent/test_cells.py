@@ -74,9 +74,9 @@ def test_float32_error_of_one_step(isa, cell):
     """Within 1e-6 absolute per step on unit-scale data, at the sizes of real layers."""
     case, want = real_step(cell)
     y, _ = case.infer()
-    # What lmu puts out is a sum over a memory that has no bound, each number of which is such a sum itself.
-    sums = 2 if cell == "lmu" else 1
-    assert np.abs(y - want).max() <= sums * 1e-6 * max(1, np.abs(want).max())  # relu has no bound of 1 itself
+    # The memory of lmu is no unit-scale data: up to 2.7 here. NumPy's float32 is off by 1.09e-6, ours by 1.15e-6.
+    most = 1.25e-6 if cell == "lmu" else 1e-6
+    assert np.abs(y - want).max() <= most * max(1, np.abs(want).max())  # relu has no bound of 1 itself
 
 
 @over(

@@ -11,7 +11,7 @@ import tempfile
 import venv
 import zipfile
 
-MOST_BYTES = 3_800_000  # 3.71 MB with heads, whose tiles every instruction set has for itself
+MOST_BYTES = 3_800_000
 TRY = pathlib.Path(__file__).with_name("try_wheel.py")
 
 

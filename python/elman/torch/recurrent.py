@@ -48,8 +48,6 @@ class Recurrent(Sequences, nn.Module):
         ValueError: an argument has the wrong type or value.
     """
 
-    heads: int = 1  # of modules that were pickled before there was one
-
     def __init__(
         self,
         cell: Any,
@@ -75,8 +73,7 @@ class Recurrent(Sequences, nn.Module):
         self.dropout = _check.fraction("dropout", dropout)
         self.bidirectional = _check.flag("bidirectional", bidirectional)
         self.heads = check_heads(self._elman_cell, heads, self.hidden_size)
-        checkpoint_every = _check.maybe_whole("checkpoint_every", checkpoint_every)
-        self.checkpoint_every = checkpoint_every
+        self.checkpoint_every = _check.maybe_whole("checkpoint_every", checkpoint_every)
         if self.dropout and self.num_layers == 1:
             warnings.warn(
                 f"dropout: expected 0 with num_layers=1, as it works between layers, got {dropout}",

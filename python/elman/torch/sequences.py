@@ -33,7 +33,7 @@ class Sequences:
     bidirectional: bool
     training: bool
     proj_size: int = 0
-    heads: int = 1
+    heads: int = 1  # of modules that have no more, or were pickled before there were any
     checkpoint_every: int | None = None  # of modules that were accelerated, or pickled before there was one
     _parameters: dict[str, Any]
     _elman_cell: Any  # its name in CELLS
