@@ -100,8 +100,8 @@ def draw(text: str, bits: np.ndarray, path: pathlib.Path, width: int = 64) -> No
 def main() -> None:
     example = Example("Text generation, characters", __doc__, "a text file, UTF-8",
                       cell={"choices": CELLS, "default": "lstm"},
-                      hidden={"type": int, "default": HIDDEN},
-                      epochs={"type": int, "default": TRAINING["epochs"]})  # fmt: skip
+                      hidden={"type": int, "default": HIDDEN, "help": "units; 64 with --quick"},
+                      epochs={"type": int, "default": TRAINING["epochs"], "help": "1 with --quick"})  # fmt: skip
     options = example.options
     text = options.data.read_text() if options.data else king_james()
     if example.quick:

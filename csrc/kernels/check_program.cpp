@@ -12,14 +12,7 @@ const char* const names[] = {
     ELMAN_OPERATIONS(ELMAN_NAME)
 #undef ELMAN_NAME
 };
-constexpr int reads_of[] = {
-#define ELMAN_READS(name, reads) reads,
-    ELMAN_OPERATIONS(ELMAN_READS)
-#undef ELMAN_READS
-};
-constexpr int operation_count = sizeof(reads_of) / sizeof(int);
-
-bool stores(Operation operation) { return operation >= Operation::store_state; }
+constexpr int operation_count = sizeof(operation_reads);
 
 // The program of a stage, walked from its first instruction to its last.
 class Walk {
@@ -47,11 +40,7 @@ class Walk {
     const Feed none{};
     const Feed& fed = !stage_ ? Feed{0, cell_.h.end, {}} : elementwise_ ? none : cell_.later[stage_ - 1];
     if (code_.place.size() != (back_ ? 0 : std::size_t(fed.count()))) refuse(cell_, "a place for each slot");
-    for (const int place : code_.place) {
-      check_register(place);
-      if (written_[place] != Written::not_yet) refuse(cell_, "a register for each slot");
-      written_[place] = Written::whole;
-    }
+    for (std::size_t slot = 0; slot < code_.place.size(); ++slot) arrive(static_cast<int>(slot));
     for (const Statistic& one : code_.statistics) statistic(one);
     for (const Instruction& i : code_.instructions) step(i);
     if (back_) {
@@ -60,7 +49,7 @@ class Walk {
           refuse(cell_, "the gradient of each slot of a stage");
       if (passes_on())
         expect_all(Operation::store_gradient, elementwise_ ? left_.carried.size() : cell_.states.size());
-      if (ends_) expect_all(Operation::store_extra, cell_.vectors.size() + cell_.scalars.size());
+      if (ends_) expect_all(Operation::add_scalar, cell_.scalars.size());
     } else if (loop_) {
       for (const auto& [operation, at] : stored_)
         if (operation == Operation::store_state) left_.carried.insert(at);
@@ -84,6 +73,23 @@ class Walk {
 
   void check_register(int r) const {
     if (r < 0 || r >= code_.registers) refuse(cell_, "a register below " + std::to_string(code_.registers));
+  }
+
+  // The sums of a slot: in a register of their own, or in a column. Where some were computed ahead, those of
+  // the slots behind it still lie in the tape.
+  void arrive(int slot) {
+    const int place = code_.place[slot], column = -1 - place;
+    if (place >= 0) {
+      check_register(place);
+      if (written_[place]) refuse(cell_, "a register for each slot");
+      written_[place] = true;
+    } else if (column < max_columns) {
+      if (stage_ || !keeps_ || column > slot) refuse(cell_, "sums in columns of no later slot");
+      index(Operation::store_tape, column, 0, cell_.columns);
+    } else {
+      if (stage_) refuse(cell_, "sums in columns of the first stage alone");
+      index(Operation::store_left, column - max_columns, 0, cell_.left);
+    }
   }
 
   // They are numbered in their order, those of the way back behind the others.
@@ -142,8 +148,10 @@ class Walk {
       case Operation::load_left:
       case Operation::store_left:
         return cell_.left;
-      case Operation::store_extra:
-        return back_ && ends_ ? static_cast<int>(cell_.vectors.size() + cell_.scalars.size()) : 0;
+      case Operation::add_vector:
+        return back_ && ends_ ? static_cast<int>(cell_.vectors.size()) : 0;
+      case Operation::add_scalar:
+        return back_ && ends_ ? static_cast<int>(cell_.scalars.size()) : 0;
       case Operation::store_state:
         return back_ || !(ends_ || loop_) ? 0 : states;
       case Operation::store_tape:
@@ -161,47 +169,45 @@ class Walk {
                                                 : Operation::load_gradient;
   }
 
-  // What follows from params and numbers alone.
-  static bool may_be_once(Operation operation, int reads) {
-    if (reads == 0)
-      return operation == Operation::constant || operation == Operation::load_vector ||
-             operation == Operation::load_left;
-    if (operation == Operation::store_left) return true;
-    return !stores(operation) && operation != Operation::spread && operation != Operation::chance;
-  }
-
   void step(const Instruction& i) {
     const int operation = static_cast<int>(i.operation);
     if (operation < 0 || operation >= operation_count) refuse(cell_, "an operation that there is");
     if (!std::isfinite(i.number)) refuse(cell_, "finite numbers");
     if (i.operation == Operation::chance && !(0 <= i.number && i.number <= 1))
       refuse(cell_, "a chance of 0 to 1");
-    const int reads = reads_of[operation];
+    const int reads = operation_reads[operation];
     const auto [least, most] = indices(i.operation);
     // The load of the tape and functions of one argument may run over neighbouring registers.
     const bool many = i.operation == Operation::load_tape || i.operation == Operation::load_left ||
-                      (reads == 1 && !stores(i.operation) && i.operation != Operation::spread);
-    const bool once = i.once == 1, spreads = i.operation == Operation::spread;
-    if ((i.once && !once) || (once && !may_be_once(i.operation, reads)))
-      refuse(cell_, std::string("for all rows ") + names[operation]);
-    const Written needed = once || spreads ? Written::once : Written::whole;
+                      (reads == 1 && !stores(i.operation));
+    const bool of_left = i.operation == Operation::load_left || i.operation == Operation::store_left;
+    if (i.once < 0 || i.once > of_left) refuse(cell_, std::string("for all rows ") + names[operation]);
     if (i.count < 1 || (i.count > 1 && !many) || i.count > max_registers)
       refuse(cell_, std::string("a count that ") + names[operation] + " can have");
     for (int n = 0; n < i.count; ++n) {
       for (int k = 0; k < reads; ++k) {
         check_register(i.from[k] + n);
-        if (written_[i.from[k] + n] != needed)
-          refuse(cell_, "registers that are written before they are read, for one row or for all");
+        if (!written_[i.from[k] + n]) refuse(cell_, "registers that are written before they are read");
+        if (alike_[i.from[k] + n] != alike_[i.from[k]])
+          refuse(cell_, "a count of registers that are alike in the same");
       }
       if (most >= 0) index(i.operation, i.index + n, least, most);
-      if (i.operation == Operation::load_left || i.operation == Operation::store_left)
-        one_row(once, i.operation, i.index + n);
-      if (stores(i.operation)) continue;
-      check_register(i.to + n);
-      written_[i.to + n] = once ? Written::once : Written::whole;
+      if (of_left) one_row(i.once == 1, i.operation, i.index + n);
     }
     for (int k = reads; k < 4; ++k)
       if (i.from[k] != 0) refuse(cell_, "no more registers than an operation reads");
+    const int alike = alike_of(i, alike_);
+    if (stores(i.operation)) {
+      if (i.once && !(alike & alike_in_rows)) refuse(cell_, "for one row what is alike in all");
+      return;
+    }
+    for (int k = 0; k < reads; ++k)
+      if (i.from[k] == i.to && alike_[i.to] != alike) refuse(cell_, "a register for all rows and units");
+    for (int n = 0; n < i.count; ++n) {
+      check_register(i.to + n);
+      written_[i.to + n] = true;
+      alike_[i.to + n] = static_cast<int8_t>(alike);
+    }
   }
 
   void index(Operation operation, int at, int least, int most) {
@@ -269,14 +275,13 @@ class Walk {
 
   const CellDefinition& cell_;
   const CellDefinition::Code& code_;
-  const bool back_, keeps_;
-  const bool elementwise_, loop_;  // loop_: the recurrence of such a cell
+  const bool back_, keeps_, elementwise_, loop_;  // loop_: the recurrence of an elementwise cell
   const int stage_, stages_;
   const bool ends_;  // the last one to run
   Left& left_;
-  std::set<int> once_;                          // columns that this program stores for one row
-  enum class Written { not_yet, once, whole };  // for one row, for all
-  Written written_[max_registers] = {};
+  std::set<int> once_;  // columns that this program stores for one row
+  bool written_[max_registers] = {};
+  int8_t alike_[max_registers] = {};
   std::set<std::pair<Operation, int>> stored_;
   std::set<int> read_;  // the states
 };

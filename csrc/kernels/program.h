@@ -1,7 +1,9 @@
 // A cell that is known only at run time: a program in the place of its maths. This is the program as data,
 // which is the same for every instruction set; programs/link.h makes it ready for one of them.
 //
-// A register is a block of vectors: some units of some rows. The sums of the slots arrive in registers.
+// A register is a block of vectors: some units of some rows. What is alike in all rows has one vector for
+// them, and so has what is alike in all units: what follows from params, or from statistics of a row, is
+// computed once. The sums of the slots arrive in registers, or in columns.
 //
 // A step of several stages has a program for each. On the way there all but the last store the row that the
 // product of the next one reads; on the way back they run from the last to the first, and all but the first
@@ -33,8 +35,6 @@ namespace elman {
   /* d y (1 - y) and d (1 - y y), and the same with d = a b */                                             \
   X(dsigmoid, 2) X(dtanh, 2) X(dsigmoid3, 3) X(dtanh3, 3)                                                  \
   X(constant, 0)                                                                                           \
-  /* for all rows what was computed for one */                                                             \
-  X(spread, 1)                                                                                             \
   /* states before and after the step, the tape, gradients of the states, vectors, scalars, and random     \
      numbers from 0 to 1 */                                                                                \
   X(load_state, 0) X(load_after, 0) X(load_tape, 0) X(load_gradient, 0) X(load_vector, 0)                  \
@@ -45,10 +45,9 @@ namespace elman {
   X(load_left, 0)                                                                                          \
   /* of a row over its units */                                                                            \
   X(load_statistic, 0)                                                                                     \
-  /* on the way back the tape gets the slots' gradients; extra: what a step adds to those of vectors and   \
-     scalars */                                                                                            \
-  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(store_extra, 1) X(store_read, 1)      \
-  X(store_left, 1)
+  /* on the way back the tape gets the slots' gradients; add: to those of vectors and scalars */           \
+  X(store_state, 1) X(store_tape, 1) X(store_gradient, 1) X(add_vector, 1) X(add_scalar, 1)              \
+  X(store_read, 1) X(store_left, 1)
 // clang-format on
 
 constexpr int max_registers = 64, max_instructions = 4096, max_random = 16;
@@ -59,14 +58,45 @@ enum class Operation : int16_t {
 #undef ELMAN_NAME
 };
 
+constexpr int8_t operation_reads[] = {
+#define ELMAN_READS(name, reads) reads,
+    ELMAN_OPERATIONS(ELMAN_READS)
+#undef ELMAN_READS
+};
+
 struct Instruction {
   Operation operation;
   int16_t to, from[4];  // registers
   int16_t index;        // of the state, column, vector, scalar, stage or statistic
   int16_t count;        // done for so many registers (and indices), one after the other
-  int16_t once;         // 1: for one row, as all are alike; what it leaves lies in the first row's column
+  int16_t once;         // 1: what is left lies in the first row's column, as all rows are alike
   double number;
 };
+
+// Those stand last.
+constexpr bool stores(Operation operation) { return operation >= Operation::store_state; }
+
+// What a register is alike in, which follows from what writes it.
+constexpr int alike_in_rows = 1, alike_in_units = 2;
+
+inline int alike_of(const Instruction& i, const int8_t* registers) {
+  switch (i.operation) {
+    case Operation::constant:
+      return alike_in_rows | alike_in_units;
+    case Operation::load_vector:
+      return alike_in_rows;
+    case Operation::load_scalar:
+    case Operation::load_statistic:
+      return alike_in_units;
+    default:
+      break;
+  }
+  const int reads = operation_reads[static_cast<int>(i.operation)];
+  if (reads == 0) return i.once ? alike_in_rows : 0;
+  int alike = alike_in_rows | alike_in_units;
+  for (int k = 0; k < reads; ++k) alike &= registers[i.from[k]];
+  return alike;
+}
 
 // Over all units of some columns together: a mean; or, with the number of that mean, their variance; or with
 // `epsilon`, too, 1 / sqrt(variance + epsilon). The columns left within a step come behind max_columns.
@@ -80,7 +110,9 @@ struct Statistic {
 struct Program {
   const Instruction* code = nullptr;
   int count = 0, registers = 0;
-  int16_t place[max_slots] = {};  // where the sums of its stage's slots arrive; forward only
+  // The registers in which the sums of its stage's slots arrive, forward only; or -1 - the column, of the
+  // first stage. Columns are numbered as those of a Statistic.
+  int16_t place[max_slots] = {};
   // Computed before the program runs. None reads what programs of its stage store.
   const Statistic* statistics = nullptr;
   int statistic_count = 0;
@@ -100,16 +132,17 @@ template <class T> struct Linked {
   int32_t to, a, b, c, d;
   int16_t index, count;
   bool once;
+  int8_t alike, of[4];  // of what it writes and reads
+  int8_t mixed;         // in what some of that is alike which it reads, but not what it writes
   T number;
 };
 
 template <class T> struct LinkedProgram {
   const Linked<T>* code = nullptr;
   int count = 0;
-  int32_t place[max_slots] = {};
+  int32_t place[max_slots] = {};  // below 0 as in a Program
   const Statistic* statistics = nullptr;
   int statistic_count = 0;
-  bool once = false;  // whether some instructions are for one row
   Affine affine{};
 };
 

@@ -96,10 +96,11 @@ template <class T> struct BackwardJob {
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
   T* d_read[max_stages] = {};        // [segments, H]: of what each stage read, if that is not h itself
   T* read[max_stages] = {};          // [total, H]: what later stages read
-  // What each entry from `extra_begin` on adds to the gradients of the vectors and the scalars:
-  // [entries, vectors + scalars, H].
-  T* extra = nullptr;
-  int64_t extra_begin = 0;
+  // What the steps of a chunk add to the gradients of the vectors, [vector_steps, vector_segments, vectors,
+  // H], and each entry from `d_begin` on to those of the scalars, [entries, scalars, H].
+  T *d_vectors = nullptr, *d_scalars = nullptr;
+  int vector_steps = 1, vector_segments = 0;
+  int64_t d_begin = 0;
   const T* factors = nullptr;  // as forward had them
   const T* zeros = nullptr;    // [H]
 };
@@ -164,12 +165,12 @@ template <class T> struct RowPointers {
   T** after[max_states];
   // Of a cell with a program:
   const T **scalars, **dy;
-  uint64_t* keys;          // of its random numbers
-  T** d[max_states];       // the gradients of the states
-  T** passed[max_stages];  // and of what later stages read
-  T** extra;               // what a step adds to those of vectors and scalars
-  T** left;                // what a program leaves for later ones of the step
-  T* statistics;           // of each row, those of the step so far
+  uint64_t* keys;              // of its random numbers
+  T** d[max_states];           // the gradients of the states
+  T** passed[max_stages];      // and of what later stages read
+  T **d_vectors, **d_scalars;  // to which a step adds, and where it stores what it adds
+  T** left;                    // what a program leaves for later ones of the step
+  T* statistics;               // of each row, those of the step so far
 };
 
 // The size of Piece::scratch: the registers of a program, then the pointers and the statistics of `rows` rows
@@ -179,7 +180,7 @@ struct ScanScratch {
 
   template <class T> static ScanScratch of(const CellFacts& facts, const LinkedCell<T>* cell) {
     const int stages = facts.stage_count(), states = facts.state_count();
-    const int kinds = 2 + stages + 2 * states + (cell ? 5 + stages + states : 0);
+    const int kinds = 2 + stages + 2 * states + (cell ? 6 + stages + states : 0);
     const std::size_t statistics = cell ? cell->statistics * sizeof(T) : 0;
     return {cell ? cell->frame_bytes : 0, kinds * sizeof(T*) + statistics};
   }

@@ -9,7 +9,7 @@
 namespace elman {
 namespace {
 
-template <class T, int L, int N, bool Back> class AffineStep {
+template <class T, int L, int N, bool Back, bool Mixture = false> class AffineStep {
  public:
   AffineStep(const Affine& affine, const RowPointers<T>& rows, int H) : affine_(affine), rows_(rows), H_(H) {}
 
@@ -52,6 +52,7 @@ template <class T, int L, int N, bool Back> class AffineStep {
           from[k] = step.rows_.before[state][row];
           to[k] = step.rows_.after[state][row];
           constant[k] = step.column(step.affine_.constant[k], row);
+          kept[k] = Mixture && step.affine_.kept[k] >= 0 ? step.column(step.affine_.kept[k], row) : nullptr;
         }
         for (int n = 0; n < N; ++n) {
           factor[k][n] = step.column(step.affine_.factor[k][n], row);
@@ -68,6 +69,26 @@ template <class T, int L, int N, bool Back> class AffineStep {
           if (above[k]) s[k] = s[k] + extent.load_at<V>(above[k] + u, 0);
         });
       }
+      if constexpr (Mixture) {
+        const V by = extent.load_at<V>(factor[0][0] + u, 0);
+        if constexpr (Back) {
+          made[0] = mul_add(-by, s[0], s[0]);
+        } else {
+          const V difference = extent.load_at<V>(constant[0] + u, 0) - s[0];
+          if (kept[0]) extent.store_at(kept[0] + u, 0, difference);
+          made[0] = mul_add(by, difference, s[0]);
+        }
+      } else {
+        sums(u, extent, s, made);
+      }
+      // A gradient may be left where a factor was.
+      unroll<N>([&](auto k) ELMAN_INLINED {
+        if constexpr (Back) extent.store_at(kept[k] + u, 0, s[k]);
+        extent.store_at(to[k] + u, 0, made[k]);
+      });
+    }
+
+    ELMAN_INLINE void sums(int u, const Extent& extent, const V (&s)[N], V (&made)[N]) const {
       unroll<N>([&](auto k) ELMAN_INLINED {
         unroll<N>([&](auto n) ELMAN_INLINED {
           const V by = extent.load_at<V>(factor[k][n] + u, 0);
@@ -76,11 +97,6 @@ template <class T, int L, int N, bool Back> class AffineStep {
           else if constexpr (Back) made[k] = by * state;
           else made[k] = mul_add(by, state, extent.load_at<V>(constant[k] + u, 0));
         });
-      });
-      // A gradient may be left where a factor was.
-      unroll<N>([&](auto k) ELMAN_INLINED {
-        if constexpr (Back) extent.store_at(kept[k] + u, 0, s[k]);
-        extent.store_at(to[k] + u, 0, made[k]);
       });
     }
   };
@@ -95,7 +111,10 @@ template <class T, int L, bool Back>
 ELMAN_INLINE bool run_affine(const Affine& affine, const RowPointers<T>& rows, int H, int begin, int count,
                              int group_begin, int group_end) {
   if (affine.count == 0) return false;
-  if (affine.count == 1) AffineStep<T, L, 1, Back>(affine, rows, H).run(begin, count, group_begin, group_end);
+  if (affine.mixture)
+    AffineStep<T, L, 1, Back, true>(affine, rows, H).run(begin, count, group_begin, group_end);
+  else if (affine.count == 1)
+    AffineStep<T, L, 1, Back>(affine, rows, H).run(begin, count, group_begin, group_end);
   else AffineStep<T, L, 2, Back>(affine, rows, H).run(begin, count, group_begin, group_end);
   return true;
 }

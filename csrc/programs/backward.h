@@ -93,8 +93,10 @@ template <class T, int L, int Registers> class ProgramBackward {
     if (job_.left) rows.left[at] = job_.left + left * cell_.facts.left * job_.H;
     if (job_.scalars) rows.scalars[at] = scalars_row(job_, entry);
     if (job_.draws.on) rows.keys[at] = row_key(job_, entry);
-    const int extras = cell_.facts.vector_count() + cell_.facts.scalar_count();
-    if (job_.extra) rows.extra[at] = job_.extra + (entry - job_.extra_begin) * extras * job_.H;
+    const std::ptrdiff_t vectors = cell_.facts.vector_count(), scalars = cell_.facts.scalar_count();
+    const std::ptrdiff_t place = std::ptrdiff_t{t % job_.vector_steps} * job_.vector_segments + s;
+    if (job_.d_vectors) rows.d_vectors[at] = job_.d_vectors + place * vectors * job_.H;
+    if (job_.d_scalars) rows.d_scalars[at] = job_.d_scalars + (entry - job_.d_begin) * scalars * job_.H;
   }
 
  private:
@@ -116,11 +118,10 @@ template <class T, int L, int Registers> class ProgramBackward {
   void block(int stage, int group, int groups, int row, int count) {
     frame_.rows = count;
     frame_.groups = groups;
-    frame_.count = std::ptrdiff_t{count} * groups * L;
     frame_.unit = group * L;
     frame_.row = row;
     frame_.vectors = job_.vectors + std::ptrdiff_t{group} * L;
-    execute(cell_.backward[stage], frame_, L);
+    execute(cell_.backward[stage], frame_);
   }
 
   const BackRows<T, L, Registers>& at_;

@@ -27,7 +27,8 @@ template <class T, int L, int Registers> class ProgramSums {
   const Kinds& kinds() const { return layout_.kinds(); }
   const Heads& heads() const { return layout_.heads(); }
 
-  // Where the sums of a slot of a group go: a place in a register for the first row, or in the slots buffer.
+  // Where the sums of a slot of a group go, but for those that are computed ahead: a place in a register for
+  // the first row, or a column.
   struct Places {
     T* registers;
     const int32_t* place;  // of each slot
@@ -49,10 +50,18 @@ template <class T, int L, int Registers> class ProgramSums {
   // columns.
   static constexpr int alone = 2 * tile_columns;
 
-  Column<T> column(const Places& places, int slot, int group, int g) const {
-    const int unit = (group + g) * L;
-    return {first(group + g, slot), places.registers + places.place[slot] + g * places.apart,
-            std::ptrdiff_t{slot} * job_.H + unit, job_.H - unit};
+  // Into its place: the processor would wait for what is written in parts and then copied as a whole.
+  void find(Column<T>& c, const Sources<T>& from, const Places& places, int slot, int group, int g) const {
+    const int unit = (group + g) * L, place = places.place[slot], number = -1 - place;
+    const auto at = [&](int column) { return std::ptrdiff_t{column} * job_.H + unit; };
+    c.bias = first(group + g, slot);
+    c.rows = nullptr;
+    c.at = c.slot = at(slot);
+    c.left = job_.H - unit;
+    if (from.phase == Phase::ahead) c.rows = from.slots;
+    else if (place >= 0) c.to = places.registers + place + g * places.apart;
+    else if (number < max_columns) c.rows = from.slots, c.at = at(number);
+    else c.rows = from.columns_left, c.at = at(number - max_columns);
   }
 
   void of_kind(int k, const Kind& kind, const Sources<T>& from, int group, int groups, int count,
@@ -84,15 +93,14 @@ template <class T, int L, int Registers> class ProgramSums {
     split_evenly(0, groups * kind.count(), count == 1 ? alone : tile_columns, [&](int begin, int width) {
       Column<T> columns[alone];
       for (int w = 0; w < width; ++w) {
-        columns[w] = column(places, slot, group, g);
+        find(columns[w], from, places, slot, group, g);
         if (++slot == kind.end) slot = kind.begin, ++g;
       }
       const T* const x_weights = x ? packed + layout_.x(k, first_column + begin) : nullptr;
       const T* const h_weights = h ? packed + layout_.h(k, first_column + begin) : nullptr;
-      in_tiles<alone>(from, columns, width, count,
-                      [&](auto R, auto W, const Sources<T>& source, const Column<T>* to) {
-                        sums_tile<V, R, W>(source, to, x_weights, h_weights);
-                      });
+      in_tiles<alone>(width, count, [&](auto R, auto W, int row) {
+        sums_tile<V, R, W>(from, row, columns, x_weights, h_weights);
+      });
     });
   }
 
@@ -103,35 +111,27 @@ template <class T, int L, int Registers> class ProgramSums {
     for (int g = 0; g < groups; g += wide) {
       const int width = groups - g < wide ? 1 : wide, unit = (group + g) * L;
       Column<T> columns[2];
-      for (int w = 0; w < width; ++w) columns[w] = column(places, slot, group, g + w);
+      for (int w = 0; w < width; ++w) find(columns[w], from, places, slot, group, g + w);
       const auto rows = [&](int gate, const T* matrix, int K) {
         if (gate < 0) return UnitRows<T>{nullptr, 0, 0};
         return UnitRows<T>{matrix + (std::ptrdiff_t{gate} * job_.H + unit) * K, K, job_.H - unit};
       };
       const auto x = rows(x_gate, job_.plain->ih, job_.I), h = rows(h_gate, job_.plain->hh, job_.H);
-      in_tiles<2>(from, columns, width, count,
-                  [&](auto R, auto W, const Sources<T>& source, const Column<T>* to) {
-                    if constexpr (W == 1 || R == 1) plain_sums_tile<V, R, W>(source, to, x, h);
-                  });
+      in_tiles<2>(width, count, [&](auto R, auto W, int row) {
+        if constexpr (W == 1 || R == 1) plain_sums_tile<V, R, W>(from, row, columns, x, h);
+      });
     }
   }
 
-  // tile(rows, columns, sources, columns) for parts of the rows.
-  template <int widest, class Tile>
-  static void in_tiles(const Sources<T>& from, Column<T>* columns, int width, int count, const Tile& tile) {
+  // tile(rows, columns, first row) for parts of the rows.
+  template <int widest, class Tile> static void in_tiles(int width, int count, const Tile& tile) {
     if (count == 1) {
-      return with_constant<widest>(width,
-                                   [&](auto W) { tile(std::integral_constant<int, 1>{}, W, from, columns); });
+      return with_constant<widest>(width, [&](auto W) { tile(std::integral_constant<int, 1>{}, W, 0); });
     }
     constexpr int usual = widest < tile_columns ? widest : tile_columns;
     with_constant<usual>(width, [&](auto W) {
-      split_evenly(0, count, most, [&](int row, int size) {
-        Sources<T> at = from;
-        at.x += row, at.h += row, at.slots += row;
-        Column<T> shifted[W];
-        for (int w = 0; w < W; ++w) shifted[w] = columns[w], shifted[w].to += std::ptrdiff_t{row} * L;
-        with_constant<most>(size, [&](auto R) { tile(R, W, at, shifted); });
-      });
+      split_evenly(0, count, most,
+                   [&](int row, int size) { with_constant<most>(size, [&](auto R) { tile(R, W, row); }); });
     });
   }
 
@@ -192,13 +192,11 @@ template <class T, int L, int Registers> class ProgramForward {
   // For `count` rows from `begin` on.
   __attribute__((noinline)) void run_rows(const RowPointers<T>& rows, int begin, int count, Phase phase,
                                           int stage, bool turned) {
-    if (elementwise && (count == 0 || programs_[stage].count == 0)) return;
-    const Sources<T> from{
-        rows.x,       elementwise ? rows.x : rows.read[stage], rows.slots, job_.I, phase, job_.keep, stage,
-        sums_.heads()};
+    if (elementwise && (count == 0 || (stage && programs_[stage].count == 0))) return;
     if (phase == Phase::ahead) {
       const int groups = piece_.group_end - piece_.group_begin;
-      return sums_.run(from, piece_.group_begin, groups, count, {frame_.registers, programs_[0].place, 0});
+      return sums_.run(sources(rows, 0, phase, stage), piece_.group_begin, groups, count,
+                       {frame_.registers, programs_[0].place, 0});
     }
     compute_statistics<T, L>(programs_[stage], rows, count, job_.H, cell_.statistics);
     frame_.rows_of = &rows;
@@ -206,11 +204,18 @@ template <class T, int L, int Registers> class ProgramForward {
     split_evenly(piece_.group_begin, piece_.group_end, cell_.block / at_once, [&](int first, int groups) {
       if (turned) first = piece_.group_begin + piece_.group_end - first - groups;
       for (int row = 0; row < count; row += at_once)
-        block(from, first, groups, begin + row, count - row < at_once ? count - row : at_once);
+        block(sources(rows, begin + row, phase, stage), first, groups, begin + row,
+              count - row < at_once ? count - row : at_once);
     });
   }
 
  private:
+  Sources<T> sources(const RowPointers<T>& rows, int row, Phase phase, int stage) const {
+    T* const* const read = elementwise ? nullptr : rows.read[stage] + row;
+    return {rows.x + row, read,  rows.slots + row, rows.left + row, job_.I, phase,
+            job_.keep,    stage, sums_.heads()};
+  }
+
   // As many rows as leave place for enough groups to fill a tile with columns of each kind; whole tiles of
   // them.
   int rows_at_once(int count, int stage) const {
@@ -224,8 +229,7 @@ template <class T, int L, int Registers> class ProgramForward {
   }
 
   // The cell for some rows and groups of units.
-  void block(Sources<T> from, int group, int groups, int row, int count) {
-    from.x += row, from.h += row, from.slots += row;
+  void block(const Sources<T>& from, int group, int groups, int row, int count) {
     const LinkedProgram<T>& program = programs_[from.stage];
     sums_.run(from, group, groups, count, {frame_.registers, program.place, std::ptrdiff_t{count} * L});
     execute_at(program, group, groups, row, count);
@@ -234,11 +238,10 @@ template <class T, int L, int Registers> class ProgramForward {
   void execute_at(const LinkedProgram<T>& program, int group, int groups, int row, int count) {
     frame_.rows = count;
     frame_.groups = groups;
-    frame_.count = std::ptrdiff_t{count} * groups * L;
     frame_.unit = group * L;
     frame_.row = row;
     frame_.vectors = sums_.first(group, cell_.facts.slots);
-    execute(program, frame_, L);
+    execute(program, frame_);
   }
 
   const ForwardJob<T>& job_;

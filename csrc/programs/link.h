@@ -2,6 +2,8 @@
 // the place of registers.
 #pragma once
 
+#include <algorithm>
+
 #include "programs/operations.h"
 
 namespace elman {
@@ -22,23 +24,32 @@ template <class V> auto function_of(Operation operation) {
 template <class V>
 LinkedProgram<Scalar<V>> link_program(const Program& program, std::ptrdiff_t stride, Linked<Scalar<V>>* to) {
   using T = Scalar<V>;
-  const auto at = [&](int r) { return static_cast<int32_t>(r * stride); };
+  const auto at = [&](int r) { return static_cast<int32_t>(r < 0 ? r : r * stride); };
+  int8_t alike[max_registers] = {};
   for (int n = 0; n < program.count; ++n) {
     const Instruction& i = program.code[n];
-    to[n] = {function_of<V>(i.operation),
-             at(i.to),
-             at(i.from[0]),
-             at(i.from[1]),
-             at(i.from[2]),
-             at(i.from[3]),
-             i.index,
-             i.count,
-             i.once != 0,
-             static_cast<T>(i.number)};
+    Linked<T>& one = to[n];
+    one = {function_of<V>(i.operation),
+           at(i.to),
+           at(i.from[0]),
+           at(i.from[1]),
+           at(i.from[2]),
+           at(i.from[3]),
+           i.index,
+           i.count,
+           i.once != 0,
+           static_cast<int8_t>(alike_of(i, alike)),
+           {},
+           0,
+           static_cast<T>(i.number)};
+    for (int k = 0; k < operation_reads[static_cast<int>(i.operation)]; ++k) {
+      one.of[k] = alike[i.from[k]];
+      one.mixed |= static_cast<int8_t>(one.of[k] & ~one.alike);
+    }
+    if (!stores(i.operation)) std::fill(alike + i.to, alike + i.to + i.count, one.alike);
   }
   LinkedProgram<T> linked{to, program.count, {}, program.statistics, program.statistic_count};
   for (int s = 0; s < max_slots; ++s) linked.place[s] = at(program.place[s]);
-  for (int n = 0; n < program.count; ++n) linked.once = linked.once || to[n].once;
   linked.affine = program.affine;
   return linked;
 }

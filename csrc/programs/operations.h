@@ -16,33 +16,68 @@ ELMAN_INLINE void each(const Linked<Scalar<V>>& i, const Frame<Scalar<V>>& frame
   T* to = frame.registers + i.to;
   const T *a = frame.registers + i.a, *b = frame.registers + i.b, *c = frame.registers + i.c,
           *d = frame.registers + i.d;
-  for (int n = i.count;; to += frame.stride, a += frame.stride) {
+  const std::ptrdiff_t count = std::ptrdiff_t{frame.rows_in(i.alike)} * frame.groups_in(i.alike) * L;
+  const std::ptrdiff_t stride = frame.stride;
+  for (int n = i.count;; to += stride, a += stride) {
 #pragma GCC unroll 4
-    for (std::ptrdiff_t v = 0; v < frame.count; v += L) store(to + v, f(a + v, b + v, c + v, d + v));
+    for (std::ptrdiff_t v = 0; v < count; v += L) store(to + v, f(a + v, b + v, c + v, d + v));
     if (--n <= 0) return;
   }
 }
 
-// f(row, unit, where in the register, extent of the row from there) for each vector, in the order in which
-// memory is read best: the longer of rows and groups is the inner loop.
-template <class V, class F> ELMAN_INLINE void each_row(const Frame<Scalar<V>>& frame, const F& f) {
+// The same where some of a, b, c and d, of which there are N, are alike in rows or units in which the result
+// is not. The longer of rows and groups is the inner loop.
+template <int N, class V, class F>
+ELMAN_INLINE void each_mixed(const Linked<Scalar<V>>& i, const Frame<Scalar<V>>& frame, const F& f) {
+  using T = Scalar<V>;
   constexpr int L = Lanes<V>::count;
-  const std::ptrdiff_t apart = std::ptrdiff_t{frame.rows} * L;
-  const int left = frame.H - frame.unit, whole = frame.groups * L <= left ? frame.groups : left / L;
-  if (whole > frame.rows) {
-    for (int r = 0; r < frame.rows; ++r) {
-      std::ptrdiff_t at = std::ptrdiff_t{r} * L;
+  const int rows = frame.rows_in(i.alike), groups = frame.groups_in(i.alike);
+  const bool by_row = rows > groups;
+  const int inner = by_row ? rows : groups, outer = by_row ? groups : rows;
+  const auto in = [&](const Strides& s) ELMAN_INLINED { return by_row ? s.row : s.group; };
+  const auto out = [&](const Strides& s) ELMAN_INLINED { return by_row ? s.group : s.row; };
+  const Strides st(frame, i.alike, L), sa(frame, i.of[0], L), sb(frame, i.of[1], L),
+      sc(frame, N > 2 ? i.of[2] : 0, L), sd(frame, N > 3 ? i.of[3] : 0, L);
+  const std::ptrdiff_t it = in(st), ia = in(sa), ib = in(sb), ic = in(sc), id = in(sd);
+  for (int o = 0; o < outer; ++o) {
+    T* to = frame.registers + i.to + o * out(st);
+    const T *a = frame.registers + i.a + o * out(sa), *b = frame.registers + i.b + o * out(sb),
+            *c = N > 2 ? frame.registers + i.c + o * out(sc) : a,
+            *d = N > 3 ? frame.registers + i.d + o * out(sd) : a;
 #pragma GCC unroll 4
-      for (int g = 0; g < whole; ++g, at += apart) f(r, frame.unit + g * L, at, std::true_type{}, L);
+    for (int k = 0; k < inner; ++k) {
+      store(to, f(a, b, c, d));
+      to += it, a += ia, b += ib;
+      if constexpr (N > 2) c += ic;
+      if constexpr (N > 3) d += id;
+    }
+  }
+}
+
+// f(row, unit, where in the register, extent of the row from there) for each vector of `rows` rows, in the
+// order in which memory is read best: the longer of rows and groups is the inner loop.
+template <class V, class F>
+ELMAN_INLINE void each_row(const Frame<Scalar<V>>& frame, int rows, const Strides& apart, const F& f) {
+  constexpr int L = Lanes<V>::count;
+  const int first = frame.unit, groups = frame.groups, left = frame.H - first;
+  const int whole = groups * L <= left ? groups : left / L;
+  if (whole > rows) {
+    for (int r = 0; r < rows; ++r) {
+      std::ptrdiff_t at = r * apart.row;
+#pragma GCC unroll 4
+      for (int g = 0; g < whole; ++g, at += apart.group) f(r, first + g * L, at, std::true_type{}, L);
     }
   } else {
-    std::ptrdiff_t at = 0;
-    for (int g = 0; g < whole; ++g)
-      for (int r = 0; r < frame.rows; ++r, at += L) f(r, frame.unit + g * L, at, std::true_type{}, L);
+    for (int g = 0; g < whole; ++g) {
+      std::ptrdiff_t at = g * apart.group;
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; ++r, at += apart.row) f(r, first + g * L, at, std::true_type{}, L);
+    }
   }
-  if (whole == frame.groups) return;
-  const int unit = frame.unit + whole * L;
-  for (int r = 0; r < frame.rows; ++r) f(r, unit, whole * apart + r * L, std::false_type{}, frame.H - unit);
+  if (whole == groups) return;
+  const int unit = first + whole * L;
+  for (int r = 0; r < rows; ++r)
+    f(r, unit, whole * apart.group + r * apart.row, std::false_type{}, left - whole * L);
 }
 
 template <class V, class Whole> ELMAN_INLINE V load_some(const Scalar<V>* p, Whole, int n) {
@@ -62,15 +97,20 @@ template <class V> struct Operations {
   static ELMAN_INLINE V larger_or_nan(V a, V b) { return a != a ? a : larger(a, b); }
   static ELMAN_INLINE V smaller_or_nan(V a, V b) { return a != a ? a : smaller(a, b); }
 
-  // name: expression of a, b, c, d (the vectors) and n (the number).
-#define ELMAN_EACH(name, expression)                                               \
+  // name: expression of a, b, c, d (the vectors) and n (the number). Of one vector it is never mixed.
+#define ELMAN_EACH_OF(name, expression, reads)                                     \
   static void name(I i, F f) {                                                     \
     [[maybe_unused]] const V n = splat<V>(i.number);                               \
-    each<V>(i, f, [&](P pa, P pb, P pc, P pd) ELMAN_INLINED {                      \
+    const auto make = [&](P pa, P pb, P pc, P pd) ELMAN_INLINED {                  \
       [[maybe_unused]] const V a = get(pa), b = get(pb), c = get(pc), d = get(pd); \
       return expression;                                                           \
-    });                                                                            \
+    };                                                                             \
+    if constexpr (reads > 1)                                                       \
+      if (i.mixed & f.parted()) return each_mixed<reads, V>(i, f, make);           \
+    each<V>(i, f, make);                                                           \
   }
+#define ELMAN_EACH(name, expression) \
+  ELMAN_EACH_OF(name, expression, operation_reads[static_cast<int>(Operation::name)])
   ELMAN_EACH(add, a + b)
   ELMAN_EACH(sub, a - b)
   ELMAN_EACH(mul, a* b)
@@ -100,18 +140,31 @@ template <class V> struct Operations {
   ELMAN_EACH(dtanh3, a* b*(one() - c * c))
   ELMAN_EACH(constant, n)
 #undef ELMAN_EACH
+#undef ELMAN_EACH_OF
 
+  static constexpr int L = Lanes<V>::count;
+
+  // `alike`: of the register.
   template <class Rows>
-  static ELMAN_INLINE void from_rows(const Rows* rows, std::ptrdiff_t offset, T* to, F f) {
-    each_row<V>(f, [&](int r, int unit, std::ptrdiff_t at, auto whole, int n)
-                       ELMAN_INLINED { store(to + at, load_some<V>(rows[r] + offset + unit, whole, n)); });
+  static ELMAN_INLINE void from_rows(const Rows* rows, std::ptrdiff_t offset, T* to, F f, int alike = 0) {
+    each_row<V>(f, f.rows_in(alike), Strides(f, alike, L),
+                [&](int r, int unit, std::ptrdiff_t at, auto whole, int n)
+                    ELMAN_INLINED { store(to + at, load_some<V>(rows[r] + offset + unit, whole, n)); });
+  }
+  // with(v, where it goes) for each vector.
+  template <class With>
+  static ELMAN_INLINE void to_rows(T* const* rows, std::ptrdiff_t offset, I i, F f, const With& with) {
+    const T* from = f.registers + i.a;
+    each_row<V>(f, i.once ? 1 : f.rows, Strides(f, i.of[0], L),
+                [&](int r, int unit, std::ptrdiff_t at, auto whole, int n) ELMAN_INLINED {
+                  T* const to = rows[r] + offset + unit;
+                  const V v = with(get(from + at), to, whole, n);
+                  if constexpr (decltype(whole)::value) store(to, v);
+                  else store_first(to, v, n);
+                });
   }
   static ELMAN_INLINE void to_rows(T* const* rows, std::ptrdiff_t offset, I i, F f) {
-    const T* from = f.registers + i.a;
-    each_row<V>(f, [&](int r, int unit, std::ptrdiff_t at, auto whole, int n) ELMAN_INLINED {
-      if constexpr (decltype(whole)::value) store(rows[r] + offset + unit, get(from + at));
-      else store_first(rows[r] + offset + unit, get(from + at), n);
-    });
+    to_rows(rows, offset, i, f, [](V v, const T*, auto, int) ELMAN_INLINED { return v; });
   }
 
   static void load_state(I i, F f) {
@@ -128,33 +181,20 @@ template <class V> struct Operations {
     T* const to = f.registers + i.to;
     if (i.index) return from_rows(f.rows_of->d[i.index] + f.row, 0, to, f);
     const T *const *d = f.rows_of->d[0] + f.row, *const *dy = f.rows_of->dy + f.row;
-    each_row<V>(f, [&](int r, int unit, std::ptrdiff_t at, auto whole, int n) ELMAN_INLINED {
-      store(to + at, load_some<V>(d[r] + unit, whole, n) + load_some<V>(dy[r] + unit, whole, n));
-    });
+    each_row<V>(f, f.rows, Strides(f, 0, L),
+                [&](int r, int unit, std::ptrdiff_t at, auto whole, int n) ELMAN_INLINED {
+                  const V above = load_some<V>(dy[r] + unit, whole, n);
+                  store(to + at, load_some<V>(d[r] + unit, whole, n) + above);
+                });
   }
-  // The same for all rows.
   static void load_vector(I i, F f) {
-    constexpr int L = Lanes<V>::count;
     const T* from = f.vectors + i.index * f.vector_next;
     T* to = f.registers + i.to;
-    for (int g = 0; g < f.groups; ++g, from += f.vector_group) {
-      const V v = load<V>(from);
-      for (int r = 0; r < f.rows; ++r, to += L) store(to, v);
-    }
-  }
-  // From the last group to the first: both may be the same register.
-  static void spread(I i, F f) {
-    constexpr int L = Lanes<V>::count;
-    const T* from = f.registers + i.a;
-    for (int g = f.groups - 1; g >= 0; --g) {
-      const V v = load<V>(from + g * L);
-      T* to = f.registers + i.to + std::ptrdiff_t{g} * f.rows * L;
-      for (int r = 0; r < f.rows; ++r, to += L) store(to, v);
-    }
+    const std::ptrdiff_t next = f.vector_group;
+    for (int g = 0, groups = f.groups; g < groups; ++g, from += next, to += L) store(to, load<V>(from));
   }
   // Numbers from 0 to 1 in steps of 2^-24, the same on every set and in both types.
   static void load_random(I i, F f) {
-    constexpr int L = Lanes<V>::count;
     using Bits = Vec<uint32_t, L>;
     if (!f.draws) return constant(i, f);
     for (int r = 0; r < f.rows; ++r) {
@@ -183,55 +223,45 @@ template <class V> struct Operations {
     const V n = splat<V>(i.number), zero = V{}, yes = one();
     each<V>(i, f, [&](P pa, P, P, P) ELMAN_INLINED { return get(pa) < n ? yes : zero; });
   }
-  // The same for all units.
   static void load_scalar(I i, F f) {
-    per_row(f, f.registers + i.to,
-            [&](int r) ELMAN_INLINED { return f.rows_of->scalars[f.row + r][i.index]; });
-  }
-  template <class Number> static ELMAN_INLINE void per_row(F f, T* to, const Number& number) {
-    constexpr int L = Lanes<V>::count;
-    for (int r = 0; r < f.rows; ++r) {
-      const V v = splat<V>(number(r));
-      for (int g = 0; g < f.groups; ++g) store(to + (std::ptrdiff_t{g} * f.rows + r) * L, v);
-    }
+    T* to = f.registers + i.to;
+    const T* const* scalars = f.rows_of->scalars + f.row;
+    for (int r = 0, rows = f.rows, k = i.index; r < rows; ++r, to += L) store(to, splat<V>(scalars[r][k]));
   }
   static void load_read(I i, F f) { from_rows(f.rows_of->read[i.index] + f.row, 0, f.registers + i.to, f); }
   static void load_passed(I i, F f) {
     from_rows(f.rows_of->passed[i.index] + f.row, 0, f.registers + i.to, f);
   }
+  // A column of one row lies where that of the first row would.
+  static T* const* left(I i, F f) { return f.rows_of->left + (i.once ? 0 : f.row); }
   static void load_left(I i, F f) {
     T* to = f.registers + i.to;
     for (int n = 0; n < i.count; ++n, to += f.stride)
-      from_rows(f.rows_of->left + f.row, std::ptrdiff_t{i.index + n} * f.H, to, f);
+      from_rows(left(i, f), std::ptrdiff_t{i.index + n} * f.H, to, f, i.alike);
   }
-  static void store_left(I i, F f) { to_rows(f.rows_of->left + f.row, std::ptrdiff_t{i.index} * f.H, i, f); }
+  static void store_left(I i, F f) { to_rows(left(i, f), std::ptrdiff_t{i.index} * f.H, i, f); }
   static void store_read(I i, F f) { to_rows(f.rows_of->read[i.index] + f.row, 0, i, f); }
   static void load_statistic(I i, F f) {
-    per_row(f, f.registers + i.to, [&](int r) ELMAN_INLINED {
-      return f.rows_of->statistics[std::ptrdiff_t{f.row + r} * f.statistics + i.index];
-    });
+    T* to = f.registers + i.to;
+    const std::ptrdiff_t each = f.statistics;
+    const T* from = f.rows_of->statistics + f.row * each + i.index;
+    for (int r = 0, rows = f.rows; r < rows; ++r, to += L, from += each) store(to, splat<V>(*from));
   }
   static void store_state(I i, F f) { to_rows(f.rows_of->after[i.index] + f.row, 0, i, f); }
   static void store_tape(I i, F f) { to_rows(f.rows_of->slots + f.row, std::ptrdiff_t{i.index} * f.H, i, f); }
   static void store_gradient(I i, F f) { to_rows(f.rows_of->d[i.index] + f.row, 0, i, f); }
-  static void store_extra(I i, F f) {
-    to_rows(f.rows_of->extra + f.row, std::ptrdiff_t{i.index} * f.H, i, f);
+  static void add_vector(I i, F f) {
+    to_rows(f.rows_of->d_vectors + f.row, std::ptrdiff_t{i.index} * f.H, i, f,
+            [](V v, const T* to, auto whole, int n) ELMAN_INLINED { return load_some<V>(to, whole, n) + v; });
+  }
+  static void add_scalar(I i, F f) {
+    to_rows(f.rows_of->d_scalars + f.row, std::ptrdiff_t{i.index} * f.H, i, f);
   }
 };
 
-// `lanes`: of a vector.
-template <class T>
-ELMAN_INLINE void execute(const LinkedProgram<T>& program, const Frame<T>& frame, int lanes) {
+template <class T> ELMAN_INLINE void execute(const LinkedProgram<T>& program, const Frame<T>& frame) {
   const Linked<T>* const end = program.code + program.count;
-  if (!program.once) {
-    for (const Linked<T>* i = program.code; i < end; ++i) i->run(*i, frame);
-    return;
-  }
-  Frame<T> once = frame;
-  once.rows = 1;
-  once.row = 0;  // where a column of one row lies
-  once.count = std::ptrdiff_t{frame.groups} * lanes;
-  for (const Linked<T>* i = program.code; i < end; ++i) i->run(*i, i->once ? once : frame);
+  for (const Linked<T>* i = program.code; i < end; ++i) i->run(*i, frame);
 }
 
 }  // namespace

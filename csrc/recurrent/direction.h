@@ -58,10 +58,7 @@ template <class T> class Direction {
   // The next steps to be set are within these.
   void begin_chunk(int begin, int end) {
     set_steps(begin, end);
-    if (!extras_.count()) return;
-    extras_.begin(last_ - first_);
-    job_.extra = extras_.data();
-    job_.extra_begin = first_;
+    if (extras_.any()) extras_.begin(job_);
   }
 
   // From here on: the steps [begin, end).
@@ -131,8 +128,7 @@ template <class T> class Direction {
 
   // The gradients of the cell's vectors, of the same chunk, and of its scalars.
   void extra_gradients(ThreadTeam& team) {
-    if (!extras_.count()) return;
-    if (wanted()) extras_.add_vectors(last_ - first_, product_threads(extras_.count(), team), team);
+    if (wanted()) extras_.add_vectors(team, [&](int width) { return product_threads(width, team); });
     if (dscalars_) extras_.add_scalars(job_.plan, first_, last_, dscalars_);
   }
 

@@ -1,49 +1,65 @@
-// What the steps of a chunk add to the gradients of a cell's vectors and scalars: one number for each entry,
-// unit and vector or scalar. The sums over entries run in the order of those of the biases, the sums over
-// units from the first unit to the last; so neither depends on schedule or threads.
+// What the steps of a chunk add to the gradients of a cell's vectors and scalars.
+//
+// Of a vector each segment has a sum of its own, one number for each unit, to which its steps add from the
+// last to the first; an elementwise cell, which takes some steps at once, has a sum for each of them. Then
+// the segments are summed in the order of the sums of the biases. Of a scalar each entry has one number for
+// each unit, which are summed from the first unit to the last. So nothing depends on schedule or threads.
 #pragma once
 
-#include <vector>
+#include <algorithm>
+#include <cstring>
 
 #include "kernels/dispatch.h"
 #include "machine/buffer.h"
 #include "machine/threads.h"
+#include "recurrent/schedule.h"
 
 namespace elman {
 
 template <class T> class Extras {
  public:
   Extras(const CellFacts& cell, const ProductKernels<T>& products, int H)
-      : vectors_(cell.vector_count()), scalars_(cell.scalar_count()), H_(H), products_(products) {
+      : vectors_(cell.vector_count()),
+        scalars_(cell.scalar_count()),
+        steps_(cell.elementwise ? most_elementwise : 1),
+        H_(H),
+        products_(products) {
     if (vectors_) sums_ = zeros<T>(std::size_t(vectors_) * H);
   }
 
-  int count() const { return vectors_ + scalars_; }
-  T* data() { return numbers_.data(); }  // [entries, vectors + scalars, H]
+  bool any() const { return vectors_ + scalars_ > 0; }
 
-  // Makes room for a chunk.
-  void begin(int64_t entries) {
-    const std::size_t size = std::size_t(entries) * count() * H_;
-    if (numbers_.size() < size) numbers_ = Buffer<T>(size);
+  // Makes room for the steps of a job, which are a chunk.
+  void begin(BackwardJob<T>& job) {
+    const int steps = job.t_end - job.t_begin;
+    job.vector_steps = std::max(1, std::min(steps_, steps));
+    job.vector_segments = steps > 0 ? job.plan.alive[job.t_begin] : 0;
+    job.d_begin = job.plan.offset[job.t_begin];
+    rows_ = int64_t{job.vector_steps} * job.vector_segments;
+    job.d_vectors = room(of_vectors_, rows_ * vectors_);
+    if (job.d_vectors) std::memset(job.d_vectors, 0, std::size_t(rows_) * vectors_ * H_ * sizeof(T));
+    job.d_scalars = room(of_scalars_, (job.plan.offset[job.t_end] - job.d_begin) * scalars_);
   }
 
-  void add_vectors(int64_t entries, int threads, ThreadTeam& team) {
+  // threads(width): for a product with so many multiply-adds for each entry and unit.
+  template <class Threads> void add_vectors(ThreadTeam& team, const Threads& threads_for) {
     if (!vectors_) return;
     OuterJob<T> job;  // without sides: only the sums of the columns
-    job.rows = static_cast<int>(entries);
+    job.rows = static_cast<int>(rows_);
     job.M = vectors_ * H_;
-    job.a = numbers_.data();
-    job.a_stride = std::ptrdiff_t{count()} * H_;
+    job.a = of_vectors_.data();
+    job.a_stride = job.M;
     job.bias = sums_.data();
-    const std::size_t each = products_.outer_scratch(entries, job.M, 0);
+    const int threads = threads_for(vectors_);
+    const std::size_t each = products_.outer_scratch(rows_, job.M, 0);
     const Buffer<T> scratch(each * threads);
     team.run(threads, [&](int i) { products_.outer(job, i, threads, scratch.data() + each * i); });
   }
 
   // Of the entries [first, last): dscalars [rows, scalars] += the sums over units.
   void add_scalars(const PlanView& plan, int64_t first, int64_t last, T* dscalars) const {
+    const T* from = of_scalars_.data();
     for (int64_t n = first; n < last; ++n) {
-      const T* from = numbers_.data() + ((n - first) * count() + vectors_) * H_;
       T* const to = dscalars + std::ptrdiff_t{plan.index[n]} * scalars_;
       for (int k = 0; k < scalars_; ++k, from += H_) {
         T sum = 0;
@@ -60,9 +76,16 @@ template <class T> class Extras {
   }
 
  private:
-  const int vectors_, scalars_, H_;
+  T* room(Buffer<T>& numbers, int64_t rows) const {
+    const std::size_t size = std::size_t(rows) * H_;
+    if (numbers.size() < size) numbers = Buffer<T>(size);
+    return numbers.data();
+  }
+
+  const int vectors_, scalars_, steps_, H_;
   const ProductKernels<T>& products_;
-  Buffer<T> numbers_, sums_;
+  int64_t rows_ = 0;  // of the sums of the chunk
+  Buffer<T> of_vectors_, of_scalars_, sums_;
 };
 
 }  // namespace elman

@@ -90,7 +90,8 @@ RowPointers<T> carve(void* scratch, int rows, const LinkedCell<T>* cell, int sta
   p.scalars = in();
   p.dy = in();
   p.keys = reinterpret_cast<uint64_t*>(out());
-  p.extra = out();
+  p.d_vectors = out();
+  p.d_scalars = out();
   p.left = out();
   p.statistics = reinterpret_cast<T*>(next);
   return p;

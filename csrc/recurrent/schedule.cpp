@@ -141,7 +141,7 @@ int chunk_ahead(const Work& w, const Schedule& s) {
 // So many entries that the calls of a program's instructions cost little, so few that what is left between
 // two programs stays in a cache.
 int chunk_elementwise(const Work& w, const Schedule& s) {
-  constexpr int entries = 32;
+  constexpr int entries = most_elementwise;
   const int segments = ceil_divided(std::max(1, w.segments), s.segment_parts);
   return std::min(std::max(1, w.steps), ceil_divided(entries, segments));
 }

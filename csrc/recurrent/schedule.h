@@ -44,6 +44,7 @@ int steps_ahead(int segments);
 int chunk_ahead(const Work& work, const Schedule& schedule);
 
 // The steps of an elementwise cell that are taken together.
+constexpr int most_elementwise = 32;
 int chunk_elementwise(const Work& work, const Schedule& schedule);
 
 // Where the backward pass begins the chunk of steps that ends before `end`.

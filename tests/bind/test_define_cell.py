@@ -137,6 +137,9 @@ BROKEN = {
     "places": ("forward", lambda *_: (8, [0]), "a place for each slot"),
     "one place": ("forward", lambda *_: (8, [1, 1]), "a register for each slot"),
     "place": ("forward", lambda *_: (8, [0, 8]), "a register below 8"),
+    "a column of the tape without one": ("forward", lambda *_: (8, [-1, 1]), "sums in columns of no later slot"),
+    "a column of a later slot": ("forward_keep", lambda *_: (8, [-2, 1]), "sums in columns of no later slot"),
+    "a column that there is not": ("forward", lambda *_: (8, [-65, 1]), "an index of store_left below 0"),
     "place back": ("backward", lambda *_: (8, [0, 1]), "a place for each slot"),
     "long": (
         "forward",

@@ -59,6 +59,14 @@ def without(operation):
     return change
 
 
+def into_operand(rows):
+    """The first product goes where exp(p) lies, which is alike in all rows."""
+    of_one = next(one[1] for one in rows if one[0] == NUMBER["exp"])
+    product = next(one for one in rows if one[0] == NUMBER["mul"])
+    assert of_one in product[2:4]
+    product[1] = of_one
+
+
 def test_it_is_one_that_can_be_defined():
     given = words()
     assert [len(given[which]) for which in ("forward", "forward_keep", "backward")] == [3, 3, 3]
@@ -97,13 +105,21 @@ BROKEN = {
         ("forward", 2, also("load_read", 0, 1)),
         "rows of stages that have a product",
     ),
-    "for one row what is not": (("forward", 0, set_place("sigmoid", 8, 1)), "for one row or for all"),
+    "for one row what is not": (
+        ("forward", 0, set_place("store_left", 8, 1)),
+        "for one row what is alike in all",
+    ),
     "a load for one row": (("forward", 1, set_place("load_state", 8, 1)), "for all rows load_state"),
     "a store for one row": (("forward", 1, set_place("store_state", 8, 1)), "for all rows store_state"),
-    "neither one row nor all": (("forward", 0, set_place("sigmoid", 8, 2)), "for all rows sigmoid"),
-    "for all what is of one": (("forward", 0, set_place("exp", 8, 0)), "for one row or for all"),
-    "spread of all rows": (("forward", 0, without("spread")), "for one row or for all"),
-    "many spread": (("forward", 0, set_place("spread", 7, 2)), "a count that spread can have"),
+    "neither one row nor all": (("forward", 0, set_place("store_left", 8, 2)), "for all rows store_left"),
+    "a count of two shapes": (
+        ("forward", 0, also("tanh", 0, 0, 2)),  # registers of exp(p) and of a product
+        "a count of registers that are alike in the same",
+    ),
+    "a register of another shape": (
+        ("forward", 0, lambda rows, _: into_operand(rows)),
+        "a register for all rows and units",
+    ),
 }
 
 

@@ -89,6 +89,14 @@ def test_a_broken_program_is_refused(broken):
         _core.define_cell(**changed(which, stage, change))
 
 
+def test_only_sums_of_the_first_stage_go_to_columns():
+    programs = list(words()["forward"])
+    registers, _, *rest = programs[1]
+    programs[1] = registers, [-65], *rest
+    with pytest.raises(ValueError, match="sums in columns of the first stage alone"):
+        _core.define_cell(**words(forward=programs))
+
+
 def test_a_column_must_have_been_stored():
     definition = changed("forward", 1, setting("load_left", 6, 2)) | {"left": 3}
     with pytest.raises(ValueError, match="columns that an earlier program has stored"):

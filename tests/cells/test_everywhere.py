@@ -160,12 +160,13 @@ def test_every_cell_is_on_its_page():
     assert set(rows) == set(cells.usual()) and f"has {len(rows)} cells" in page
     for name, cell in cells.usual().items():
         options = "" if name in vars(cells) and getattr(cells, name) is cell else "("
-        *_, states, slots, more, _ = (part.strip() for part in rows[name].split("|"))
+        *_, states, of_x, of_h, more, _ = (part.strip() for part in rows[name].split("|"))
         said = more.replace(" (scalar)", "").split()
         assert rows[name].startswith(f"| `{name}{options}")
-        assert (states.split(), slots.split(), said) == (
+        assert (states.split(), of_x.split(), of_h.split(), said) == (
             list(cell.states),
-            list(cell.slots),
+            cell.rows["x"],
+            cell.rows["h"],
             [*cell.params, *cell.scalars],
         )
 

@@ -43,6 +43,7 @@ def test_one_step_is_the_exponential():
         ((0, 5.0), "order: expected a whole number of at least 1, got 0"),
         ((3, 0.0), "theta: expected a number above 0, got 0.0"),
         ((3, "long"), "theta: expected a number above 0, got"),
+        ((3, 1e-300), "theta: expected a number of steps whose memory float64 can hold, got 1e-300"),
     ],
 )
 def test_refusals(arguments, message):

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "contract_cells.h"
+#include "contract_mixture.h"
 #include "contract_plain.h"
 #include "contract_stages.h"
 #include "programs/backward.h"
@@ -241,14 +242,19 @@ void test_contract() {
   };
   test_cell<ResetBefore>(reset_before);
   test_cell<StagesGru>(reset_before);
-  test_cell<MinGru>([](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
+  const Step mixing = [](const Given& g, const Sum& sum, const Values<double>& h, States& s) {
     const int H = g.z.H;
     const Values<double> nothing(h.size());
     for (int u = 0; u < H; ++u) {
       const double z = logistic(sum(0, u, nothing) - g.bias_hh[u]), n = sum(1, u, nothing) - g.bias_hh[H + u];
       s[0][u] = (1 - z) * s[0][u] + z * n;
     }
-  });
+  };
+  test_cell<MinGru>(mixing);
+  test_cell<Mixture>(mixing);
+  const ProgramCell one = Mixture::program();
+  for (const Affine& affine : {one.forward[1].affine, one.forward_keep[1].affine, one.backward[1].affine})
+    if (affine.count != 1 || !affine.mixture) fail("contract mixture: not done as one");
 }
 
 }  // namespace elman::selftest

@@ -18,6 +18,7 @@ from elman.layers import (
     Linear,
     Parameters,
     Pooling,
+    Recurrent,
     Sequential,
 )
 from elman.models import Model, SequenceClassifier
@@ -124,6 +125,15 @@ def test_unknown_arguments_of_layers():
         TypeError, match=r"^hiden_size: expected an argument of GRU, .*; did you mean hidden_size\?$"
     ):
         GRU(2, hiden_size=3)
+    with pytest.raises(
+        TypeError, match=r"^proj_size: expected an argument of LSTM, .*; it takes input_size,"
+    ):
+        LSTM(2, 3, proj_size=2)
+    with pytest.raises(
+        TypeError,
+        match=r"^proj: expected an argument of Recurrent, .*; it takes bias, batch_first, dropout, ",
+    ):
+        Recurrent(elman.cells.mgu, 2, 3, proj=2)
 
 
 def test_files_of_recurrent_layers_from_before(tmp_path):

@@ -16,6 +16,9 @@ def written():
         "plain": (lambda a, b, h: sigmoid(a) * h + b, 1),
         # A small sigmoid(a) would be lost in 1 - sigmoid(a).
         "gate": (lambda a, b, h: h + sigmoid(a) * (b - h), 0),
+        "difference": (lambda a, b, h: sigmoid(a) * (h - b), 0),  # smaller than sigmoid(a) * b may be
+        "difference and more": (lambda a, b, h: sigmoid(a) * (h - b) + a, 0),
+        "twice what is between": (lambda a, b, h: 2 * (sigmoid(a) * (h - b)) + 2 * b + a, 1),
         "forget gate": (lambda a, b, h: b + sigmoid(a) * (h - b), 1),
         "kept apart": (lambda a, b, h: a * (b * h) + b, 0),  # a * b may be larger than a number can be
         "other gate": (lambda a, b, h: (1 - sigmoid(a)) * h + sigmoid(a) * tanh(b), 1),
@@ -109,6 +112,15 @@ def test_slow_gates_keep_what_float32_can_hold(slow):
         layer.load_state_dict({"weight_ih_l0": np.ones((1, 1), dtype), "bias_ih_l0": np.zeros(1, dtype)})
         y.append(layer(x.astype(dtype))[0])
     assert np.abs(y[0] - y[1]).max() < 5e-6
+
+
+def test_differences_of_large_numbers():
+    cell = trace(lambda f, n, h: f * (h - n), {"f": "x", "n": "x"}, "h")
+    layer = elman.Recurrent(cell, 2, 1, bias=False)
+    layer.load_state_dict({"weight_ih_l0": np.eye(2, dtype=np.float32)})
+    for f, n, h in ((0.3, 1e8, 1e8 + 8), (10, 3e38, 3e38)):
+        y, _ = layer(np.array([[[f, n]]], np.float32), np.full((1, 1, 1), h, np.float32))
+        assert y.item() == np.float32(f) * (np.float32(h) - np.float32(n))
 
 
 def test_products_of_factors_that_are_too_large():

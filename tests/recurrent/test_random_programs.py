@@ -64,9 +64,9 @@ def expected(cell, layer, x, states, scalars, dy, dstates):
         d_h_bias = [side["h"].sum(0)] if "h" in side else []
         grads["weight_hh_l0"] = np.concatenate([*d_h_rows, *(d.T @ row for _, d, row in later)])
         grads["bias_hh_l0"] = np.concatenate([*d_h_bias, *(d.sum(0) for _, d, _ in later)])
-    extra = back["extra"]
-    grads |= {f"{name}_l0": extra[i].sum(0) for i, name in enumerate(cell.params)}
-    d_scalars = {name: extra[len(cell.params) + i].sum(-1) for i, name in enumerate(cell.scalars)}
+    d_params = {i: x.sum(0) for i, x in back["vector"].items()}  # what no state follows from has none
+    grads |= {f"{name}_l0": d_params.get(i, np.zeros_like(new[0][0])) for i, name in enumerate(cell.params)}
+    d_scalars = {name: back["scalar"][i].sum(-1) for i, name in enumerate(cell.scalars)}
     return (
         new,
         side["x"] @ weights["weight_ih_l0"],

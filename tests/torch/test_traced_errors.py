@@ -125,6 +125,24 @@ def test_a_number_is_a_scalar_of_all_steps():
     torch.testing.assert_close(layer(X, dt=0.3), layer(X, dt=torch.full((5, 2), 0.3)), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cell", elman.cells.lru),
+        ("input_size", 4),
+        ("hidden_size", 8),
+        ("num_layers", 2),
+        ("bias", False),
+        ("bidirectional", True),
+    ],
+)
+def test_what_a_layer_was_made_with_stays(name, value):
+    layer = et.Recurrent(SLSTM, 3, 4)
+    setattr(layer, name, getattr(layer, name))
+    with pytest.raises(AttributeError, match=rf"^{name}: expected .*, as the layer was made, got .*; make"):
+        setattr(layer, name, value)
+
+
 def test_dropout_between_no_layers_is_said():
     with pytest.warns(UserWarning, match="^dropout: expected 0 with num_layers=1"):
         et.Recurrent(SLSTM, 3, 4, dropout=0.5)

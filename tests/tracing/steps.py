@@ -38,7 +38,7 @@ def forward(cell, slots, matrices, given, keep=True):
 
 def backward(cell, matrices, given, new, kept, gradients):
     """The gradients of all slots, products included, in the engine's order; and what the programs store: the
-    gradients of the states, and extras."""
+    gradients of the states, and what they add to those of vectors and scalars."""
     programs = cell.programs
     tape, read, statistics = kept
     statistics, passed, left = dict(statistics), {}, {}

@@ -114,9 +114,8 @@ def by_programs(cell, values, gradients):
     for m, d in zip(products, d_slots[len(cell.slots) :], strict=True):
         got[cell.matrices[m]] = d.T @ read_by[m]
     got |= {name: back["gradient"][i] for i, name in enumerate(cell.states)}
-    for i, name in enumerate((*cell.params, *cell.scalars)):
-        extra = back["extra"][i]
-        got[name] = extra.sum(0) if name in cell.params else extra.sum(-1, keepdims=True)
+    got |= {name: back["vector"].get(i, 0 * new[0]).sum(0) for i, name in enumerate(cell.params)}
+    got |= {name: back["scalar"][i].sum(-1, keepdims=True) for i, name in enumerate(cell.scalars)}
     return new, got
 
 

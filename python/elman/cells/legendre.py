@@ -54,4 +54,6 @@ def legendre(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
     b = size * ((-1.0) ** i)[:, None]
     # Of one step: the exponential of both together (Van Loan 1978).
     both = linalg.expm(np.block([[a, b], [np.zeros((1, order + 1))]]))
+    if not np.isfinite(both).all():
+        raise ValueError(f"theta: expected a number of steps whose memory float64 can hold, got {theta}")
     return both[:order, :order], both[:order, order]

@@ -31,7 +31,7 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> No
     known = list(known)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+            near = difflib.get_close_matches(name, known, 1, cutoff=0.7)  # input_size is not proj_size
             hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(known)}"
             raise TypeError(f"{name}: expected an argument of {owner}, got an unknown one{hint}")
 

@@ -6,16 +6,20 @@ from typing import Any, ClassVar
 
 from .. import _check
 from ..stack.cells import cell_name, check_heads
+from .arguments import refuse_unknown, taken_by
 from .recurrent import RecurrentLayer
+
+_OPTIONS = [*taken_by(RecurrentLayer)][3:]  # those behind num_layers
 
 
 class Recurrent(RecurrentLayer):
     """Layers of any cell: one of `elman.cells`, or your own (`elman.cell`).
 
-    Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
-    that x and h feed, whose rows have the order in which the cell names them: `weight_ih_l{k}` [Gx*H, I or D*H],
-    `weight_hh_l{k}` [Gh*H, H / heads], `bias_ih_l{k}` [Gx*H], `bias_hh_l{k}` [Gh*H], and each of the cell's params, as
-    `p_i_l{k}` [H]. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
+    Parameters, for layer k and with `_reverse` appended for the second direction; Gx are the slots of the cell that x
+    feeds, Gh those that h feeds and behind them the cell's matrices, in the order in which the cell names them
+    (`cell.rows`): `weight_ih_l{k}` [Gx*H, I or D*H], `weight_hh_l{k}` [Gh*H, H / heads], `bias_ih_l{k}` [Gx*H],
+    `bias_hh_l{k}` [Gh*H], and each of the cell's params, as `p_i_l{k}` [H]. Where Gh is 0 there is neither `weight_hh`
+    nor `bias_hh`.
 
     Args:
         cell: what `elman.cell` made of a function, or the name of a cell that is compiled: "lstm", "gru", "rnn_tanh" or
@@ -24,7 +28,7 @@ class Recurrent(RecurrentLayer):
         hidden_size: H, units of each layer and direction.
         num_layers: L layers, each fed by the one below.
         heads: into how many equal parts the units of a layer are cut; recurrent products read those of their own part
-            alone (block-diagonal W_hh, as sLSTM and DreamerV3 have it): unit u, of head k = u // K of K = H / heads
+            alone (block-diagonal W_hh, as sLSTM has it): unit u, of head k = u // K of K = H / heads
             units, reads h[k K : (k + 1) K], and so do the cell's matrices. Means and norms stay of all units.
         options: those of `LSTM` and `GRU`: bias, batch_first, dropout, bidirectional, reverse, recurrent_dropout,
             checkpoint_every, dtype, seed, init.
@@ -50,6 +54,7 @@ class Recurrent(RecurrentLayer):
     ):
         self.cell, self._cell = cell, cell_name(cell)
         self.heads = check_heads(self._cell, heads, _check.whole_number("hidden_size", hidden_size, 1))
+        refuse_unknown(type(self).__name__, options, _OPTIONS)
         super().__init__(input_size, hidden_size, num_layers, **options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -90,6 +95,7 @@ class RNN(RecurrentLayer):
     ):
         self.nonlinearity = _check.choice("nonlinearity", nonlinearity, ("tanh", "relu"))
         self._cell = "rnn_" + nonlinearity
+        refuse_unknown(type(self).__name__, options, _OPTIONS)
         super().__init__(input_size, hidden_size, num_layers, **options)
 
 

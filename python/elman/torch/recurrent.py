@@ -17,15 +17,18 @@ from . import call, fallback, gpu, reference, traced
 from .sequences import Run, Sequences
 from .spec import facts
 
+_FIXED = ("cell", "input_size", "hidden_size", "num_layers", "bias", "bidirectional")
+
 
 class Recurrent(Sequences, nn.Module):
     """Layers of any cell: your own (`elman.cell`), or one of those that are compiled. `elman.Recurrent` under PyTorch:
     the same parameters and numbers.
 
-    Parameters, for layer k and with `_reverse` appended for the second direction; Gx and Gh are the slots of the cell
-    that x and h feed: `weight_ih_l{k}` [Gx*H, I or D*H], `weight_hh_l{k}` [Gh*H, H / heads], `bias_ih_l{k}` [Gx*H],
-    `bias_hh_l{k}` [Gh*H], and each of the cell's params, as `p_i_l{k}` [H]. They start within 1/sqrt(H), and params
-    and biases where the cell says. Where h feeds no slot there is neither `weight_hh` nor `bias_hh`.
+    Parameters, for layer k and with `_reverse` appended for the second direction; Gx are the slots of the cell that x
+    feeds, Gh those that h feeds and behind them the cell's matrices (`cell.rows`): `weight_ih_l{k}` [Gx*H, I or D*H],
+    `weight_hh_l{k}` [Gh*H, H / heads], `bias_ih_l{k}` [Gx*H], `bias_hh_l{k}` [Gh*H], and each of the cell's params, as
+    `p_i_l{k}` [H]. They start within 1/sqrt(H), and params and biases where the cell says. Where Gh is 0 there is
+    neither `weight_hh` nor `bias_hh`.
 
     Args:
         cell: what `elman.cell` made of a function, or "lstm", "gru", "rnn_tanh" or "rnn_relu".
@@ -39,7 +42,7 @@ class Recurrent(Sequences, nn.Module):
         device: of the parameters: text such as "cpu", or a torch.device.
         dtype: of the parameters: a torch.dtype, or None for torch's default.
         heads: into how many equal parts the units of a layer are cut; recurrent products read those of their own part
-            alone (block-diagonal W_hh, as sLSTM and DreamerV3 have it).
+            alone (block-diagonal W_hh, as sLSTM has it).
         checkpoint_every: for long sequences: the forward pass keeps its input alone. The backward pass computes it
             once more and keeps the results and about every so many steps the states, then computes the steps between
             two of them again. It changes no bit of a gradient. None: all that the gradients need is kept.
@@ -177,6 +180,13 @@ class Recurrent(Sequences, nn.Module):
             f"{key}={getattr(self, key)}" for key, value in usual.items() if getattr(self, key) != value
         ]
         return ", ".join(shown)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and "_elman_names" in self.__dict__ and value != getattr(self, name):
+            raise AttributeError(
+                f"{name}: expected {getattr(self, name)!r}, as the layer was made, got {value!r}; make another layer"
+            )
+        super().__setattr__(name, value)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

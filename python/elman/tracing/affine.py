@@ -4,8 +4,9 @@ A function may say the same in other words, as f (h - n) + n. Here it becomes f 
 state, so that they are computed for many steps at once. Of at most two states each may read both, as the real and the
 imaginary part of one number do.
 
-Where rounding would be another thing it stays as it is: h + z (n - h), since 1 - z would lose what a small z says, and
-products of factors that the function keeps apart, which may be larger than a number can be.
+Where rounding would be another thing it stays as it is: h + z (n - h), since 1 - z would lose what a small z says;
+f (h - n) to which n is not added, as the difference may be much smaller than both; and products of factors that the
+function keeps apart, which may be larger than a number can be.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class _Sum(NamedTuple):
 
     constant: int | None
     factors: dict[int, int | None]  # by the state's number
+    owed: int | None = None  # what is still to be added: of f (h - n), which is f h - f n here, the n
 
 
 def in_affine_form(nodes: Sequence[Node], results: Sequence[int]) -> tuple[list[Node], list[int]]:
@@ -44,6 +46,8 @@ def in_affine_form(nodes: Sequence[Node], results: Sequence[int]) -> tuple[list[
     for k in carried:
         one = sums[results[k]]
         if one is None or len(carried) > _MOST or one.constant is None or [*sorted(one.factors)] != carried:
+            return list(nodes), list(results)
+        if one.owed is not None:
             return list(nodes), list(results)
         total = one.constant
         for j, factor in reversed(sorted(one.factors.items())):
@@ -102,21 +106,31 @@ def _added(graph: Graph, a: _Sum, b: _Sum) -> _Sum | None:
     constant = a.constant if b.constant is None else b.constant
     if a.constant is not None and b.constant is not None:
         constant = graph.add(a.constant, b.constant)
-    return _Sum(constant, {**a.factors, **b.factors})
+    owed = [
+        one.owed for one, other in ((a, b), (b, a)) if one.owed is not None and other != _Sum(one.owed, {})
+    ]
+    if len(owed) > 1:
+        return None
+    return _Sum(constant, {**a.factors, **b.factors}, *owed)
 
 
 def _multiplied(graph: Graph, a: _Sum, b: _Sum) -> _Sum | None:
-    """Where one of them has no state, and the states of the other no factor that is more than a number."""
+    """Where one of them has no state, and the states of the other no factor that is more than a number, nor anything
+    that is still to be added."""
     if b.factors:
         a, b = b, a
     by = b.constant
     if b.factors or by is None:
         return None
-    if graph.value(by) is None and not all(factor is None for factor in a.factors.values()):
+    number = graph.value(by) is not None
+    if not number and (a.owed is not None or not all(factor is None for factor in a.factors.values())):
         return None
+    owed = a.owed if number or a.constant is None or not a.factors else graph.negate(a.constant)
+    if number and owed is not None:
+        owed = graph.mul(owed, by)
     factors: dict[int, int | None]
     factors = {state: by if factor is None else graph.mul(factor, by) for state, factor in a.factors.items()}
-    return _Sum(None if a.constant is None else graph.mul(a.constant, by), factors)
+    return _Sum(None if a.constant is None else graph.mul(a.constant, by), factors, owed)
 
 
 def _negated(graph: Graph, a: _Sum) -> _Sum:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .graph import Graph
 from .operations import FREE, STATISTICS, Node
-from .units import of_units
+from .units import IN_ROWS
 
 _AHEAD, _LOOP, _AFTER, _COUNT = 0, 1, 2, 3
 _IN_LOOP = 100  # more than any node costs
@@ -66,18 +66,20 @@ class Elementwise:
             return time == self.back(_LOOP)
         return node.op in FREE
 
-    def cost(self, node: Node, time: int) -> int | None:
+    def cost(self, alike: int, time: int) -> int | None:
         """Of what is not counted as it is: values of one row are nothing beside those of many, and the recurrence goes
         step by step, so that it computes nothing which could have been there before it."""
-        loop = time in (_LOOP, self.back(_LOOP))
-        if node.op == "spread":
-            return None if loop else 1
-        return _IN_LOOP if loop else None
+        if time in (_LOOP, self.back(_LOOP)):
+            return _IN_LOOP
+        return 0 if alike else None
 
-    def held(self, graph: Graph, nodes: Collection[int], forward: int) -> dict[int, int]:
+    def of_one(self, alike: Sequence[int]) -> set[int]:
+        """What lies in a column of one row."""
+        return {n for n, one in enumerate(alike) if one == IN_ROWS}
+
+    def held(self, nodes: Collection[int], forward: int) -> dict[int, int]:
         """Of what is left for one row, the end of its way: a column of it is never one of all rows."""
-        of_one = of_units(graph.nodes)
-        return {n: self.count * (1 + (n >= forward)) - 1 for n in nodes if of_one[n]}
+        return {n: self.count * (1 + (n >= forward)) - 1 for n in nodes}
 
     def times(self, graph: Graph, gradients: Mapping[tuple[str, int], int]) -> list[int]:
         """When each node is first there to be computed.

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .emit import Instruction, Program
+from .emit import Instruction, Program, place_of
 from .numeric import BACKWARD, NUMPY, Functions
 from .operations import OPERATIONS, STATISTICS, Node
 
 _TABLE = {**NUMPY, **BACKWARD}
+_STORED = ("state", "tape", "gradient", "vector", "scalar", "read", "left")
 
 
 def evaluate(
@@ -72,21 +73,24 @@ def run_program(
             `random`, `statistic`, `left`, and by stage `read` and `passed`; or mappings, by index.
 
     Returns:
-        "state", "tape", "gradient", "extra", "read", "left": the arrays by index.
+        "state", "tape", "gradient", "read", "left", and what it adds to the gradients of "vector" and "scalar": the
+        arrays by index.
     """
     rows = [x.values() if isinstance(x, Mapping) else x for x in inputs.values()]
     given = [x for arrays in (slots, *rows) for x in arrays]
     shape = np.broadcast_shapes(*map(np.shape, given))
     dtype = np.result_type(*(np.asarray(x).dtype for x in given))
     registers: list[Any] = [None] * program.registers
-    for register, slot in zip(program.place, slots, strict=True):
-        registers[register] = np.broadcast_to(slot, shape)
-    stored: dict[str, dict[int, Any]] = {
-        kind: {} for kind in ("state", "tape", "gradient", "extra", "read", "left")
-    }
+    stored: dict[str, dict[int, Any]] = {kind: {} for kind in _STORED}
+    for place, slot in zip(program.place, slots, strict=True):
+        if place >= 0:
+            registers[place] = np.broadcast_to(slot, shape)
+        else:
+            where, index = place_of(-1 - place)
+            stored[where][index] = np.broadcast_to(slot, shape)
     for one in _counted(program):
         kind, _, what = one.op.partition("_")
-        if kind == "store":
+        if kind == "store" or one.op in ("add_vector", "add_scalar"):
             stored[what][one.index] = registers[one.args[0]]
         elif one.op == "load_random" and what not in inputs:
             registers[one.to] = None  # outside training

@@ -77,7 +77,6 @@ NUMPY: Functions = {
 """Those of NumPy. The same names with another library's functions make `evaluate` compute there."""
 
 BACKWARD: Functions = {
-    "spread": lambda a: a,  # all rows are alike
     "dsigmoid": lambda d, y: d * y * (1 - y),
     "dtanh": lambda d, y: d * (1 - y * y),
     "dsigmoid3": lambda a, b, y: a * b * y * (1 - y),

@@ -64,10 +64,10 @@ DERIVATIVES = {
     **{op: Operation(3, 4) for op in ("dsigmoid3", "dtanh3")},
 }
 
-KNOWN = {**OPERATIONS, **DERIVATIVES, "spread": Operation(1)}
+KNOWN = {**OPERATIONS, **DERIVATIVES}
 
 INPUTS = ("slot", "state", "vector", "scalar")
 LEAVES = (*INPUTS, "constant", "random")
 # What is at hand in any program without a tape: leaves, statistics, and on the way back the gradients of the new states
 # and of the row that a stage reads.
-FREE = ("state", "vector", "scalar", "constant", "number", "gradient", "random", "passed", *STATISTICS)
+FREE = ("state", "vector", "scalar", "constant", "gradient", "random", "passed", *STATISTICS)

@@ -22,7 +22,7 @@ from .operations import (
 )
 from .schedule import Found, Order, Output
 from .stages import Left, Span, Stages, columns_of
-from .units import with_spread
+from .units import alike
 
 
 class Sizes(NamedTuple):
@@ -91,28 +91,19 @@ class _Maker:
         if elementwise:
             nodes, results = in_affine_form(nodes, results)
         self.results, self.sizes, self.forward = results, sizes, len(nodes)
-        self.stages: Stages | Elementwise = Stages(nodes)
+        self.stages = Elementwise(nodes, results) if elementwise else Stages(nodes)
         self.graph = Graph(nodes)
         inputs = differentiate(self.graph, results, self.stages.of_matrix)
-        if elementwise:
-            inputs = self._elementwise(inputs)
         self.outputs = self._there() | self._back(inputs)
         self.times = self.stages.times(self.graph, inputs)
         self.sums = self._sums()
         self.statistics = self._statistics()
 
-    def _elementwise(self, inputs: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Computes what is alike in all rows once."""
-        spread, place, self.forward = with_spread(self.graph.nodes, self.forward)
-        self.graph = Graph(spread)
-        self.results = [place[n] for n in self.results]
-        self.stages = Elementwise(spread[: self.forward], self.results)
-        return {name: place[n] for name, n in inputs.items()}
-
     def _computed_again(self, kept: Collection[int]) -> None:
         """Makes what an elementwise cell computes again a part of its way back."""
         nodes = self.graph.nodes
-        at_hand = {*kept, *self.results, *(n for n, node in enumerate(nodes) if node.op in FREE)}
+        there = (n for n in self.results if not self.alike[n])
+        at_hand = {*kept, *there, *(n for n, node in enumerate(nodes) if node.op in FREE)}
         back = range(self.stages.count, 2 * self.stages.count)
         wanted = [output.node for time in back for output in self.outputs[time]]
         again, place = computed_again(nodes, self.forward, wanted, at_hand)
@@ -135,8 +126,9 @@ class _Maker:
         """What each program back stores, but for what it leaves to others."""
         sizes, zero = self.sizes, self.graph.constant(0.0)
         slots = [Output("store_tape", s, inputs.get(("slot", s), zero)) for s in range(sizes.slots)]
-        extras = [("vector", p) for p in range(sizes.params)] + [("scalar", s) for s in range(sizes.scalars)]
-        more = [Output("store_extra", k, inputs.get(extra, zero)) for k, extra in enumerate(extras)]
+        vectors = [(p, inputs.get(("vector", p))) for p in range(sizes.params)]
+        more = [Output("add_vector", p, n) for p, n in vectors if n is not None]
+        more += [Output("add_scalar", s, inputs.get(("scalar", s), zero)) for s in range(sizes.scalars)]
         outputs: dict[int, list[Output]] = {
             self.stages.back(stage): [] for stage in reversed(range(self.stages.count))
         }
@@ -194,10 +186,13 @@ class _Maker:
         wanted = [output.node for time in back for output in self.outputs[time]]
         # What statistics are of lies in columns in any case.
         found = {*self.results, *self.stages.rows.values(), *self._of_statistics(there)}
-        found |= {n for n, node in enumerate(self.graph.nodes[: self.forward]) if node.op == "spread"}
+        self.alike = alike(self.graph.nodes)
+        found |= {n for n in range(self.forward) if self.alike[n]}
         kept = tape.choose(self.graph, self.forward, found, wanted, slots)
         if isinstance(self.stages, Elementwise):
             self._computed_again(kept)
+            self.alike = alike(self.graph.nodes)
+        self.of_one = self.stages.of_one(self.alike)
         plain = self._made(there, self._left(there, ()), ())
         left = {*kept, *self._left(there, kept), *self._left(back, kept)}
         both = self._made([*there, *back], left, {*kept, *self._of_statistics(there)})
@@ -217,7 +212,11 @@ class _Maker:
         found = {row: Found("load_read", stage) for stage, row in self.stages.rows.items() if stage <= time}
         if time >= self.stages.count:
             found |= {n: Found("load_after", k) for k, n in enumerate(self.results)}
-        found = {n: one for n, one in found.items() if not self.stages.free(self.graph.nodes[n], time)}
+        found = {
+            n: one
+            for n, one in found.items()
+            if not self.alike[n] and not self.stages.free(self.graph.nodes[n], time)
+        }
         numbers = enumerate(self.statistics)
         return found | {n: Found("load_statistic", k) for k, n in numbers if self.times[n] <= time}
 
@@ -230,7 +229,8 @@ class _Maker:
 
         again = self.forward if times[0] else 0
         of_statistics = self._of_statistics(times)
-        left = Left(self.graph, self.times, at_hand, again, of_statistics, self.stages.cost)
+        cost = lambda n, time: self.stages.cost(self.alike[n], time)  # noqa: E731
+        left = Left(self.graph, self.times, at_hand, again, of_statistics, cost)
         for time in reversed(times):  # what one leaves it has to compute, too
             stores = [n for n in (*kept, *left.nodes) if self.times[n] == time]
             left.find([*(output.node for output in self.outputs[time]), *stores], time)
@@ -261,7 +261,7 @@ class _Maker:
         gradients = {
             output.which: time for time in times for output in self.outputs[time] if output.op == "store_tape"
         }
-        last |= self.stages.held(self.graph, last, self.forward)
+        last |= self.stages.held(self.of_one & last.keys(), self.forward)
         spans = [Span(self.times[n], end, n) for n, end in last.items()]
         across = [s for s in spans if s.begin < self.stages.count <= loaded.get(s.node, 0)]
         within = [span for span in spans if span not in across]
@@ -271,10 +271,12 @@ class _Maker:
             places = [(n, *place_of(columns[n])) for n in stores[time] if n in columns]
             program = emit(
                 self.graph,
-                self.outputs[time] + [Output(f"store_{where}", index, n) for n, where, index in places],
+                self.outputs[time]
+                + [Output(f"store_{where}", index, n, n in self.of_one) for n, where, index in places],
                 self.sums[time],
                 {n: columns[n] for n in there[time] if n in columns},
                 self._found(time),
+                self.of_one,
             )
             programs.append(program._replace(statistics=self._before(time, columns)))
         return _Way(tuple(programs), columns)

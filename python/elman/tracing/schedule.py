@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from .graph import Graph
-from .units import of_units
 
 
 class Output(NamedTuple):
@@ -16,6 +15,7 @@ class Output(NamedTuple):
     op: str
     which: int
     node: int
+    once: bool = False  # in a column of one row
 
 
 class Found(NamedTuple):
@@ -49,7 +49,6 @@ class Order:
         self._graph = graph
         self._there = there
         self._found = found  # nodes that an earlier program has stored for good
-        self._of_units = of_units(graph.nodes) if any(node.op == "spread" for node in graph.nodes) else ()
         self.outputs = list(outputs)
 
     def step(self, n: int) -> Step:
@@ -57,24 +56,17 @@ class Order:
         node = self._graph.nodes[n]
         if n in self._found:
             return Step(n, self._found[n].op, (), which=self._found[n].which)
-        once = self.once(n)
-        if node.op in ("constant", "number"):
-            return Step(n, "constant", (), node.number, once=once)
-        if node.op == "spread" and self._graph.nodes[node.args[0]].op == "vector":
-            node, once = self._graph.nodes[node.args[0]], False  # a load for all rows
+        if node.op == "constant":
+            return Step(n, "constant", (), node.number)
         if not node.args:
-            return Step(n, f"load_{node.op}", (), which=node.which, once=once)
+            return Step(n, f"load_{node.op}", (), which=node.which)
         if node.op == "spike":
-            return Step(n, "where_greater", node.args, once=once)
-        return Step(n, node.op, node.args, node.number, once=once)
-
-    def once(self, n: int) -> bool:
-        """Whether a node is computed for one row."""
-        return bool(self._of_units) and self._of_units[n]
+            return Step(n, "where_greater", node.args)
+        return Step(n, node.op, node.args, node.number)
 
     def store(self, output: Output) -> Step:
         """The instruction that stores it."""
-        return Step(-1, output.op, (output.node,), which=output.which, once=self.once(output.node))
+        return Step(-1, output.op, (output.node,), which=output.which, once=output.once)
 
     def needed(self) -> set[int]:
         """All nodes on the way, with those that are there."""

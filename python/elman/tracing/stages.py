@@ -75,13 +75,17 @@ class Stages:
         """Whether a node can be had at that time without a column."""
         return node.op in FREE
 
-    def held(self, graph: Graph, nodes: Collection[int], forward: int) -> dict[int, int]:
-        """Until when nodes lie in their columns, if not until they are loaded last."""
-        return {}
+    def cost(self, alike: int, time: int) -> int | None:
+        """Of what is not counted as it is: values of one row, or of one unit, are nothing beside those of all."""
+        return 0 if alike else None
 
-    def cost(self, node: Node, time: int) -> int | None:
-        """Of what is not counted as it is: nothing."""
-        return None
+    def of_one(self, alike: Sequence[int]) -> set[int]:
+        """What lies in a column of one row: nothing."""
+        return set()
+
+    def held(self, nodes: Collection[int], forward: int) -> dict[int, int]:
+        """Until when nodes of one row lie in their columns."""
+        return {}
 
     def times(self, graph: Graph, gradients: Mapping[tuple[str, int], int]) -> list[int]:
         """When each node is first there to be computed, or with what comes before that program."""
@@ -103,7 +107,7 @@ class Left:
         at_hand: whether a node can be loaded from elsewhere, at a time.
         again: up to this node all is computed again rather than left; those that are kept are at hand.
         nodes: those that are left in any case.
-        cost: of a node at a time, with all that leads to it; None where it has none of its own.
+        cost: of a node at a time, with all that leads to it; None where it is that of its operation.
 
     Sums of slots, and what else has no operation and is not at hand, cannot be computed again.
     """
@@ -115,7 +119,7 @@ class Left:
         at_hand: Callable[[int, int], bool],
         again: int,
         nodes: Collection[int],
-        cost: Callable[[Node, int], int | None],
+        cost: Callable[[int, int], int | None],
     ):
         self.nodes = set(nodes)
         self._graph, self._times, self._at_hand, self._again = graph, times, at_hand, again
@@ -137,8 +141,7 @@ class Left:
                 walk += self._graph.nodes[n].args
         for n in sorted(needed):
             if self._cost(n, time) > _CHEAP:
-                node = self._graph.nodes[n]
-                self.nodes.add(node.args[0] if node.op == "spread" else n)  # of all rows one is enough
+                self.nodes.add(n)
 
     def _there(self, n: int, time: int) -> bool:
         return (n in self.nodes and self._times[n] < time) or self._at_hand(n, time)
@@ -150,7 +153,7 @@ class Left:
             return 0
         if node.op == "product" or node.op not in KNOWN:
             return math.inf
-        own = self._own_cost(node, time)
+        own = self._own_cost(n, time)
         if own is not None:
             return own
         cost: float = KNOWN[node.op].cost

@@ -1,56 +1,38 @@
-"""What is the same for all rows: values of params and numbers alone. A program that runs over many rows at once
-computes them for one, and `spread` gives them to all."""
+"""What is alike in all rows, since it follows from params, and in all units, since it follows from scalars or from
+statistics of a row. A program that runs over many rows and units computes it once for them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from .operations import Node
+from .operations import STATISTICS, Node
 
+IN_ROWS, IN_UNITS = 1, 2  # numbers are alike in both, 3
 
-def of_units(nodes: Sequence[Node]) -> list[bool]:
-    """Whether each node is the same for all rows, and not just a number."""
-    found: list[bool] = []
-    for node in nodes:
-        fixed = [found[a] or nodes[a].op == "constant" for a in node.args]
-        found.append(
-            node.op in ("vector", "number")
-            or (node.op != "spread" and all(fixed) and any(found[a] for a in node.args))
-        )
-    return found
+_OF_LEAVES = {"constant": IN_ROWS | IN_UNITS, "vector": IN_ROWS, "scalar": IN_UNITS, "statistic": IN_UNITS}
 
 
-def with_spread(nodes: Sequence[Node], forward: int) -> tuple[list[Node], list[int], int]:
-    """The nodes with one that spreads wherever a value of one row meets others.
+def alike_of(op: str, args: Iterable[int]) -> int:
+    """What a value is alike in.
 
     Args:
-        nodes: of the way there and back.
-        forward: how many the way there has.
-
-    Returns:
-        The nodes; the place of each old one, spread where it is of units; how many the way there has now.
+        op: of it; of a leaf what it is, of what is loaded from a column anything else.
+        args: what its arguments are alike in.
     """
-    of_one, made = of_units(nodes), list[Node]()
-    whole: list[int] = []  # where each old node now is, for all rows
-    one: dict[int, int] = {}  # and for one of them
-    ahead = forward
+    alike, leaf = IN_ROWS | IN_UNITS, True
+    for one in args:
+        alike, leaf = alike & one, False
+    return _OF_LEAVES.get(op, 0) if leaf else alike
 
-    def add(node: Node) -> int:
-        made.append(node)
-        return len(made) - 1
 
-    for n, node in enumerate(nodes):
-        if n == forward:
-            ahead = len(made)
-        if of_one[n]:
-            args = tuple(one[a] if a in one else one.setdefault(a, add(_number(nodes[a]))) for a in node.args)
-            one[n] = add(node._replace(args=args))
-            whole.append(add(Node("spread", (one[n],))))
+def alike(nodes: Sequence[Node]) -> list[int]:
+    """What each node is alike in."""
+    found: list[int] = []
+    for node in nodes:
+        if node.op in STATISTICS:
+            found.append(IN_UNITS)
+        elif node.op == "product":
+            found.append(0)
         else:
-            whole.append(add(node._replace(args=tuple(whole[a] for a in node.args))))
-    return made, whole, ahead
-
-
-def _number(node: Node) -> Node:
-    """A number for one row."""
-    return Node("number", (), node.number)
+            found.append(alike_of(node.op, (found[a] for a in node.args)))
+    return found
