@@ -105,6 +105,23 @@ def test_a_forecaster(tmp_path):
     assert again.cell == cells.cifg
 
 
+@pytest.mark.parametrize("kind", ["RecurrentClassifier", "RecurrentRegressor", "RecurrentForecaster"])
+def test_estimators_pass_on_heads_and_checkpoints(tmp_path, kind):
+    sklearn = pytest.importorskip("elman.sklearn")
+    options = {"horizon": 2, "context": 6} if kind == "RecurrentForecaster" else {}
+    one = getattr(sklearn, kind)(
+        cell=cells.slstm(), hidden_size=4, heads=2, checkpoint_every=3, epochs=1, random_state=0, **options
+    )
+    x = np.random.default_rng(0).standard_normal((80, 2))
+    one.fit(x) if options else one.fit(x[:16, None].repeat(5, 1), np.arange(16) % 2)
+    one.save(tmp_path / "estimator")
+    for found in (one, elman.load(tmp_path / "estimator")):
+        model = found.model_
+        layer = (model.encoder if options else model.network).parts["recurrent"]
+        assert (layer.heads, layer.checkpoint_every) == (2, 3)
+        assert layer.parameters["weight_hh_l0"].shape == (16, 2)
+
+
 @pytest.mark.parametrize("cell", [None, 3, "qrnn", cells.lstm, "peephole_lstm"])
 def test_what_is_no_cell(cell):
     with pytest.raises(ValueError, match=r"cell: expected a cell of elman\.cells or one made by elman\.cell"):

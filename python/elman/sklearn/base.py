@@ -35,9 +35,11 @@ class RecurrentEstimator(BaseEstimator):
         cell: str = "gru",
         hidden_size: int = 32,
         num_layers: int = 1,
+        heads: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        checkpoint_every: int | None = None,
         pooling: str = "last",
         epochs: int = 50,
         batch_size: int = 32,
@@ -56,8 +58,9 @@ class RecurrentEstimator(BaseEstimator):
         """Keep the parameters; `fit` looks at them.
 
         Args:
-            cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
-            hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
+            cell: "lstm", "gru", "rnn", one of `elman.cells`, or your own (`elman.cell`).
+            hidden_size, num_layers, heads, bidirectional, dropout, recurrent_dropout, checkpoint_every: of the recurrent
+                layers.
             pooling: "last", "mean" or "max" over time.
             vocabulary: None: X are numbers. "learn": X are texts or lists of words, and `fit` makes an
                 `elman.train.Vocabulary` of them (`vocabulary_`); or a dict of arguments of `Vocabulary.of`, to learn it
@@ -76,9 +79,11 @@ class RecurrentEstimator(BaseEstimator):
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.heads = heads
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
+        self.checkpoint_every = checkpoint_every
         self.pooling = pooling
         self.epochs = epochs
         self.batch_size = batch_size
@@ -95,7 +100,10 @@ class RecurrentEstimator(BaseEstimator):
         self.embedding_size = embedding_size
 
     def _network_options(self) -> dict[str, Any]:
-        names = ("cell", "hidden_size", "num_layers", "bidirectional", "dropout", "recurrent_dropout")
+        names = (
+            "cell", "hidden_size", "num_layers", "heads", "bidirectional", "dropout", "recurrent_dropout",
+            "checkpoint_every",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def _several(self, X: Any, reset: bool) -> list[np.ndarray] | None:

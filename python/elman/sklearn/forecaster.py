@@ -40,8 +40,9 @@ class RecurrentForecaster(SeriesEstimator):
         validation_fraction: share of the origins, the last in time, that chooses the best epoch.
         calibration_fraction: share of the origins, the last in time, on which quantiles are calibrated (conformal
             prediction); with it any loss gives intervals. Neither share is trained on.
-        cell: "lstm", "gru", "rnn": the class of a recurrent layer, in small letters.
-        hidden_size, num_layers, bidirectional, dropout, recurrent_dropout: of the recurrent layers.
+        cell: "lstm", "gru", "rnn", one of `elman.cells`, or your own (`elman.cell`).
+        hidden_size, num_layers, heads, bidirectional, dropout, recurrent_dropout, checkpoint_every: of the recurrent
+            layers.
         epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
         patience: epochs without a lower validation loss after which it stops; needs validation_fraction.
         verbose: show a progress bar.
@@ -67,9 +68,11 @@ class RecurrentForecaster(SeriesEstimator):
         cell: str = "gru",
         hidden_size: int = 32,
         num_layers: int = 1,
+        heads: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        checkpoint_every: int | None = None,
         epochs: int = 20,
         batch_size: int = 32,
         optimizer: str = "adam",
@@ -83,8 +86,9 @@ class RecurrentForecaster(SeriesEstimator):
         random_state: Any = None,
     ):
         super().__init__(
-            cell=cell, hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
-            dropout=dropout, recurrent_dropout=recurrent_dropout, epochs=epochs, batch_size=batch_size,
+            cell=cell, hidden_size=hidden_size, num_layers=num_layers, heads=heads, bidirectional=bidirectional,
+            dropout=dropout, recurrent_dropout=recurrent_dropout, checkpoint_every=checkpoint_every,
+            epochs=epochs, batch_size=batch_size,
             optimizer=optimizer, learning_rate=learning_rate, weight_decay=weight_decay, clip_norm=clip_norm,
             validation_fraction=validation_fraction, patience=patience, scale=scale, verbose=verbose,  # type: ignore[arg-type]
             random_state=random_state,

@@ -38,9 +38,11 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         cell: str = "gru",
         hidden_size: int = 32,
         num_layers: int = 1,
+        heads: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        checkpoint_every: int | None = None,
         pooling: str = "last",
         epochs: int = 50,
         batch_size: int = 32,
@@ -60,7 +62,8 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         """Keep the parameters; `fit` looks at them. They are those of every estimator, and one more.
 
         Args:
-            cell, hidden_size, num_layers, bidirectional, dropout, recurrent_dropout, pooling: of the network.
+            cell, hidden_size, num_layers, heads, bidirectional, dropout, recurrent_dropout, checkpoint_every, pooling: of
+                the network.
             epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
             validation_fraction, patience: what chooses the best epoch, as for `RecurrentRegressor`.
             scale, verbose: as for `RecurrentRegressor`.
@@ -70,8 +73,9 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
                 those that it does not name have 1. None: all sequences count alike.
         """
         super().__init__(
-            cell=cell, hidden_size=hidden_size, num_layers=num_layers, bidirectional=bidirectional,
-            dropout=dropout, recurrent_dropout=recurrent_dropout, pooling=pooling, epochs=epochs,
+            cell=cell, hidden_size=hidden_size, num_layers=num_layers, heads=heads, bidirectional=bidirectional,
+            dropout=dropout, recurrent_dropout=recurrent_dropout, checkpoint_every=checkpoint_every,
+            pooling=pooling, epochs=epochs,
             batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, weight_decay=weight_decay,
             clip_norm=clip_norm, validation_fraction=validation_fraction, patience=patience, scale=scale,
             verbose=verbose, random_state=random_state, vocabulary=vocabulary, embedding_size=embedding_size,
