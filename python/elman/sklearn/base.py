@@ -59,8 +59,8 @@ class RecurrentEstimator(BaseEstimator):
 
         Args:
             cell: "lstm", "gru", "rnn", one of `elman.cells`, or your own (`elman.cell`).
-            hidden_size, num_layers, heads, bidirectional, dropout, recurrent_dropout, checkpoint_every: of the recurrent
-                layers.
+            hidden_size, num_layers, heads, bidirectional, dropout, recurrent_dropout, checkpoint_every: of the
+                recurrent layers.
             pooling: "last", "mean" or "max" over time.
             vocabulary: None: X are numbers. "learn": X are texts or lists of words, and `fit` makes an
                 `elman.train.Vocabulary` of them (`vocabulary_`); or a dict of arguments of `Vocabulary.of`, to learn it
