@@ -117,7 +117,7 @@ format: $(VENV)/dev
 dist: $(VENV)/dev
 	rm -rf dist
 	$(BIN)/python -m build
-	if [ "$$(uname)" = Linux ]; then PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/*-linux_*.whl && rm dist/*-linux_*.whl; fi
+	if [ "$$(uname)" = Linux ]; then PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair -z 9 --wheel-dir dist dist/*-linux_*.whl && rm dist/*-linux_*.whl; fi
 	$(BIN)/python tests/support/check_dist.py dist
 
 clean:

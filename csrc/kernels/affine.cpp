@@ -28,7 +28,8 @@ class Reader {
  private:
   bool take(const Instruction& i) {
     if (i.once && i.operation != Operation::load_left) return false;  // a store for one row
-    Value& to = registers_[i.to];
+    Value none;
+    Value& to = stores(i.operation) ? none : registers_[i.to];
     const Value &a = registers_[i.from[0]], &b = registers_[i.from[1]], &c = registers_[i.from[2]];
     switch (i.operation) {
       case Operation::load_tape:
@@ -119,6 +120,7 @@ class Reader {
     if (a.kind != Value::difference || place_of(a.which) != 0 || kept_[0]) return false;
     kept_[0] = true;
     found_.kept[0] = column;
+    difference_ = a.constant;
     return true;
   }
 
@@ -151,6 +153,7 @@ class Reader {
   bool complete() {
     found_.mixture = found_.count == 1 && sums_[0].mixture;
     if (found_.mixture && !kept_[0]) found_.kept[0] = -1;
+    if (found_.mixture && kept_[0] && !back_ && difference_ != sums_[0].constant) return false;
     for (int k = 0; k < found_.count; ++k) {
       const Value& sum = sums_[k];
       const bool kept_right = kept_[k] == back_ || (found_.mixture && !back_);
@@ -169,6 +172,7 @@ class Reader {
   std::vector<Value> registers_;
   Affine found_;
   Value sums_[Affine::most];
+  int difference_ = -1;  // the column of the difference that is kept
   bool kept_[Affine::most] = {}, stored_[Affine::most] = {};
 };
 

@@ -94,7 +94,8 @@ class Walk {
 
   // They are numbered in their order, those of the way back behind the others.
   void statistic(const Statistic& one) {
-    if (stage_ == (back_ ? stages_ - 1 : 0)) refuse(cell_, "no statistics before the first program");
+    if (elementwise_ || stage_ == (back_ ? stages_ - 1 : 0))
+      refuse(cell_, "no statistics before the first program");
     if (one.to != left_.statistics || one.to >= max_statistics)
       refuse(cell_, "at most " + std::to_string(max_statistics) + " statistics, numbered in their order");
     if (one.count < 1) refuse(cell_, "statistics of columns");
@@ -120,7 +121,8 @@ class Walk {
   std::pair<int, int> indices(Operation operation) const {
     if (operation == Operation::load_read) return {1, back_ ? stages_ : stage_ + 1};
     if (operation == Operation::load_passed) return {stage_ + 1, back_ ? stages_ : 0};
-    if (operation == Operation::store_read) return {stage_ + 1, back_ || ends_ ? 0 : stage_ + 2};
+    if (operation == Operation::store_read)
+      return {stage_ + 1, back_ || ends_ || elementwise_ ? 0 : stage_ + 2};
     return {0, count(operation)};
   }
 
@@ -178,9 +180,9 @@ class Walk {
     const int reads = operation_reads[operation];
     const auto [least, most] = indices(i.operation);
     // The load of the tape and functions of one argument may run over neighbouring registers.
-    const bool many = i.operation == Operation::load_tape || i.operation == Operation::load_left ||
-                      (reads == 1 && !stores(i.operation));
-    const bool of_left = i.operation == Operation::load_left || i.operation == Operation::store_left;
+    const bool store = stores(i.operation), load_left = i.operation == Operation::load_left;
+    const bool of_left = load_left || i.operation == Operation::store_left;
+    const bool many = load_left || i.operation == Operation::load_tape || (reads == 1 && !store);
     if (i.once < 0 || i.once > of_left) refuse(cell_, std::string("for all rows ") + names[operation]);
     if (i.count < 1 || (i.count > 1 && !many) || i.count > max_registers)
       refuse(cell_, std::string("a count that ") + names[operation] + " can have");
@@ -197,10 +199,8 @@ class Walk {
     for (int k = reads; k < 4; ++k)
       if (i.from[k] != 0) refuse(cell_, "no more registers than an operation reads");
     const int alike = alike_of(i, alike_);
-    if (stores(i.operation)) {
-      if (i.once && !(alike & alike_in_rows)) refuse(cell_, "for one row what is alike in all");
-      return;
-    }
+    if (store && i.once && !(alike & alike_in_rows)) refuse(cell_, "for one row what is alike in all");
+    if (store) return;
     for (int k = 0; k < reads; ++k)
       if (i.from[k] == i.to && alike_[i.to] != alike) refuse(cell_, "a register for all rows and units");
     for (int n = 0; n < i.count; ++n) {

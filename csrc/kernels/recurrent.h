@@ -96,11 +96,11 @@ template <class T> struct BackwardJob {
   T* carry[max_states] = {};         // [segments, H]: gradients of the states on their way back
   T* d_read[max_stages] = {};        // [segments, H]: of what each stage read, if that is not h itself
   T* read[max_stages] = {};          // [total, H]: what later stages read
-  // What the steps of a chunk add to the gradients of the vectors, [vector_steps, vector_segments, vectors,
-  // H], and each entry from `d_begin` on to those of the scalars, [entries, scalars, H].
+  // What a chunk, which begins with step `d_begin`, adds to the gradients of the scalars, [entries, scalars,
+  // H]; and to those of the vectors, [entries of its first `vector_steps` steps, vectors, H], to which those
+  // of the later steps are added in turn.
   T *d_vectors = nullptr, *d_scalars = nullptr;
-  int vector_steps = 1, vector_segments = 0;
-  int64_t d_begin = 0;
+  int d_begin = 0, vector_steps = 1;
   const T* factors = nullptr;  // as forward had them
   const T* zeros = nullptr;    // [H]
 };

@@ -94,9 +94,10 @@ template <class T, int L, int Registers> class ProgramBackward {
     if (job_.scalars) rows.scalars[at] = scalars_row(job_, entry);
     if (job_.draws.on) rows.keys[at] = row_key(job_, entry);
     const std::ptrdiff_t vectors = cell_.facts.vector_count(), scalars = cell_.facts.scalar_count();
-    const std::ptrdiff_t place = std::ptrdiff_t{t % job_.vector_steps} * job_.vector_segments + s;
-    if (job_.d_vectors) rows.d_vectors[at] = job_.d_vectors + place * vectors * job_.H;
-    if (job_.d_scalars) rows.d_scalars[at] = job_.d_scalars + (entry - job_.d_begin) * scalars * job_.H;
+    const std::ptrdiff_t first = at_.plan.offset[job_.d_begin];
+    const std::ptrdiff_t sum = at_.entry(job_.d_begin + (t - job_.d_begin) % job_.vector_steps, s) - first;
+    if (job_.d_vectors) rows.d_vectors[at] = job_.d_vectors + sum * vectors * job_.H;
+    if (job_.d_scalars) rows.d_scalars[at] = job_.d_scalars + (entry - first) * scalars * job_.H;
   }
 
  private:

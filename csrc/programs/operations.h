@@ -44,7 +44,7 @@ ELMAN_INLINE void each_mixed(const Linked<Scalar<V>>& i, const Frame<Scalar<V>>&
     const T *a = frame.registers + i.a + o * out(sa), *b = frame.registers + i.b + o * out(sb),
             *c = N > 2 ? frame.registers + i.c + o * out(sc) : a,
             *d = N > 3 ? frame.registers + i.d + o * out(sd) : a;
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int k = 0; k < inner; ++k) {
       store(to, f(a, b, c, d));
       to += it, a += ia, b += ib;
@@ -70,7 +70,6 @@ ELMAN_INLINE void each_row(const Frame<Scalar<V>>& frame, int rows, const Stride
   } else {
     for (int g = 0; g < whole; ++g) {
       std::ptrdiff_t at = g * apart.group;
-#pragma GCC unroll 4
       for (int r = 0; r < rows; ++r, at += apart.row) f(r, first + g * L, at, std::true_type{}, L);
     }
   }

@@ -1,9 +1,10 @@
 // What the steps of a chunk add to the gradients of a cell's vectors and scalars.
 //
-// Of a vector each segment has a sum of its own, one number for each unit, to which its steps add from the
-// last to the first; an elementwise cell, which takes some steps at once, has a sum for each of them. Then
-// the segments are summed in the order of the sums of the biases. Of a scalar each entry has one number for
-// each unit, which are summed from the first unit to the last. So nothing depends on schedule or threads.
+// Of a vector each entry of the chunk's first steps has a sum of its own, one number for each unit, to which
+// later steps of its segment add in turn, from the last to the first: so many steps that no sum has more than
+// 128 terms, and that an elementwise cell, which takes some steps at once, has a sum for each of them. These
+// are summed in the order of the sums of the biases. Of a scalar each entry has one number for each unit,
+// which are summed from the first unit to the last. So nothing depends on schedule or threads.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@ template <class T> class Extras {
   Extras(const CellFacts& cell, const ProductKernels<T>& products, int H)
       : vectors_(cell.vector_count()),
         scalars_(cell.scalar_count()),
-        steps_(cell.elementwise ? most_elementwise : 1),
+        least_steps_(cell.elementwise ? most_elementwise : 1),
         H_(H),
         products_(products) {
     if (vectors_) sums_ = zeros<T>(std::size_t(vectors_) * H);
@@ -31,14 +32,16 @@ template <class T> class Extras {
 
   // Makes room for the steps of a job, which are a chunk.
   void begin(BackwardJob<T>& job) {
+    constexpr int most_terms = 128;
     const int steps = job.t_end - job.t_begin;
-    job.vector_steps = std::max(1, std::min(steps_, steps));
-    job.vector_segments = steps > 0 ? job.plan.alive[job.t_begin] : 0;
-    job.d_begin = job.plan.offset[job.t_begin];
-    rows_ = int64_t{job.vector_steps} * job.vector_segments;
+    const int wanted = std::min(std::max(least_steps_, (steps + most_terms - 1) / most_terms), steps);
+    const auto entries = [&](int t) { return job.plan.offset[t] - job.plan.offset[job.t_begin]; };
+    job.d_begin = job.t_begin;
+    job.vector_steps = std::max(1, wanted);
+    rows_ = entries(job.t_begin + wanted);
     job.d_vectors = room(of_vectors_, rows_ * vectors_);
     if (job.d_vectors) std::memset(job.d_vectors, 0, std::size_t(rows_) * vectors_ * H_ * sizeof(T));
-    job.d_scalars = room(of_scalars_, (job.plan.offset[job.t_end] - job.d_begin) * scalars_);
+    job.d_scalars = room(of_scalars_, entries(job.t_end) * scalars_);
   }
 
   // threads(width): for a product with so many multiply-adds for each entry and unit.
@@ -82,7 +85,7 @@ template <class T> class Extras {
     return numbers.data();
   }
 
-  const int vectors_, scalars_, steps_, H_;
+  const int vectors_, scalars_, least_steps_, H_;
   const ProductKernels<T>& products_;
   int64_t rows_ = 0;  // of the sums of the chunk
   Buffer<T> of_vectors_, of_scalars_, sums_;

@@ -105,6 +105,10 @@ BROKEN = {
         ("forward", 2, also("load_read", 0, 1)),
         "rows of stages that have a product",
     ),
+    "a row for a product": (
+        ("forward", 0, also("store_read", 0, 1)),
+        "an index of store_read from 1 and below 1",
+    ),
     "for one row what is not": (
         ("forward", 0, set_place("store_left", 8, 1)),
         "for one row what is alike in all",
@@ -128,6 +132,14 @@ def test_a_broken_program_is_refused(broken):
     given, message = BROKEN[broken]
     with pytest.raises(ValueError, match=message):
         _core.define_cell(**with_rows(*given))
+
+
+def test_statistics_are_refused():
+    given = words()
+    registers, place, rows, numbers, _ = given["forward"][1]
+    given["forward"][1] = registers, place, rows, numbers, [(-1, 0, [64], -1.0)]
+    with pytest.raises(ValueError, match="no statistics before the first program"):
+        _core.define_cell(**given)
 
 
 def test_a_recurrent_product_is_refused():

@@ -255,6 +255,7 @@ void test_contract() {
   const ProgramCell one = Mixture::program();
   for (const Affine& affine : {one.forward[1].affine, one.forward_keep[1].affine, one.backward[1].affine})
     if (affine.count != 1 || !affine.mixture) fail("contract mixture: not done as one");
+  if (affine_of(program_of(no_mixture, 4), false).count) fail("contract mixture: of two columns");
 }
 
 }  // namespace elman::selftest

@@ -44,6 +44,18 @@ const Instruction mixture_backward_1[] = {
     {Operation::store_gradient, 0, {1, 0, 0, 0}, 0, 1, 0, 0},
 };
 
+// What is kept here is the difference from another column.
+const Instruction no_mixture[] = {
+    {Operation::load_tape, 0, {0, 0, 0, 0}, 0, 1, 0, 0},
+    {Operation::load_left, 1, {0, 0, 0, 0}, 0, 2, 0, 0},
+    {Operation::load_state, 3, {0, 0, 0, 0}, 0, 1, 0, 0},
+    {Operation::sub, 2, {2, 3, 0, 0}, 0, 1, 0, 0},
+    {Operation::store_tape, 0, {2, 0, 0, 0}, 1, 1, 0, 0},
+    {Operation::sub, 1, {1, 3, 0, 0}, 0, 1, 0, 0},
+    {Operation::fma, 3, {0, 1, 3, 0}, 0, 1, 0, 0},
+    {Operation::store_state, 0, {3, 0, 0, 0}, 0, 1, 0, 0},
+};
+
 struct Mixture {
   static constexpr CellFacts facts{
       "mixture", 2,  {0, 2, {0, 1}}, {2, 2, {}}, {"h"}, {"z", "n"}, {}, {},   {},
