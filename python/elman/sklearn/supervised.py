@@ -62,8 +62,8 @@ class RecurrentClassifier(ClassifierMixin, Supervised):
         """Keep the parameters; `fit` looks at them. They are those of every estimator, and one more.
 
         Args:
-            cell, hidden_size, num_layers, heads, bidirectional, dropout, recurrent_dropout, checkpoint_every, pooling:
-                of the network.
+            cell, hidden_size, num_layers, heads, bidirectional: of the network.
+            dropout, recurrent_dropout, checkpoint_every, pooling: of it, too.
             epochs, batch_size, optimizer, learning_rate, weight_decay, clip_norm: of `elman.train.fit`.
             validation_fraction, patience: what chooses the best epoch, as for `RecurrentRegressor`.
             scale, verbose: as for `RecurrentRegressor`.
