@@ -95,7 +95,7 @@ class Walk {
   // They are numbered in their order, those of the way back behind the others.
   void statistic(const Statistic& one) {
     if (elementwise_ || stage_ == (back_ ? stages_ - 1 : 0))
-      refuse(cell_, "no statistics before the first program");
+      refuse(cell_, "no statistics before the first program, nor in an elementwise cell");
     if (one.to != left_.statistics || one.to >= max_statistics)
       refuse(cell_, "at most " + std::to_string(max_statistics) + " statistics, numbered in their order");
     if (one.count < 1) refuse(cell_, "statistics of columns");

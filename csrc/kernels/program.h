@@ -73,7 +73,7 @@ struct Instruction {
   double number;
 };
 
-// Those stand last.
+// Operations that store stand last.
 constexpr bool stores(Operation operation) { return operation >= Operation::store_state; }
 
 // What a register is alike in, which follows from what writes it.

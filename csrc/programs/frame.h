@@ -44,7 +44,7 @@ template <class T> struct Frame {
   // Of a register.
   int rows_in(int alike) const { return alike & alike_in_rows ? 1 : rows; }
   int groups_in(int alike) const { return alike & alike_in_units ? 1 : groups; }
-  // What makes a difference here: all rows of one are alike.
+  // A block of one row, or of one group, has nothing to be alike in.
   int parted() const { return (rows > 1 ? alike_in_rows : 0) | (groups > 1 ? alike_in_units : 0); }
 };
 

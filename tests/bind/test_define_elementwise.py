@@ -138,7 +138,7 @@ def test_statistics_are_refused():
     given = words()
     registers, place, rows, numbers, _ = given["forward"][1]
     given["forward"][1] = registers, place, rows, numbers, [(-1, 0, [64], -1.0)]
-    with pytest.raises(ValueError, match="no statistics before the first program"):
+    with pytest.raises(ValueError, match="nor in an elementwise cell"):
         _core.define_cell(**given)
 
 

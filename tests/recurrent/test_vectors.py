@@ -45,6 +45,7 @@ def test_bits_depend_neither_on_threads_nor_on_schedules(isa, cell, monkeypatch)
         np.testing.assert_array_equal(one, found[0])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak has other units, or there is none")
 def test_memory_of_ragged_batches():
     """One sequence of 31 steps beside 969 of one: no more sums than entries."""
     code = """
