@@ -108,7 +108,8 @@ def rows(chosen: list[str], sizes: list[tuple[int, int, int]], seconds: float, t
             rest = times["elman"] - times["product"]
             size = 4 * T * B * H * (slots + 1)
             left = f"{1e3 * rest:.2f}"
-            if rest > 0:  # else the Linear, which writes to memory what the layer keeps in a cache, took longer
+            # Else the Linear, which writes to memory what the layer keeps in a cache, took longer.
+            if rest > 0:
                 share = f"{size / (1e9 * rest) / limits.bandwidth(max(size, 8 * limits.caches['L3'])):.2f}"
         name = f"{cell}, {T:,}, {B}, {H}{', trained' * training}"
         ratio = times["scan"] / times["elman"]
